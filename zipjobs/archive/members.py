@@ -1,0 +1,82 @@
+"""ZIP records: local header, central directory record, end of central directory.
+
+zipstream-ng does the framing, through the two subclasses below. It writes data descriptors when
+asked to stream; we always know CRC and sizes before a header leaves, so ours never do, and strict
+streaming readers (Java's ``ZipInputStream``) accept every archive. The names that these classes
+lean on are pinned by the version in ``handlers/requirements.txt`` and watched by a test.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Self
+
+from zipstream import ZipStream
+from zipstream.ng import ZIP64_LIMIT, ZipStreamInfo
+
+CREATED_ON_UNIX = 3
+"""``create_system``: external attributes carry a Unix mode. Fixed, so that bytes do not depend on
+the machine that builds the archive."""
+
+FILE_MODE = 0o100644
+"""A plain file, readable by all, writable by its owner."""
+
+
+class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no types
+    """One STORED entry of an archive. Sizes are known from the start, ``CRC`` before it is sent."""
+
+    @classmethod
+    def stored(cls, name: str, size: int, modified: datetime) -> Self:
+        """Describe an entry of ``size`` bytes; ``modified`` is kept in UTC, to two seconds."""
+        member = cls(name, modified.astimezone(UTC).timetuple()[:6])
+        member.create_system = CREATED_ON_UNIX
+        member.external_attr = FILE_MODE << 16
+        member.file_size = member.compress_size = size
+        member.CRC = 0
+        return member
+
+    @property
+    def needs_zip64_sizes(self) -> bool:
+        """Whether the sizes stand in a ZIP64 extra field; the central directory's own rule."""
+        return bool(self.file_size > ZIP64_LIMIT)
+
+    def local_header(self) -> bytes:
+        """The local file header. Its length does not depend on the CRC."""
+        header: bytes = self.FileHeader(self.needs_zip64_sizes)
+        return header
+
+    def central_record(self, offset: int) -> bytes:
+        """The central directory record of this entry, whose local header is at ``offset``."""
+        self.header_offset = offset
+        record: bytes = self._central_directory_header_data()
+        return record
+
+
+class _RenderedRecords:
+    """Stands where ``ZipStream`` keeps its members: all their records, already rendered."""
+
+    def __init__(self, records: bytes, count: int) -> None:
+        self._records = records
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Self]:
+        return iter((self,))
+
+    def _central_directory_header_data(self) -> bytes:
+        return self._records
+
+
+class _Directory(ZipStream):  # type: ignore[misc]  # zipstream-ng ships no types
+    """A ``ZipStream`` of which only the footer is used."""
+
+    def __init__(self, records: bytes, count: int, offset: int) -> None:
+        super().__init__()
+        self._filelist = _RenderedRecords(records, count)
+        self._pos = offset
+
+
+def central_directory(records: bytes, count: int, offset: int) -> bytes:
+    """Return ``count`` central ``records`` and the end records of a directory at ``offset``."""
+    return b"".join(_Directory(records, count, offset).footer())

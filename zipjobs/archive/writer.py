@@ -1,0 +1,154 @@
+"""Writes one archive as an S3 multipart upload whose checksum S3 itself verifies."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.archive.checksum import encode
+from zipjobs.errors import ServiceUnavailable, TargetForbidden, ZipJobsError, aws_error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the archive goes."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """What S3 answered for a part. ``crc32`` is the CRC-32 of the part's bytes."""
+
+    number: int
+    etag: str
+    crc32: int
+
+
+class ArchiveWriter:
+    """Makes multipart uploads with one S3 client, which is safe to share between threads."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        self._s3 = s3
+
+    @contextmanager
+    def upload(
+        self, target: Target, on_created: Callable[[str], None] = lambda upload_id: None
+    ) -> Iterator["Upload"]:
+        """Create an upload to ``target``; abort it if the block fails or does not complete it.
+
+        ``on_created`` is told the upload id before anything else happens, so that whoever
+        outlives this process can abort the upload too. Raises TargetForbidden.
+        """
+        with _target_errors(target):
+            answer = self._s3.create_multipart_upload(
+                Bucket=target.bucket,
+                Key=target.key,
+                ContentType=CONTENT_TYPE,
+                ChecksumAlgorithm="CRC32",
+                ChecksumType="FULL_OBJECT",
+            )
+        upload = Upload(self._s3, target, answer["UploadId"])
+        try:
+            on_created(upload.upload_id)
+            yield upload
+        finally:
+            if not upload.is_complete:
+                self._abort_quietly(target, upload.upload_id)
+
+    def abort(self, target: Target, upload_id: str) -> None:
+        """Abort an upload, if it still exists."""
+        with _target_errors(target):
+            try:
+                self._s3.abort_multipart_upload(
+                    Bucket=target.bucket, Key=target.key, UploadId=upload_id
+                )
+            except ClientError as error:
+                if aws_error_code(error) != "NoSuchUpload":
+                    raise
+
+    def _abort_quietly(self, target: Target, upload_id: str) -> None:
+        """Abort without hiding the error that led here; the bucket's lifecycle rule is the net."""
+        try:
+            self.abort(target, upload_id)
+        except ZipJobsError:
+            logger.exception("Could not abort upload %s to %s", upload_id, target)
+
+
+class Upload:
+    """An upload under way. Parts may be put in any order and from any thread."""
+
+    def __init__(self, s3: "S3Client", target: Target, upload_id: str) -> None:
+        self.upload_id = upload_id
+        self.target = target
+        self.is_complete = False
+        self._s3 = s3
+
+    def put_part(self, number: int, data: bytes, crc32: int) -> UploadedPart:
+        """Upload part ``number``; S3 checks it against ``crc32``."""
+        with _target_errors(self.target):
+            answer = self._s3.upload_part(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                PartNumber=number,
+                Body=data,
+                ChecksumCRC32=encode(crc32),
+            )
+        return UploadedPart(number, answer["ETag"], crc32)
+
+    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
+        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag."""
+        with _target_errors(self.target):
+            answer = self._s3.complete_multipart_upload(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                ChecksumCRC32=encode(crc32),
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=size,
+                MultipartUpload={
+                    "Parts": [
+                        {
+                            "PartNumber": part.number,
+                            "ETag": part.etag,
+                            "ChecksumCRC32": encode(part.crc32),
+                        }
+                        for part in sorted(parts, key=lambda part: part.number)
+                    ]
+                },
+            )
+        self.is_complete = True
+        return answer["ETag"]
+
+
+@contextmanager
+def _target_errors(target: Target) -> Iterator[None]:
+    """Turn botocore's errors about ``target`` into ours, by code, in this one place."""
+    try:
+        yield
+    except ClientError as error:
+        match aws_error_code(error):
+            case "AccessDenied" | "403" | "NoSuchBucket":
+                raise TargetForbidden(
+                    f"{target} may not be written by the zipper's role, or its bucket does not "
+                    "exist. Check targetBucket and targetPrefix."
+                ) from error
+            case code:
+                raise ServiceUnavailable(f"S3 answered {code} for {target}.") from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error

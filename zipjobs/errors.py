@@ -1,0 +1,117 @@
+"""Errors, typed by what happens next.
+
+::
+
+    ZipJobsError
+    ├── PermanentError       the job is FAILED with this code and sentence; the message is done
+    │   ├── InvalidRequest           INVALID_REQUEST
+    │   ├── InvalidManifest          INVALID_MANIFEST
+    │   ├── NotAllowed               NOT_ALLOWED
+    │   ├── SourceNotFound           SOURCE_NOT_FOUND
+    │   ├── SourceForbidden          SOURCE_FORBIDDEN
+    │   ├── SourceArchived           SOURCE_ARCHIVED
+    │   ├── SourceChanged            SOURCE_CHANGED
+    │   ├── TargetForbidden          TARGET_FORBIDDEN
+    │   └── ArchiveTooLarge          ARCHIVE_TOO_LARGE
+    └── TransientError       the message goes back to the queue and is tried again
+        ├── JobBusy                  another worker holds the job's lease
+        ├── LeaseLost                this worker's lease was taken over: stop, change nothing
+        └── ServiceUnavailable       AWS did not do what was asked, and may later
+
+An error that is none of these is a defect; it is handled like a ``TransientError``, so that the
+queue's redrive, and at last the dead-letter function, still give the job an end.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+
+class ZipJobsError(Exception):
+    """Root of the errors that this package raises on purpose."""
+
+
+class PermanentError(ZipJobsError):
+    """Trying again cannot help. ``code`` is stable; the message says what to do."""
+
+    code: ClassVar[str]
+
+
+class InvalidRequest(PermanentError):
+    """The request does not fit the schema."""
+
+    code = "INVALID_REQUEST"
+
+
+class InvalidManifest(PermanentError):
+    """The manifest is gone, is not JSON, or does not fit the schema."""
+
+    code = "INVALID_MANIFEST"
+
+
+class NotAllowed(PermanentError):
+    """A bucket or prefix is outside the configured allow-list."""
+
+    code = "NOT_ALLOWED"
+
+
+class SourceNotFound(PermanentError):
+    """A source object does not exist."""
+
+    code = "SOURCE_NOT_FOUND"
+
+
+class SourceForbidden(PermanentError):
+    """The function's role may not read a source object."""
+
+    code = "SOURCE_FORBIDDEN"
+
+
+class SourceArchived(PermanentError):
+    """A source object is in an archive storage class and must be restored first."""
+
+    code = "SOURCE_ARCHIVED"
+
+
+class SourceChanged(PermanentError):
+    """A source object was replaced while the job was reading it."""
+
+    code = "SOURCE_CHANGED"
+
+
+class TargetForbidden(PermanentError):
+    """The function's role may not write the archive where it was asked to."""
+
+    code = "TARGET_FORBIDDEN"
+
+
+class ArchiveTooLarge(PermanentError):
+    """The archive would exceed what one S3 multipart upload can hold."""
+
+    code = "ARCHIVE_TOO_LARGE"
+
+
+class TransientError(ZipJobsError):
+    """Trying again may help. ``retry_after_seconds`` is a hint for the queue, if there is one."""
+
+    def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class JobBusy(TransientError):
+    """Another worker holds the job's lease."""
+
+
+class LeaseLost(TransientError):
+    """This worker's lease expired and another worker took the job over."""
+
+
+class ServiceUnavailable(TransientError):
+    """AWS did not do what was asked, and may later."""
+
+
+def aws_error_code(error: "ClientError") -> str:
+    """The code by which AWS tells its errors apart; their messages may change."""
+    return str(error.response.get("Error", {}).get("Code", ""))
