@@ -1,0 +1,1 @@
+"""Lambda entry points, one file each: an event in, one call, an answer out."""

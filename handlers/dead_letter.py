@@ -1,0 +1,31 @@
+"""The dead-letter queue's consumer: gives every job that the queue gave up on its end."""
+
+import logging
+from typing import Any
+
+from zipjobs import runner, wiring
+from zipjobs.jobs.messages import UnknownMessage, parse_message
+from zipjobs.jobs.queue import BatchAnswer
+
+logger = logging.getLogger("zipjobs.handlers")
+
+
+def handler(event: dict[str, Any], context: object) -> BatchAnswer:
+    """SQS event in; the messages that are to be tried again out.
+
+    A message that names no job ends here, in the log: there is no job to fail.
+    """
+    wiring.start_logging()
+    dead = wiring.giving_up()
+    failures = []
+    for record in event["Records"]:
+        try:
+            submission = parse_message(record["body"])
+            job = runner.give_up(submission, dead.store, dead.writer, dead.events)
+            logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
+        except UnknownMessage:
+            logger.exception("Not a job: %s", record["body"])
+        except Exception:
+            logger.exception("Message %s stays on the dead-letter queue", record["messageId"])
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}

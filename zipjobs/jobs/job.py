@@ -1,0 +1,111 @@
+"""The job: what the table holds and what the API shows of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from zipjobs.errors import PermanentError
+from zipjobs.jobs.model import Model, Timestamp
+
+SCHEMA_VERSION = 1
+
+
+class Status(StrEnum):
+    """States move one way: PENDING → RUNNING → READY or FAILED."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+FINAL_STATUSES = frozenset({Status.READY, Status.FAILED})
+
+
+class Trigger(StrEnum):
+    """How a job came in."""
+
+    API = "api"
+    MANIFEST = "manifest"
+
+
+class ObjectRef(Model):
+    """One state of an object in S3: by version, or by ETag where the bucket keeps no versions."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+
+
+class JobError(Model):
+    """Why a job failed: a stable code, and a sentence that says what to do."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: PermanentError) -> "JobError":
+        return cls(code=error.code, message=str(error))
+
+
+class ArchiveFacts(Model):
+    """What is known of a finished archive. ``crc32`` is eight hexadecimal digits."""
+
+    size: int
+    crc32: str
+    etag: str
+
+
+class Submission(Model):
+    """A job as it arrives on the queue: its id, how it came in, and where its request stands."""
+
+    job_id: str
+    trigger: Trigger
+    request: ObjectRef
+    submitted_at: Timestamp
+
+
+class Job(Model):
+    """One item of the table, keyed by ``jobId``."""
+
+    schema_version: int = SCHEMA_VERSION
+    job_id: str
+    status: Status
+    trigger: Trigger
+    request: ObjectRef
+    source_bucket: str | None = None
+    target_bucket: str | None = None
+    target_key: str | None = None
+    entries_total: int | None = None
+    entries_done: int = 0
+    bytes_total: int | None = None
+    bytes_done: int = 0
+    archive: ArchiveFacts | None = None
+    error: JobError | None = None
+    created_at: Timestamp
+    started_at: Timestamp | None = None
+    updated_at: Timestamp
+    finished_at: Timestamp | None = None
+    lease_owner: str | None = None
+    lease_until: int | None = None
+    upload_id: str | None = None
+    last_problem: str | None = None
+    event_sent: bool = False
+    expires_at: int
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_STATUSES
+
+    @classmethod
+    def pending(cls, submission: Submission, keep_seconds: int, now: datetime) -> "Job":
+        """The record of a job that nobody has started. DynamoDB drops it ``keep_seconds`` on."""
+        return cls(
+            job_id=submission.job_id,
+            status=Status.PENDING,
+            trigger=submission.trigger,
+            request=submission.request,
+            created_at=submission.submitted_at,
+            updated_at=now,
+            expires_at=int(now.timestamp()) + keep_seconds,
+        )

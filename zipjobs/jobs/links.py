@@ -1,0 +1,66 @@
+"""Download links, minted for one answer and never stored."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from zipjobs.jobs.events import manifest_of
+from zipjobs.jobs.job import Job
+from zipjobs.jobs.model import utc_now
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_TTL_SECONDS = 604_800
+"""Seven days: "Download and upload objects with presigned URLs" in the S3 User Guide."""
+
+
+class DownloadLink(NamedTuple):
+    """A presigned URL and when it ends, at the latest."""
+
+    url: str
+    expires_at: datetime
+
+
+class DownloadLinks:
+    """Presigns archives. ``s3`` must sign with SigV4."""
+
+    def __init__(
+        self, s3: "S3Client", ttl_seconds: int, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._s3 = s3
+        self._ttl_seconds = min(ttl_seconds, MAX_TTL_SECONDS)
+        self._clock = clock
+
+    def mint(self, job: Job) -> DownloadLink:
+        """A link to the archive of a job that is READY."""
+        assert job.target_bucket is not None
+        assert job.target_key is not None
+        expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
+        url = self._s3.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": job.target_bucket,
+                "Key": job.target_key,
+                "ResponseContentDisposition": content_disposition(file_name(job)),
+            },
+            ExpiresIn=self._ttl_seconds,
+        )
+        return DownloadLink(url, expires_at)
+
+
+def file_name(job: Job) -> str:
+    """``q3-invoices.zip`` for the manifest ``q3-invoices.json``; else the archive's own name."""
+    manifest = manifest_of(job)
+    stem = PurePosixPath(manifest.key if manifest else job.target_key or job.job_id).stem
+    return f"{stem}.zip"
+
+
+def content_disposition(name: str) -> str:
+    """An ``attachment`` header that carries any Unicode name: RFC 6266, with its ASCII fallback."""
+    ascii_name = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name
+    )
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,84 @@
+"""What arrives on the queue: our own message, or EventBridge's event about a manifest.
+
+Both become the same ``Submission``. EventBridge's event reaches the queue untouched; its shape is
+that of "Using EventBridge", Event message structure, in the S3 User Guide.
+"""
+
+import uuid
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from zipjobs.errors import ZipJobsError
+from zipjobs.jobs.job import ObjectRef, Submission, Trigger
+from zipjobs.jobs.model import Model, Timestamp
+
+MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
+"""Namespace of the ids of jobs that come from manifests. Changing it would repeat old jobs."""
+
+UNVERSIONED = "null"
+
+
+class UnknownMessage(ZipJobsError):
+    """A message on the queue that is neither ours nor an event about a new object."""
+
+
+class _EventBucket(Model):
+    name: str
+
+
+class _EventObject(Model):
+    key: str
+    etag: str = Field(alias="etag")
+    version_id: str | None = Field(None, alias="version-id")
+    sequencer: str = ""
+
+
+class _EventDetail(Model):
+    bucket: _EventBucket
+    object: _EventObject
+
+
+class _ObjectCreated(Model):
+    detail_type: str = Field(alias="detail-type", pattern="^Object Created$")
+    time: Timestamp
+    detail: _EventDetail
+
+
+_MESSAGE: TypeAdapter[Submission | _ObjectCreated] = TypeAdapter(Submission | _ObjectCreated)
+
+
+def parse_message(body: str) -> Submission:
+    """Read a message's body. Raises UnknownMessage."""
+    try:
+        message = _MESSAGE.validate_json(body)
+    except ValidationError as error:
+        raise UnknownMessage("The message is neither a job nor an Object Created event.") from error
+    return message if isinstance(message, Submission) else _from_manifest(message)
+
+
+def _from_manifest(event: _ObjectCreated) -> Submission:
+    bucket, found = event.detail.bucket.name, event.detail.object
+    version_id = None if found.version_id == UNVERSIONED else found.version_id
+    return Submission(
+        job_id=manifest_job_id(bucket, found.key, version_id, found.etag, found.sequencer),
+        trigger=Trigger.MANIFEST,
+        request=ObjectRef(
+            bucket=bucket,
+            key=found.key,
+            version_id=version_id,
+            etag=None if version_id else found.etag,
+        ),
+        submitted_at=event.time,
+    )
+
+
+def manifest_job_id(
+    bucket: str, key: str, version_id: str | None, etag: str, sequencer: str
+) -> str:
+    """The id of the job of one drop of a manifest.
+
+    The version names the drop. Without versions the sequencer and ETag do: S3 gives a doubled
+    event the same ones, and a later drop another sequencer.
+    """
+    drop = ("version", version_id) if version_id else ("sequencer", sequencer, etag)
+    return str(uuid.uuid5(MANIFEST_JOBS, "\0".join((bucket, key, *drop))))

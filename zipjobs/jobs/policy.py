@@ -1,0 +1,70 @@
+"""Where a job may read and write: configured defaults and allow-lists."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from zipjobs.errors import NotAllowed
+from zipjobs.jobs.request import JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A bucket, or the part of it below a prefix."""
+
+    bucket: str
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``bucket`` or ``bucket/prefix``."""
+        bucket, _, prefix = text.partition("/")
+        return cls(bucket, prefix)
+
+    def covers(self, bucket: str, key: str) -> bool:
+        """Whether ``key`` in ``bucket`` lies in this location."""
+        return bucket == self.bucket and key.startswith(self.prefix)
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A request with its defaults filled in: where it reads and where its archive goes."""
+
+    source_bucket: str
+    target_bucket: str
+    target_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The stack's defaults and allow-lists for requests."""
+
+    source_bucket: str
+    target_bucket: str
+    target_prefix: str
+    allowed_sources: tuple[Location, ...]
+    allowed_targets: tuple[Location, ...]
+
+    def resolve(self, request: JobRequest, job_id: str) -> Destination:
+        """Fill in the defaults. Raises NotAllowed if a bucket or prefix is not on its list."""
+        source_bucket = request.source_bucket or self.source_bucket
+        target_bucket = request.target_bucket or self.target_bucket
+        prefix = self.target_prefix if request.target_prefix is None else request.target_prefix
+        target_key = f"{prefix.rstrip('/')}/{job_id}.zip".lstrip("/")
+        _require(self.allowed_targets, target_bucket, [target_key], "targetBucket/targetPrefix")
+        _require(self.allowed_sources, source_bucket, request.keys, "sourceBucket")
+        return Destination(source_bucket, target_bucket, target_key)
+
+
+def _require(
+    allowed: tuple[Location, ...], bucket: str, keys: tuple[str, ...] | list[str], field: str
+) -> None:
+    for key in keys:
+        if not any(location.covers(bucket, key) for location in allowed):
+            places = ", ".join(str(location) for location in allowed)
+            raise NotAllowed(
+                f"{field}: {bucket}/{key} is outside the places that this stack allows: {places}. "
+                "Use one of them, or add yours to the stack's configuration."
+            )

@@ -1,0 +1,57 @@
+"""The queue that carries jobs to the zipper."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.errors import ServiceUnavailable
+from zipjobs.jobs.job import Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_VISIBILITY_SECONDS = 43_200
+"""12 hours: "Amazon SQS visibility timeout" in the SQS Developer Guide."""
+
+FIRST_RETRY_SECONDS = 5
+LAST_RETRY_SECONDS = 300
+
+
+class BatchAnswer(TypedDict):
+    """What ``ReportBatchItemFailures`` reads: the messages that stay on the queue."""
+
+    batchItemFailures: list[dict[str, str]]
+
+
+class JobQueue:
+    """Sends jobs, and says when a message that could not be handled comes back."""
+
+    def __init__(self, sqs: "SQSClient", url: str) -> None:
+        self._sqs = sqs
+        self._url = url
+
+    def send(self, submission: Submission) -> None:
+        """Put a job on the queue. Raises ServiceUnavailable."""
+        try:
+            self._sqs.send_message(
+                QueueUrl=self._url, MessageBody=submission.model_dump_json(by_alias=True)
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise ServiceUnavailable(f"The job could not be queued: {error}") from error
+
+    def retry_in(self, receipt_handle: str, seconds: int) -> None:
+        """Let a message come back after ``seconds`` and not only when it times out."""
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._url,
+                ReceiptHandle=receipt_handle,
+                VisibilityTimeout=min(seconds, MAX_VISIBILITY_SECONDS),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise ServiceUnavailable(f"The retry could not be scheduled: {error}") from error
+
+
+def retry_delay_seconds(receive_count: int) -> int:
+    """How long to wait after the ``receive_count``-th failed try (from 1): 5, 10, 20 … 300 s."""
+    doublings = min(receive_count - 1, 16)
+    return int(min(FIRST_RETRY_SECONDS << doublings, LAST_RETRY_SECONDS))

@@ -1,0 +1,57 @@
+"""The one request schema: a REST body and a manifest are the same JSON."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+
+from zipjobs.errors import InvalidRequest
+from zipjobs.jobs.model import Model
+
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
+"""Of a manifest. A REST body is cut off at 6 MB by Lambda's payload limit already."""
+
+MAX_REPORTED_ERRORS = 5
+
+_UTF8_BOM = b"\xef\xbb\xbf"
+
+BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
+Prefix = Annotated[str, StringConstraints(max_length=512)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class JobRequest(Model):
+    """What a client asks for. Everything but ``keys`` has a configured default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    source_bucket: BucketName | None = None
+    target_bucket: BucketName | None = None
+    target_prefix: Prefix | None = None
+    keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)]
+
+
+def parse_request(data: bytes) -> JobRequest:
+    """Validate ``data`` as a request in JSON.
+
+    Raises InvalidRequest with every field that is wrong, up to ``MAX_REPORTED_ERRORS``.
+    """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise InvalidRequest(
+            f"The request has {len(data):,} bytes; the limit is {MAX_REQUEST_BYTES:,}. "
+            "Split it into several jobs."
+        )
+    try:
+        return JobRequest.model_validate_json(data.removeprefix(_UTF8_BOM))
+    except ValidationError as error:
+        raise InvalidRequest(_describe(error)) from error
+
+
+def _describe(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [
+        f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}".removeprefix(": ")
+        for problem in problems[:MAX_REPORTED_ERRORS]
+    ]
+    if len(problems) > MAX_REPORTED_ERRORS:
+        lines.append(f"and {len(problems) - MAX_REPORTED_ERRORS} more")
+    return "; ".join(lines)

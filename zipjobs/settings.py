@@ -1,0 +1,86 @@
+"""The functions' environment, typed. The only module that reads it.
+
+The names and values are declared in ``infra/functions.py``; the defaults stand in ``Pulumi.yaml``
+alone, so everything here is required.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from zipjobs.jobs.policy import Location, Policy
+
+
+def _locations(text: Any) -> Any:
+    return tuple(Location.parse(place) for place in json.loads(text))
+
+
+Locations = Annotated[tuple[Location, ...], BeforeValidator(_locations)]
+
+
+class Settings(BaseModel):
+    """A function's settings, each from the environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings. Raises pydantic.ValidationError, which names what is missing."""
+        return cls.model_validate(dict(environment))
+
+
+class PolicySettings(Settings):
+    """Where jobs may read and write."""
+
+    source_bucket: str
+    target_bucket: str
+    target_prefix: str
+    allowed_sources: Locations
+    allowed_targets: Locations
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(
+            source_bucket=self.source_bucket,
+            target_bucket=self.target_bucket,
+            target_prefix=self.target_prefix,
+            allowed_sources=self.allowed_sources,
+            allowed_targets=self.allowed_targets,
+        )
+
+
+class TableSettings(Settings):
+    """The job table."""
+
+    table_name: str
+    job_retention_seconds: int
+
+
+class EnqueueSettings(PolicySettings, TableSettings):
+    """What ``handlers/enqueue.py`` needs."""
+
+    queue_url: str
+    requests_bucket: str
+    requests_prefix: str
+
+
+class StatusSettings(TableSettings):
+    """What ``handlers/status.py`` needs."""
+
+    presign_ttl_seconds: int
+
+
+class ZipperSettings(PolicySettings, TableSettings):
+    """What ``handlers/zipper.py`` needs."""
+
+    queue_url: str
+    event_bus_name: str
+
+
+class DeadLetterSettings(TableSettings):
+    """What ``handlers/dead_letter.py`` needs."""
+
+    event_bus_name: str
