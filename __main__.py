@@ -1,0 +1,31 @@
+"""The Pulumi program: settings, components, exports. Deploy it with ``pulumi up``."""
+
+import pulumi
+
+from infra.api import HttpApi
+from infra.events import CompletionBus
+from infra.functions import Functions
+from infra.queue import JobQueue
+from infra.settings import Settings
+from infra.storage import Storage
+from infra.table import job_table
+
+settings = Settings.load()
+storage = Storage(settings)
+table = job_table(settings)
+queue = JobQueue(settings, storage.manifest_bucket)
+events = CompletionBus(settings)
+functions = Functions(settings, storage, table, queue, events.bus)
+api = HttpApi(settings, functions)
+
+pulumi.export("apiUrl", api.url)
+pulumi.export("region", settings.region)
+pulumi.export("sourceBucket", storage.source_bucket)
+pulumi.export("targetBucket", storage.target_bucket)
+pulumi.export("manifestBucket", storage.manifest_bucket)
+pulumi.export("manifestPrefix", settings.manifest_prefix)
+pulumi.export("tableName", table.name)
+pulumi.export("queueUrl", queue.queue.url)
+pulumi.export("deadLetterQueueUrl", queue.dead_letters.url)
+pulumi.export("eventBusName", events.bus.name)
+pulumi.export("eventsQueueUrl", events.queue_url)

@@ -1,0 +1,51 @@
+"""The bus that completion events go out on, and a queue to look at them."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.policies import send_from_rule
+from infra.settings import Settings
+
+EVENT_SOURCE = "s3-zip-jobs"
+
+
+class CompletionBus(pulumi.ComponentResource):
+    """The bus; with ``completionEventsQueue``, also a queue that receives all of its events."""
+
+    queue_url: pulumi.Output[str] | None = None
+
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("s3zipjobs:infra:CompletionBus", f"{settings.prefix}-events", None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.bus = aws.cloudwatch.EventBus(f"{settings.prefix}-events", opts=self._child)
+        if settings.completion_events_queue:
+            self.queue_url = self._tap(settings.prefix)
+        self.register_outputs({})
+
+    def _tap(self, prefix: str) -> pulumi.Output[str]:
+        queue = aws.sqs.Queue(f"{prefix}-completion-events", opts=self._child)
+        rule = aws.cloudwatch.EventRule(
+            f"{prefix}-completed",
+            description="A job is finished",
+            event_bus_name=self.bus.name,
+            event_pattern=json.dumps({"source": [EVENT_SOURCE]}),
+            opts=self._child,
+        )
+        aws.sqs.QueuePolicy(
+            f"{prefix}-completion-events-from-rule",
+            queue_url=queue.url,
+            policy=pulumi.Output.all(queue.arn, rule.arn).apply(
+                lambda arns: send_from_rule(arns[0], [arns[1]])
+            ),
+            opts=self._child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{prefix}-completed-to-queue",
+            rule=rule.name,
+            event_bus_name=self.bus.name,
+            arn=queue.arn,
+            opts=self._child,
+        )
+        return queue.url

@@ -1,0 +1,220 @@
+"""The Lambda functions, each with its own role, log group and environment."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import policies
+from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
+from infra.policies import Statement
+from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
+from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, Settings
+from infra.storage import Storage
+
+API_TIMEOUT_SECONDS = 29
+"""API Gateway waits 30 seconds for an integration."""
+
+Environment = Mapping[str, pulumi.Input[str]]
+
+
+class Functions(pulumi.ComponentResource):
+    """``enqueue``, ``status``, ``zipper`` and ``dead_letter``, and what feeds the last two."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        table: aws.dynamodb.Table,
+        queue: JobQueue,
+        bus: aws.cloudwatch.EventBus,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("s3zipjobs:infra:Functions", f"{settings.prefix}-functions", None, opts)
+        self._settings = settings
+        self._storage = storage
+        self._table = table
+        self._queue = queue
+        self._bus = bus
+        self.enqueue = self._enqueue()
+        self.status = self._status()
+        self.zipper = self._zipper()
+        self.dead_letter = self._dead_letter()
+        self._feed("zipper", self.zipper, queue.queue, 1, settings.zipper_max_concurrency)
+        self._feed("dead-letter", self.dead_letter, queue.dead_letters, 10, 2)
+        self.register_outputs({})
+
+    def _enqueue(self) -> aws.lambda_.Function:
+        storage, queue = self._storage, self._queue.queue
+        return self._function(
+            "enqueue",
+            handler="handlers.enqueue.handler",
+            memory_mb=512,
+            timeout_seconds=API_TIMEOUT_SECONDS,
+            environment={
+                **self._table_environment(),
+                **self._policy_environment(),
+                "QUEUE_URL": queue.url,
+                "REQUESTS_BUCKET": storage.manifest_bucket,
+                "REQUESTS_PREFIX": REQUESTS_PREFIX,
+            },
+            statements=pulumi.Output.all(storage.manifest_bucket, queue.arn, self._table.arn).apply(
+                lambda a: [
+                    policies.allow(["s3:PutObject"], [f"arn:aws:s3:::{a[0]}/{REQUESTS_PREFIX}*"]),
+                    policies.allow(["sqs:SendMessage"], [a[1]]),
+                    policies.allow(["dynamodb:UpdateItem"], [a[2]]),
+                ]
+            ),
+        )
+
+    def _status(self) -> aws.lambda_.Function:
+        return self._function(
+            "status",
+            handler="handlers.status.handler",
+            memory_mb=512,
+            timeout_seconds=API_TIMEOUT_SECONDS,
+            environment={
+                **self._table_environment(),
+                "PRESIGN_TTL_SECONDS": str(self._settings.presign_ttl_seconds),
+            },
+            statements=pulumi.Output.all(self._table.arn, self._storage.allowed_targets).apply(
+                lambda a: [
+                    policies.allow(["dynamodb:GetItem"], [a[0]]),
+                    # A presigned URL can do what its signer may do.
+                    policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
+                ]
+            ),
+        )
+
+    def _zipper(self) -> aws.lambda_.Function:
+        storage, prefix = self._storage, self._settings.manifest_prefix
+        return self._function(
+            "zipper",
+            handler="handlers.zipper.handler",
+            memory_mb=self._settings.zipper_memory_mb,
+            timeout_seconds=self._settings.zipper_timeout_seconds,
+            environment={
+                **self._table_environment(),
+                **self._policy_environment(),
+                "QUEUE_URL": self._queue.queue.url,
+                "EVENT_BUS_NAME": self._bus.name,
+            },
+            statements=pulumi.Output.all(
+                storage.allowed_sources,
+                storage.allowed_targets,
+                storage.manifest_bucket,
+                self._table.arn,
+                self._queue.queue.arn,
+                self._bus.arn,
+            ).apply(
+                lambda a: [
+                    *policies.read_objects(
+                        [*a[0], f"{a[2]}/{prefix}", f"{a[2]}/{REQUESTS_PREFIX}"]
+                    ),
+                    policies.write_objects(a[1]),
+                    policies.allow(["dynamodb:UpdateItem"], [a[3]]),
+                    policies.consume(a[4]),
+                    policies.allow(["sqs:ChangeMessageVisibility"], [a[4]]),
+                    policies.allow(["events:PutEvents"], [a[5]]),
+                ]
+            ),
+        )
+
+    def _dead_letter(self) -> aws.lambda_.Function:
+        return self._function(
+            "dead-letter",
+            handler="handlers.dead_letter.handler",
+            memory_mb=512,
+            timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
+            environment={**self._table_environment(), "EVENT_BUS_NAME": self._bus.name},
+            statements=pulumi.Output.all(
+                self._storage.allowed_targets,
+                self._table.arn,
+                self._queue.dead_letters.arn,
+                self._bus.arn,
+            ).apply(
+                lambda a: [
+                    policies.allow(
+                        ["s3:AbortMultipartUpload"], [f"arn:aws:s3:::{place}*" for place in a[0]]
+                    ),
+                    policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[1]]),
+                    policies.consume(a[2]),
+                    policies.allow(["events:PutEvents"], [a[3]]),
+                ]
+            ),
+        )
+
+    def _table_environment(self) -> Environment:
+        return {
+            "TABLE_NAME": self._table.name,
+            "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
+        }
+
+    def _policy_environment(self) -> Environment:
+        storage = self._storage
+        return {
+            "SOURCE_BUCKET": storage.source_bucket,
+            "TARGET_BUCKET": storage.target_bucket,
+            "TARGET_PREFIX": self._settings.target_prefix,
+            "ALLOWED_SOURCES": storage.allowed_sources.apply(json.dumps),
+            "ALLOWED_TARGETS": storage.allowed_targets.apply(json.dumps),
+        }
+
+    def _function(
+        self,
+        name: str,
+        *,
+        handler: str,
+        memory_mb: int,
+        timeout_seconds: int,
+        environment: Environment,
+        statements: pulumi.Output[Sequence[Statement]],
+    ) -> aws.lambda_.Function:
+        full_name = f"{self._settings.prefix}-{name}"
+        child = pulumi.ResourceOptions(parent=self)
+        logs = aws.cloudwatch.LogGroup(
+            full_name, retention_in_days=self._settings.log_retention_days, opts=child
+        )
+        role = aws.iam.Role(
+            full_name, assume_role_policy=policies.assumable_by_lambda(), opts=child
+        )
+        permissions = aws.iam.RolePolicy(
+            full_name,
+            role=role.name,
+            policy=pulumi.Output.all(statements, logs.arn).apply(
+                lambda a: policies.document(*a[0], policies.write_logs(a[1]))
+            ),
+            opts=child,
+        )
+        return aws.lambda_.Function(
+            full_name,
+            runtime=RUNTIME,
+            architectures=[ARCHITECTURE],
+            code=pulumi.FileArchive(str(PACKAGE_ZIP)),
+            handler=handler,
+            role=role.arn,
+            memory_size=memory_mb,
+            timeout=timeout_seconds,
+            environment={"variables": environment},
+            logging_config={"log_format": "Text", "log_group": logs.name},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
+        )
+
+    def _feed(
+        self,
+        name: str,
+        function: aws.lambda_.Function,
+        queue: aws.sqs.Queue,
+        batch_size: int,
+        max_concurrency: int,
+    ) -> None:
+        aws.lambda_.EventSourceMapping(
+            f"{self._settings.prefix}-{name}",
+            function_name=function.name,
+            event_source_arn=queue.arn,
+            batch_size=batch_size,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config={"maximum_concurrency": max_concurrency},
+            opts=pulumi.ResourceOptions(parent=self),
+        )

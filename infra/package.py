@@ -1,0 +1,82 @@
+"""Builds what is shipped to Lambda: ``python -m infra.package`` makes ``build/lambda.zip``.
+
+Wheels for the declared architecture only, nothing compiled here, no caches, fixed timestamps: the
+same sources give the same bytes.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+RUNTIME = "python3.13"
+ARCHITECTURE = "arm64"
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE_ZIP = ROOT / "build" / "lambda.zip"
+SOURCES = ("handlers", "zipjobs")
+REQUIREMENTS = ROOT / "handlers" / "requirements.txt"
+
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+GLIBC_TAGS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
+"""Wheel tags that run on the runtime's Amazon Linux 2023, which has glibc 2.34."""
+
+UNSHIPPED = ("__pycache__", "*.pyc", "*.pyi", "bin", "tests")
+TIMESTAMP = (2020, 1, 1, 0, 0, 0)
+
+
+def install(folder: Path, runtime: str, architecture: str) -> None:
+    """Put the dependencies' wheels for ``runtime`` on ``architecture`` into ``folder``."""
+    machine = MACHINES[architecture]
+    platforms = [f"--platform=manylinux{tag}_{machine}" for tag in GLIBC_TAGS]
+    python = f"--python-version={runtime.removeprefix('python')}"
+    subprocess.run(  # noqa: S603  (fixed arguments)
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--no-compile", "--only-binary=:all:", "--implementation=cp", python, *platforms),
+            *("--target", str(folder), "--requirement", str(REQUIREMENTS)),
+        ],
+        check=True,
+    )
+
+
+def stage(folder: Path, runtime: str = RUNTIME, architecture: str = ARCHITECTURE) -> None:
+    """Fill ``folder`` with all that a function needs to run, and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    install(folder, runtime, architecture)
+    for name in SOURCES:
+        shutil.copytree(ROOT / name, folder / name)
+    for pattern in UNSHIPPED:
+        for path in sorted(folder.rglob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Zip ``folder``, in name order, with fixed timestamps and modes."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), TIMESTAMP)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o100644 << 16
+            package.writestr(member, path.read_bytes())
+
+
+def main() -> None:
+    """Build the package for the runtime and architecture that the Pulumi program declares."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--architecture", choices=sorted(MACHINES), default=ARCHITECTURE)
+    parser.add_argument("--runtime", default=RUNTIME)
+    parser.add_argument("--output", type=Path, default=PACKAGE_ZIP)
+    options = parser.parse_args()
+    folder = options.output.with_suffix("")
+    stage(folder, options.runtime, options.architecture)
+    pack(folder, options.output)
+    size = options.output.stat().st_size / 1e6
+    print(f"{options.output} ({size:.1f} MB, {options.runtime} on {options.architecture})")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""IAM documents as pure functions: what each role may do, and nothing more."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Statement = Mapping[str, Any]
+
+VERSION = "2012-10-17"
+
+
+def document(*statements: Statement) -> str:
+    """A policy document, as JSON."""
+    return json.dumps({"Version": VERSION, "Statement": statements})
+
+
+def allow(actions: Sequence[str], resources: Sequence[str]) -> Statement:
+    """A statement of an identity policy."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def assumable_by_lambda() -> str:
+    """The trust policy of a function's role."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        }
+    )
+
+
+def send_from_rule(queue_arn: str, rule_arns: Sequence[str]) -> str:
+    """A queue policy: EventBridge may send, on behalf of these rules only."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
+        }
+    )
+
+
+def write_logs(log_group_arn: str) -> Statement:
+    """Write to the function's own log group."""
+    return allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])
+
+
+def consume(queue_arn: str) -> Statement:
+    """What an event source mapping needs of the function's role."""
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    return allow(actions, [queue_arn])
+
+
+def read_objects(locations: Sequence[str]) -> list[Statement]:
+    """Read what lies in each ``bucket/prefix``, in any version.
+
+    Listing is what makes S3 answer 404 for a missing key; without it the answer is 403.
+    """
+    return [
+        allow(
+            ["s3:GetObject", "s3:GetObjectVersion"],
+            [f"arn:aws:s3:::{location}*" for location in locations],
+        ),
+        allow(
+            ["s3:ListBucket"],
+            sorted({f"arn:aws:s3:::{location.partition('/')[0]}" for location in locations}),
+        ),
+    ]
+
+
+def write_objects(locations: Sequence[str]) -> Statement:
+    """Write into each ``bucket/prefix``, in parts."""
+    return allow(
+        ["s3:PutObject", "s3:AbortMultipartUpload"],
+        [f"arn:aws:s3:::{location}*" for location in locations],
+    )

@@ -1,0 +1,88 @@
+"""The job queue, its dead letters, and the rule that puts dropped manifests on it."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.policies import send_from_rule
+from infra.settings import DAY_SECONDS, Settings
+
+RETENTION_SECONDS = 14 * DAY_SECONDS
+"""The longest that SQS keeps a message."""
+
+VISIBILITY_MARGIN_SECONDS = 30
+"""A message whose worker was killed stays invisible until its visibility timeout ends, so that
+timeout is also the recovery time: as short as it may be, which is the function's own."""
+
+DEAD_LETTER_TIMEOUT_SECONDS = 60
+
+
+class JobQueue(pulumi.ComponentResource):
+    """The queue, the dead-letter queue, and the EventBridge rule with the queue as its target."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        manifest_bucket: pulumi.Output[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("s3zipjobs:infra:JobQueue", f"{settings.prefix}-queue", None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.dead_letters = aws.sqs.Queue(
+            f"{settings.prefix}-dead-letters",
+            message_retention_seconds=RETENTION_SECONDS,
+            visibility_timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS + VISIBILITY_MARGIN_SECONDS,
+            opts=child,
+        )
+        self.queue = aws.sqs.Queue(
+            f"{settings.prefix}-jobs",
+            message_retention_seconds=RETENTION_SECONDS,
+            visibility_timeout_seconds=settings.zipper_timeout_seconds + VISIBILITY_MARGIN_SECONDS,
+            redrive_policy=self.dead_letters.arn.apply(
+                lambda arn: json.dumps(
+                    {"deadLetterTargetArn": arn, "maxReceiveCount": settings.max_receive_count}
+                )
+            ),
+            opts=child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            f"{settings.prefix}-manifest-dropped",
+            description="A manifest was dropped",
+            event_pattern=manifest_bucket.apply(
+                lambda bucket: manifest_pattern(bucket, settings.manifest_prefix)
+            ),
+            opts=child,
+        )
+        for name, queue in (("jobs", self.queue), ("dead-letters", self.dead_letters)):
+            aws.sqs.QueuePolicy(
+                f"{settings.prefix}-{name}-from-rule",
+                queue_url=queue.url,
+                policy=pulumi.Output.all(queue.arn, rule.arn).apply(
+                    lambda arns: send_from_rule(arns[0], [arns[1]])
+                ),
+                opts=child,
+            )
+        aws.cloudwatch.EventTarget(
+            f"{settings.prefix}-manifest-to-queue",
+            rule=rule.name,
+            arn=self.queue.arn,
+            dead_letter_config={"arn": self.dead_letters.arn},
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def manifest_pattern(bucket: str, prefix: str) -> str:
+    """Matches S3's event about a new ``.json`` object below ``prefix``."""
+    literal = prefix.replace("\\", "\\\\").replace("*", "\\*")
+    return json.dumps(
+        {
+            "source": ["aws.s3"],
+            "detail-type": ["Object Created"],
+            "detail": {
+                "bucket": {"name": [bucket]},
+                "object": {"key": [{"wildcard": f"{literal}*.json"}]},
+            },
+        }
+    )

@@ -1,0 +1,126 @@
+"""The stack's configuration, typed and checked. Defaults stand in ``Pulumi.yaml`` alone."""
+
+import json
+from dataclasses import dataclass
+from typing import Self
+
+import pulumi
+
+REQUESTS_PREFIX = "requests/"
+"""Where in the manifest bucket the API keeps its requests. Never watched for manifests."""
+
+DAY_SECONDS = 86_400
+
+
+class InvalidSetting(Exception):
+    """A setting is wrong; says which, what it was and what it may be."""
+
+    def __init__(self, name: str, value: object, rule: str) -> None:
+        super().__init__(f"Setting {name} is {json.dumps(value)}, but {rule}.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field per setting in ``Pulumi.yaml``, of the same name in snake_case."""
+
+    stack: str
+    region: str
+    resource_prefix: str
+    source_bucket: str
+    target_bucket: str
+    target_prefix: str
+    manifest_bucket: str
+    manifest_prefix: str
+    allowed_sources: tuple[str, ...]
+    allowed_targets: tuple[str, ...]
+    presign_ttl_seconds: int
+    job_retention_days: int
+    log_retention_days: int
+    zipper_memory_mb: int
+    zipper_timeout_seconds: int
+    zipper_max_concurrency: int
+    max_receive_count: int
+    api_auth: str
+    api_burst: int
+    api_rate: int
+    completion_events_queue: bool
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the stack's configuration. Raises InvalidSetting, or Pulumi's own ConfigError."""
+        config = pulumi.Config()
+        settings = cls(
+            stack=pulumi.get_stack(),
+            region=pulumi.Config("aws").require("region"),
+            resource_prefix=config.require("resourcePrefix"),
+            source_bucket=config.require("sourceBucket"),
+            target_bucket=config.require("targetBucket"),
+            target_prefix=config.require("targetPrefix"),
+            manifest_bucket=config.require("manifestBucket"),
+            manifest_prefix=config.require("manifestPrefix"),
+            allowed_sources=tuple(config.require_object("allowedSources")),
+            allowed_targets=tuple(config.require_object("allowedTargets")),
+            presign_ttl_seconds=config.require_int("presignTtlSeconds"),
+            job_retention_days=config.require_int("jobRetentionDays"),
+            log_retention_days=config.require_int("logRetentionDays"),
+            zipper_memory_mb=config.require_int("zipperMemoryMb"),
+            zipper_timeout_seconds=config.require_int("zipperTimeoutSeconds"),
+            zipper_max_concurrency=config.require_int("zipperMaxConcurrency"),
+            max_receive_count=config.require_int("maxReceiveCount"),
+            api_auth=config.require("apiAuth"),
+            api_burst=config.require_int("apiBurst"),
+            api_rate=config.require_int("apiRate"),
+            completion_events_queue=config.require_bool("completionEventsQueue"),
+        )
+        settings.check()
+        return settings
+
+    @property
+    def prefix(self) -> str:
+        """The first part of every resource's name."""
+        return f"{self.resource_prefix}-{self.stack}"
+
+    def check(self) -> None:
+        """Raise InvalidSetting for the first setting that cannot work."""
+        self._check_range("presignTtlSeconds", self.presign_ttl_seconds, 1, 7 * DAY_SECONDS)
+        self._check_range("jobRetentionDays", self.job_retention_days, 1, 3650)
+        self._check_range("logRetentionDays", self.log_retention_days, 1, 3653)
+        self._check_range("zipperMemoryMb", self.zipper_memory_mb, 512, 10_240)
+        self._check_range("zipperTimeoutSeconds", self.zipper_timeout_seconds, 60, 900)
+        self._check_range("zipperMaxConcurrency", self.zipper_max_concurrency, 2, 1000)
+        self._check_range("maxReceiveCount", self.max_receive_count, 1, 1000)
+        self._check_range("apiBurst", self.api_burst, 1, 5000)
+        self._check_range("apiRate", self.api_rate, 1, 10_000)
+        if self.api_auth not in ("iam", "none"):
+            raise InvalidSetting("apiAuth", self.api_auth, "it must be iam or none")
+        if not self.target_prefix.endswith("/"):
+            raise InvalidSetting("targetPrefix", self.target_prefix, "it must end in a slash")
+        self._check_prefixes()
+
+    def _check_prefixes(self) -> None:
+        if not self.manifest_prefix.endswith("/"):
+            raise InvalidSetting("manifestPrefix", self.manifest_prefix, "it must end in a slash")
+        if _overlap(self.manifest_prefix, REQUESTS_PREFIX):
+            raise InvalidSetting(
+                "manifestPrefix",
+                self.manifest_prefix,
+                f"it must not overlap {REQUESTS_PREFIX}, where the API keeps its requests",
+            )
+        targets = self.allowed_targets or (f"{self.target_bucket}/{self.target_prefix}",)
+        for target in targets:
+            bucket, _, prefix = target.partition("/")
+            if bucket and bucket == self.manifest_bucket and _overlap(prefix, self.manifest_prefix):
+                raise InvalidSetting(
+                    "manifestPrefix",
+                    self.manifest_prefix,
+                    f"it must not overlap the target {target} in the same bucket: "
+                    "what the service writes must never start a job",
+                )
+
+    def _check_range(self, name: str, value: int, low: int, high: int) -> None:
+        if not low <= value <= high:
+            raise InvalidSetting(name, value, f"it must be from {low:,} to {high:,}")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)

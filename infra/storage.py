@@ -1,0 +1,115 @@
+"""The buckets: sources, archives, manifests."""
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.settings import REQUESTS_PREFIX, Settings
+
+ABORT_UPLOADS_AFTER_DAYS = 2
+"""The net below our own aborts: parts of an upload that nobody completed cost money unseen."""
+
+OLD_MANIFESTS_AFTER_DAYS = 90
+
+Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
+
+
+class Storage(pulumi.ComponentResource):
+    """Creates the buckets that the configuration does not name, and leaves those it names alone.
+
+    ``allowed_sources`` and ``allowed_targets`` are lists of ``bucket/prefix``.
+    """
+
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("s3zipjobs:infra:Storage", f"{settings.prefix}-storage", None, opts)
+        self._prefix = settings.prefix
+        self.source_bucket = self._bucket("source", settings.source_bucket)
+        self.target_bucket = self._bucket("target", settings.target_bucket)
+        self.manifest_bucket = self._manifest_bucket(settings)
+        self.allowed_sources = _locations(settings.allowed_sources, self.source_bucket, "")
+        self.allowed_targets = _locations(
+            settings.allowed_targets, self.target_bucket, settings.target_prefix
+        )
+        self.register_outputs({})
+
+    def _bucket(self, role: str, existing: str) -> pulumi.Output[str]:
+        if existing:
+            return pulumi.Output.from_input(existing)
+        bucket = self._create(role)
+        self._lifecycle(role, bucket, [])
+        return bucket.bucket
+
+    def _manifest_bucket(self, settings: Settings) -> pulumi.Output[str]:
+        if settings.manifest_bucket:
+            return pulumi.Output.from_input(settings.manifest_bucket)
+        bucket = self._create("manifests")
+        opts = pulumi.ResourceOptions(parent=bucket)
+        versioning = aws.s3.BucketVersioning(
+            f"{self._prefix}-manifests-versions",
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=opts,
+        )
+        aws.s3.BucketNotification(
+            f"{self._prefix}-manifests-events",
+            bucket=bucket.bucket,
+            eventbridge=True,
+            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[versioning]),
+        )
+        self._lifecycle(
+            "manifests",
+            bucket,
+            [
+                {
+                    "id": "forget-requests",
+                    "status": "Enabled",
+                    "filter": {"prefix": REQUESTS_PREFIX},
+                    "expiration": {"days": settings.job_retention_days},
+                },
+                {
+                    "id": "forget-replaced-versions",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "noncurrent_version_expiration": {"noncurrent_days": OLD_MANIFESTS_AFTER_DAYS},
+                },
+            ],
+        )
+        return bucket.bucket
+
+    def _create(self, role: str) -> aws.s3.Bucket:
+        bucket = aws.s3.Bucket(f"{self._prefix}-{role}", opts=pulumi.ResourceOptions(parent=self))
+        aws.s3.BucketPublicAccessBlock(
+            f"{self._prefix}-{role}-private",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=pulumi.ResourceOptions(parent=bucket),
+        )
+        return bucket
+
+    def _lifecycle(self, role: str, bucket: aws.s3.Bucket, rules: list[Rule]) -> None:
+        abort: Rule = {
+            "id": "abort-incomplete-uploads",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "abort_incomplete_multipart_upload": {
+                "days_after_initiation": ABORT_UPLOADS_AFTER_DAYS
+            },
+        }
+        aws.s3.BucketLifecycleConfiguration(
+            f"{self._prefix}-{role}-lifecycle",
+            bucket=bucket.bucket,
+            rules=[abort, *rules],
+            opts=pulumi.ResourceOptions(parent=bucket),
+        )
+
+
+def _locations(
+    configured: tuple[str, ...], bucket: pulumi.Output[str], prefix: str
+) -> pulumi.Output[list[str]]:
+    """The configured list, or the one default place, each with a slash after the bucket."""
+    if configured:
+        with_slash = [place if "/" in place else f"{place}/" for place in configured]
+        return pulumi.Output.from_input(with_slash)
+    return bucket.apply(lambda name: [f"{name}/{prefix}"])
