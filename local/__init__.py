@@ -1,0 +1,8 @@
+"""The embedded AWS: the whole service on a laptop, deployed from the same Pulumi program.
+
+``deploy`` runs ``__main__.py`` against ``provider``, which creates every declared resource on a
+moto server (``resources``). ``functions`` runs the handlers under AWS's own Lambda runtime client,
+``event_source`` plays the event source mappings, ``http_api`` plays API Gateway, ``moto_gaps``
+closes what moto leaves open, and ``stack`` starts and ends them all. There is no second
+description of the infrastructure here: what is not declared does not exist.
+"""

@@ -1,0 +1,48 @@
+"""What the program declares and moto only stores: our own parts play these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class DeclaredFunction:
+    """A Lambda function as the program declares it."""
+
+    name: str
+    handler: str
+    role_arn: str
+    timeout_seconds: int
+    memory_mb: int
+    environment: Mapping[str, str]
+    log_group: str
+
+
+@dataclass(frozen=True)
+class DeclaredMapping:
+    """An event source mapping from a queue to a function."""
+
+    function_name: str
+    queue_arn: str
+    batch_size: int
+    maximum_concurrency: int
+    reports_item_failures: bool
+
+
+@dataclass(frozen=True)
+class DeclaredRoute:
+    """A route of the HTTP API; ``target`` is ``integrations/<id>``."""
+
+    route_key: str
+    target: str
+    authorization_type: str
+
+
+@dataclass
+class Declarations:
+    """Everything that is to be played, by kind."""
+
+    functions: dict[str, DeclaredFunction] = field(default_factory=dict)
+    mappings: list[DeclaredMapping] = field(default_factory=list)
+    routes: list[DeclaredRoute] = field(default_factory=list)
+    integrations: dict[str, str] = field(default_factory=dict)
+    """Function name by ``integrations/<id>``."""

@@ -1,0 +1,72 @@
+"""Runs the Pulumi program against the embedded AWS: what ``pulumi up`` does, on a laptop."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import get_root_resource
+from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from local.provider import EmbeddedProvider
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The stack's configuration as the Pulumi engine would pass it: defaults, then overrides.
+
+    ``overrides`` are settings by their names in ``Pulumi.yaml``, without the project's name.
+    """
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    name = project["name"]
+    values: dict[str, Any] = {}
+    for key, setting in project["config"].items():
+        full_key = key if ":" in key else f"{name}:{key}"
+        values[full_key] = setting["value"] if "value" in setting else setting["default"]
+    stack_file = ROOT / f"Pulumi.{stack}.yaml"
+    values |= (yaml.safe_load(stack_file.read_text()) or {}).get("config", {})
+    values |= {f"{name}:{key}": value for key, value in overrides.items()}
+    return {key: _text(value) for key, value in values.items()}
+
+
+def run_program(
+    provider: EmbeddedProvider, stack: str, config: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run ``__main__.py``; return the stack's outputs, resolved.
+
+    Raises what the program or the provider raises.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+        pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
+        pulumi.runtime.set_all_config(dict(config))
+        loop.run_until_complete(
+            run_pulumi_func(lambda: _ignore(runpy.run_path(str(ROOT / "__main__.py"))))
+        )
+        return loop.run_until_complete(_resolved_outputs())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _resolved_outputs() -> dict[str, Any]:
+    root = get_root_resource()
+    assert isinstance(root, Stack)
+    return {
+        name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()
+    }
+
+
+def _ignore(value: object) -> None:
+    """The program's result is its resources."""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,59 @@
+"""Lambda functions: as many execution environments each as invocations overlap, kept warm."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local.declarations import DeclaredFunction
+from local.execution import ExecutionEnvironment, LogSink
+
+
+class Function:
+    """One declared function: invoke it from any thread."""
+
+    def __init__(
+        self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
+    ) -> None:
+        self.declared = declared
+        self._environment = environment
+        self._log = log
+        self._idle: list[ExecutionEnvironment] = []
+        self._all: set[ExecutionEnvironment] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start one environment. Raises LocalError if the handler does not load."""
+        environment = self._new_environment()
+        environment.wait_until_ready()
+        with self._lock:
+            self._idle.append(environment)
+
+    def invoke(self, event: object) -> Any:
+        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
+        with self._lock:
+            environment = self._idle.pop() if self._idle else None
+        environment = environment or self._new_environment()
+        try:
+            return environment.invoke(event)
+        finally:
+            with self._lock:
+                if environment.is_alive and not self._stopped:
+                    self._idle.append(environment)
+                else:
+                    self._all.discard(environment)
+                    environment.stop()
+
+    def stop(self) -> None:
+        """End every process of this function."""
+        with self._lock:
+            self._stopped = True
+            environments = list(self._all)
+        for environment in environments:
+            environment.stop()
+
+    def _new_environment(self) -> ExecutionEnvironment:
+        environment = ExecutionEnvironment(self.declared, self._environment, self._log)
+        with self._lock:
+            self._all.add(environment)
+        return environment

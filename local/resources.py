@@ -1,0 +1,335 @@
+"""Creates declared resources on a moto server, one method per resource type.
+
+Each takes the logical name and the inputs as the Pulumi program gave them (camelCase, numbers as
+floats) and returns the resource's id and the outputs that the AWS provider would add.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import boto3
+
+from local.declarations import (
+    Declarations,
+    DeclaredFunction,
+    DeclaredMapping,
+    DeclaredRoute,
+)
+
+Inputs = Mapping[str, Any]
+Created = tuple[str, dict[str, Any]]
+
+ACCOUNT_ID = "123456789012"
+
+DEFAULT_BUS = "default"
+
+
+def physical_name(logical_name: str) -> str:
+    """What Pulumi's autonaming does, with a suffix that is the same every time."""
+    suffix = hashlib.sha256(logical_name.encode()).hexdigest()[:7]
+    return f"{logical_name}-{suffix}"
+
+
+class Resources:
+    """``creators`` maps each resource type that can be played to the method that creates it."""
+
+    def __init__(
+        self, endpoint_url: str, region: str, api_url: str, declarations: Declarations
+    ) -> None:
+        self._region = region
+        self._api_url = api_url
+        self._declarations = declarations
+        session = boto3.Session(
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106  (moto takes any)
+            region_name=region,
+        )
+
+        def client(service: str) -> Any:
+            return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload]
+
+        self._s3 = client("s3")
+        self._sqs = client("sqs")
+        self._events = client("events")
+        self._dynamodb = client("dynamodb")
+        self._iam = client("iam")
+        self._logs = client("logs")
+        self._lambda = client("lambda")
+        self._apigateway = client("apigatewayv2")
+        self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {
+            "aws:s3/bucket:Bucket": self._bucket,
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": self._public_access_block,
+            "aws:s3/bucketVersioning:BucketVersioning": self._versioning,
+            "aws:s3/bucketNotification:BucketNotification": self._notification,
+            "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": self._lifecycle,
+            "aws:dynamodb/table:Table": self._table,
+            "aws:sqs/queue:Queue": self._queue,
+            "aws:sqs/queuePolicy:QueuePolicy": self._queue_policy,
+            "aws:cloudwatch/eventBus:EventBus": self._event_bus,
+            "aws:cloudwatch/eventRule:EventRule": self._event_rule,
+            "aws:cloudwatch/eventTarget:EventTarget": self._event_target,
+            "aws:cloudwatch/logGroup:LogGroup": self._log_group,
+            "aws:iam/role:Role": self._role,
+            "aws:iam/rolePolicy:RolePolicy": self._role_policy,
+            "aws:lambda/function:Function": self._function,
+            "aws:lambda/eventSourceMapping:EventSourceMapping": self._event_source_mapping,
+            "aws:lambda/permission:Permission": self._permission,
+            "aws:apigatewayv2/api:Api": self._api,
+            "aws:apigatewayv2/integration:Integration": self._integration,
+            "aws:apigatewayv2/route:Route": self._route,
+            "aws:apigatewayv2/stage:Stage": self._stage,
+        }
+
+    # S3
+
+    def _bucket(self, name: str, inputs: Inputs) -> Created:
+        bucket = physical_name(name)
+        location = {"LocationConstraint": self._region}
+        elsewhere = {"CreateBucketConfiguration": location} if self._region != "us-east-1" else {}
+        self._s3.create_bucket(Bucket=bucket, **elsewhere)
+        return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": self._region}
+
+    def _public_access_block(self, name: str, inputs: Inputs) -> Created:
+        configuration = {_capital(key): flag for key, flag in inputs.items() if key != "bucket"}
+        self._s3.put_public_access_block(
+            Bucket=inputs["bucket"], PublicAccessBlockConfiguration=configuration
+        )
+        return inputs["bucket"], {}
+
+    def _versioning(self, name: str, inputs: Inputs) -> Created:
+        status = inputs["versioningConfiguration"]["status"]
+        self._s3.put_bucket_versioning(
+            Bucket=inputs["bucket"], VersioningConfiguration={"Status": status}
+        )
+        return inputs["bucket"], {}
+
+    def _notification(self, name: str, inputs: Inputs) -> Created:
+        configuration: dict[str, Any] = {"EventBridgeConfiguration": {}}
+        self._s3.put_bucket_notification_configuration(
+            Bucket=inputs["bucket"],
+            NotificationConfiguration=configuration if inputs["eventbridge"] else {},
+        )
+        return inputs["bucket"], {}
+
+    def _lifecycle(self, name: str, inputs: Inputs) -> Created:
+        rules = [
+            {"ID": rule["id"], **_capitals({k: v for k, v in rule.items() if k != "id"})}
+            for rule in inputs["rules"]
+        ]
+        self._s3.put_bucket_lifecycle_configuration(
+            Bucket=inputs["bucket"], LifecycleConfiguration={"Rules": rules}
+        )
+        return inputs["bucket"], {}
+
+    # DynamoDB
+
+    def _table(self, name: str, inputs: Inputs) -> Created:
+        table = physical_name(name)
+        answer = self._dynamodb.create_table(
+            TableName=table,
+            BillingMode=inputs["billingMode"],
+            KeySchema=[{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}],
+            AttributeDefinitions=[
+                {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
+                for attribute in inputs["attributes"]
+            ],
+        )
+        ttl = inputs["ttl"]
+        self._dynamodb.update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={
+                "Enabled": ttl["enabled"],
+                "AttributeName": ttl["attributeName"],
+            },
+        )
+        return table, {"name": table, "arn": answer["TableDescription"]["TableArn"]}
+
+    # SQS
+
+    def _queue(self, name: str, inputs: Inputs) -> Created:
+        queue = physical_name(name)
+        attributes = {
+            "MessageRetentionPeriod": inputs.get("messageRetentionSeconds"),
+            "VisibilityTimeout": inputs.get("visibilityTimeoutSeconds"),
+        }
+        url = self._sqs.create_queue(
+            QueueName=queue,
+            Attributes={k: str(int(v)) for k, v in attributes.items() if v is not None},
+        )["QueueUrl"]
+        if redrive := inputs.get("redrivePolicy"):
+            self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redrive})
+        arn = f"arn:aws:sqs:{self._region}:{ACCOUNT_ID}:{queue}"
+        return url, {"name": queue, "url": url, "arn": arn}
+
+    def _queue_policy(self, name: str, inputs: Inputs) -> Created:
+        self._sqs.set_queue_attributes(
+            QueueUrl=inputs["queueUrl"], Attributes={"Policy": inputs["policy"]}
+        )
+        return inputs["queueUrl"], {}
+
+    # EventBridge
+
+    def _event_bus(self, name: str, inputs: Inputs) -> Created:
+        bus = physical_name(name)
+        arn = self._events.create_event_bus(Name=bus)["EventBusArn"]
+        return bus, {"name": bus, "arn": arn}
+
+    def _event_rule(self, name: str, inputs: Inputs) -> Created:
+        rule = physical_name(name)
+        arn = self._events.put_rule(
+            Name=rule,
+            EventPattern=inputs["eventPattern"],
+            EventBusName=inputs.get("eventBusName", DEFAULT_BUS),
+        )["RuleArn"]
+        return rule, {"name": rule, "arn": arn}
+
+    def _event_target(self, name: str, inputs: Inputs) -> Created:
+        target: dict[str, Any] = {"Id": physical_name(name), "Arn": inputs["arn"]}
+        if dead_letters := inputs.get("deadLetterConfig"):
+            target["DeadLetterConfig"] = {"Arn": dead_letters["arn"]}
+        self._events.put_targets(
+            Rule=inputs["rule"],
+            EventBusName=inputs.get("eventBusName", DEFAULT_BUS),
+            Targets=[target],
+        )
+        return target["Id"], {}
+
+    # CloudWatch Logs
+
+    def _log_group(self, name: str, inputs: Inputs) -> Created:
+        group = physical_name(name)
+        self._logs.create_log_group(logGroupName=group)
+        self._logs.put_retention_policy(
+            logGroupName=group, retentionInDays=int(inputs["retentionInDays"])
+        )
+        arn = f"arn:aws:logs:{self._region}:{ACCOUNT_ID}:log-group:{group}"
+        return group, {"name": group, "arn": arn}
+
+    # IAM
+
+    def _role(self, name: str, inputs: Inputs) -> Created:
+        role = physical_name(name)
+        answer = self._iam.create_role(
+            RoleName=role, AssumeRolePolicyDocument=inputs["assumeRolePolicy"]
+        )
+        return role, {"name": role, "arn": answer["Role"]["Arn"]}
+
+    def _role_policy(self, name: str, inputs: Inputs) -> Created:
+        policy = physical_name(name)
+        self._iam.put_role_policy(
+            RoleName=inputs["role"], PolicyName=policy, PolicyDocument=inputs["policy"]
+        )
+        return f"{inputs['role']}:{policy}", {"name": policy}
+
+    # Lambda
+
+    def _function(self, name: str, inputs: Inputs) -> Created:
+        function = physical_name(name)
+        environment = inputs.get("environment", {}).get("variables", {})
+        answer = self._lambda.create_function(
+            FunctionName=function,
+            Runtime=inputs["runtime"],
+            Role=inputs["role"],
+            Handler=inputs["handler"],
+            Code={"ZipFile": _placeholder_zip()},
+            Timeout=int(inputs["timeout"]),
+            MemorySize=int(inputs["memorySize"]),
+            Environment={"Variables": environment},
+        )
+        self._declarations.functions[function] = DeclaredFunction(
+            name=function,
+            handler=inputs["handler"],
+            role_arn=inputs["role"],
+            timeout_seconds=int(inputs["timeout"]),
+            memory_mb=int(inputs["memorySize"]),
+            environment=environment,
+            log_group=inputs["loggingConfig"]["logGroup"],
+        )
+        arn = answer["FunctionArn"]
+        invoke_arn = f"arn:aws:apigateway:{self._region}:lambda:path/2015-03-31/functions/{arn}"
+        return function, {"name": function, "arn": arn, "invokeArn": f"{invoke_arn}/invocations"}
+
+    def _event_source_mapping(self, name: str, inputs: Inputs) -> Created:
+        self._declarations.mappings.append(
+            DeclaredMapping(
+                function_name=inputs["functionName"],
+                queue_arn=inputs["eventSourceArn"],
+                batch_size=int(inputs["batchSize"]),
+                maximum_concurrency=int(inputs["scalingConfig"]["maximumConcurrency"]),
+                reports_item_failures="ReportBatchItemFailures"
+                in inputs.get("functionResponseTypes", []),
+            )
+        )
+        return physical_name(name), {}
+
+    def _permission(self, name: str, inputs: Inputs) -> Created:
+        self._lambda.add_permission(
+            FunctionName=inputs["function"],
+            StatementId=physical_name(name),
+            Action=inputs["action"],
+            Principal=inputs["principal"],
+            SourceArn=inputs["sourceArn"],
+        )
+        return physical_name(name), {}
+
+    # API Gateway
+
+    def _api(self, name: str, inputs: Inputs) -> Created:
+        answer = self._apigateway.create_api(
+            Name=physical_name(name), ProtocolType=inputs["protocolType"]
+        )
+        api_id = answer["ApiId"]
+        arn = f"arn:aws:execute-api:{self._region}:{ACCOUNT_ID}:{api_id}"
+        return api_id, {"apiEndpoint": self._api_url, "executionArn": arn}
+
+    def _integration(self, name: str, inputs: Inputs) -> Created:
+        integration_id = self._apigateway.create_integration(
+            ApiId=inputs["apiId"],
+            IntegrationType=inputs["integrationType"],
+            IntegrationUri=inputs["integrationUri"],
+            PayloadFormatVersion=inputs["payloadFormatVersion"],
+        )["IntegrationId"]
+        function_arn = inputs["integrationUri"].split("/functions/")[1].split("/")[0]
+        function_name = function_arn.rpartition(":")[2]
+        self._declarations.integrations[f"integrations/{integration_id}"] = function_name
+        return integration_id, {}
+
+    def _route(self, name: str, inputs: Inputs) -> Created:
+        route = DeclaredRoute(inputs["routeKey"], inputs["target"], inputs["authorizationType"])
+        self._declarations.routes.append(route)
+        route_id = self._apigateway.create_route(
+            ApiId=inputs["apiId"],
+            RouteKey=route.route_key,
+            Target=route.target,
+            AuthorizationType=route.authorization_type,
+        )["RouteId"]
+        return route_id, {}
+
+    def _stage(self, name: str, inputs: Inputs) -> Created:
+        self._apigateway.create_stage(
+            ApiId=inputs["apiId"], StageName=inputs["name"], AutoDeploy=inputs["autoDeploy"]
+        )
+        return inputs["name"], {"invokeUrl": self._api_url}
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _capitals(value: Any) -> Any:
+    """CamelCase keys to the API's PascalCase, and whole floats to integers, all the way down."""
+    if isinstance(value, dict):
+        return {_capital(key): _capitals(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _placeholder_zip() -> bytes:
+    """Moto wants some code to store; the functions run from the source tree."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as package:
+        package.writestr("README", json.dumps("runs from the source tree"))
+    return buffer.getvalue()
