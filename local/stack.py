@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,8 +73,8 @@ def running_stack(
             environment = _role_environment(declaration, endpoint_url, region)
             functions[name] = Function(declaration, environment, log)
             cleanup.callback(functions[name].stop)
-        for function in functions.values():
-            function.start()
+        with ThreadPoolExecutor(len(functions) or 1) as starting:
+            list(starting.map(Function.start, functions.values()))
 
         mappings = [
             EventSourceMapping(

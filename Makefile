@@ -1,0 +1,39 @@
+# The README's commands. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo local test build deploy destroy clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.txt requirements-dev.txt handlers/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, by manifest and by API
+	$(BIN)/python -m local demo
+
+local: $(STAMP) ## Run the embedded AWS until Ctrl-C
+	$(BIN)/python -m local up
+
+test: $(STAMP) ## ruff, mypy --strict and the whole test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+build: $(STAMP) ## Build the Lambda package, build/lambda.zip
+	$(BIN)/python -m infra.package
+
+deploy: build ## Deploy the selected Pulumi stack
+	pulumi up
+
+destroy: ## Remove the selected Pulumi stack
+	pulumi destroy
+
+clean: ## Remove everything that is made
+	rm -rf $(VENV) build out .mypy_cache .ruff_cache .pytest_cache .hypothesis

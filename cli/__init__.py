@@ -1,0 +1,1 @@
+"""What a person types against a deployed or a local stack."""
