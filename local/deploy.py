@@ -12,8 +12,6 @@ import yaml
 from pulumi.runtime import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-from local.provider import EmbeddedProvider
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -35,7 +33,7 @@ def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run_program(
-    provider: EmbeddedProvider, stack: str, config: Mapping[str, str]
+    provider: pulumi.runtime.Mocks, stack: str, config: Mapping[str, str]
 ) -> dict[str, Any]:
     """Run ``__main__.py``; return the stack's outputs, resolved.
 

@@ -158,8 +158,9 @@ class ExecutionEnvironment:
 
     def _forward_log(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._log(self._declared.name, line.decode(errors="replace").rstrip("\r\n"))
+        with self._process.stdout as lines:
+            for line in lines:
+                self._log(self._declared.name, line.decode(errors="replace").rstrip("\r\n"))
 
     def _watch_process(self) -> None:
         status = self._process.wait()

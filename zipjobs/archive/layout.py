@@ -68,7 +68,7 @@ class PartSizing:
     """How large parts are: ``base_bytes`` at first, then growing with the archive.
 
     A part is about 1/``growth`` of what stands before it, never above ``cap_bytes`` (parts are
-    held in memory). With the defaults 10,000 parts hold about 300 GiB.
+    held in memory). With the defaults 10,000 parts hold 265 GiB.
     """
 
     base_bytes: int = 8 * MIB

@@ -1,0 +1,142 @@
+"""The embedded AWS, once per session, with what a client of it needs."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import LocalStack, running_stack
+from tests.waiting import wait_for
+
+AWS_CLI = Path(sys.executable).parent / "aws"
+FINAL = ("READY", "FAILED")
+
+
+@dataclass
+class Client:
+    """Uses a stack as its users do: the AWS CLI, curl, and an SQS queue of events."""
+
+    stack: LocalStack
+    log: list[str]
+    _events: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outputs = self.stack.outputs
+        self.s3 = self.stack.client("s3")
+        self.sqs = self.stack.client("sqs")
+
+    def aws(self, *arguments: str) -> Any:
+        """Run the AWS CLI; return what it printed, as JSON if it is."""
+        done = subprocess.run(
+            [AWS_CLI, *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_ENDPOINT_URL": self.outputs["awsEndpointUrl"],
+                "AWS_REGION": self.outputs["region"],
+                "AWS_ACCESS_KEY_ID": "any",
+                "AWS_SECRET_ACCESS_KEY": "thing",
+            },
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
+
+    def curl(self, path: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
+        """Call the API with curl; return status, headers and body, parsed if it is JSON."""
+        url = path if path.startswith("http") else self.outputs["apiUrl"] + path
+        done = subprocess.run(
+            ["curl", "-sS", "-i", *arguments, url], capture_output=True, check=True
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        status_line, *lines = head.decode().split("\r\n")
+        headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+        is_json = headers.get("content-type", "").endswith("json")
+        return int(status_line.split()[1]), headers, json.loads(body) if is_json else body
+
+    def put_sources(self, contents: dict[str, bytes]) -> str:
+        """Upload source objects below a fresh prefix; return the prefix."""
+        prefix = f"{uuid.uuid4()}/"
+        for key, body in contents.items():
+            self.s3.put_object(Bucket=self.outputs["sourceBucket"], Key=prefix + key, Body=body)
+        return prefix
+
+    def post(self, request: Any) -> str:
+        """Submit a job over HTTP; return its id."""
+        status, _, answer = self.curl("/zip-jobs", "-d", json.dumps(request))
+        assert status == 202, answer
+        job_id: str = answer["jobId"]
+        return job_id
+
+    def drop_manifest(self, body: bytes, name: str | None = None) -> str:
+        """Put a manifest with boto3; return its key."""
+        key = f"{self.outputs['manifestPrefix']}{name or uuid.uuid4()}.json"
+        self.s3.put_object(Bucket=self.outputs["manifestBucket"], Key=key, Body=body)
+        return key
+
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job has its end; return it as the API shows it."""
+
+        def look() -> dict[str, Any] | None:
+            status, _, job = self.curl(f"/zip-jobs/{job_id}")
+            return job if status == 200 and job["status"] in FINAL else None
+
+        return wait_for(f"the end of job {job_id}", look)
+
+    def event(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for a completion event whose detail matches."""
+
+        def look() -> dict[str, Any] | None:
+            self.poll_events()
+            found = [event for event in self._events if matches(event["detail"])]
+            return found[0] if found else None
+
+        return wait_for("a completion event", look)
+
+    def poll_events(self) -> list[dict[str, Any]]:
+        """Fetch the events that have arrived; return all of them so far."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.outputs["eventsQueueUrl"], MaxNumberOfMessages=10
+        )
+        for message in answer.get("Messages", []):
+            self._events.append(json.loads(message["Body"]))
+            self.sqs.delete_message(
+                QueueUrl=self.outputs["eventsQueueUrl"], ReceiptHandle=message["ReceiptHandle"]
+            )
+        return self._events
+
+    def event_of_manifest(self, key: str) -> dict[str, Any]:
+        """Wait for the completion event of the job of a manifest."""
+        return self.event(lambda detail: (detail["manifest"] or {}).get("key") == key)
+
+    def download(self, job: dict[str, Any], folder: Path) -> Path:
+        """Follow a job's link with curl, under the name that the link gives the file."""
+        subprocess.run(
+            ["curl", "-sS", "--fail", "-OJ", "--output-dir", folder, job["downloadUrl"]], check=True
+        )
+        (path,) = folder.iterdir()
+        return path
+
+    def uploads(self) -> list[Any]:
+        """The multipart uploads that the target bucket still holds, as the AWS CLI lists them."""
+        bucket = self.outputs["targetBucket"]
+        answer = self.aws("s3api", "list-multipart-uploads", "--bucket", bucket)
+        found: list[Any] = answer.get("Uploads", []) if isinstance(answer, dict) else []
+        return found
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    log: list[str] = []
+    with running_stack(
+        overrides={"zipperTimeoutSeconds": 60}, log=lambda function, line: log.append(line)
+    ) as stack:
+        yield Client(stack, log)

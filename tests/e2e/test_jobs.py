@@ -1,0 +1,208 @@
+"""The Pulumi program, deployed onto the embedded AWS, used as its users use it."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Client
+from tests.readers import READERS, Contents
+from tests.waiting import wait_for
+
+MIB = 1024 * 1024
+EVENTS = Path(__file__).parents[1] / "events"
+CONTENTS = {
+    "a/report.pdf": b"first report",
+    "b/report.pdf": b"second report",
+    "b/größe.pdf": b"umlauts",
+    "b/empty.pdf": b"",
+    "c/large.pdf": random.Random(1).randbytes(13 * MIB),
+}
+MEMBERS = {
+    "report.pdf": CONTENTS["a/report.pdf"],
+    "report (2).pdf": CONTENTS["b/report.pdf"],
+    "größe.pdf": CONTENTS["b/größe.pdf"],
+    "empty.pdf": b"",
+    "large.pdf": CONTENTS["c/large.pdf"],
+}
+
+
+def test_a_posted_job_becomes_a_zip_behind_a_link(client: Client, tmp_path: Path) -> None:
+    prefix = client.put_sources(CONTENTS)
+    keys = [prefix + key for key in CONTENTS]
+    status, headers, answer = client.curl("/zip-jobs", "-d", json.dumps({"keys": keys}))
+    assert status == 202
+    assert answer == {"jobId": answer["jobId"], "status": "PENDING"}
+    assert headers["location"] == f"/zip-jobs/{answer['jobId']}"
+
+    job = client.finished(answer["jobId"])
+    assert job["status"] == "READY"
+    assert job["trigger"] == "api"
+    assert job["manifest"] is None
+    assert job["entries"] == {"done": 5, "total": 5}
+    assert job["bytes"]["done"] == job["bytes"]["total"] == sum(map(len, CONTENTS.values()))
+    assert job["targetBucket"] == client.outputs["targetBucket"]
+    assert job["targetKey"] == f"zips/{job['jobId']}.zip"
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in job["downloadUrl"]
+    assert job["downloadUrlExpiresAt"] > job["updatedAt"]
+    assert client.download(job, tmp_path).name == f"{job['jobId']}.zip"
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_every_reader_finds_what_was_asked_for(
+    client: Client, tmp_path: Path, reader: Callable[[Path, Path], Contents]
+) -> None:
+    prefix = client.put_sources(CONTENTS)
+    job = client.finished(client.post({"keys": [prefix + key for key in CONTENTS]}))
+    (tmp_path / "download").mkdir()
+    archive = client.download(job, tmp_path / "download")
+    assert reader(archive, tmp_path / "extracted") == MEMBERS
+
+
+def test_a_manifest_dropped_with_the_aws_cli_becomes_a_zip(client: Client, tmp_path: Path) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    manifest = tmp_path / "q3 invoices.json"
+    manifest.write_text(json.dumps({"keys": [f"{prefix}one.pdf"]}))
+    place = f"s3://{client.outputs['manifestBucket']}/{client.outputs['manifestPrefix']}"
+    client.aws("s3", "cp", str(manifest), place)
+
+    event = client.event_of_manifest("manifests/q3 invoices.json")
+    assert event["source"] == "s3-zip-jobs"
+    assert event["detail-type"] == "Zip Job Ready"
+    assert "X-Amz" not in json.dumps(event)
+    job = client.finished(event["detail"]["jobId"])
+    assert job["trigger"] == "manifest"
+    assert job["manifest"]["key"] == "manifests/q3 invoices.json"
+    (tmp_path / "download").mkdir()
+    assert client.download(job, tmp_path / "download").name == "q3 invoices.zip"
+
+
+def test_a_missing_key_fails_the_job_by_name_and_leaves_no_upload(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    job = client.finished(client.post({"keys": [f"{prefix}one.pdf", f"{prefix}gone.pdf"]}))
+    assert job["status"] == "FAILED"
+    assert job["error"]["code"] == "SOURCE_NOT_FOUND"
+    assert f"{prefix}gone.pdf" in job["error"]["message"]
+    assert "downloadUrl" not in job
+    event = client.event(lambda detail: detail["jobId"] == job["jobId"])
+    assert event["detail-type"] == "Zip Job Failed"
+    assert event["detail"]["error"] == job["error"]
+    assert client.uploads() == []
+
+
+@pytest.mark.parametrize("body", [b"not json", b"", b'{"keys": []}', b'{"kyes": ["a"]}'])
+def test_a_manifest_that_makes_no_sense_is_a_failed_job_with_an_event(
+    client: Client, body: bytes
+) -> None:
+    event = client.event_of_manifest(client.drop_manifest(body))
+    assert event["detail"]["error"]["code"] == "INVALID_MANIFEST"
+    assert client.finished(event["detail"]["jobId"])["status"] == "FAILED"
+
+
+def test_the_same_event_delivered_three_times_makes_one_archive(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    bucket, key = client.outputs["manifestBucket"], f"{client.outputs['manifestPrefix']}thrice.json"
+    answer = client.s3.put_object(
+        Bucket=bucket, Key=key, Body=json.dumps({"keys": [f"{prefix}one.pdf"]}).encode()
+    )
+    event = json.loads((EVENTS / "object_created.json").read_text())
+    event["detail"]["bucket"]["name"] = bucket
+    event["detail"]["object"] |= {"key": key, "version-id": answer["VersionId"]}
+    for _ in range(2):
+        client.sqs.send_message(QueueUrl=client.outputs["queueUrl"], MessageBody=json.dumps(event))
+
+    job_id = client.event_of_manifest(key)["detail"]["jobId"]
+    wait_for("an empty queue", lambda: True if _queue_is_empty(client) else None)
+    started = [line for line in client.log if f"Job {job_id}: started" in line]
+    events = [e for e in client.poll_events() if e["detail"]["jobId"] == job_id]
+    assert (len(started), len(events)) == (1, 1)
+
+
+def _queue_is_empty(client: Client) -> bool:
+    attributes = client.sqs.get_queue_attributes(
+        QueueUrl=client.outputs["queueUrl"],
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return all(int(count) == 0 for count in attributes.values())
+
+
+def test_a_manifest_dropped_again_is_a_new_job(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    body = json.dumps({"keys": [f"{prefix}one.pdf"]}).encode()
+    key = client.drop_manifest(body, "twice")
+    first = client.event_of_manifest(key)["detail"]["jobId"]
+    client.drop_manifest(body, "twice")
+    second = client.event(
+        lambda detail: (detail["manifest"] or {}).get("key") == key and detail["jobId"] != first
+    )
+    assert second["detail"]["status"] == "READY"
+
+
+def test_what_is_not_a_manifest_starts_nothing(client: Client) -> None:
+    bucket = client.outputs["manifestBucket"]
+    client.s3.put_object(Bucket=bucket, Key="manifests/readme.txt", Body=b"{}")
+    client.s3.put_object(Bucket=bucket, Key="other/a.json", Body=b"{}")
+    key = client.drop_manifest(b"{}")
+    client.event_of_manifest(key)
+    keys = {(event["detail"]["manifest"] or {}).get("key") for event in client.poll_events()}
+    assert not keys & {"manifests/readme.txt", "other/a.json"}
+
+
+def test_a_job_that_the_queue_gave_up_on_is_failed_by_the_dead_letter_function(
+    client: Client,
+) -> None:
+    request = {"bucket": client.outputs["manifestBucket"], "key": "requests/x.json"}
+    message = {
+        "jobId": "given-up",
+        "trigger": "api",
+        "request": request,
+        "submittedAt": "2026-11-23T12:00:00Z",
+    }
+    client.sqs.send_message(
+        QueueUrl=client.outputs["deadLetterQueueUrl"], MessageBody=json.dumps(message)
+    )
+    event = client.event(lambda detail: detail["jobId"] == "given-up")
+    assert event["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
+    assert client.finished("given-up")["status"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "detail"),
+    [
+        ("{", 400, "INVALID_REQUEST", "Invalid JSON"),
+        ("{}", 400, "INVALID_REQUEST", "keys: Field required"),
+        ('{"keys": ["a"], "sourceBucket": "another"}', 403, "NOT_ALLOWED", "another/a"),
+        ('{"keys": ["a"], "targetPrefix": "x/"}', 403, "NOT_ALLOWED", "x/"),
+    ],
+)
+def test_a_bad_request_is_refused_with_what_to_do(
+    client: Client, body: str, status: int, code: str, detail: str
+) -> None:
+    answered, headers, problem = client.curl("/zip-jobs", "-d", body)
+    assert (answered, problem["code"]) == (status, code)
+    assert headers["content-type"] == "application/problem+json"
+    assert detail in problem["detail"]
+
+
+def test_an_unknown_job_or_route_is_not_found(client: Client) -> None:
+    assert client.curl("/zip-jobs/nope")[0] == 404
+    assert client.curl("/nope")[0] == 404
+
+
+def test_the_log_shows_each_invocation_as_cloudwatch_would(client: Client) -> None:
+    client.curl("/zip-jobs/nope")
+    assert any(line.startswith("START RequestId: ") for line in client.log)
+    assert any(line.startswith("END RequestId: ") for line in client.log)
+    report = next(line for line in client.log if line.startswith("REPORT RequestId: "))
+    assert "Duration: " in report
+    assert "Max Memory Used: " in report
+
+
+def test_no_presigned_url_is_logged(client: Client) -> None:
+    assert not any("X-Amz-Signature" in line for line in client.log)

@@ -1,0 +1,183 @@
+"""The Pulumi program's declared graph, and what the embedded AWS says of one it cannot play."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.queue import manifest_pattern
+from local.declarations import Declarations, DeclaredFunction, DeclaredRoute
+from local.deploy import configuration, run_program
+from local.errors import LocalError
+from local.functions import Function
+from local.http_api import HttpApi
+from local.provider import EmbeddedProvider
+from local.stack import running_stack
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Keeps what is declared, by logical name."""
+
+    def __init__(self) -> None:
+        self.resources: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources[args.typ, args.name] = args.inputs
+        known = {
+            "name": args.name,
+            "bucket": args.name,
+            "arn": f"arn:{args.name}",
+            "url": f"https://{args.name}",
+            "invokeArn": f"arn:invoke/{args.name}",
+            "executionArn": f"arn:execute/{args.name}",
+            "apiEndpoint": "https://api",
+        }
+        return f"{args.name}-id", {**known, **args.inputs}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
+        return {}, None
+
+    def of_type(self, token: str) -> dict[str, dict[str, Any]]:
+        return {name: inputs for (typ, name), inputs in self.resources.items() if typ == token}
+
+
+@pytest.fixture(scope="module")
+def graph() -> Recorder:
+    recorder = Recorder()
+    run_program(recorder, "prod", configuration("dev", {"apiAuth": "iam"}))
+    return recorder
+
+
+def test_a_message_stays_invisible_as_long_as_its_worker_may_live(graph: Recorder) -> None:
+    functions = graph.of_type("aws:lambda/function:Function")
+    queues = graph.of_type("aws:sqs/queue:Queue")
+    jobs = queues["s3-zip-jobs-prod-jobs"]
+    zipper = functions["s3-zip-jobs-prod-zipper"]
+    assert jobs["visibilityTimeoutSeconds"] >= zipper["timeout"]
+    dead = queues["s3-zip-jobs-prod-dead-letters"]
+    undertaker = functions["s3-zip-jobs-prod-dead-letter"]
+    assert dead["visibilityTimeoutSeconds"] >= undertaker["timeout"]
+
+
+def test_failed_jobs_are_redriven_and_failed_events_too(graph: Recorder) -> None:
+    jobs = graph.of_type("aws:sqs/queue:Queue")["s3-zip-jobs-prod-jobs"]
+    assert json.loads(jobs["redrivePolicy"]) == {
+        "deadLetterTargetArn": "arn:s3-zip-jobs-prod-dead-letters",
+        "maxReceiveCount": 5,
+    }
+    targets = graph.of_type("aws:cloudwatch/eventTarget:EventTarget")
+    target = targets["s3-zip-jobs-prod-manifest-to-queue"]
+    assert target["deadLetterConfig"] == {"arn": "arn:s3-zip-jobs-prod-dead-letters"}
+
+
+def test_only_the_rule_may_send_to_the_queue(graph: Recorder) -> None:
+    policies = graph.of_type("aws:sqs/queuePolicy:QueuePolicy")
+    (statement,) = json.loads(policies["s3-zip-jobs-prod-jobs-from-rule"]["policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": ["arn:s3-zip-jobs-prod-manifest-dropped"]}
+    }
+
+
+def test_every_mapping_reports_item_failures_and_has_a_maximum_concurrency(
+    graph: Recorder,
+) -> None:
+    mappings = graph.of_type("aws:lambda/eventSourceMapping:EventSourceMapping")
+    assert len(mappings) == 2
+    for mapping in mappings.values():
+        assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["scalingConfig"]["maximumConcurrency"] >= 2
+
+
+def test_every_function_has_its_own_role_and_log_group(graph: Recorder) -> None:
+    functions = graph.of_type("aws:lambda/function:Function").values()
+    assert len({function["role"] for function in functions}) == len(functions) == 4
+    assert len({function["loggingConfig"]["logGroup"] for function in functions}) == 4
+    assert all(function["architectures"] == ["arm64"] for function in functions)
+    for group in graph.of_type("aws:cloudwatch/logGroup:LogGroup").values():
+        assert group["retentionInDays"] == 1
+
+
+def test_no_policy_allows_everything(graph: Recorder) -> None:
+    for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy").values():
+        for statement in json.loads(policy["policy"])["Statement"]:
+            assert "*" not in statement["Action"]
+            assert "*" not in statement["Resource"]
+            assert not any(action.endswith(":*") for action in statement["Action"])
+
+
+def test_every_bucket_is_private_and_forgets_unfinished_uploads(graph: Recorder) -> None:
+    buckets = set(graph.of_type("aws:s3/bucket:Bucket"))
+    assert len(buckets) == 3
+    blocks = graph.of_type("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").values()
+    assert {block["bucket"] for block in blocks if all(block.values())} == buckets
+    lifecycles = graph.of_type("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+    forgetting = {
+        lifecycle["bucket"]
+        for lifecycle in lifecycles.values()
+        if any("abortIncompleteMultipartUpload" in rule for rule in lifecycle["rules"])
+    }
+    assert forgetting == buckets
+
+
+def test_the_api_asks_for_a_signature_unless_told_not_to(graph: Recorder) -> None:
+    routes = graph.of_type("aws:apigatewayv2/route:Route").values()
+    assert {route["routeKey"] for route in routes} == {"POST /zip-jobs", "GET /zip-jobs/{jobId}"}
+    assert {route["authorizationType"] for route in routes} == {"AWS_IAM"}
+
+
+def test_named_buckets_are_used_and_not_created() -> None:
+    recorder = Recorder()
+    named = {"sourceBucket": "my-documents", "targetBucket": "my-zips"}
+    outputs = run_program(recorder, "dev", configuration("dev", named))
+    assert outputs["sourceBucket"] == "my-documents"
+    assert outputs["targetBucket"] == "my-zips"
+    assert set(recorder.of_type("aws:s3/bucket:Bucket")) == {"s3-zip-jobs-dev-manifests"}
+
+
+def test_overlapping_manifests_and_targets_stop_the_program() -> None:
+    shared = {"targetBucket": "one", "manifestBucket": "one", "manifestPrefix": "zips/"}
+    with pytest.raises(Exception, match="manifestPrefix"):
+        run_program(Recorder(), "dev", configuration("dev", shared))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wildcard"),
+    [("manifests/", "manifests/*.json"), ("a*b\\c/", "a\\*b\\\\c/*.json")],
+)
+def test_the_rule_takes_the_prefix_literally(prefix: str, wildcard: str) -> None:
+    pattern = json.loads(manifest_pattern("bucket", prefix))
+    assert pattern["detail"]["object"]["key"] == [{"wildcard": wildcard}]
+
+
+# What the embedded AWS says of a declaration that it cannot play.
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[EmbeddedProvider]:
+    with running_stack() as stack:
+        endpoint = stack.outputs["awsEndpointUrl"]
+        yield EmbeddedProvider(endpoint, "us-east-1", "http://127.0.0.1:1")
+
+
+def test_a_resource_type_that_is_not_played_is_named(provider: EmbeddedProvider) -> None:
+    args = pulumi.runtime.MockResourceArgs("aws:ec2/vpc:Vpc", "net", {}, custom=True)
+    with pytest.raises(LocalError, match=r"aws:ec2/vpc:Vpc \(net\)"):
+        provider.new_resource(args)
+
+
+def test_a_route_that_leads_to_no_function_is_named() -> None:
+    declarations = Declarations(routes=[DeclaredRoute("GET /x", "integrations/none", "NONE")])
+    with pytest.raises(LocalError, match="GET /x"):
+        HttpApi(declarations, {})
+
+
+@pytest.mark.parametrize("handler", ["handlers.nope.handler", "handlers.status.nope"])
+def test_a_handler_that_does_not_resolve_is_named(handler: str) -> None:
+    declared = DeclaredFunction("broken", handler, "arn:role", 3, 512, {}, "group")
+    function = Function(declared, {}, lambda name, line: None)
+    with pytest.raises(LocalError, match=rf"broken.*{handler}.*nope"):
+        function.start()
+    function.stop()

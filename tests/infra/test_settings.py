@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+import pytest
+
+from infra.settings import InvalidSetting, Settings
+
+GOOD = Settings(
+    stack="dev",
+    region="us-east-1",
+    resource_prefix="s3-zip-jobs",
+    source_bucket="",
+    target_bucket="",
+    target_prefix="zips/",
+    manifest_bucket="",
+    manifest_prefix="manifests/",
+    allowed_sources=(),
+    allowed_targets=(),
+    presign_ttl_seconds=86_400,
+    job_retention_days=30,
+    log_retention_days=1,
+    zipper_memory_mb=1024,
+    zipper_timeout_seconds=900,
+    zipper_max_concurrency=10,
+    max_receive_count=5,
+    api_auth="iam",
+    api_burst=50,
+    api_rate=25,
+    completion_events_queue=False,
+)
+
+
+def test_good_settings_pass() -> None:
+    GOOD.check()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"presign_ttl_seconds": 700_000}, "presignTtlSeconds is 700000.*604,800"),
+        ({"zipper_max_concurrency": 1}, "zipperMaxConcurrency is 1.*from 2"),
+        ({"zipper_timeout_seconds": 901}, "zipperTimeoutSeconds"),
+        ({"api_auth": "open"}, 'apiAuth is "open".*iam or none'),
+        ({"target_prefix": "zips"}, "targetPrefix.*slash"),
+        ({"manifest_prefix": ""}, "manifestPrefix.*slash"),
+        ({"manifest_prefix": "requests/"}, "manifestPrefix.*requests/"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
+    change: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=complaint):
+        replace(GOOD, **change).check()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"manifest_prefix": "zips/"},
+        {"manifest_prefix": "zips/manifests/"},
+        {"target_prefix": "manifests/zips/"},
+        {"allowed_targets": ("shared/other/", "shared/manifests/")},
+        {"allowed_targets": ("shared",)},
+    ],
+)
+def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> None:
+    shared = replace(GOOD, manifest_bucket="shared", target_bucket="shared")
+    shared.check()
+    with pytest.raises(InvalidSetting, match="must never start a job"):
+        replace(shared, **change).check()  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""The contract with zipstream-ng: the members that ours lean on, and what they render."""
+
+import io
+import struct
+import zipfile
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+from zipstream import ZipStream
+from zipstream.ng import ZIP64_LIMIT, ZipStreamInfo
+
+from zipjobs.archive.layout import GIB
+from zipjobs.archive.members import Member, central_directory
+
+MODIFIED = datetime(2026, 11, 23, 16, 44, 24, tzinfo=UTC)
+DATA_DESCRIPTOR = 1 << 3
+UTF8_NAME = 1 << 11
+
+
+def archive_of(contents: dict[str, bytes]) -> bytes:
+    data, records = b"", b""
+    for name, body in contents.items():
+        member = Member.stored(name, len(body), MODIFIED)
+        member.CRC = zlib.crc32(body)
+        records += member.central_record(len(data))
+        data += member.local_header() + body
+    return data + central_directory(records, len(contents), len(data))
+
+
+def test_zipstream_ng_has_what_we_lean_on() -> None:
+    info = ZipStreamInfo("a")
+    assert callable(info.FileHeader)
+    assert callable(info._central_directory_header_data)
+    stream = ZipStream()
+    assert stream._filelist == []
+    assert stream._pos == 0
+    assert ZIP64_LIMIT == 2**31 - 1
+
+
+def test_python_reads_what_we_frame() -> None:
+    contents = {"a.pdf": b"first", "b/ünï.pdf": b"", "c.pdf": b"x" * 5000}
+    with zipfile.ZipFile(io.BytesIO(archive_of(contents))) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == contents
+        member = archive.getinfo("a.pdf")
+    assert member.date_time == (2026, 11, 23, 16, 44, 24)
+    assert member.external_attr >> 16 == 0o100644
+    assert member.create_system == 3
+
+
+def test_local_headers_carry_crc_and_sizes_and_no_data_descriptor() -> None:
+    member = Member.stored("é.pdf", 1234, MODIFIED)
+    member.CRC = 0xDEADBEEF
+    signature, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes = (
+        struct.unpack("<4sHHHHHLLLHH", member.local_header()[:30])
+    )
+    assert signature == b"PK\x03\x04"
+    assert not flags & DATA_DESCRIPTOR
+    assert flags & UTF8_NAME
+    assert (method, crc, compressed, size) == (0, 0xDEADBEEF, 1234, 1234)
+    assert (name_bytes, extra_bytes) == (6, 0)
+
+
+@pytest.mark.parametrize("size", [0, ZIP64_LIMIT, ZIP64_LIMIT + 1, 5 * GIB])
+def test_the_length_of_a_header_does_not_depend_on_the_crc(size: int) -> None:
+    member = Member.stored("a.pdf", size, MODIFIED)
+    lengths = set()
+    for crc in (0, 0xFFFFFFFF):
+        member.CRC = crc
+        lengths.add((len(member.local_header()), len(member.central_record(7 * GIB))))
+    assert len(lengths) == 1
+
+
+def test_zip64_sizes_stand_where_they_are_needed_and_only_there() -> None:
+    small = Member.stored("a.pdf", ZIP64_LIMIT, MODIFIED)
+    large = Member.stored("a.pdf", ZIP64_LIMIT + 1, MODIFIED)
+    assert len(large.local_header()) == len(small.local_header()) + 20
+    assert len(small.central_record(0)) == 46 + 5
+    assert len(small.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 12
+    assert len(large.central_record(0)) == 46 + 5 + 20
+    assert len(large.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 28
+
+
+def test_end_records_are_zip64_only_above_the_old_limits() -> None:
+    record = Member.stored("a", 0, MODIFIED).central_record(0)
+    assert len(central_directory(record, 1, 0)) == len(record) + 22
+    assert len(central_directory(record, 1, 5 * GIB)) == len(record) + 22 + 56 + 20
+    assert len(central_directory(record * 65_535, 65_535, 0)) == 65_535 * len(record) + 22 + 76
+
+
+def test_dates_that_zip_cannot_hold_are_clamped() -> None:
+    member = Member.stored("a.pdf", 0, datetime(1970, 1, 1, tzinfo=UTC))
+    assert member.date_time == (1980, 1, 1, 0, 0, 0)

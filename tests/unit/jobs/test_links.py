@@ -1,0 +1,57 @@
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.builders import ready_job
+from zipjobs.jobs.job import ObjectRef, Trigger
+from zipjobs.jobs.links import DownloadLinks, content_disposition, file_name
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def links(ttl_seconds: int) -> DownloadLinks:
+    s3 = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        aws_access_key_id="id",
+        aws_secret_access_key="secret",
+        config=Config(signature_version="s3v4"),
+    )
+    return DownloadLinks(s3, ttl_seconds, clock=lambda: NOW)
+
+
+def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
+    link = links(3600).mint(ready_job())
+    query = parse_qs(urlsplit(link.url).query)
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert query["X-Amz-Expires"] == ["3600"]
+    assert query["response-content-disposition"][0].startswith("attachment; filename=")
+    assert link.expires_at == datetime(2026, 11, 23, 13, tzinfo=UTC)
+
+
+def test_no_link_outlives_what_s3_allows() -> None:
+    query = parse_qs(urlsplit(links(10**9).mint(ready_job()).url).query)
+    assert query["X-Amz-Expires"] == ["604800"]
+
+
+def test_a_zip_is_called_as_its_manifest_or_as_its_key() -> None:
+    by_manifest = ready_job(
+        trigger=Trigger.MANIFEST, request=ObjectRef(bucket="m", key="manifests/q3 invoices.json")
+    )
+    assert file_name(by_manifest) == "q3 invoices.zip"
+    assert file_name(ready_job()) == "job-1.zip"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.zip", "attachment; filename=\"a.zip\"; filename*=UTF-8''a.zip"),
+        ("ü.zip", "attachment; filename=\"_.zip\"; filename*=UTF-8''%C3%BC.zip"),
+        ('"\r\n.zip', "attachment; filename=\"___.zip\"; filename*=UTF-8''%22%0D%0A.zip"),
+    ],
+)
+def test_a_file_name_cannot_break_out_of_its_header(name: str, header: str) -> None:
+    assert content_disposition(name) == header

@@ -1,0 +1,70 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zipjobs.jobs.job import ObjectRef, Submission, Trigger
+from zipjobs.jobs.messages import UnknownMessage, parse_message
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+
+
+def object_created(**changes: Any) -> str:
+    event = json.loads((EVENTS / "object_created.json").read_text())
+    found = event["detail"]["object"]
+    found |= {name.replace("_", "-"): value for name, value in changes.items()}
+    event["detail"]["object"] = {k: v for k, v in found.items() if v is not None}
+    return json.dumps(event)
+
+
+def test_our_own_message_is_read_as_it_was_written() -> None:
+    submission = Submission(
+        job_id="job-1",
+        trigger=Trigger.API,
+        request=ObjectRef(bucket="b", key="requests/job-1.json", version_id="v1"),
+        submitted_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    assert parse_message(submission.model_dump_json(by_alias=True)) == submission
+
+
+def test_an_event_about_a_manifest_names_its_job() -> None:
+    submission = parse_message(object_created())
+    assert submission.trigger is Trigger.MANIFEST
+    assert submission.request == ObjectRef(
+        bucket="manifests-bucket",
+        key="manifests/q3 invoices.json",
+        version_id="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+    )
+    assert submission.submitted_at == datetime(2026, 11, 12, tzinfo=UTC)
+
+
+def test_ids_of_manifest_jobs_never_change() -> None:
+    assert parse_message(object_created()).job_id == "9bde7fd3-a79c-5074-b3ff-6eacc62aaa67"
+
+
+def test_a_doubled_event_is_one_job() -> None:
+    doubled = json.loads(object_created())
+    doubled["id"] = "another"
+    assert parse_message(json.dumps(doubled)).job_id == parse_message(object_created()).job_id
+
+
+@pytest.mark.parametrize("change", [{"version_id": "other"}, {"key": "manifests/other.json"}])
+def test_another_version_or_key_is_another_job(change: dict[str, str]) -> None:
+    assert parse_message(object_created(**change)).job_id != parse_message(object_created()).job_id
+
+
+def test_without_versions_sequencer_and_etag_tell_drops_apart() -> None:
+    def job_id(**changes: Any) -> str:
+        return parse_message(object_created(version_id=None, **changes)).job_id
+
+    assert job_id() == job_id()
+    assert len({job_id(), job_id(sequencer="other"), job_id(etag="other")}) == 3
+    assert parse_message(object_created(version_id=None)).request.etag is not None
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", '{"jobId": "x"}', '{"detail-type": "x"}'])
+def test_anything_else_is_unknown(body: str) -> None:
+    with pytest.raises(UnknownMessage):
+        parse_message(body)

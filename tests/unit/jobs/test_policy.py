@@ -1,0 +1,51 @@
+import pytest
+
+from zipjobs.errors import NotAllowed
+from zipjobs.jobs.policy import Location, Policy
+from zipjobs.jobs.request import JobRequest
+
+POLICY = Policy(
+    source_bucket="src",
+    target_bucket="dst",
+    target_prefix="zips/",
+    allowed_sources=(Location("src"), Location("shared", "public/")),
+    allowed_targets=(Location("dst", "zips/"),),
+)
+
+
+def test_what_a_request_leaves_out_comes_from_the_configuration() -> None:
+    destination = POLICY.resolve(JobRequest(keys=("a.pdf",)), "job-1")
+    assert destination.source_bucket == "src"
+    assert (destination.target_bucket, destination.target_key) == ("dst", "zips/job-1.zip")
+
+
+@pytest.mark.parametrize("prefix", ["zips/client", "zips/client/"])
+def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
+    request = JobRequest(keys=("a.pdf",), target_prefix=prefix)
+    assert POLICY.resolve(request, "job-1").target_key == "zips/client/job-1.zip"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        JobRequest(keys=("a.pdf",), source_bucket="other"),
+        JobRequest(keys=("public/a.pdf", "private/b.pdf"), source_bucket="shared"),
+        JobRequest(keys=("a.pdf",), target_bucket="src"),
+        JobRequest(keys=("a.pdf",), target_prefix=""),
+        JobRequest(keys=("a.pdf",), target_prefix="zipsy/"),
+        JobRequest(keys=("a.pdf",), target_prefix="manifests/"),
+    ],
+)
+def test_what_is_not_on_the_allow_list_is_refused(request_: JobRequest) -> None:
+    with pytest.raises(NotAllowed, match="outside the places"):
+        POLICY.resolve(request_, "job-1")
+
+
+def test_a_place_below_a_listed_prefix_is_allowed() -> None:
+    request = JobRequest(keys=("public/a.pdf",), source_bucket="shared")
+    assert POLICY.resolve(request, "job-1").source_bucket == "shared"
+
+
+def test_a_location_is_a_bucket_or_a_bucket_with_a_prefix() -> None:
+    assert Location.parse("bucket") == Location("bucket", "")
+    assert Location.parse("bucket/a/b") == Location("bucket", "a/b")
