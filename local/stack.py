@@ -49,7 +49,7 @@ def running_stack(
     overrides: Mapping[str, Any] | None = None,
     log: LogSink = lambda function, line: None,
 ) -> Iterator[LocalStack]:
-    """Run the embedded AWS on loopback while the block lasts.
+    """Run the embedded AWS on loopback while the block lasts. One at a time in a process.
 
     ``port`` is the AWS endpoint's; the API listens on the next one. 0 picks free ones.
     ``overrides`` are settings of ``Pulumi.yaml`` by name. Raises LocalError, or what the Pulumi

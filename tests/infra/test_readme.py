@@ -1,0 +1,25 @@
+"""What the README says of the settings is what ``Pulumi.yaml`` says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows() -> list[str]:
+    settings: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    found = []
+    for name, setting in settings.items():
+        default = setting.get("value", setting.get("default"))
+        shown = f"`{default if isinstance(default, str) else json.dumps(default)}`"
+        text = setting.get("description", "Where everything is.")
+        found.append(f"| `{name}` | {shown if default not in ('', []) else ''} | {text} |")
+    return found
+
+
+def test_the_configuration_table_matches_the_schema() -> None:
+    table = "\n".join(rows())
+    assert table in (ROOT / "README.md").read_text(), f"the table should be:\n{table}"
