@@ -46,6 +46,6 @@ def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
 
 def _exports(outputs: Mapping[str, Any]) -> str:
     return (
-        f"export AWS_ENDPOINT_URL={outputs['awsEndpointUrl']} AWS_DEFAULT_REGION={outputs['region']}\n"
-        f"export {CREDENTIALS}"
+        f"export AWS_ENDPOINT_URL={outputs['awsEndpointUrl']}\n"
+        f"export AWS_DEFAULT_REGION={outputs['region']} {CREDENTIALS}"
     )
