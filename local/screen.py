@@ -33,7 +33,9 @@ def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
         ),
         (
             "See the completion events",
-            f"aws sqs receive-message --queue-url {outputs['eventsQueueUrl']}",
+            # The AWS CLI 1 takes SQS's endpoint from its command line only.
+            f"aws sqs receive-message --endpoint-url {outputs['awsEndpointUrl']} "
+            f"--queue-url {outputs['eventsQueueUrl']}",
         ),
     ]
     console.print("\n[bold green]The embedded AWS is up.[/] Ctrl-C ends it.\n")
