@@ -16,6 +16,9 @@ from infra.storage import Storage
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
 
+NO_CRT_IN_BOTOCORE = {"BOTO_DISABLE_CRT": "true"}
+"""With awscrt installed botocore signs with it, and copies every part that it uploads to do so."""
+
 Environment = Mapping[str, pulumi.Input[str]]
 
 
@@ -196,7 +199,7 @@ class Functions(pulumi.ComponentResource):
             role=role.arn,
             memory_size=memory_mb,
             timeout=timeout_seconds,
-            environment={"variables": environment},
+            environment={"variables": {**environment, **NO_CRT_IN_BOTOCORE}},
             logging_config={"log_format": "Text", "log_group": logs.name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )

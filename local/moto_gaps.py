@@ -3,17 +3,25 @@
 ``close_gaps`` patches moto in this process, before its server starts.
 """
 
+import base64
 import itertools
 import logging
+import re
 import time
 import uuid
+import zlib
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.events.models import events_backends
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
+from moto.s3.responses import S3Response
 
 logger = logging.getLogger(__name__)
+
+_moto_upload_part_copy = S3Response.upload_part_copy
+_moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
 
 _REASONS = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
@@ -28,6 +36,8 @@ _sequence = itertools.count(0x0062E99A88DC407460)
 def close_gaps() -> None:
     """Patch moto. Doing it twice does no harm."""
     notifications._send_event_bridge_message = _send_object_event  # noqa: SLF001
+    S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
+    S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
@@ -74,3 +84,71 @@ def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) 
             rule.send_to_targets(event, transform_input=False)
         except Exception:
             logger.exception("Rule %s could not deliver an event", rule.name)
+
+
+def _upload_part_copy(self: Any) -> Any:
+    """Copy a part if the source is what it should be, and answer with the part's CRC-32.
+
+    "UploadPartCopy" in the Amazon S3 API Reference: ``x-amz-copy-source-if-match`` is a
+    precondition, and ``ChecksumCRC32`` is in the result where the upload was created with CRC32.
+    Moto looks at neither.
+    """
+    source = urlsplit(self.headers["x-amz-copy-source"])
+    bucket, key = unquote(source.path).lstrip("/").split("/", 1)
+    version_id = parse_qs(source.query).get("versionId", [None])[0]
+    found = self.backend.get_object(bucket, key, version_id=version_id)
+    expected = self.headers.get("x-amz-copy-source-if-match")
+    if found is not None and expected and expected.strip('"') != found.etag.strip('"'):
+        return _error(412, "PreconditionFailed")
+    status, headers, body = _moto_upload_part_copy(self)
+    upload = self.backend.get_bucket(self.bucket_name).multiparts[self._get_param("uploadId")]
+    if status == 200 and _has_crc32(upload):
+        crc = _encode(zlib.crc32(upload.parts[self._get_int_param("partNumber")].value))
+        text = body.decode() if isinstance(body, bytes) else body
+        body = text.replace("</ETag>", f"</ETag><ChecksumCRC32>{crc}</ChecksumCRC32>", 1)
+        headers["content-length"] = str(len(body))
+    return status, headers, body
+
+
+def _key_response_post(
+    self: Any, request: Any, body: bytes, bucket_name: str, query: dict[str, Any], key_name: str
+) -> Any:
+    """Complete a multipart upload only if its checksums and its size are right.
+
+    "CompleteMultipartUpload" in the Amazon S3 API Reference: with the algorithm of the upload,
+    each part's checksum is compared, as are the full object's and ``x-amz-mp-object-size``. Moto
+    compares nothing.
+    """
+    upload_id = query.get("uploadId", [None])[0]
+    upload = self.backend.get_bucket(bucket_name).multiparts.get(upload_id)
+    if upload is not None and _has_crc32(upload):
+        crc, size = 0, 0
+        for number, sent in _PART_CHECKSUMS.findall(body.decode()):
+            part = upload.parts.get(int(number))
+            if part is None or sent != _encode(zlib.crc32(part.value)):
+                return _error(400, "InvalidPart")
+            crc, size = zlib.crc32(part.value, crc), size + len(part.value)
+        if self.headers.get("x-amz-checksum-crc32", _encode(crc)) != _encode(crc):
+            return _error(400, "BadDigest")
+        if int(self.headers.get("x-amz-mp-object-size", size)) != size:
+            return _error(400, "InvalidRequest")
+    return _moto_key_response_post(self, request, body, bucket_name, query, key_name)
+
+
+_PART_CHECKSUMS = re.compile(
+    r"<Part>(?=.*?<PartNumber>(\d+)</PartNumber>)(?=.*?<ChecksumCRC32>(.*?)</ChecksumCRC32>).*?</Part>",
+    re.DOTALL,
+)
+
+
+def _has_crc32(upload: Any) -> bool:
+    return bool(upload.metadata.get("x-amz-checksum-algorithm") == "CRC32")
+
+
+def _encode(crc: int) -> str:
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
+
+
+def _error(status: int, code: str) -> tuple[int, dict[str, str], str]:
+    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+    return status, {"content-type": "application/xml", "content-length": str(len(body))}, body

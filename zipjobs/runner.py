@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from threading import Lock
 
+from zipjobs.archive.buffers import PartBuffers
 from zipjobs.archive.engine import Archive, EngineOptions, Progress, build_archive
 from zipjobs.archive.names import UniqueNames, basename
 from zipjobs.archive.reader import ObjectReader
@@ -37,6 +38,7 @@ class JobRunner:
         reader: ObjectReader,
         writer: ArchiveWriter,
         events: CompletionEvents,
+        buffers: PartBuffers,
         options: EngineOptions,
     ) -> None:
         self._store = store
@@ -45,6 +47,7 @@ class JobRunner:
         self._reader = reader
         self._writer = writer
         self._events = events
+        self._buffers = buffers
         self._options = options
 
     def run(self, submission: Submission, lease_until: datetime) -> Job:
@@ -90,6 +93,7 @@ class JobRunner:
                 _entries(request, destination.source_bucket),
                 self._reader,
                 upload,
+                self._buffers,
                 self._options,
                 _Throttled(
                     lambda done: self._store.note_progress(job, done.entries, done.source_bytes)

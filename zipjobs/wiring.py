@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from zipjobs.archive.buffers import PartBuffers
 from zipjobs.archive.engine import EngineOptions
+from zipjobs.archive.layout import MIB
 from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.links import DownloadLinks
@@ -31,6 +34,9 @@ from zipjobs.settings import (
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+PART_BUFFER_BYTES = 50 * MIB
+"""The memory of a build: all else that it holds is small or the central directory."""
 
 _CLIENT_CONFIG = Config(
     signature_version="v4",
@@ -99,14 +105,16 @@ def zipping() -> Zipping:
     """For ``handlers/zipper.py``."""
     settings = ZipperSettings.from_environment()
     options = EngineOptions()
-    s3 = _s3(connections=options.read_requests + options.part_requests, read_timeout=60)
+    buffers = PartBuffers(PART_BUFFER_BYTES)
+    s3 = _s3(connections=options.uploads + options.copies, read_timeout=60)
     runner = JobRunner(
         store=_store(settings),
         requests=RequestReader(s3),
         policy=settings.policy,
-        reader=ObjectReader(s3),
+        reader=ObjectReader(_transport(s3, options)),
         writer=ArchiveWriter(s3),
         events=CompletionEvents(_client("events"), settings.event_bus_name),
+        buffers=buffers,
         options=options,
     )
     return Zipping(runner, JobQueue(_client("sqs"), settings.queue_url))
@@ -128,6 +136,21 @@ def start_logging() -> None:
     logging.getLogger("zipjobs").setLevel(logging.INFO)
 
 
+def _transport(s3: "S3Client", options: EngineOptions) -> Transport:
+    """The lean client for reads: same endpoint, region and credentials as ``s3``."""
+    session = boto3.Session()
+    credentials = session.get_credentials()
+    assert credentials is not None
+    ca_bundle = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
+    return Transport(
+        endpoint_url=s3.meta.endpoint_url,
+        region=s3.meta.region_name,
+        credentials=credentials.get_frozen_credentials,
+        max_connections=options.probes + options.ranges,
+        ca_bundle=ca_bundle,
+    )
+
+
 def _store(settings: TableSettings) -> JobStore:
     return JobStore(_client("dynamodb"), settings.table_name, settings.job_retention_seconds)
 
@@ -144,6 +167,12 @@ def _s3(connections: int = 10, read_timeout: int = 10) -> "S3Client":
             read_timeout=read_timeout,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            s3={
+                # The global host redirects presigned URLs of new buckets in other regions.
+                "addressing_style": "virtual",
+                # Parts carry their CRC-32; hashing them once more would cost more than sending.
+                "payload_signing_enabled": False,
+            },
         )
     )
     return boto3.client("s3", config=config)

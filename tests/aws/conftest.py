@@ -1,35 +1,78 @@
-"""AWS inside this process: moto, with one bucket of each kind and a job table."""
+"""AWS on loopback: a moto server, with one bucket of each kind and a job table."""
 
+import logging
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
+from moto.server import ThreadedMotoServer
 
+from local.moto_gaps import close_gaps
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.transport import Transport
 from zipjobs.jobs.store import JobStore
 
 REGION = "us-east-1"
 KEEP_SECONDS = 3600
 
 
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        yield
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The endpoint's URL."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    close_gaps()
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    _, port = moto.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    moto.stop()
+
+
+@pytest.fixture(scope="module")
+def transport(server: str) -> Iterator[Transport]:
+    credentials = ReadOnlyCredentials("test", "test", None)
+    transport = Transport(server, REGION, lambda: credentials, max_connections=16)
+    yield transport
+    transport.close()
 
 
 @pytest.fixture
-def s3(aws: None) -> Any:
-    client = boto3.client("s3")
+def aws(server: str) -> Callable[[str], Any]:
+    """Makes clients of a moto that has been emptied."""
+    reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
+
+    def client(service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=server,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    return client
+
+
+@pytest.fixture
+def s3(aws: Callable[[str], Any]) -> Any:
+    client = aws("s3")
     for bucket in ("src", "dst", "manifests"):
         client.create_bucket(Bucket=bucket)
     return client
+
+
+@pytest.fixture
+def reader(transport: Transport) -> ObjectReader:
+    return ObjectReader(transport)
 
 
 @pytest.fixture
@@ -44,8 +87,8 @@ def put(s3: Any) -> Callable[[str, bytes], str]:
 
 
 @pytest.fixture
-def dynamodb(aws: None) -> Any:
-    client = boto3.client("dynamodb")
+def dynamodb(aws: Callable[[str], Any]) -> Any:
+    client = aws("dynamodb")
     client.create_table(
         TableName="jobs",
         BillingMode="PAY_PER_REQUEST",

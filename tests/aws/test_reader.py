@@ -1,60 +1,122 @@
-from collections.abc import Callable
+"""The reader: exactly the key, one state, resumed where it breaks, errors by their code."""
+
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.credentials import ReadOnlyCredentials
 
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.source import Source
+from zipjobs.archive import reader as reader_module
+from zipjobs.archive.reader import ObjectReader, Read
+from zipjobs.archive.source import Pinned, Source
+from zipjobs.archive.transport import Transport
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,
     SourceChanged,
     SourceForbidden,
     SourceNotFound,
+    ZipJobsError,
 )
 
 Put = Callable[[str, bytes], str]
 
 
-def ignore(size: int) -> None:
-    return
+class Collected:
+    """A sink that keeps everything and lets everything flow."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.pinned: Pinned | None = None
+        self.error: ZipJobsError | None = None
+        self._over = threading.Event()
+        self._read: Read | None = None
+        self._length: int | None = None
+        self._started = threading.Event()
+
+    def found(self, pinned: Pinned, length: int) -> None:
+        self.pinned, self._length = pinned, length
+        self._started.wait(10)
+        assert self._read is not None
+        self._read.proceed(length)
+
+    def received(self, chunk: bytes) -> None:
+        self.data += chunk
+
+    def done(self) -> None:
+        self._over.set()
+
+    def failed(self, error: ZipJobsError) -> None:
+        self.error = error
+        self._over.set()
+
+    def wait(self, read: Read) -> "Collected":
+        self._read = read
+        self._started.set()
+        assert self._over.wait(30)
+        if self.error:
+            raise self.error
+        return self
 
 
-@pytest.fixture
-def reader(s3: Any) -> ObjectReader:
-    return ObjectReader(s3)
+def read(
+    reader: ObjectReader, source: Source, first: int = 0, length: int = 100, etag: Any = None
+) -> Collected:
+    sink = Collected()
+    return sink.wait(reader.read(source, first, length, sink, etag))
 
 
-def test_a_small_object_comes_whole_with_one_request(reader: ObjectReader, put: Put) -> None:
+def test_a_small_object_comes_whole(reader: ObjectReader, put: Put) -> None:
     etag = put("a.pdf", b"0123456789")
-    head = reader.head(Source("src", "a.pdf"), 100, ignore)
-    assert head.data == b"0123456789"
-    assert (head.pinned.etag, head.pinned.size) == (etag, 10)
+    found = read(reader, Source("src", "a.pdf"))
+    assert found.data == b"0123456789"
+    assert found.pinned is not None
+    assert (found.pinned.etag, found.pinned.size) == (etag, 10)
 
 
-def test_of_a_large_object_the_first_bytes_come(reader: ObjectReader, put: Put) -> None:
-    put("a.pdf", b"0123456789")
-    head = reader.head(Source("src", "a.pdf"), 4, ignore)
-    assert (head.data, head.pinned.size) == (b"0123", 10)
-    assert reader.range(head.pinned, 4, 6) == b"456789"
+def test_of_a_large_object_the_range_comes_that_was_asked_for(
+    reader: ObjectReader, put: Put
+) -> None:
+    etag = put("a.pdf", b"0123456789")
+    found = read(reader, Source("src", "a.pdf"), 0, 4)
+    assert found.data == b"0123"
+    assert found.pinned is not None
+    assert found.pinned.size == 10
+    assert read(reader, Source("src", "a.pdf"), 4, 6, etag).data == b"456789"
 
 
-def test_an_empty_object_has_no_range_but_can_be_pinned(reader: ObjectReader, put: Put) -> None:
+def test_an_empty_object_has_no_range_but_is_found(reader: ObjectReader, put: Put) -> None:
     put("empty", b"")
-    head = reader.head(Source("src", "empty"), 100, ignore)
-    assert (head.data, head.pinned.size) == (b"", 0)
+    found = read(reader, Source("src", "empty"))
+    assert found.pinned is not None
+    assert (found.data, found.pinned.size) == (b"", 0)
 
 
-def test_memory_is_asked_for_once_and_before_the_body(reader: ObjectReader, put: Put) -> None:
-    put("a.pdf", b"0123456789")
-    put("empty", b"")
-    asked: list[int] = []
-    reader.head(Source("src", "a.pdf"), 4, asked.append)
-    reader.head(Source("src", "a.pdf"), 100, asked.append)
-    reader.head(Source("src", "empty"), 100, asked.append)
-    assert asked == [4, 10, 0]
+def test_no_byte_comes_before_it_is_asked_for(reader: ObjectReader, put: Put) -> None:
+    put("a.pdf", b"x" * 500_000)
+    sink = Collected()
+    under_way = reader.read(Source("src", "a.pdf"), 0, 500_000, sink, None)
+    while sink.pinned is None:
+        pass
+    assert sink.data == b""
+    assert len(sink.wait(under_way).data) == 500_000
+
+
+def test_less_than_was_found_can_be_asked_for(reader: ObjectReader, put: Put) -> None:
+    put("a.pdf", bytes(range(200)) * 1000)
+
+    class Partial(Collected):
+        def found(self, pinned: Pinned, length: int) -> None:
+            super().found(pinned, 70_000)
+
+    sink = Partial()
+    sink.wait(reader.read(Source("src", "a.pdf"), 0, 200_000, sink, None))
+    assert sink.data == (bytes(range(200)) * 1000)[:70_000]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +126,7 @@ def test_exactly_the_key_that_was_asked_for_is_read(
     reader: ObjectReader, put: Put, key: str
 ) -> None:
     put(key, key.encode())
-    assert reader.head(Source("src", key), 100, ignore).data == key.encode()
+    assert read(reader, Source("src", key)).data == key.encode()
 
 
 def test_a_version_is_read_even_when_it_is_not_the_latest(
@@ -73,43 +135,126 @@ def test_a_version_is_read_even_when_it_is_not_the_latest(
     s3.put_bucket_versioning(Bucket="src", VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket="src", Key="a.pdf", Body=b"first")["VersionId"]
     put("a.pdf", b"second")
-    assert reader.head(Source("src", "a.pdf", first), 100, ignore).data == b"first"
+    assert read(reader, Source("src", "a.pdf", first)).data == b"first"
 
 
 @pytest.mark.parametrize("source", [Source("src", "gone.pdf"), Source("no-such-bucket", "a")])
-def test_what_is_missing_is_named(reader: ObjectReader, source: Source) -> None:
+def test_what_is_missing_is_named(reader: ObjectReader, s3: Any, source: Source) -> None:
     with pytest.raises(SourceNotFound, match=str(source)):
-        reader.head(source, 100, ignore)
+        read(reader, source)
 
 
 def test_an_object_that_changes_between_two_reads_is_noticed(
     reader: ObjectReader, put: Put
 ) -> None:
-    put("a.pdf", b"0123456789")
-    pinned = reader.head(Source("src", "a.pdf"), 4, ignore).pinned
+    etag = put("a.pdf", b"0123456789")
     put("a.pdf", b"9876543210")
     with pytest.raises(SourceChanged, match="a.pdf"):
-        reader.range(pinned, 4, 6)
+        read(reader, Source("src", "a.pdf"), 4, 6, etag)
+
+
+# Against a server that misbehaves.
+
+
+class Script:
+    """What the server does with each request in turn: an error, or a body cut after n bytes."""
+
+    def __init__(self, *steps: tuple[int, str] | int) -> None:
+        self.steps = list(steps)
+        self.requests: list[dict[str, str]] = []
+
+
+BODY = bytes(range(256)) * 400
+
+
+@contextmanager
+def misbehaving(script: Script) -> Iterator[ObjectReader]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            script.requests.append({k.lower(): v for k, v in self.headers.items()})
+            step = script.steps.pop(0)
+            if isinstance(step, tuple):
+                status, code = step
+                body = f"<Error><Code>{code}</Code></Error>".encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                return
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["range"])
+            assert wanted is not None
+            first, last = int(wanted[1]), min(int(wanted[2]), len(BODY) - 1)
+            self.send_response(206)
+            self.send_header("ETag", '"e"')
+            self.send_header("Last-Modified", "Sun, 01 Nov 2026 12:00:00 GMT")
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(BODY)}")
+            self.send_header("Content-Length", str(last - first + 1))
+            self.end_headers()
+            self.wfile.write(BODY[first : last + 1][:step])
+            if step < last - first + 1:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    server: socketserver.BaseServer = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    credentials = ReadOnlyCredentials("test", "test", None)
+    port = server.server_address[1]  # type: ignore[index]
+    transport = Transport(f"http://127.0.0.1:{port!s}", "us-east-1", lambda: credentials, 2)
+    try:
+        yield ObjectReader(transport)
+    finally:
+        transport.close()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "FIRST_PAUSE_SECONDS", 0.001)
+
+
+def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> None:
+    script = Script(1000, 50_000, len(BODY))
+    with misbehaving(script) as reader:
+        found = read(reader, Source("src", "a.pdf"), 0, len(BODY))
+    assert found.data == BODY
+    assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
+    assert script.requests[1]["if-match"] == '"e"'
+    assert script.requests[2]["range"] == f"bytes=51000-{len(BODY) - 1}"
+
+
+def test_throttling_and_server_errors_are_tried_again() -> None:
+    script = Script((503, "SlowDown"), (500, "InternalError"), len(BODY))
+    with misbehaving(script) as reader:
+        assert read(reader, Source("src", "a.pdf"), 0, len(BODY)).data == BODY
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("status", "code", "error", "tries"),
     [
-        ("AccessDenied", SourceForbidden),
-        ("InvalidObjectState", SourceArchived),
-        ("SlowDown", ServiceUnavailable),
-        ("InternalError", ServiceUnavailable),
+        (403, "AccessDenied", SourceForbidden, 1),
+        (403, "InvalidObjectState", SourceArchived, 1),
+        (404, "NoSuchKey", SourceNotFound, 1),
+        (412, "PreconditionFailed", SourceChanged, 1),
+        (503, "SlowDown", ServiceUnavailable, reader_module.ATTEMPTS),
     ],
 )
 def test_errors_of_s3_become_ours_by_their_code(
-    reader: ObjectReader, s3: Any, code: str, error: type[Exception]
+    status: int, code: str, error: type[Exception], tries: int
 ) -> None:
-    refused = ClientError({"Error": {"Code": code, "Message": "x"}}, "GetObject")
-    with patch.object(s3, "get_object", side_effect=refused), pytest.raises(error, match="a.pdf"):
-        reader.head(Source("src", "a.pdf"), 100, ignore)
+    script = Script(*[(status, code)] * 10)
+    with misbehaving(script) as reader, pytest.raises(error, match="a.pdf"):
+        read(reader, Source("src", "a.pdf"))
+    assert len(script.requests) == tries
 
 
-def test_a_broken_connection_may_heal(reader: ObjectReader, s3: Any) -> None:
-    broken = ReadTimeoutError(endpoint_url="https://s3")
-    with patch.object(s3, "get_object", side_effect=broken), pytest.raises(ServiceUnavailable):
-        reader.head(Source("src", "a.pdf"), 100, ignore)
+def test_a_server_that_is_not_there_may_come_back() -> None:
+    credentials = ReadOnlyCredentials("test", "test", None)
+    transport = Transport("http://127.0.0.1:9", "us-east-1", lambda: credentials, 2)
+    with pytest.raises(ServiceUnavailable):
+        read(ObjectReader(transport), Source("src", "a.pdf"))
+    transport.close()

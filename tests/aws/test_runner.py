@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tests.builders import submission
+from zipjobs.archive.buffers import PartBuffers
 from zipjobs.archive.engine import EngineOptions
+from zipjobs.archive.layout import MIB
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.writer import ArchiveWriter, Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
@@ -40,8 +42,8 @@ class Bus:
 class Rig:
     """A runner with its collaborators in reach."""
 
-    def __init__(self, s3: Any, store: JobStore, bus: Bus) -> None:
-        self.s3, self.store, self.bus = s3, store, bus
+    def __init__(self, s3: Any, store: JobStore, bus: Bus, reader: ObjectReader) -> None:
+        self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
         self.writer = ArchiveWriter(s3)
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
@@ -49,9 +51,10 @@ class Rig:
             store=self.store,
             requests=RequestReader(self.s3),
             policy=POLICY,
-            reader=reader or ObjectReader(self.s3),
+            reader=reader or self.reader,
             writer=self.writer,
             events=self.bus,  # type: ignore[arg-type]
+            buffers=PartBuffers(50 * MIB),
             options=EngineOptions(),
         )
 
@@ -70,10 +73,12 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def rig(s3: Any, store: JobStore, bus: Bus, put: Callable[[str, bytes], str]) -> Rig:
+def rig(
+    s3: Any, store: JobStore, bus: Bus, reader: ObjectReader, put: Callable[[str, bytes], str]
+) -> Rig:
     put("a/one.pdf", b"one")
     put("b/one.pdf", b"two")
-    return Rig(s3, store, bus)
+    return Rig(s3, store, bus, reader)
 
 
 def names_in(s3: Any, key: str) -> list[str]:
@@ -156,7 +161,10 @@ def test_a_job_whose_event_was_refused_is_ready_and_its_event_follows(rig: Rig) 
 class Failing(ObjectReader):
     """An S3 that cannot be reached."""
 
-    def head(self, *args: Any) -> Any:
+    def __init__(self) -> None:
+        pass
+
+    def read(self, *args: Any, **kwargs: Any) -> Any:
         raise ServiceUnavailable("S3 answered SlowDown")
 
 
@@ -166,7 +174,7 @@ def test_what_may_pass_leaves_the_job_open_for_the_next_delivery(
     message = rig.request({"keys": ["a/one.pdf"]})
     lease = datetime.now(UTC) + timedelta(minutes=15)
     with pytest.raises(ServiceUnavailable):
-        rig.runner(Failing(rig.s3)).run(message, lease)
+        rig.runner(Failing()).run(message, lease)
     assert uploads() == []
     assert rig.bus.published == []
     assert rig.run(message).status is Status.READY

@@ -17,3 +17,8 @@ def combine(ranges: Iterable[tuple[int, int]]) -> int:
 def encode(crc32: int) -> str:
     """A CRC-32 as S3 writes it: big-endian, base64."""
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
+
+
+def decode(text: str) -> int:
+    """The CRC-32 that S3 wrote as ``text``."""
+    return int.from_bytes(base64.b64decode(text), "big")

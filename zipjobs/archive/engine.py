@@ -1,57 +1,64 @@
-"""Drives the making of one archive: reads ahead, lays out, uploads parts as they become known.
+"""Drives the making of one archive: reads ahead, lays out, uploads parts as they fill.
 
-Three kinds of thread share the work. The caller's own walks the entries in order. Fetchers read
-the heads of the entries ahead of it. Part workers load what a part still lacks and upload it.
-A part that holds the local header of a large entry waits, loaded, until the CRC-32 of the whole
-body is known; S3 takes parts in any order, so the parts behind it go first.
+The engine is a state machine under one lock, moved by three kinds of event: a read found its
+object or brought its bytes, a part was uploaded or copied, memory came free. Bytes go straight
+from the connection into the part that they belong to. A part is uploaded when it is full, and a
+local header is one of the things that fill it, written once the CRC-32 of its body is known. So a
+part that holds the header of a large body waits, and the parts behind it go first.
+
+Memory is bounded by the buffers of assembled parts. They are handed out in the archive's order, so
+that whatever stands first in the archive can always be finished, and frees its memory.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
-from threading import Condition
+from threading import Condition, RLock
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.body import Body
-from zipjobs.archive.budget import BudgetClosed, MemoryBudget
+from zipjobs.archive.buffers import PartBuffers
 from zipjobs.archive.checksum import combine
+from zipjobs.archive.entries import AssembledPart, BodyRead, PlacedEntry
 from zipjobs.archive.layout import (
+    MAX_ARCHIVE_BYTES,
     MIB,
     BodyPiece,
     DirectoryPiece,
     HeaderPiece,
+    Instruction,
     Layout,
-    Part,
+    PartEnd,
     PartSizing,
+    Piece,
+    WholePart,
 )
 from zipjobs.archive.members import Member, central_directory
-from zipjobs.archive.reader import Head, ObjectReader
-from zipjobs.archive.source import Entry
-from zipjobs.archive.writer import Upload, UploadedPart
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.source import Entry, Pinned
+from zipjobs.archive.writer import CopyRefused, Upload, UploadedPart
 from zipjobs.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How much is done at once. Bodies in memory never exceed ``read_bytes + part_bytes``."""
+    """How much is done at once."""
 
-    read_requests: int = 24
-    read_bytes: int = 24 * MIB
-    part_requests: int = 6
-    part_bytes: int = 104 * MIB
-    head_bytes: int = 5 * MIB
+    probes: int = 192
+    probe_bytes: int = 1 * MIB
+    range_bytes: int = 1 * MIB
+    ranges: int = 48
+    uploads: int = 10
+    copies: int = 32
+    copy: bool = True
     sizing: PartSizing = field(default_factory=PartSizing)
 
-    def __post_init__(self) -> None:
-        """Refuse budgets that could deadlock: a held part, an open one and one being loaded."""
-        if self.read_bytes < self.head_bytes:
-            raise ValueError("read_bytes must hold one head")
-        if self.part_bytes < 3 * self.sizing.cap_bytes + self.head_bytes:
-            raise ValueError("part_bytes must hold three of the largest parts and one head")
+    @property
+    def effective_sizing(self) -> PartSizing:
+        """Without copies no body is worth parts of its own."""
+        return self.sizing if self.copy else replace(self.sizing, large_bytes=MAX_ARCHIVE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,253 +71,377 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A finished archive."""
+    """A finished archive. Of its bodies, ``copied_bytes`` never left S3."""
 
     etag: str
     size: int
     crc32: int
     entries: int
     source_bytes: int
+    copied_bytes: int
 
 
 def build_archive(
     entries: Iterable[Entry],
     reader: ObjectReader,
     upload: Upload,
+    buffers: PartBuffers,
     options: EngineOptions,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Archive:
     """Write ``entries``, in order, as one ZIP through ``upload``, and complete it.
 
+    ``buffers`` is all the memory that grows with what is under way. It must hold three of the
+    largest assembled parts: one that waits for the CRC-32 of a body, one that takes that body's
+    bytes, and one that takes its last ones and the next header; else ValueError.
     ``on_progress`` is called on worker threads, after each part; what it raises ends the build.
     Raises InvalidRequest if there are no entries, and whatever reader, layout and upload raise.
     The caller aborts the upload on any error.
     """
-    build = _Build(reader, upload, options, on_progress)
+    if buffers.limit_bytes < 3 * options.sizing.assembled_cap_bytes:
+        raise ValueError("the buffers must hold three of the largest assembled parts")
+    build = _Build(entries, reader, upload, buffers, options, on_progress)
     try:
-        return build.run(entries)
+        return build.run()
     finally:
         build.stop()
 
 
-@dataclass(slots=True)
-class _LoadedPart:
-    """A part whose body bytes are in memory; headers and directory are rendered when it is sent."""
-
-    part: Part
-    bodies: list[bytes | memoryview]
-    waits_for: set[int]
-    """Entries whose CRC-32 stands in this part and is not known yet."""
-
-
 class _Build:
-    """The state of one build. ``_changed`` guards all that the threads share."""
+    """The state of one build, all of it guarded by ``_lock``."""
 
     def __init__(
         self,
+        entries: Iterable[Entry],
         reader: ObjectReader,
         upload: Upload,
+        buffers: PartBuffers,
         options: EngineOptions,
         on_progress: Callable[[Progress], None],
     ) -> None:
+        self._buffers = buffers
         self._reader = reader
         self._upload = upload
         self._options = options
         self._on_progress = on_progress
-        self._layout = Layout(options.sizing)
-        self._read_budget = MemoryBudget(options.read_bytes)
-        self._part_budget = MemoryBudget(options.part_bytes)
-        self._part_tickets = count()
-        self._fetchers = ThreadPoolExecutor(options.read_requests, "fetch")
-        self._workers = ThreadPoolExecutor(options.part_requests, "part")
+        self._layout = Layout(options.effective_sizing)
+        self._senders = ThreadPoolExecutor(options.uploads, "send")
+        self._copiers = ThreadPoolExecutor(options.copies, "copy")
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
 
-        self._changed = Condition()
-        self._records: list[bytes] = []  # central directory records, in order
-        self._directory_offset = 0
-        self._bodies: dict[int, Body] = {}  # of entries with bytes still to send
-        self._unsent_bytes: dict[int, int] = {}  # of those, header included
-        self._unknown: set[int] = set()  # entries whose CRC-32 is not known yet
-        self._held: list[_LoadedPart] = []
-        self._uploaded: dict[int, tuple[UploadedPart, int]] = {}  # by number, with its length
+        self._entries = iter(entries)
+        self._more_entries = True
+        self._probed = 0
+        self._probing: dict[int, BodyRead] = {}  # found or not, until their bytes are all there
+        self._found: dict[int, tuple[BodyRead, Pinned, int]] = {}  # by index, not yet placed
+        self._ranges: set[BodyRead] = set()
+
+        self._instructions: deque[tuple[Instruction, PlacedEntry | None]] = deque()
+        self._parts: dict[int, AssembledPart] = {}
         self._parts_under_way = 0
-        self._progress = Progress(entries=0, source_bytes=0)
+        self._uploaded: dict[int, tuple[UploadedPart, int]] = {}  # by number, with its length
+        self._is_laid_out = False
+
+        self._records: list[bytes] = []  # central directory records, in order
+        self._crcs_missing: dict[int, PlacedEntry] = {}
+        self._directory: bytes | None = None
+        self._directory_offset = 0
+        self._directory_pieces: list[tuple[AssembledPart, DirectoryPiece]] = []
+
+        self._entries_done = 0
+        self._bytes_done = 0
+        self._bytes_copied = 0
         self._failure: BaseException | None = None
 
-    def run(self, entries: Iterable[Entry]) -> Archive:
-        try:
-            for entry, head in self._read_ahead(entries):
-                self._add(entry, head)
-            return self._finish()
-        except BudgetClosed:
-            assert self._failure is not None
-            raise self._failure from None
-
-    def stop(self) -> None:
-        self._read_budget.close()
-        self._part_budget.close()
-        self._fetchers.shutdown(cancel_futures=True)
-        self._workers.shutdown(cancel_futures=True)
-
-    # On the caller's thread: entries, in order.
-
-    def _read_ahead(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Head]]:
-        """Yield each entry with its head, in order, while the next ones are being read."""
-        window: deque[tuple[Entry, Future[Head]]] = deque()
-        for ticket, entry in enumerate(entries):
-            window.append((entry, self._fetchers.submit(self._fetch, entry, ticket)))
-            if len(window) == self._options.read_requests:
-                first, head = window.popleft()
-                yield first, head.result()
-        while window:
-            first, head = window.popleft()
-            yield first, head.result()
-
-    def _fetch(self, entry: Entry, ticket: int) -> Head:
-        return self._reader.head(
-            entry.source,
-            self._options.head_bytes,
-            lambda size: self._read_budget.acquire(size, ticket),
-        )
-
-    def _add(self, entry: Entry, head: Head) -> None:
-        self._reserve(len(head.data))
-        self._read_budget.release(len(head.data))
-        member = Member.stored(entry.name, head.pinned.size, head.pinned.modified)
-        header_bytes = len(member.local_header())
-        body = Body(head, member, self._layout.offset)
-        with self._changed:
-            index = len(self._records)
-            self._records.append(body.central_record())
-            self._bodies[index] = body
-            self._unsent_bytes[index] = header_bytes + head.pinned.size
-            if not body.crc_is_known:
-                self._unknown.add(index)
-        for part in self._layout.add(header_bytes, head.pinned.size):
-            self._start(part)
-
-    def _start(self, part: Part) -> None:
-        with self._changed:
-            self._parts_under_way += 1
-            to_read = sum(
-                piece.length - self._bodies[piece.entry].bytes_in_memory(piece)
-                for piece in part.pieces
-                if isinstance(piece, BodyPiece)
-            )
-        self._reserve(to_read)
-        self._submit(partial(self._load, part))
-
-    def _reserve(self, size: int) -> None:
-        """Wait for part memory. Only this thread asks, so grants follow the archive's order."""
-        self._part_budget.acquire(size, next(self._part_tickets))
-
-    def _finish(self) -> Archive:
-        if not self._records:
-            raise InvalidRequest("The list of objects is empty. Name at least one.")
-        self._directory_offset = self._layout.offset
-        for part in self._layout.finish(len(self._directory())):
-            self._start(part)
-        with self._changed:
-            self._changed.wait_for(lambda: self._failure or not self._parts_under_way)
+    def run(self) -> Archive:
+        with self._lock:
+            self._advance()
+            self._changed.wait_for(self._is_over)
             if self._failure:
                 raise self._failure
+        if not self._records:
+            raise InvalidRequest("The list of objects is empty. Name at least one.")
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
         crc = combine((part.crc32, length) for part, length in uploaded)
-        etag = self._upload.complete([part for part, _ in uploaded], crc, self._layout.offset)
-        return Archive(
-            etag, self._layout.offset, crc, len(self._records), self._progress.source_bytes
-        )
+        size = self._layout.offset
+        etag = self._upload.complete([part for part, _ in uploaded], crc, size)
+        return Archive(etag, size, crc, len(self._records), self._bytes_done, self._bytes_copied)
 
-    def _directory(self) -> bytes:
+    def stop(self) -> None:
+        with self._lock:
+            self._failure = self._failure or RuntimeError("the build was stopped")
+            reads = [*self._probing.values(), *self._ranges]
+        for read in reads:
+            read.cancel()
+        self._senders.shutdown(cancel_futures=True)
+        self._copiers.shutdown(cancel_futures=True)
+        with self._lock:
+            for part in self._parts.values():
+                self._buffers.give_up(part.buffer)
+
+    def _is_over(self) -> bool:
+        is_finished = self._is_laid_out and not self._instructions and not self._parts_under_way
+        return self._failure is not None or is_finished
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+            self._changed.notify_all()
+
+    # Moving on. Each step does what the state allows; whatever changes the state calls them.
+
+    def _advance(self) -> None:
+        if self._failure is None:
+            self._probe()
+            self._place()
+        if self._is_over():
+            self._changed.notify_all()
+
+    def _probe(self) -> None:
+        """Start to read entries ahead of the one that is placed next."""
+        while self._more_entries and len(self._probing) < self._options.probes:
+            entry = next(self._entries, None)
+            if entry is None:
+                self._more_entries = False
+                return
+            index = self._probed
+            probe = BodyRead(
+                entry, partial(self._on_found, index), partial(self._on_probed, index), self._fail
+            )
+            self._probing[index] = probe
+            self._probed += 1
+            probe.read = self._reader.read(
+                entry.source, 0, self._options.probe_bytes, probe, etag=None
+            )
+
+    def _place(self) -> None:
+        """Lay out the entries whose sizes are known, in order, as far as memory allows."""
+        while True:
+            while self._instructions:
+                if not self._follow(*self._instructions[0]):
+                    return
+                self._instructions.popleft()
+            index = len(self._records)
+            if index in self._found:
+                self._add(index, *self._found.pop(index))
+            elif not self._more_entries and index == self._probed and not self._is_laid_out:
+                self._lay_out_directory()
+            else:
+                return
+
+    def _add(self, index: int, probe: BodyRead, pinned: Pinned, probe_bytes: int) -> None:
+        member = Member.stored(probe.entry.name, pinned.size, pinned.modified)
+        header_bytes = len(member.local_header())
+        offset = self._layout.offset
+        instructions = self._layout.add(header_bytes, pinned.size)
+        placed = PlacedEntry(
+            index=index,
+            member=member,
+            pinned=pinned,
+            offset=offset,
+            probe=probe,
+            probe_bytes=min(probe_bytes, self._layout.assembled_body_bytes),
+            unsent_bytes=header_bytes + pinned.size,
+        )
+        probe.placed = placed
+        if placed.crc_is_known:
+            self._records.append(placed.central_record())
+        else:
+            self._records.append(b"")
+            self._crcs_missing[index] = placed
+        if not placed.probe_bytes and pinned.size:
+            probe.proceed()
+        self._instructions.extend((instruction, placed) for instruction in instructions)
+
+    def _lay_out_directory(self) -> None:
+        self._is_laid_out = True
+        if self._records:
+            self._directory_offset = self._layout.offset
+            for index, placed in self._crcs_missing.items():
+                self._records[index] = placed.central_record()
+            length = len(self._render_directory())
+            self._instructions.extend((i, None) for i in self._layout.finish(length))
+
+    def _follow(self, instruction: Instruction, placed: PlacedEntry | None) -> bool:
+        """Follow one instruction of the layout; false if it needs memory that is not free."""
+        if isinstance(instruction, PartEnd):
+            ended = self._parts[instruction.part]
+            ended.length = instruction.length
+            self._send_if_full(ended)
+            return True
+        if isinstance(instruction, WholePart):
+            self._parts_under_way += 1
+            assert placed is not None
+            self._copiers.submit(self._guarded, partial(self._copy, instruction, placed))
+            return True
+        part = self._part(instruction)
+        if part is None:
+            return False
+        match instruction:
+            case DirectoryPiece():
+                self._directory_pieces.append((part, instruction))
+                self._fill_directory()
+            case HeaderPiece():
+                assert placed is not None
+                part.contents.append((placed, instruction.length))
+                placed.headers.append((part, instruction))
+                if placed.crc_is_known:
+                    self._fill_header(placed)
+            case BodyPiece():
+                assert placed is not None
+                self._bring(part, instruction, placed)
+        return True
+
+    def _part(self, instruction: Piece) -> AssembledPart | None:
+        """The part that an instruction is about, if it has memory or can get it."""
+        part = self._parts.get(instruction.part)
+        if part is None:
+            buffer = self._buffers.take(instruction.capacity)
+            if buffer is None:
+                return None
+            self._parts_under_way += 1
+            part = self._parts[instruction.part] = AssembledPart(instruction.part, buffer)
+        return part
+
+    def _bring(self, part: AssembledPart, piece: BodyPiece, placed: PlacedEntry) -> None:
+        """Have a piece of a body read into its part: by the probe as far as that reaches."""
+        part.contents.append((placed, piece.length))
+        part.body_bytes += piece.length
+        by_probe = min(piece.length, placed.probe_bytes)
+        if by_probe:
+            probe = placed.probe
+            probe.pieces.append((part, replace(piece, length=by_probe)))
+            placed.probe_bytes -= by_probe
+            if not placed.probe_bytes:
+                probe.proceed()
+        done = by_probe
+        while done < piece.length:
+            length = min(self._options.range_bytes, piece.length - done)
+            run = replace(piece, at=piece.at + done, first=piece.first + done, length=length)
+            read = BodyRead(placed.probe.entry, lambda *_: None, self._on_range, self._fail)
+            read.placed = placed
+            read.pieces.append((part, run))
+            self._ranges.add(read)
+            read.read = self._reader.read(
+                placed.pinned.source, run.first, length, read, placed.pinned.etag
+            )
+            read.proceed()
+            done += length
+
+    # What the transport's thread reports.
+
+    def _on_found(self, index: int, probe: BodyRead, pinned: Pinned, length: int) -> None:
+        with self._lock:
+            self._found[index] = (probe, pinned, length)
+            if index == len(self._records):
+                self._advance()
+
+    def _on_probed(self, index: int, probe: BodyRead) -> None:
+        with self._lock:
+            del self._probing[index]
+            self._take(probe)
+            self._advance()
+
+    def _on_range(self, read: BodyRead) -> None:
+        with self._lock:
+            self._ranges.discard(read)
+            self._take(read)
+
+    def _take(self, read: BodyRead) -> None:
+        """A run of body bytes stands in its parts."""
+        placed = read.placed
+        if placed is None or not read.pieces:
+            return  # an empty object, or one of which S3 copies all that matters
+        self._note_crc(placed, read.first, read.length, read.crc32)
+        for part, piece in read.pieces:
+            part.filled += piece.length
+            self._send_if_full(part)
+
+    def _note_crc(self, placed: PlacedEntry, first: int, length: int, range_crc: int) -> None:
+        placed.note_crc(first, length, range_crc)
+        if placed.crc_is_known:
+            self._records[placed.index] = placed.central_record()
+            del self._crcs_missing[placed.index]
+            self._fill_header(placed)
+            self._fill_directory()
+
+    def _fill_header(self, placed: PlacedEntry) -> None:
+        header = placed.member.local_header()
+        for part, piece in placed.headers:
+            run = header[piece.first : piece.first + piece.length]
+            part.buffer[piece.at : piece.at + piece.length] = run
+            part.filled += piece.length
+            self._send_if_full(part)
+        placed.headers.clear()
+
+    def _fill_directory(self) -> None:
+        if self._crcs_missing or not self._directory_pieces:
+            return
+        if self._directory is None:
+            self._directory = self._render_directory()
+        for part, piece in self._directory_pieces:
+            run = self._directory[piece.first : piece.first + piece.length]
+            part.buffer[piece.at : piece.at + piece.length] = run
+            part.filled += piece.length
+            self._send_if_full(part)
+        self._directory_pieces.clear()
+
+    def _render_directory(self) -> bytes:
         """Central directory and end records. Their length does not depend on the CRCs in them."""
         records = b"".join(self._records)
         return central_directory(records, len(self._records), self._directory_offset)
 
-    # On part workers.
+    def _send_if_full(self, part: AssembledPart) -> None:
+        if part.is_full:
+            self._senders.submit(self._guarded, partial(self._send, part))
 
-    def _submit(self, task: Callable[[], None]) -> None:
-        self._workers.submit(self._guarded, task)
+    # On workers.
 
     def _guarded(self, task: Callable[[], None]) -> None:
-        """Run ``task``; its failure ends the build and turns away whoever waits for memory."""
+        """Run ``task``; its failure ends the build."""
         try:
             task()
         except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
-            with self._changed:
-                self._failure = self._failure or error
-                self._changed.notify_all()
-            self._read_budget.close()
-            self._part_budget.close()
+            self._fail(error)
 
-    def _load(self, part: Part) -> None:
-        """Bring the part's bodies into memory, then send every part that waits for nothing."""
-        bodies: list[bytes | memoryview] = []
-        crcs: list[tuple[BodyPiece, int]] = []
-        for piece in part.pieces:
-            if isinstance(piece, BodyPiece):
-                data = self._bodies[piece.entry].load(piece, self._reader)
-                bodies.append(data)
-                if piece.entry in self._unknown:
-                    crcs.append((piece, crc32(data)))
-        with self._changed:
-            for piece, piece_crc in crcs:
-                self._note_crc(piece, piece_crc)
-            self._held.append(_LoadedPart(part, bodies, self._unknown & self._needed_by(part)))
-            ready = [held for held in self._held if not held.waits_for]
-            self._held = [held for held in self._held if held.waits_for]
-        for loaded in ready:
-            self._submit(partial(self._send, loaded))
-
-    def _note_crc(self, piece: BodyPiece, piece_crc: int) -> None:
-        body = self._bodies[piece.entry]
-        body.note_crc(piece, piece_crc)
-        if body.crc_is_known:
-            self._records[piece.entry] = body.central_record()
-            self._unknown.discard(piece.entry)
-            for held in self._held:
-                held.waits_for.discard(piece.entry)
-
-    def _needed_by(self, part: Part) -> set[int]:
-        """The entries whose CRC-32 stands in ``part``: in a header, or all, in the directory."""
-        if isinstance(part.pieces[-1], DirectoryPiece):
-            return set(self._unknown)
-        return {piece.entry for piece in part.pieces if isinstance(piece, HeaderPiece)}
-
-    def _send(self, loaded: _LoadedPart) -> None:
-        part = loaded.part
-        data = b"".join(self._render(part, loaded.bodies))
-        loaded.bodies.clear()
+    def _send(self, part: AssembledPart) -> None:
+        assert part.length is not None
+        data = part.buffer if len(part.buffer) == part.length else part.buffer[: part.length]
         uploaded = self._upload.put_part(part.number, data, crc32(data))
-        sent = sum(piece.length for piece in part.pieces if isinstance(piece, BodyPiece))
-        self._part_budget.release(sent)
-        with self._changed:
-            self._uploaded[part.number] = (uploaded, part.length)
-            self._parts_under_way -= 1
-            self._progress = Progress(
-                self._progress.entries + self._entries_done_by(part),
-                self._progress.source_bytes + sent,
-            )
-            progress = self._progress
-            self._changed.notify_all()
+        with self._lock:
+            del self._parts[part.number]
+            self._buffers.give_back(part.buffer)
+            progress = self._arrived(uploaded, part.length, part.body_bytes, part.contents)
         self._on_progress(progress)
 
-    def _render(self, part: Part, bodies: list[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-        remaining = iter(bodies)
-        for piece in part.pieces:
-            match piece:
-                case HeaderPiece():
-                    yield self._bodies[piece.entry].member.local_header()
-                case BodyPiece():
-                    yield next(remaining)
-                case DirectoryPiece():
-                    yield self._directory()[piece.first : piece.first + piece.length]
+    def _copy(self, whole: WholePart, placed: PlacedEntry) -> None:
+        length = whole.length
+        try:
+            uploaded = self._upload.copy_part(whole.part, placed.pinned, whole.first, length)
+            copied = length
+        except CopyRefused:
+            uploaded = self._upload.relay_part(whole.part, placed.pinned, whole.first, length)
+            copied = 0
+        with self._lock:
+            self._bytes_copied += copied
+            self._note_crc(placed, whole.first, length, uploaded.crc32)
+            progress = self._arrived(uploaded, length, length, [(placed, length)])
+        self._on_progress(progress)
 
-    def _entries_done_by(self, part: Part) -> int:
-        """Count and forget the entries of which ``part`` brought the last missing bytes."""
-        done = 0
-        for piece in part.pieces:
-            if not isinstance(piece, DirectoryPiece):
-                self._unsent_bytes[piece.entry] -= piece.length
-                if not self._unsent_bytes[piece.entry]:
-                    del self._unsent_bytes[piece.entry], self._bodies[piece.entry]
-                    done += 1
-        return done
+    def _arrived(
+        self,
+        uploaded: UploadedPart,
+        length: int,
+        body_bytes: int,
+        contents: list[tuple[PlacedEntry, int]],
+    ) -> Progress:
+        """A part is in S3."""
+        self._uploaded[uploaded.number] = (uploaded, length)
+        self._parts_under_way -= 1
+        self._bytes_done += body_bytes
+        for placed, size in contents:
+            placed.unsent_bytes -= size
+            self._entries_done += not placed.unsent_bytes
+        self._advance()
+        return Progress(self._entries_done, self._bytes_done)

@@ -1,12 +1,15 @@
 """Which bytes of the archive go into which part of the multipart upload.
 
-Pure arithmetic: sizes in, parts out, no bytes and no I/O. An archive is the sequence::
+Pure arithmetic: sizes in, instructions out, no bytes and no I/O. An archive is the sequence::
 
     header 0 · body 0 · header 1 · body 1 · … · central directory
 
-and a ``Layout`` cuts it into parts as the entries' sizes become known, in order. The same sizes
-always give the same parts. Limits are those of "Amazon S3 multipart upload limits" in the S3 User
-Guide: 10,000 parts, each of 5 MiB to 5 GiB but the last, which may be smaller.
+and a ``Layout`` cuts it into parts as the entries' sizes become known, in order. Most parts are
+*assembled* from headers and bodies. A large body is cut out of the sequence: behind an assembled
+part that holds its header and, where that part would be too small for S3, its first bytes, the
+rest of it makes parts of its own, which S3 can copy from the source. The same sizes always give
+the same parts. Limits are those of "Amazon S3 multipart upload limits" in the S3 User Guide:
+10,000 parts, each of 5 MiB to 5 GiB but the last, which may be smaller.
 """
 
 from dataclasses import dataclass
@@ -16,17 +19,23 @@ from zipjobs.errors import ArchiveTooLarge
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+TIB = 1024 * GIB
 
 MIN_PART_BYTES = 5 * MIB
 MAX_PART_BYTES = 5 * GIB
 MAX_PARTS = 10_000
+MAX_ARCHIVE_BYTES = MAX_PARTS * MAX_PART_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderPiece:
-    """The whole local header of an entry."""
+    """``length`` bytes of an entry's local header, from its byte ``first`` on."""
 
+    part: int
+    capacity: int
+    at: int
     entry: int
+    first: int
     length: int
 
 
@@ -34,6 +43,9 @@ class HeaderPiece:
 class BodyPiece:
     """``length`` bytes of an entry's body, from its byte ``first`` on."""
 
+    part: int
+    capacity: int
+    at: int
     entry: int
     first: int
     length: int
@@ -43,103 +55,182 @@ class BodyPiece:
 class DirectoryPiece:
     """``length`` bytes of the central directory and end records, from their byte ``first`` on."""
 
+    part: int
+    capacity: int
+    at: int
     first: int
     length: int
 
 
-Piece = HeaderPiece | BodyPiece | DirectoryPiece
+@dataclass(frozen=True, slots=True)
+class WholePart:
+    """A part that is nothing but ``length`` bytes of a body: S3 can copy it from the source."""
+
+    part: int
+    entry: int
+    first: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the upload: its number (from 1) and what it is made of, in order."""
+class PartEnd:
+    """The assembled part ``part`` is complete, with ``length`` bytes."""
 
-    number: int
-    pieces: tuple[Piece, ...]
+    part: int
+    length: int
 
-    @property
-    def length(self) -> int:
-        """Bytes in this part."""
-        return sum(piece.length for piece in self.pieces)
+
+Piece = HeaderPiece | BodyPiece | DirectoryPiece
+"""What assembled parts are made of: ``length`` bytes at byte ``at`` of ``part``, which will have
+``capacity`` bytes at the most."""
+
+Instruction = Piece | WholePart | PartEnd
 
 
 @dataclass(frozen=True, slots=True)
 class PartSizing:
-    """How large parts are: ``base_bytes`` at first, then growing with the archive.
+    """How large parts are.
 
-    A part is about 1/``growth`` of what stands before it, never above ``cap_bytes`` (parts are
-    held in memory). With the defaults 10,000 parts hold 265 GiB.
+    Assembled parts have ``assembled_bytes`` at first and then about 1/``growth`` of what stands
+    before them, but at most ``assembled_cap_bytes``, for they are held in memory. Bodies of
+    ``large_bytes`` and more get parts of their own, of ``whole_bytes`` or of 1/``growth`` of what
+    stands before them, whichever is more.
     """
 
-    base_bytes: int = 8 * MIB
-    growth: int = 1000
-    cap_bytes: int = 32 * MIB
+    assembled_bytes: int = MIN_PART_BYTES
+    assembled_cap_bytes: int = 16 * MIB
+    large_bytes: int = 16 * MIB
+    whole_bytes: int = 32 * MIB
+    growth: int = 400
 
-    def target_bytes(self, offset: int) -> int:
-        """The size to aim at for a part that starts ``offset`` bytes into the archive."""
-        grown = -(-offset // (self.growth * MIB)) * MIB
-        return max(self.base_bytes, min(grown, self.cap_bytes))
+    def __post_init__(self) -> None:
+        """Refuse sizes that S3 would."""
+        if self.assembled_bytes < MIN_PART_BYTES or self.whole_bytes < MIN_PART_BYTES:
+            raise ValueError("parts must have at least 5 MiB")
+        if self.large_bytes < 2 * MIN_PART_BYTES:
+            raise ValueError("large_bytes must leave a part on either side of the cut")
+
+    def assembled_target(self, offset: int) -> int:
+        """The size of an assembled part that starts ``offset`` bytes into the archive."""
+        return max(self.assembled_bytes, min(self._grown(offset), self.assembled_cap_bytes))
+
+    def whole_target(self, offset: int, body_bytes: int) -> int:
+        """The size of the parts of a large body that starts at ``offset``."""
+        grown = max(self._grown(offset), self._grown(body_bytes))
+        return min(max(self.whole_bytes, grown), MAX_PART_BYTES)
+
+    def _grown(self, size: int) -> int:
+        return -(-size // (self.growth * MIB)) * MIB
 
 
 class Layout:
-    """Cuts the archive into parts while entries are added in order."""
+    """Cuts the archive into parts while entries are added in order.
+
+    ``assembled_body_bytes`` is how much of the last entry's body went into assembled parts.
+    """
+
+    assembled_body_bytes = 0
 
     def __init__(self, sizing: PartSizing) -> None:
         self._sizing = sizing
         self._entries = 0
-        self._parts = 0
+        self._part = 1
         self._part_offset = 0
-        self._part_bytes = 0
-        self._target_bytes = sizing.target_bytes(0)
-        self._pieces: list[Piece] = []
+        self._filled = 0
+        self._target = sizing.assembled_target(0)
 
     @property
     def offset(self) -> int:
         """Length of the archive so far, which is where the next local header will stand."""
-        return self._part_offset + self._part_bytes
+        return self._part_offset + self._filled
 
-    def add(self, header_bytes: int, body_bytes: int) -> list[Part]:
-        """Append an entry; return the parts that it completes.
-
-        Raises ArchiveTooLarge if the archive outgrows 10,000 parts.
-        """
+    def add(self, header_bytes: int, body_bytes: int) -> list[Instruction]:
+        """Append an entry. Raises ArchiveTooLarge if the archive outgrows 10,000 parts."""
         entry, self._entries = self._entries, self._entries + 1
-        parts = self._append(HeaderPiece(entry, header_bytes))
-        first = 0
-        while first < body_bytes:
-            length = min(body_bytes - first, self._room)
-            parts += self._append(BodyPiece(entry, first, length))
-            first += length
-        return parts
+        if body_bytes >= self._sizing.large_bytes:
+            return self._add_large(entry, header_bytes, body_bytes)
+        self.assembled_body_bytes = body_bytes
+        return self._header(entry, header_bytes) + self._body(entry, 0, body_bytes)
 
-    def finish(self, directory_bytes: int) -> list[Part]:
-        """Append the central directory; return what is left. The last part may be small."""
-        parts: list[Part] = []
+    def finish(self, directory_bytes: int) -> list[Instruction]:
+        """Append the central directory and end the last part, which may be small."""
+        instructions: list[Instruction] = []
         first = 0
         while first < directory_bytes:
-            length = min(directory_bytes - first, self._room)
-            parts += self._append(DirectoryPiece(first, length))
+            length = min(directory_bytes - first, self._target - self._filled)
+            instructions.append(
+                DirectoryPiece(self._part, self._target, self._filled, first, length)
+            )
+            instructions += self._fill(length)
             first += length
-        return [*parts, self._close()] if self._pieces else parts
+        return instructions + (self._end() if self._filled else [])
 
-    @property
-    def _room(self) -> int:
-        return self._target_bytes - self._part_bytes
+    def _add_large(self, entry: int, header_bytes: int, body_bytes: int) -> list[Instruction]:
+        instructions: list[Instruction] = []
+        if self._filled >= MIN_PART_BYTES:
+            instructions += self._end()
+        if not self._filled:
+            self._target = MIN_PART_BYTES
+        instructions += self._header(entry, header_bytes)
+        # The header may just have ended a part; then it stands in one that S3 takes already.
+        head = max(0, MIN_PART_BYTES - self._filled) if self._filled else 0
+        self.assembled_body_bytes = head
+        instructions += self._body(entry, 0, head)
+        if self._filled:
+            instructions += self._end()
+        first = head
+        target = self._sizing.whole_target(self.offset, body_bytes)
+        while first < body_bytes:
+            rest = body_bytes - first
+            length = rest if rest < target + MIN_PART_BYTES else target
+            length = min(length, MAX_PART_BYTES)
+            if 0 < rest - length < MIN_PART_BYTES:
+                length = rest - MIN_PART_BYTES
+            instructions.append(WholePart(self._part, entry, first, length))
+            self._filled = length
+            self._next_part()
+            first += length
+        return instructions
 
-    def _append(self, piece: Piece) -> list[Part]:
-        self._pieces.append(piece)
-        self._part_bytes += piece.length
-        return [self._close()] if self._room <= 0 else []
+    def _header(self, entry: int, header_bytes: int) -> list[Instruction]:
+        instructions: list[Instruction] = []
+        first = 0
+        while first < header_bytes:
+            length = min(header_bytes - first, self._target - self._filled)
+            instructions.append(
+                HeaderPiece(self._part, self._target, self._filled, entry, first, length)
+            )
+            instructions += self._fill(length)
+            first += length
+        return instructions
 
-    def _close(self) -> Part:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
+    def _body(self, entry: int, first: int, end: int) -> list[Instruction]:
+        instructions: list[Instruction] = []
+        while first < end:
+            length = min(end - first, self._target - self._filled)
+            instructions.append(
+                BodyPiece(self._part, self._target, self._filled, entry, first, length)
+            )
+            instructions += self._fill(length)
+            first += length
+        return instructions
+
+    def _fill(self, length: int) -> list[Instruction]:
+        self._filled += length
+        return self._end() if self._filled == self._target else []
+
+    def _end(self) -> list[Instruction]:
+        end = PartEnd(self._part, self._filled)
+        self._next_part()
+        return [end]
+
+    def _next_part(self) -> None:
+        if self._part > MAX_PARTS:
             raise ArchiveTooLarge(
                 f"The archive does not fit into {MAX_PARTS:,} parts. "
                 "Split the request into several jobs."
             )
-        part = Part(self._parts, tuple(self._pieces))
-        self._part_offset += self._part_bytes
-        self._pieces, self._part_bytes = [], 0
-        self._target_bytes = self._sizing.target_bytes(self._part_offset)
-        return part
+        self._part += 1
+        self._part_offset += self._filled
+        self._filled = 0
+        self._target = self._sizing.assembled_target(self._part_offset)

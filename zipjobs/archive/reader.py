@@ -1,124 +1,200 @@
-"""Reads source objects, pinned: every byte of an entry comes from one state of its object."""
+"""Reads source objects, pinned: every byte of an entry comes from one state of its object.
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
+A read is one ranged GET. One that breaks is resumed where it broke, at the same ETag; throttling
+and server errors are tried again after a pause that doubles.
+"""
 
-from botocore.exceptions import BotoCoreError, ClientError
+import random
+import re
+import threading
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+from urllib.parse import quote
 
 from zipjobs.archive.source import Pinned, Source
+from zipjobs.archive.transport import BodyFlow, Get, Transport
 from zipjobs.errors import (
+    PermanentError,
     ServiceUnavailable,
     SourceArchived,
     SourceChanged,
     SourceForbidden,
     SourceNotFound,
-    aws_error_code,
+    ZipJobsError,
 )
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.1
+ERROR_BODY_BYTES = 16 * 1024
+
+_CODE = re.compile(rb"<Code>([^<]*)</Code>")
+_UNRESERVED = "-._~/"
 
 
-class Head(NamedTuple):
-    """The first bytes of an object (all of it, if it is small) and the state they belong to."""
+class Sink(Protocol):
+    """Where a read delivers. Called on the transport's thread; must not block."""
 
-    pinned: Pinned
-    data: bytes
+    def found(self, pinned: Pinned, length: int) -> None:
+        """The object is there; ``length`` bytes follow once ``Read.proceed`` is called. Once."""
+
+    def received(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    def done(self) -> None:
+        """All bytes have been received."""
+
+    def failed(self, error: ZipJobsError) -> None:
+        """The read has failed for good.
+
+        With SourceNotFound, SourceForbidden, SourceArchived, SourceChanged or ServiceUnavailable.
+        """
 
 
 class ObjectReader:
-    """Reads objects with one S3 client, which is safe to share between threads."""
+    """Reads objects through a transport."""
 
-    def __init__(self, s3: "S3Client") -> None:
-        self._s3 = s3
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
-    def head(self, source: Source, limit: int, admit: Callable[[int], None]) -> Head:
-        """Return the first ``limit`` bytes of ``source`` and pin its state, in one GET.
+    def read(self, source: Source, first: int, length: int, sink: Sink, etag: str | None) -> "Read":
+        """Start to read ``length`` bytes of ``source`` from ``first`` on, fewer if it is shorter.
 
-        ``admit`` is called once, with the number of bytes that are about to be read into memory;
-        it may block. Raises SourceNotFound, SourceForbidden, SourceArchived, or ServiceUnavailable.
+        With ``etag``, only from that state of it.
         """
-        with _source_errors(source):
-            try:
-                answer = self._s3.get_object(**_address(source), Range=f"bytes=0-{limit - 1}")
-            except ClientError as error:
-                if aws_error_code(error) != "InvalidRange":
-                    raise
-                admit(0)
-                return Head(self._pin_empty(source), b"")
-            size = int(answer["ContentRange"].rpartition("/")[2])
-            pinned = Pinned(source, answer["ETag"], size, answer["LastModified"])
-            admit(min(size, limit))
-            data = answer["Body"].read()
-        _expect(source, data, min(size, limit))
-        return Head(pinned, data)
-
-    def range(self, pinned: Pinned, first: int, length: int) -> bytes:
-        """Return ``length`` bytes of ``pinned`` from its byte ``first`` on.
-
-        Raises SourceChanged if the object is no longer what it was, else as ``head``.
-        """
-        with _source_errors(pinned.source):
-            answer = self._s3.get_object(
-                **_address(pinned.source),
-                Range=f"bytes={first}-{first + length - 1}",
-                IfMatch=pinned.etag,
-            )
-            data = answer["Body"].read()
-        _expect(pinned.source, data, length)
-        return data
-
-    def _pin_empty(self, source: Source) -> Pinned:
-        """An empty object has no range to ask for (416), and that answer names no state."""
-        answer = self._s3.head_object(**_address(source))
-        if answer["ContentLength"] != 0:
-            raise SourceChanged(f"{source} changed while it was read. Submit the job again.")
-        return Pinned(source, answer["ETag"], 0, answer["LastModified"])
+        read = Read(self._transport, source, first, length, sink, etag)
+        read.start()
+        return read
 
 
-class _Address(TypedDict):
-    Bucket: str
-    Key: str
-    VersionId: NotRequired[str]
+class Read:
+    """One read under way."""
 
+    def __init__(
+        self,
+        transport: Transport,
+        source: Source,
+        first: int,
+        length: int,
+        sink: Sink,
+        etag: str | None,
+    ) -> None:
+        self._transport = transport
+        self._source = source
+        self._first = first
+        self._length = length
+        self._sink = sink
+        self._etag = etag
+        self._is_empty = False
+        self._is_found = False
+        self._may_flow = False
+        self._received = 0
+        self._attempt = 1
+        self._flow: BodyFlow | None = None
+        self._error: ZipJobsError | None = None
+        self._status = 0
+        self._error_body = b""
 
-def _address(source: Source) -> _Address:
-    if source.version_id is None:
-        return {"Bucket": source.bucket, "Key": source.key}
-    return {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}
+    def start(self) -> None:
+        source = self._source
+        path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
+        if source.version_id is not None:
+            path += f"?versionId={quote(source.version_id, safe='')}"
+        first, last = self._first + self._received, self._first + self._length - 1
+        headers = {} if self._is_empty else {"range": f"bytes={first}-{last}"}
+        if self._etag is not None:
+            headers["if-match"] = self._etag
+        self._flow, self._status, self._error_body = None, 0, b""
+        self._transport.send(Get(path, headers, self))
 
+    def proceed(self, length: int) -> None:
+        """Let the first ``length`` bytes of what was found flow; they are all that is wanted."""
+        is_cut_short = length < self._length
+        self._length = length
+        self._may_flow = True
+        if self._flow is not None and self._status == 206:
+            self._flow.let(length - self._received)
+            if is_cut_short and not length:
+                self._flow.cancel()
 
-def _expect(source: Source, data: bytes, length: int) -> None:
-    if len(data) != length:
-        raise ServiceUnavailable(f"{source} ended after {len(data):,} of {length:,} bytes.")
+    def cancel(self) -> None:
+        """Give the read up; the sink may still be told that it failed."""
+        self._attempt = ATTEMPTS
+        if self._flow is not None:
+            self._flow.cancel()
 
+    # Called by the transport.
 
-@contextmanager
-def _source_errors(source: Source) -> Iterator[None]:
-    """Turn botocore's errors about ``source`` into ours, by code, in this one place."""
-    try:
-        yield
-    except ClientError as error:
-        match aws_error_code(error):
-            case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket" | "404":
-                raise SourceNotFound(
+    def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
+        self._status, self._flow = status, body
+        may_flow = self._may_flow
+        if status == 200 and self._is_empty and headers["content-length"] == "0":
+            self._find(headers, size=0, length=0)
+        elif status != 206:
+            body.let(ERROR_BODY_BYTES)
+        else:
+            if not self._is_found:
+                span, _, size = headers["content-range"].rpartition("/")
+                length = int(span.rpartition("-")[2]) - self._first + 1
+                self._find(headers, int(size), length)
+            if may_flow:
+                body.let(self._length - self._received)
+
+    def _find(self, headers: Mapping[str, str], size: int, length: int) -> None:
+        self._is_found = True
+        self._length = length
+        self._etag = headers["etag"]
+        modified = parsedate_to_datetime(headers["last-modified"])
+        self._sink.found(Pinned(self._source, self._etag, size, modified), length)
+
+    def data(self, chunk: bytes) -> None:
+        if self._status == 206:
+            self._received += len(chunk)
+            self._sink.received(chunk)
+            if self._received == self._length and self._flow is not None:
+                self._flow.enough()
+        elif len(self._error_body) < ERROR_BODY_BYTES:
+            self._error_body += chunk
+
+    def end(self, error: Exception | None) -> None:
+        if self._is_found and self._received == self._length:
+            self._sink.done()
+            return
+        if error is None and self._status == 416 and not self._is_found:
+            self._is_empty = True  # no range of it can be had: ask for all of it
+            self.start()
+            return
+        problem = self._problem(error)
+        if isinstance(problem, PermanentError) or self._attempt >= ATTEMPTS:
+            self._sink.failed(problem)
+            return
+        pause = FIRST_PAUSE_SECONDS * 2 ** (self._attempt - 1) * (0.5 + random.random())  # noqa: S311
+        self._attempt += 1
+        timer = threading.Timer(pause, self.start)
+        timer.daemon = True
+        timer.start()
+
+    def _problem(self, error: Exception | None) -> ZipJobsError:
+        """What went wrong, by code and status: the one place that knows S3's."""
+        source = self._source
+        if error is not None:
+            return ServiceUnavailable(f"Reading {source} broke off: {error}")
+        found = _CODE.search(self._error_body)
+        code = found[1].decode(errors="replace") if found else ""
+        match self._status, code:
+            case (404, _):
+                return SourceNotFound(
                     f"{source} does not exist. Check the key, or remove it from the list."
-                ) from error
-            case "AccessDenied" | "403":
-                raise SourceForbidden(
-                    f"{source} may not be read by the zipper's role. "
-                    "Grant s3:GetObject on it, and kms:Decrypt if it is encrypted with a KMS key."
-                ) from error
-            case "InvalidObjectState":
-                raise SourceArchived(
+                )
+            case (403, "InvalidObjectState"):
+                return SourceArchived(
                     f"{source} is in an archive storage class. Restore it, then submit again."
-                ) from error
-            case "PreconditionFailed" | "412":
-                raise SourceChanged(
-                    f"{source} changed while it was read. Submit the job again."
-                ) from error
-            case code:
-                raise ServiceUnavailable(f"S3 answered {code} for {source}.") from error
-    except BotoCoreError as error:
-        raise ServiceUnavailable(f"Reading {source} broke off: {error}") from error
+                )
+            case (403, "" | "AccessDenied" | "AllAccessDisabled"):
+                return SourceForbidden(
+                    f"{source} may not be read by the zipper's role. Grant s3:GetObject on it, "
+                    "and kms:Decrypt if it is encrypted with a KMS key."
+                )
+            case (412 | 416 | 200, _):
+                return SourceChanged(f"{source} changed while it was read. Submit the job again.")
+        return ServiceUnavailable(f"S3 answered {code or self._status} for {source}.")

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.checksum import encode
-from zipjobs.errors import ServiceUnavailable, TargetForbidden, ZipJobsError, aws_error_code
+from zipjobs.archive.checksum import decode, encode
+from zipjobs.archive.relay import RangeStream
+from zipjobs.archive.source import Pinned
+from zipjobs.errors import (
+    ServiceUnavailable,
+    SourceChanged,
+    TargetForbidden,
+    ZipJobsError,
+    aws_error_code,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/zip"
+
+
+class CopyRefused(Exception):
+    """S3 did not copy a range, or did not say its CRC-32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Upload:
         self.is_complete = False
         self._s3 = s3
 
-    def put_part(self, number: int, data: bytes, crc32: int) -> UploadedPart:
+    def put_part(self, number: int, data: bytes | bytearray, crc32: int) -> UploadedPart:
         """Upload part ``number``; S3 checks it against ``crc32``."""
         with _target_errors(self.target):
             answer = self._s3.upload_part(
@@ -106,10 +119,61 @@ class Upload:
                 Key=self.target.key,
                 UploadId=self.upload_id,
                 PartNumber=number,
-                Body=data,
+                Body=data,  # type: ignore[arg-type]  # a bytearray is taken too
                 ChecksumCRC32=encode(crc32),
             )
         return UploadedPart(number, answer["ETag"], crc32)
+
+    def copy_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
+        """Let S3 copy a range of ``pinned`` into part ``number``.
+
+        Raises CopyRefused if S3 will not, or does not say the CRC-32 of what it copied: then the
+        range must be read. Raises SourceChanged if the object is no longer what it was.
+        """
+        source = pinned.source
+        address: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
+        if source.version_id is not None:
+            address["VersionId"] = source.version_id
+        try:
+            answer = self._s3.upload_part_copy(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                PartNumber=number,
+                CopySource=address,
+                CopySourceIfMatch=pinned.etag,
+                CopySourceRange=f"bytes={first}-{first + length - 1}",
+            )
+        except ClientError as error:
+            code = aws_error_code(error)
+            if code == "PreconditionFailed":
+                raise SourceChanged(
+                    f"{source} changed while it was read. Submit the job again."
+                ) from error
+            raise CopyRefused(code) from error
+        except BotoCoreError as error:
+            raise CopyRefused(str(error)) from error
+        result = answer["CopyPartResult"]
+        if "ChecksumCRC32" not in result:
+            raise CopyRefused("S3 did not answer with a CRC-32")
+        return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]))
+
+    def relay_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
+        """Read a range of ``pinned`` and upload it as part ``number``, a little at a time.
+
+        The slow way around a copy that was refused. Raises SourceChanged.
+        """
+        body = RangeStream(self._s3, pinned, first, length)
+        with _target_errors(self.target):
+            answer = self._s3.upload_part(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                PartNumber=number,
+                Body=body,  # type: ignore[arg-type]  # a file, as far as botocore looks
+                ChecksumAlgorithm="CRC32",
+            )
+        return UploadedPart(number, answer["ETag"], body.crc32)
 
     def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
         """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag."""
