@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
         if self._remaining <= 0:
             request.body = b"".join(self._pieces)
             self._request = None
-            asyncio.ensure_future(self._serve(request))
+            self._serving = asyncio.ensure_future(self._serve(request))
 
     def _pace_reading(self, size: int) -> None:
         """Take a body no faster than the connection and the network allow."""

@@ -23,7 +23,8 @@ MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 GLIBC_TAGS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
 """Wheel tags that run on the runtime's Amazon Linux 2023, which has glibc 2.34."""
 
-UNSHIPPED = ("__pycache__", "*.pyc", "*.pyi", "bin", "tests")
+UNSHIPPED = ("__pycache__", "*.pyc", "*.pyi", "bin", "tests", "RECORD")
+"""RECORD holds hashes of bin scripts, and with them the path of the Python that built."""
 TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 

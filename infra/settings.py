@@ -1,6 +1,7 @@
 """The stack's configuration, typed and checked. Defaults stand in ``Pulumi.yaml`` alone."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,9 @@ REQUESTS_PREFIX = "requests/"
 """Where in the manifest bucket the API keeps its requests. Never watched for manifests."""
 
 DAY_SECONDS = 86_400
+
+LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
+"""What CloudWatch Logs takes, up to five years: PutRetentionPolicy in its API Reference."""
 
 
 class InvalidSetting(Exception):
@@ -44,6 +48,7 @@ class Settings:
     api_burst: int
     api_rate: int
     completion_events_queue: bool
+    force_destroy: bool
 
     @classmethod
     def load(cls) -> Self:
@@ -71,6 +76,7 @@ class Settings:
             api_burst=config.require_int("apiBurst"),
             api_rate=config.require_int("apiRate"),
             completion_events_queue=config.require_bool("completionEventsQueue"),
+            force_destroy=config.require_bool("forceDestroy"),
         )
         settings.check()
         return settings
@@ -84,7 +90,9 @@ class Settings:
         """Raise InvalidSetting for the first setting that cannot work."""
         self._check_range("presignTtlSeconds", self.presign_ttl_seconds, 1, 7 * DAY_SECONDS)
         self._check_range("jobRetentionDays", self.job_retention_days, 1, 3650)
-        self._check_range("logRetentionDays", self.log_retention_days, 1, 3653)
+        if self.log_retention_days not in LOG_RETENTION_DAYS:
+            days = ", ".join(str(days) for days in LOG_RETENTION_DAYS)
+            raise InvalidSetting("logRetentionDays", self.log_retention_days, f"it must be {days}")
         self._check_range("zipperMemoryMb", self.zipper_memory_mb, 512, 10_240)
         self._check_range("zipperTimeoutSeconds", self.zipper_timeout_seconds, 60, 900)
         self._check_range("zipperMaxConcurrency", self.zipper_max_concurrency, 2, 1000)
@@ -106,10 +114,15 @@ class Settings:
                 self.manifest_prefix,
                 f"it must not overlap {REQUESTS_PREFIX}, where the API keeps its requests",
             )
-        targets = self.allowed_targets or (f"{self.target_bucket}/{self.target_prefix}",)
+        targets = [*self.allowed_targets, f"{self.target_bucket}/{self.target_prefix}"]
+        if self.manifest_bucket:
+            self.check_overlap(self.manifest_bucket, targets)
+
+    def check_overlap(self, manifest_bucket: str, targets: Sequence[str]) -> None:
+        """Raise InvalidSetting if an archive could land where manifests are dropped."""
         for target in targets:
             bucket, _, prefix = target.partition("/")
-            if bucket and bucket == self.manifest_bucket and _overlap(prefix, self.manifest_prefix):
+            if bucket == manifest_bucket and _overlap(prefix, self.manifest_prefix):
                 raise InvalidSetting(
                     "manifestPrefix",
                     self.manifest_prefix,

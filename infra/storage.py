@@ -22,6 +22,7 @@ class Storage(pulumi.ComponentResource):
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("s3zipjobs:infra:Storage", f"{settings.prefix}-storage", None, opts)
         self._prefix = settings.prefix
+        self._force_destroy = settings.force_destroy
         self.source_bucket = self._bucket("source", settings.source_bucket)
         self.target_bucket = self._bucket("target", settings.target_bucket)
         self.manifest_bucket = self._manifest_bucket(settings)
@@ -29,7 +30,10 @@ class Storage(pulumi.ComponentResource):
         self.allowed_targets = _locations(
             settings.allowed_targets, self.target_bucket, settings.target_prefix
         )
-        self.register_outputs({})
+        self._checked_targets = pulumi.Output.all(self.manifest_bucket, self.allowed_targets).apply(
+            lambda a: settings.check_overlap(a[0], a[1])
+        )
+        self.register_outputs({"checked": self._checked_targets})
 
     def _bucket(self, role: str, existing: str) -> pulumi.Output[str]:
         if existing:
@@ -64,6 +68,7 @@ class Storage(pulumi.ComponentResource):
                     "status": "Enabled",
                     "filter": {"prefix": REQUESTS_PREFIX},
                     "expiration": {"days": settings.job_retention_days},
+                    "noncurrent_version_expiration": {"noncurrent_days": 1},
                 },
                 {
                     "id": "forget-replaced-versions",
@@ -76,7 +81,11 @@ class Storage(pulumi.ComponentResource):
         return bucket.bucket
 
     def _create(self, role: str) -> aws.s3.Bucket:
-        bucket = aws.s3.Bucket(f"{self._prefix}-{role}", opts=pulumi.ResourceOptions(parent=self))
+        bucket = aws.s3.Bucket(
+            f"{self._prefix}-{role}",
+            force_destroy=self._force_destroy,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         aws.s3.BucketPublicAccessBlock(
             f"{self._prefix}-{role}-private",
             bucket=bucket.bucket,
@@ -108,8 +117,6 @@ class Storage(pulumi.ComponentResource):
 def _locations(
     configured: tuple[str, ...], bucket: pulumi.Output[str], prefix: str
 ) -> pulumi.Output[list[str]]:
-    """The configured list, or the one default place, each with a slash after the bucket."""
-    if configured:
-        with_slash = [place if "/" in place else f"{place}/" for place in configured]
-        return pulumi.Output.from_input(with_slash)
-    return bucket.apply(lambda name: [f"{name}/{prefix}"])
+    """The default place and the configured ones, each with a slash after the bucket."""
+    with_slash = [place if "/" in place else f"{place}/" for place in configured]
+    return bucket.apply(lambda name: [f"{name}/{prefix}", *with_slash])

@@ -14,10 +14,14 @@ from local.screen import welcome
 from local.stack import running_stack
 
 DEFAULT_PORT = 8700
+INTERRUPTED = 130
 
 
 def main() -> int:
-    """Parse the command line and run it. Returns the exit code: 0, or 1 if it could not start."""
+    """Parse the command line and run it.
+
+    Returns the exit code: 0; 1 if it failed; 130 if the demo was interrupted.
+    """
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="run the stack until Ctrl-C")
@@ -42,7 +46,7 @@ def main() -> int:
         Console(stderr=True).print(f"[bold red]Cannot start:[/] {error}", highlight=False)
         return 1
     except KeyboardInterrupt:
-        return 0
+        return 0 if options.command == "up" else INTERRUPTED
 
 
 def _up(port: int, as_json: bool) -> int:

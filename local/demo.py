@@ -1,7 +1,6 @@
 """The demo: 200 PDFs become a ZIP twice, once by manifest and once over HTTP."""
 
 import json
-import shutil
 import tempfile
 import time
 import urllib.error
@@ -130,7 +129,10 @@ class _Demo:
             url, json.dumps({"keys": self._keys}).encode(), {"Content-Type": "application/json"}
         )
         started = time.monotonic()
-        job_id = _json(request)["jobId"]
+        try:
+            job_id = _json(request)["jobId"]
+        except urllib.error.URLError as error:
+            return DemoJob("-", "api", started, problem=f"POST failed: {error}")
         self._console.print(f"POST {url} → {job_id}")
         return DemoJob(job_id, "api", started)
 
@@ -138,7 +140,7 @@ class _Demo:
         """Show how the jobs advance until each has its end."""
         with _progress(self._console) as progress:
             bars = {job.job_id: progress.add_task(f"Zipping ({job.trigger})") for job in jobs}
-            waiting = list(jobs)
+            waiting = [job for job in jobs if not job.problem]
             while waiting:
                 for job in list(waiting):
                     if self._look(job, progress, bars[job.job_id]):
@@ -150,11 +152,12 @@ class _Demo:
         job.seconds = time.monotonic() - job.started
         try:
             view = _json(f"{self._outputs['apiUrl']}/zip-jobs/{job.job_id}")
-        except urllib.error.HTTPError as error:
-            if error.code != 404 or job.seconds > GIVE_UP_SECONDS:
-                job.problem = str(error)
-                return True
-            return False  # the manifest's event is still on its way
+        except urllib.error.URLError as error:
+            is_unknown = isinstance(error, urllib.error.HTTPError) and error.code == 404
+            if is_unknown and job.seconds < GIVE_UP_SECONDS:
+                return False  # the manifest's event is still on its way
+            job.problem = str(error)
+            return True
         job.view = view
         progress.update(bar, completed=view["entries"]["done"], total=view["entries"]["total"])
         if view["status"] == "FAILED":
@@ -166,7 +169,7 @@ class _Demo:
     def wait_for_events(self, jobs: list[DemoJob]) -> None:
         """Wait until the completion events of all jobs have arrived."""
         queue_url = self._outputs["eventsQueueUrl"]
-        missing = {job.job_id for job in jobs}
+        missing = {job.job_id for job in jobs if not job.problem}
         give_up = time.monotonic() + GIVE_UP_SECONDS
         while missing and time.monotonic() < give_up:
             answer = self._sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)
@@ -185,11 +188,14 @@ class _Demo:
             return
         OUT.mkdir(exist_ok=True)
         job.file = OUT / f"by-{job.trigger}.zip"
-        with urllib.request.urlopen(job.view["downloadUrl"]) as answer, job.file.open("wb") as out:  # noqa: S310  (our own http URL)
-            shutil.copyfileobj(answer, out)
-        with zipfile.ZipFile(job.file) as archive:
-            broken = archive.testzip()
-            found = {member.filename: member.CRC for member in archive.infolist()}
+        try:
+            urllib.request.urlretrieve(job.view["downloadUrl"], job.file)  # noqa: S310  (our own http URL)
+            with zipfile.ZipFile(job.file) as archive:
+                broken = archive.testzip()
+                found = {member.filename: member.CRC for member in archive.infolist()}
+        except (urllib.error.URLError, zipfile.BadZipFile) as error:
+            job.problem = f"{job.file}: {error}"
+            return
         if broken or found != self._checksums:
             job.problem = f"{job.file} does not hold what was uploaded"
 

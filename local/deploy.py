@@ -12,6 +12,9 @@ import yaml
 from pulumi.runtime import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from infra.settings import InvalidSetting
+from local.errors import LocalError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -37,7 +40,7 @@ def run_program(
 ) -> dict[str, Any]:
     """Run ``__main__.py``; return the stack's outputs, resolved.
 
-    Raises what the program or the provider raises.
+    Raises LocalError for a wrong setting, else what the program or the provider raises.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -45,9 +48,12 @@ def run_program(
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
         pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
         pulumi.runtime.set_all_config(dict(config))
-        loop.run_until_complete(
-            run_pulumi_func(lambda: _ignore(runpy.run_path(str(ROOT / "__main__.py"))))
-        )
+        try:
+            loop.run_until_complete(
+                run_pulumi_func(lambda: _ignore(runpy.run_path(str(ROOT / "__main__.py"))))
+            )
+        except (InvalidSetting, pulumi.ConfigMissingError, pulumi.ConfigTypeError) as error:
+            raise LocalError(str(error)) from error
         return loop.run_until_complete(_resolved_outputs())
     finally:
         asyncio.set_event_loop(None)

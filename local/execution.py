@@ -75,6 +75,7 @@ class ExecutionEnvironment:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is for us; we end the functions
         )
         threading.Thread(target=self._forward_log, daemon=True).start()
         threading.Thread(target=self._watch_process, daemon=True).start()
@@ -110,10 +111,15 @@ class ExecutionEnvironment:
         started = time.monotonic()
         self._log(self._declared.name, f"START RequestId: {invocation.request_id} Version: $LATEST")
         memory = _MemoryWatch(self._process, self._declared.memory_mb * MIB)
-        self._next.put(invocation)
+        if self.is_alive:
+            self._next.put(invocation)
+        else:
+            invocation.error = "Runtime.ExitError: the process ended while it was idle"
+            invocation.done.set()
         if not invocation.done.wait(timeout):
             invocation.error = f"Task timed out after {timeout:.2f} seconds"
             self._process.kill()
+            self._process.wait()
         peak = memory.stop()
         if memory.exceeded:
             invocation.error = "Runtime.OutOfMemory: the function used more memory than it has"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.declarations import DeclaredFunction
-from local.execution import ExecutionEnvironment, LogSink
+from local.execution import ExecutionEnvironment, InvocationFailed, LogSink
 
 
 class Function:
@@ -32,17 +32,27 @@ class Function:
     def invoke(self, event: object) -> Any:
         """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
         with self._lock:
-            environment = self._idle.pop() if self._idle else None
+            environment = self._take_idle()
         environment = environment or self._new_environment()
         try:
             return environment.invoke(event)
         finally:
             with self._lock:
-                if environment.is_alive and not self._stopped:
+                is_kept = environment.is_alive and not self._stopped
+                if is_kept:
                     self._idle.append(environment)
                 else:
                     self._all.discard(environment)
-                    environment.stop()
+            if not is_kept:
+                environment.stop()
+
+    def _take_idle(self) -> ExecutionEnvironment | None:
+        while self._idle:
+            environment = self._idle.pop()
+            if environment.is_alive:
+                return environment
+            self._all.discard(environment)
+        return None
 
     def stop(self) -> None:
         """End every process of this function."""
@@ -53,7 +63,9 @@ class Function:
             environment.stop()
 
     def _new_environment(self) -> ExecutionEnvironment:
-        environment = ExecutionEnvironment(self.declared, self._environment, self._log)
         with self._lock:
+            if self._stopped:
+                raise InvocationFailed("The function has been stopped")
+            environment = ExecutionEnvironment(self.declared, self._environment, self._log)
             self._all.add(environment)
-        return environment
+            return environment

@@ -13,7 +13,7 @@ from zipjobs.archive.names import UniqueNames, basename
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.writer import ArchiveWriter, Target
-from zipjobs.errors import LeaseLost, PermanentError
+from zipjobs.errors import LeaseLost, PermanentError, TransientError
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Submission
 from zipjobs.jobs.policy import Destination, Policy
@@ -65,26 +65,36 @@ class JobRunner:
     def _work(self, job: Job) -> Job:
         logger.info("Job %s: started (%s)", job.job_id, job.trigger)
         try:
+            return self._try(job)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._release(job, error)
+            raise
+
+    def _try(self, job: Job) -> Job:
+        try:
             abort_leftover(job, self._writer)
             request = self._requests.load(job.request)
             destination = self._policy.resolve(request, job.job_id)
             job = self._store.describe(job, destination, len(request.keys))
             archive = self._build(job, request, destination)
-            job = self._store.ready(job, _facts(archive), archive.entries, archive.source_bytes)
         except PermanentError as error:
-            job = self._store.fail(job, JobError.of(error))
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
-        except LeaseLost:
-            raise
-        except Exception as error:
+            return self._store.fail(job, JobError.of(error))
+        logger.info(
+            "Job %s: READY, %d entries, %d bytes of which S3 copied %d, at s3://%s/%s",
+            *(job.job_id, archive.entries, archive.size, archive.copied_bytes),
+            *(job.target_bucket, job.target_key),
+        )
+        return self._store.ready(job, _facts(archive), archive.entries, archive.source_bytes)
+
+    def _release(self, job: Job, error: Exception) -> None:
+        """Let the next delivery begin at once; if that fails, it waits for the lease to end."""
+        try:
             self._store.release(job, str(error) or type(error).__name__)
-            raise
-        else:
-            logger.info(
-                "Job %s: READY, %d entries, %d bytes at s3://%s/%s",
-                *(job.job_id, archive.entries, archive.size, job.target_bucket, job.target_key),
-            )
-        return job
+        except TransientError:
+            logger.exception("Job %s: the lease could not be released", job.job_id)
 
     def _build(self, job: Job, request: JobRequest, destination: Destination) -> Archive:
         target = Target(destination.target_bucket, destination.target_key)
@@ -152,4 +162,10 @@ class _Throttled:
             if time.monotonic() < self._due:
                 return
             self._due = time.monotonic() + PROGRESS_SECONDS
-            self._note(self._latest)
+            latest = self._latest
+        try:
+            self._note(latest)
+        except LeaseLost:
+            raise
+        except TransientError:
+            logger.warning("Progress could not be recorded", exc_info=True)

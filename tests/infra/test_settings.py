@@ -26,6 +26,7 @@ GOOD = Settings(
     api_burst=50,
     api_rate=25,
     completion_events_queue=False,
+    force_destroy=False,
 )
 
 
@@ -39,6 +40,7 @@ def test_good_settings_pass() -> None:
         ({"presign_ttl_seconds": 700_000}, "presignTtlSeconds is 700000.*604,800"),
         ({"zipper_max_concurrency": 1}, "zipperMaxConcurrency is 1.*from 2"),
         ({"zipper_timeout_seconds": 901}, "zipperTimeoutSeconds"),
+        ({"log_retention_days": 2}, "logRetentionDays is 2.*1, 3, 5"),
         ({"api_auth": "open"}, 'apiAuth is "open".*iam or none'),
         ({"target_prefix": "zips"}, "targetPrefix.*slash"),
         ({"manifest_prefix": ""}, "manifestPrefix.*slash"),

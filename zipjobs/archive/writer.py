@@ -1,6 +1,5 @@
 """Writes one archive as an S3 multipart upload whose checksum S3 itself verifies."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +14,12 @@ from zipjobs.errors import (
     ServiceUnavailable,
     SourceChanged,
     TargetForbidden,
-    ZipJobsError,
     aws_error_code,
 )
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
-
-logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/zip"
 
@@ -64,6 +60,9 @@ class ArchiveWriter:
     ) -> Iterator["Upload"]:
         """Create an upload to ``target``; abort it if the block fails or does not complete it.
 
+        An abort that fails takes the place of what led to it: the parts are still there, so the
+        work is not over.
+
         ``on_created`` is told the upload id before anything else happens, so that whoever
         outlives this process can abort the upload too. Raises TargetForbidden.
         """
@@ -81,7 +80,7 @@ class ArchiveWriter:
             yield upload
         finally:
             if not upload.is_complete:
-                self._abort_quietly(target, upload.upload_id)
+                self.abort(target, upload.upload_id)
 
     def abort(self, target: Target, upload_id: str) -> None:
         """Abort an upload, if it still exists."""
@@ -93,13 +92,6 @@ class ArchiveWriter:
             except ClientError as error:
                 if aws_error_code(error) != "NoSuchUpload":
                     raise
-
-    def _abort_quietly(self, target: Target, upload_id: str) -> None:
-        """Abort without hiding the error that led here; the bucket's lifecycle rule is the net."""
-        try:
-            self.abort(target, upload_id)
-        except ZipJobsError:
-            logger.exception("Could not abort upload %s to %s", upload_id, target)
 
 
 class Upload:

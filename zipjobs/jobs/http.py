@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypedDict
 
+from zipjobs.jobs.job import shorten
+
 
 class HttpAnswer(TypedDict):
     """What a Lambda proxy integration returns."""
@@ -37,6 +39,6 @@ def problem(status: int, code: str, detail: str) -> HttpAnswer:
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": shorten(detail),
     }
     return answer(status, content, {"content-type": "application/problem+json"})

@@ -9,6 +9,15 @@ from zipjobs.jobs.model import Model, Timestamp
 SCHEMA_VERSION = 1
 
 
+MAX_MESSAGE_CHARS = 2000
+"""A record has room for 400 KB and an event for 256 KB; a person has less patience."""
+
+
+def shorten(text: str) -> str:
+    """``text``, cut to ``MAX_MESSAGE_CHARS``."""
+    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
+
+
 class Status(StrEnum):
     """States move one way: PENDING → RUNNING → READY or FAILED."""
 
@@ -45,7 +54,7 @@ class JobError(Model):
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
-        return cls(code=error.code, message=str(error))
+        return cls(code=error.code, message=shorten(str(error)))
 
 
 class ArchiveFacts(Model):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from zipjobs.errors import InvalidRequest
 from zipjobs.jobs.model import Model
@@ -15,8 +15,28 @@ MAX_REPORTED_ERRORS = 5
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
-Prefix = Annotated[str, StringConstraints(max_length=512)]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+MAX_KEY_BYTES = 1024
+"""Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
+
+
+MAX_PREFIX_BYTES = 900
+"""The rest of a key's bytes is for the archive's name."""
+
+
+def _key(key: str) -> str:
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"a key has at most {MAX_KEY_BYTES:,} bytes of UTF-8")
+    return key
+
+
+def _prefix(prefix: str) -> str:
+    if len(prefix.encode()) > MAX_PREFIX_BYTES:
+        raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
+    return prefix
+
+
+Prefix = Annotated[str, AfterValidator(_prefix)]
+Key = Annotated[str, StringConstraints(min_length=1), AfterValidator(_key)]
 
 
 class JobRequest(Model):

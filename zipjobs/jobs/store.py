@@ -19,9 +19,18 @@ _to_dynamodb = TypeSerializer().serialize
 _from_dynamodb = TypeDeserializer().deserialize
 
 MAX_PROBLEM_CHARS = 2000
+MAX_JOB_ID_BYTES = 2048
+"""Of a partition key: "Service, account, and table quotas" in the DynamoDB Developer Guide."""
+
+_NO_LAST_WORD = (
+    "No worker could report a problem: each was stopped before (by its timeout or for want of "
+    "memory), or the event never reached one."
+)
 
 _IS_NEW = "attribute_not_exists(jobId)"
-_IS_CLAIMABLE = f"{_IS_NEW} OR #status = :pending OR (#status = :running AND leaseUntil <= :now)"
+_IS_UNLEASED = f"{_IS_NEW} OR #status = :pending OR (#status = :running AND leaseUntil <= :now)"
+# An answer may get lost: whoever asks again finds the claim that it has made already.
+_IS_CLAIMABLE = f"{_IS_UNLEASED} OR (#status = :running AND leaseOwner = :owner)"
 _IS_MINE = "#status = :running AND leaseOwner = :owner"
 
 
@@ -50,6 +59,8 @@ class JobStore:
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None. An expired record that DynamoDB has yet to drop counts as gone."""
+        if len(job_id.encode()) > MAX_JOB_ID_BYTES:
+            return None
         try:
             answer = self._dynamodb.get_item(
                 TableName=self._table, Key={"jobId": {"S": job_id}}, ConsistentRead=True
@@ -84,7 +95,9 @@ class JobStore:
             "leaseUntil": int(lease_until.timestamp()),
         }
         try:
-            return self._update(submission.job_id, changes, _IS_CLAIMABLE, if_absent=new)
+            return self._update(
+                submission.job_id, changes, _IS_CLAIMABLE, if_absent=new, owner=owner
+            )
         except _ConditionFailed as refused:
             job = refused.job
         if job is None:
@@ -122,11 +135,11 @@ class JobStore:
             "bytesDone": source_bytes,
             "finishedAt": iso_utc(self._clock()),
         }
-        return self._update_mine(job, changes)
+        return self._finish(job, changes)
 
     def fail(self, job: Job, error: JobError) -> Job:
         """RUNNING → FAILED, by the worker that holds the lease. Raises LeaseLost."""
-        return self._update_mine(job, self._failed(error))
+        return self._finish(job, self._failed(error))
 
     def give_up(self, submission: Submission) -> Job:
         """Any state but a final one → FAILED, on behalf of a queue that gave up.
@@ -139,9 +152,7 @@ class JobStore:
         new = _dump(self._pending(submission))
         del new["jobId"], new["status"], new["updatedAt"]
         try:
-            return self._update(
-                submission.job_id, self._failed(error), _IS_CLAIMABLE, if_absent=new
-            )
+            return self._update(submission.job_id, self._failed(error), _IS_UNLEASED, if_absent=new)
         except _ConditionFailed as refused:
             job = refused.job
         if job is not None and job.is_final:
@@ -169,6 +180,16 @@ class JobStore:
             "finishedAt": iso_utc(self._clock()),
         }
 
+    def _finish(self, job: Job, changes: Mapping[str, Any]) -> Job:
+        """Give a job its end; one that this worker has given it already counts as success."""
+        try:
+            return self._update(job.job_id, changes, _IS_MINE, owner=job.lease_owner)
+        except _ConditionFailed as refused:
+            done = refused.job
+            if done and done.lease_owner == job.lease_owner and done.status == changes["status"]:
+                return done
+            raise LeaseLost(f"Job {job.job_id} was taken over by another worker.") from refused
+
     def _update_mine(self, job: Job, changes: Mapping[str, Any]) -> Job:
         try:
             return self._update(job.job_id, changes, _IS_MINE, owner=job.lease_owner)
@@ -188,9 +209,10 @@ class JobStore:
         now = self._clock()
         changes = {**changes, "updatedAt": iso_utc(now)}
         defaults = if_absent or {}
-        names = [*changes, *defaults]
+        names = {*changes, *defaults, "status"}
         assignments = [f"#{name} = :set_{name}" for name in changes]
         assignments += [f"#{name} = if_not_exists(#{name}, :set_{name})" for name in defaults]
+        expression = "SET " + ", ".join(assignments)
         operands = {
             ":pending": Status.PENDING,
             ":running": Status.RUNNING,
@@ -203,11 +225,11 @@ class JobStore:
             answer = self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"jobId": {"S": job_id}},
-                UpdateExpression="SET " + ", ".join(assignments),
+                UpdateExpression=expression,
                 ConditionExpression=condition,
-                ExpressionAttributeNames={f"#{name}": name for name in {*names, "status"}}
-                if "#status" in condition
-                else {f"#{name}": name for name in names},
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in names if f"#{name}" in expression + condition
+                },
                 ExpressionAttributeValues={
                     name: _to_dynamodb(value) for name, value in values.items()
                 },
@@ -226,7 +248,7 @@ class JobStore:
 
 
 def _retries_exhausted(problem: str | None) -> JobError:
-    last = f"The last problem was: {problem}" if problem else "No try got far enough to say why."
+    last = f"The last problem was: {problem}" if problem else _NO_LAST_WORD
     return JobError(
         code="RETRIES_EXHAUSTED",
         message=f"The job was tried several times and never finished. {last} Submit it again.",
