@@ -15,7 +15,11 @@ LARGEST_BYTES = 10_000_000
 SPREAD = 1.3
 """Standard deviation of the logarithm of the sizes: most are small, a few are large."""
 
-TILE_PIXELS = (64, 96, 160, 256, 448, 768, 1280)
+VOLUME_EVERY = 100
+VOLUME_BYTES = 30_000_000
+"""One document in a hundred is a bound volume of scans."""
+
+TILE_PIXELS = (64, 96, 160, 256, 448, 768, 1280, 2560)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +31,8 @@ def generate(count: int, folder: Path, seed: int = 1) -> Iterator[Path]:
     for number in range(1, count + 1):
         wanted = TYPICAL_BYTES * chance.lognormvariate(0, SPREAD)
         wanted = max(SMALLEST_BYTES, min(wanted, LARGEST_BYTES))
+        if number % VOLUME_EVERY == 0:
+            wanted = VOLUME_BYTES
         path = folder / f"document-{number:04}.pdf"
         path.write_bytes(_document(number, int(wanted), scans))
         yield path

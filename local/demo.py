@@ -35,7 +35,9 @@ UPLOADS_AT_ONCE = 8
 OUT = Path("out")
 GIVE_UP_SECONDS = 120.0
 POLL_SECONDS = 0.25
-TABLE_WIDTH = 120
+TABLE_WIDTH = 150
+HEADINGS = ("Job", "Trigger", "Entries", "Bytes", "Copied", "Through", "Seconds", "Status", "File")
+"""Of the bytes, S3 copied some; the others passed through the zipper."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class DemoJob:
     view: dict[str, Any] | None = None
     file: Path | None = None
     problem: str | None = None
+    copied_bytes: int | None = None
 
 
 def run_demo() -> int:
@@ -178,6 +181,9 @@ class _Demo:
                 detail = event["detail"]
                 self._console.print(f"Event: {event['detail-type']}, job {detail['jobId']}")
                 missing.discard(detail["jobId"])
+                for job in jobs:
+                    if job.job_id == detail["jobId"] and detail["archive"]:
+                        job.copied_bytes = detail["archive"]["copiedBytes"]
         for job in jobs:
             if job.job_id in missing:
                 job.problem = job.problem or "its completion event did not arrive"
@@ -202,7 +208,7 @@ class _Demo:
 
 def _print_table(jobs: list[DemoJob]) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("Job", "Trigger", "Entries", "Bytes", "Seconds", "Status", "File"):
+    for heading in HEADINGS:
         table.add_column(heading, no_wrap=True)
     for job in jobs:
         view = job.view or {"entries": {"done": 0}, "bytes": {"done": 0}, "status": "?"}
@@ -211,6 +217,8 @@ def _print_table(jobs: list[DemoJob]) -> None:
             job.trigger,
             f"{view['entries']['done']:,}",
             f"{view['bytes']['done']:,}",
+            "-" if job.copied_bytes is None else f"{job.copied_bytes:,}",
+            "-" if job.copied_bytes is None else f"{view['bytes']['done'] - job.copied_bytes:,}",
             f"{job.seconds:.1f}",
             str(view["status"]),
             str(job.file or "-"),

@@ -144,7 +144,12 @@ def _entries(request: JobRequest, bucket: str) -> Iterator[Entry]:
 
 
 def _facts(archive: Archive) -> ArchiveFacts:
-    return ArchiveFacts(size=archive.size, crc32=f"{archive.crc32:08x}", etag=archive.etag)
+    return ArchiveFacts(
+        size=archive.size,
+        crc32=f"{archive.crc32:08x}",
+        etag=archive.etag,
+        copied_bytes=archive.copied_bytes,
+    )
 
 
 class _Throttled:

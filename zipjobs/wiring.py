@@ -46,6 +46,21 @@ _CLIENT_CONFIG = Config(
 )
 
 
+S3_CONFIG: dict[str, Any] = {
+    # boto3 presigns with SigV2 in two regions unless told not to.
+    "signature_version": "s3v4",
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+    "s3": {
+        # The global host redirects presigned URLs of new buckets in other regions.
+        "addressing_style": "virtual",
+        # Parts carry their CRC-32; hashing them once more would cost more than sending.
+        "payload_signing_enabled": False,
+    },
+}
+"""What every S3 client of the service is configured with."""
+
+
 @dataclass(frozen=True)
 class Submitting:
     """What it takes to accept a job over HTTP."""
@@ -161,18 +176,6 @@ def _client(service: str) -> Any:
 
 def _s3(connections: int = 10, read_timeout: int = 10) -> "S3Client":
     config = _CLIENT_CONFIG.merge(
-        Config(
-            signature_version="s3v4",  # boto3 presigns with SigV2 in two regions unless told not to
-            max_pool_connections=connections,
-            read_timeout=read_timeout,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            s3={
-                # The global host redirects presigned URLs of new buckets in other regions.
-                "addressing_style": "virtual",
-                # Parts carry their CRC-32; hashing them once more would cost more than sending.
-                "payload_signing_enabled": False,
-            },
-        )
+        Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
     )
     return boto3.client("s3", config=config)

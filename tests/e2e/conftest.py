@@ -16,6 +16,7 @@ from local.stack import LocalStack, running_stack
 from tests.waiting import wait_for
 
 AWS_CLI = Path(sys.executable).parent / "aws"
+MAX_RECEIVE_COUNT = 2
 FINAL = ("READY", "FAILED")
 
 
@@ -137,6 +138,7 @@ class Client:
 def client() -> Iterator[Client]:
     log: list[str] = []
     with running_stack(
-        overrides={"zipperTimeoutSeconds": 60}, log=lambda function, line: log.append(line)
+        overrides={"zipperTimeoutSeconds": 60, "maxReceiveCount": MAX_RECEIVE_COUNT},
+        log=lambda function, line: log.append(line),
     ) as stack:
         yield Client(stack, log)

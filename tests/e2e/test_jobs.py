@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Client
+from tests.e2e.conftest import MAX_RECEIVE_COUNT, Client
 from tests.readers import READERS, Contents
 from tests.waiting import wait_for
 
@@ -19,6 +19,7 @@ CONTENTS = {
     "b/größe.pdf": b"umlauts",
     "b/empty.pdf": b"",
     "c/large.pdf": random.Random(1).randbytes(13 * MIB),
+    "c/copied.pdf": random.Random(2).randbytes(21 * MIB),
 }
 MEMBERS = {
     "report.pdf": CONTENTS["a/report.pdf"],
@@ -26,6 +27,7 @@ MEMBERS = {
     "größe.pdf": CONTENTS["b/größe.pdf"],
     "empty.pdf": b"",
     "large.pdf": CONTENTS["c/large.pdf"],
+    "copied.pdf": CONTENTS["c/copied.pdf"],
 }
 
 
@@ -41,7 +43,7 @@ def test_a_posted_job_becomes_a_zip_behind_a_link(client: Client, tmp_path: Path
     assert job["status"] == "READY"
     assert job["trigger"] == "api"
     assert job["manifest"] is None
-    assert job["entries"] == {"done": 5, "total": 5}
+    assert job["entries"] == {"done": 6, "total": 6}
     assert job["bytes"]["done"] == job["bytes"]["total"] == sum(map(len, CONTENTS.values()))
     assert job["targetBucket"] == client.outputs["targetBucket"]
     assert job["targetKey"] == f"zips/{job['jobId']}.zip"
@@ -170,6 +172,25 @@ def test_a_job_that_the_queue_gave_up_on_is_failed_by_the_dead_letter_function(
     event = client.event(lambda detail: detail["jobId"] == "given-up")
     assert event["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
     assert client.finished("given-up")["status"] == "FAILED"
+
+
+def test_a_job_that_never_succeeds_is_redriven_and_failed_with_its_last_problem(
+    client: Client,
+) -> None:
+    """No client can read a bucket of that name, and what cannot be read now may be later."""
+    message = {
+        "jobId": "never-succeeds",
+        "trigger": "api",
+        "request": {"bucket": "Not A Bucket", "key": "requests/x.json"},
+        "submittedAt": "2026-11-23T12:00:00Z",
+    }
+    client.sqs.send_message(QueueUrl=client.outputs["queueUrl"], MessageBody=json.dumps(message))
+    event = client.event(lambda detail: detail["jobId"] == "never-succeeds")
+    assert event["detail-type"] == "Zip Job Failed"
+    assert event["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
+    assert "Not A Bucket" in event["detail"]["error"]["message"]
+    tries = [line for line in client.log if "Job never-succeeds: started" in line]
+    assert len(tries) == MAX_RECEIVE_COUNT
 
 
 @pytest.mark.parametrize(

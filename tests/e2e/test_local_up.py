@@ -1,6 +1,7 @@
 """``python -m local up``: what a script or a person starts and ends."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -31,10 +32,15 @@ OUTPUTS = {
 
 def free_port() -> int:
     """A port that is free, and whose neighbour is."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -44,9 +50,14 @@ def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
     port = free_port()
     command = [sys.executable, "-m", "local", "up", "--port", str(port), "--json"]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         outputs = json.loads(process.stdout.readline())
         assert set(outputs) == OUTPUTS
         assert outputs["awsEndpointUrl"] == f"http://127.0.0.1:{port}"
@@ -54,10 +65,15 @@ def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
             assert answer.status == 200
         family = psutil.Process(process.pid).children(recursive=True)
         assert family
-        process.send_signal(stop)
+        if stop is signal.SIGINT:  # as a terminal does it: to the whole group
+            os.killpg(process.pid, stop)
+        else:
+            process.send_signal(stop)
         rest = process.stdout.read()
+        errors = process.stderr.read()
         assert process.wait(30) == 0
     assert rest == b""
+    assert b"Traceback" not in errors
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
 

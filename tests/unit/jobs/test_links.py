@@ -8,17 +8,18 @@ from botocore.config import Config
 from tests.builders import ready_job
 from zipjobs.jobs.job import ObjectRef, Trigger
 from zipjobs.jobs.links import DownloadLinks, content_disposition, file_name
+from zipjobs.wiring import S3_CONFIG
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def links(ttl_seconds: int) -> DownloadLinks:
+def links(ttl_seconds: int, region: str = "us-east-1") -> DownloadLinks:
     s3 = boto3.client(
         "s3",
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id="id",
         aws_secret_access_key="secret",
-        config=Config(signature_version="s3v4"),
+        config=Config(**S3_CONFIG),
     )
     return DownloadLinks(s3, ttl_seconds, clock=lambda: NOW)
 
@@ -30,6 +31,14 @@ def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
     assert query["X-Amz-Expires"] == ["3600"]
     assert query["response-content-disposition"][0].startswith("attachment; filename=")
     assert link.expires_at == datetime(2026, 11, 23, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1"])
+def test_a_link_names_the_host_of_its_region(region: str) -> None:
+    """The global host redirects, and the signature is not for where it redirects to."""
+    host = urlsplit(links(3600, region).mint(ready_job()).url).netloc
+    assert host in (f"dst.s3.{region}.amazonaws.com", "dst.s3.amazonaws.com")
+    assert region in host or region == "us-east-1"
 
 
 def test_no_link_outlives_what_s3_allows() -> None:

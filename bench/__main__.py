@@ -1,0 +1,60 @@
+"""``python -m bench``: the engine, the original algorithm and peers, side by side."""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+
+from bench.profile import PROFILES, WORKLOADS
+from bench.report import print_table, write_document
+from bench.run import PEER_SYSTEMS, SYSTEMS, compare, install_peers, measure, stand_in
+
+
+def main() -> int:
+    """Measure and report. Returns the exit code: 0, or 1 if a system failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds a system (default 3)")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="default")
+    parser.add_argument("--workloads", default="abcde", help="which of a b c d e (default all)")
+    parser.add_argument("--systems", help="comma-separated; default all")
+    parser.add_argument("--no-peers", action="store_true", help="leave out what must be fetched")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/performance.md and its plot"
+    )
+    options = parser.parse_args()
+    err = Console(stderr=True)
+    peers = () if options.no_peers or options.systems else PEER_SYSTEMS
+    systems = options.systems.split(",") if options.systems else [*SYSTEMS, *peers]
+    if any(system in PEER_SYSTEMS for system in systems):
+        err.print("Fetching the peers from PyPI and npm …")
+        install_peers()
+    results, failed = [], False
+    with stand_in(options.profile) as url:
+        for workload in [w for w in WORKLOADS if w in options.workloads]:
+            for system in systems:
+                try:
+                    result = measure(url, system, workload, options.rounds)
+                except (subprocess.SubprocessError, OSError) as error:
+                    err.print(f"[red]{workload} {system}: {error}[/]")
+                    failed = True
+                    continue
+                results.append(result)
+                err.print(
+                    f"{workload} {system:24} {result.wall_s:8.3f} s {result.cpu_s:7.3f} s CPU"
+                )
+    results = compare(results)
+    if options.write:
+        write_document(results, options.profile, options.rounds)
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    else:
+        print_table(Console(width=140), results)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Runs one system on one workload, several rounds, in a process of its own.
+
+``python -m bench.child SYSTEM ENDPOINT WORKLOAD ROUNDS [CA_BUNDLE]`` prints one JSON line a round.
+"""
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = {
+    "original": "bench.systems.original",
+    "boto3-threads": "bench.systems.boto3_threads",
+    "zipjobs": "bench.systems.engine",
+    "zipjobs-no-copy": "bench.systems.engine_no_copy",
+    "smart_open + stream-zip": "bench.peers.smart_open_stream_zip",
+}
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Where the sources are and where the archive goes."""
+
+    endpoint_url: str
+    ca_bundle: str | None
+    keys: list[str]
+    source_bucket: str = "src"
+    target_bucket: str = "dst"
+    target_key: str = "archive.zip"
+
+
+Run = Callable[[], object]
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process, all threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def resident_mb() -> float:
+    """Resident memory now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def peak_mb() -> float:
+    """Peak resident memory since ``forget_peak``, in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+
+
+def forget_peak() -> None:
+    """Start to measure the peak anew: "clear_refs" in proc(5)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def main() -> None:
+    """Measure."""
+    from bench.profile import WORKLOADS, key
+
+    name, endpoint_url, workload, rounds, *rest = sys.argv[1:]
+    keys = [key(index) for index in range(len(WORKLOADS[workload]))]
+    stand_in = StandIn(endpoint_url, rest[0] if rest else None, keys)
+    run: Run = importlib.import_module(MODULES[name]).prepare(stand_in)
+    idle = resident_mb()
+    for _ in range(int(rounds)):
+        sys.stdin.readline()
+        forget_peak()
+        wall, cpu = time.perf_counter(), cpu_seconds()
+        run()
+        wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
+        measured = {"wall_s": wall, "cpu_s": cpu, "peak_rss_mb": peak_mb(), "idle_rss_mb": idle}
+        sys.stdout.write(json.dumps(measured) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""The results as a table, and as the document with its plot."""
+
+import os
+import platform
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.profile import WORKLOAD_NAMES
+from bench.run import Result
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+HEADINGS = (
+    *("workload", "system", "wall s", "times original", "CPU s", "peak MB", "above idle"),
+    *("requests", "MB in", "MB out", "MB copied", "dollars"),
+)
+
+
+def print_table(console: Console, results: list[Result]) -> None:
+    """Print the results."""
+    table = Table(*HEADINGS, box=box.SIMPLE_HEAD)
+    for result in results:
+        table.add_row(*_cells(result))
+    console.print(table)
+
+
+def write_document(results: list[Result], profile: str, rounds: int) -> None:
+    """Write ``docs/performance.md`` and the plot in it."""
+    _plot(results, DOCS / "performance.svg")
+    rows = ["| " + " | ".join(HEADINGS) + " |", "|---|---|" + "---:|" * (len(HEADINGS) - 2)]
+    rows += ["| " + " | ".join(_cells(result)) + " |" for result in results]
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    workloads = "\n".join(f"- **{name}**: {text}" for name, text in WORKLOAD_NAMES.items())
+    text = (DOCS / "performance.template.md").read_text()
+    text = text.replace("{{table}}", "\n".join(rows)).replace("{{workloads}}", workloads)
+    text = text.replace("{{machine}}", machine).replace("{{profile}}", profile)
+    (DOCS / "performance.md").write_text(text.replace("{{rounds}}", str(rounds)))
+
+
+def _cells(result: Result) -> list[str]:
+    times = f"{result.times_original:.1f}" if result.times_original else ""
+    return [
+        result.workload,
+        result.system,
+        f"{result.wall_s:.3f}",
+        times,
+        f"{result.cpu_s:.3f}",
+        f"{result.peak_rss_mb:.0f}",
+        f"{result.peak_rss_mb - result.idle_rss_mb:.0f}",
+        f"{sum(result.requests.values()):,}",
+        f"{result.bytes_in / 1e6:.1f}",
+        f"{result.bytes_out / 1e6:.1f}",
+        f"{result.bytes_copied / 1e6:.1f}",
+        f"{result.usd:.6f}",
+    ]
+
+
+def _plot(results: list[Result], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "performance"
+    from matplotlib import pyplot
+
+    systems = list(dict.fromkeys(result.system for result in results))
+    workloads = list(dict.fromkeys(result.workload for result in results))
+    figure, axes = pyplot.subplots(figsize=(10, 4.5))
+    width = 0.8 / len(systems)
+    for position, system in enumerate(systems):
+        walls = {r.workload: r.wall_s for r in results if r.system == system}
+        places = [i + position * width for i, w in enumerate(workloads) if w in walls]
+        axes.bar(places, list(walls.values()), width, label=system)
+    axes.set_yscale("log")
+    axes.set_ylabel("wall seconds (log)")
+    axes.set_xticks([i + 0.4 - width / 2 for i in range(len(workloads))])
+    axes.set_xticklabels([f"{w}\n{WORKLOAD_NAMES[w]}" for w in workloads], fontsize=7)
+    axes.legend(fontsize=8, ncols=2)
+    axes.grid(axis="y", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})

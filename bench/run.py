@@ -1,0 +1,159 @@
+"""Measures systems on workloads, side by side in one run, on the stand-in."""
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.prices import dollars
+from bench.profile import WORKLOADS
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / "build" / "peers"
+PYTHON_PEERS = ("smart_open==7.5.0", "stream-zip==0.0.84")
+NODE_PEERS = ("s3-zip@3.3.0", "archiver@7.0.1", "@aws-sdk/client-s3@3", "@aws-sdk/lib-storage@3")
+ROUND_SECONDS = 300.0
+"""A round that takes longer is given up."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The medians of a system's rounds on a workload."""
+
+    workload: str
+    system: str
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: float
+    idle_rss_mb: float
+    requests: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    bytes_copied: int
+    usd: float
+    times_original: float | None = None
+
+
+@contextlib.contextmanager
+def stand_in(profile: str, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """Run the stand-in on a core of its own; yields its URL."""
+    command = [sys.executable, "-m", "bench.standin", "--profile", profile]
+    if tls:
+        command += ["--certificate", str(tls[0]), "--key", str(tls[1])]
+    with subprocess.Popen(  # noqa: S603  (our own module)
+        [*_on_core(1), *command], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def measure(url: str, system: str, workload: str, rounds: int) -> Result:
+    """Run ``system`` on ``workload``; return its medians. Raises subprocess.SubprocessError."""
+    command = [*_on_core(0), *_command(system, url, workload, rounds)]
+    measured: list[dict[str, Any]] = []
+    with subprocess.Popen(  # noqa: S603  (our own modules)
+        command,
+        cwd=ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(rounds):
+            control(url, "_load", {"workload": workload})
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                raise subprocess.CalledProcessError(process.wait(ROUND_SECONDS), command)
+            measured.append({**json.loads(line), **control(url, "_stats", {})})
+        process.stdin.close()
+
+    def median(name: str) -> float:
+        return float(statistics.median(one[name] for one in measured))
+
+    last = measured[-1]
+    wall = median("wall_s")
+    return Result(
+        workload=workload,
+        system=system,
+        wall_s=round(wall, 3),
+        cpu_s=round(median("cpu_s"), 3),
+        peak_rss_mb=round(max(one["peak_rss_mb"] for one in measured), 1),
+        idle_rss_mb=round(median("idle_rss_mb"), 1),
+        requests=last["requests"],
+        bytes_in=last["bytes_out"],
+        bytes_out=last["bytes_in"],
+        bytes_copied=last["bytes_copied"],
+        usd=dollars(last["requests"], wall),
+    )
+
+
+def compare(results: list[Result]) -> list[Result]:
+    """Add to each result how many times faster it is than the original on the same workload."""
+    originals = {r.workload: r.wall_s for r in results if r.system == "original"}
+    return [
+        Result(**{**asdict(r), "times_original": round(originals[r.workload] / r.wall_s, 1)})
+        if r.workload in originals
+        else r
+        for r in results
+    ]
+
+
+def control(url: str, what: str, content: Any) -> dict[str, Any]:
+    """Tell the stand-in something; return what it has counted."""
+    request = urllib.request.Request(f"{url}/{what}", json.dumps(content).encode(), method="POST")  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310  (our own http URL)
+        counted: dict[str, Any] = json.load(answer)
+        return counted
+
+
+def _command(system: str, url: str, workload: str, rounds: int) -> list[str]:
+    if system in NODE_SYSTEMS:
+        count = str(len(WORKLOADS[workload]))
+        return ["node", str(PEERS / NODE_SYSTEMS[system]), url, count, str(rounds)]
+    return [sys.executable, "-m", "bench.child", system, url, workload, str(rounds)]
+
+
+NODE_SYSTEMS = {"archiver + lib-storage": "archiver.mjs", "s3-zip": "s3_zip.mjs"}
+SYSTEMS = ("original", "boto3-threads", "zipjobs", "zipjobs-no-copy")
+PEER_SYSTEMS = ("smart_open + stream-zip", *NODE_SYSTEMS)
+
+
+def install_peers() -> None:
+    """Fetch the peers from PyPI and npm into ``build/peers``."""
+    PEERS.mkdir(parents=True, exist_ok=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", str(PEERS / "python"), *PYTHON_PEERS], check=True)  # noqa: S603
+    for script in (ROOT / "bench" / "peers").glob("*.mjs"):
+        shutil.copy(script, PEERS)
+    subprocess.run(  # noqa: S603
+        ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PEERS],  # noqa: S607
+        cwd=PEERS,
+        check=True,
+        stdout=sys.stderr,
+    )
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(ROOT), str(PEERS / "python")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "BOTO_DISABLE_CRT": "true"}
+
+
+def _on_core(core: int) -> list[str]:
+    """Pin a command to a core, where there are two and a tool for it."""
+    enough = (os.cpu_count() or 1) > 1 and shutil.which("taskset")
+    return ["taskset", "-c", str(core)] if enough else []

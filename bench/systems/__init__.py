@@ -1,0 +1,1 @@
+"""What is measured: one module per system, each with ``prepare(stand_in) -> run``."""
