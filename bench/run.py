@@ -18,8 +18,13 @@ from bench.profile import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
-PYTHON_PEERS = ("smart_open==7.5.0", "stream-zip==0.0.84")
-NODE_PEERS = ("s3-zip@3.3.0", "archiver@7.0.1", "@aws-sdk/client-s3@3", "@aws-sdk/lib-storage@3")
+PYTHON_PEERS = ("smart_open==9.0.2", "stream-zip==0.0.84")
+NODE_PEERS = (
+    "s3-zip@3.3.3",
+    "archiver@7.0.1",
+    "@aws-sdk/client-s3@3",
+    "@aws-sdk/lib-storage@3",
+)
 ROUND_SECONDS = 300.0
 """A round that takes longer is given up."""
 
