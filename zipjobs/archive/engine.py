@@ -311,14 +311,14 @@ class _Build:
         by_probe = min(piece.length, placed.probe_bytes)
         if by_probe:
             probe = placed.probe
-            probe.pieces.append((part, replace(piece, length=by_probe)))
+            probe.pieces.append((part, piece.part_of(0, by_probe)))
             placed.probe_bytes -= by_probe
             if not placed.probe_bytes:
                 probe.proceed()
         done = by_probe
         while done < piece.length:
             length = min(self._options.range_bytes, piece.length - done)
-            run = replace(piece, at=piece.at + done, first=piece.first + done, length=length)
+            run = piece.part_of(done, length)
             read = BodyRead(placed.probe.entry, lambda *_: None, self._on_range, self._fail)
             read.placed = placed
             read.pieces.append((part, run))

@@ -87,12 +87,21 @@ class BodyRead:
         self.entry = entry
         self.placed: PlacedEntry | None = None
         self.pieces: list[tuple[AssembledPart, BodyPiece]] = []
-        self.crc32 = 0
+        self._ahead = iter(self.pieces)
+        self._buffer = bytearray()
+        self._at = 0
+        self._room = 0
         self._on_found = on_found
         self._on_done = on_done
         self._on_failed = on_failed
-        self._piece = 0
-        self._at = 0
+
+    @property
+    def crc32(self) -> int:
+        """The CRC-32 of the run, once it is all there."""
+        total = 0
+        for part, piece in self.pieces:
+            total = crc32(memoryview(part.buffer)[piece.at : piece.at + piece.length], total)
+        return total
 
     @property
     def first(self) -> int:
@@ -120,22 +129,32 @@ class BodyRead:
         self._guard(lambda: self._on_found(self, pinned, length))
 
     def received(self, chunk: bytes) -> None:
-        self.crc32 = crc32(chunk, self.crc32)
-        taken = 0
-        while taken < len(chunk):
-            part, piece = self.pieces[self._piece]
-            size = min(len(chunk) - taken, piece.length - self._at)
-            start = piece.at + self._at
-            part.buffer[start : start + size] = (
-                chunk if size == len(chunk) else memoryview(chunk)[taken : taken + size]
-            )
-            taken += size
+        size = len(chunk)
+        if size > self._room:
+            self._split(chunk)
+            return
+        at = self._at
+        self._buffer[at : at + size] = chunk
+        self._at = at + size
+        self._room -= size
+
+    def _split(self, chunk: bytes) -> None:
+        """Lay a chunk into the piece that it ends, and into the next ones."""
+        rest = memoryview(chunk)
+        while rest:
+            if not self._room:
+                part, piece = next(self._ahead)
+                self._buffer, self._at, self._room = part.buffer, piece.at, piece.length
+            size = min(len(rest), self._room)
+            self._buffer[self._at : self._at + size] = rest[:size]
             self._at += size
-            if self._at == piece.length:
-                self._piece, self._at = self._piece + 1, 0
+            self._room -= size
+            rest = rest[size:]
 
     def done(self) -> None:
+        self.read = None  # finished objects that know each other would wait for the collector
         self._guard(lambda: self._on_done(self))
+        self.placed = None
 
     def failed(self, error: ZipJobsError) -> None:
         self._on_failed(error)

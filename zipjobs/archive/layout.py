@@ -50,6 +50,11 @@ class BodyPiece:
     first: int
     length: int
 
+    def part_of(self, skip: int, length: int) -> "BodyPiece":
+        """``length`` bytes of this piece, without its first ``skip``."""
+        first = self.first + skip
+        return BodyPiece(self.part, self.capacity, self.at + skip, self.entry, first, length)
+
 
 @dataclass(frozen=True, slots=True)
 class DirectoryPiece:

@@ -157,6 +157,7 @@ class Read:
             self._error_body += chunk
 
     def end(self, error: Exception | None) -> None:
+        self._flow = None
         if self._is_found and self._received == self._length:
             self._sink.done()
             return

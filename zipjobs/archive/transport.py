@@ -300,8 +300,9 @@ class _Exchange:
         if self._early:
             early, self._early = self._early, b""
             self._get.receiver.data(early)
-        if increment:
-            self._stream.update_window(increment)
+        stream = self._stream
+        if increment and stream is not None:
+            stream.update_window(increment)
 
     def abandon(self) -> None:
         self._connection.close()
@@ -310,16 +311,17 @@ class _Exchange:
         return self._expected > 0 and time.monotonic() - self._moved_at > STALL_SECONDS
 
     def end(self, error: Exception | None) -> None:
+        self._stream = None  # it knows this object too, and would wait for the collector
         self._transport.finished(self, self._connection)
         self._get.receiver.end(error)
 
-    def _on_response(self, status_code: int, headers: Any, **_: Any) -> None:
+    def _on_response(self, http_stream: Any, status_code: int, headers: Any) -> None:
         self._expected -= 1
         fields = {name.lower(): value for name, value in headers}
         self._body_bytes = int(fields.get("content-length", 0))
         self._get.receiver.headers(status_code, fields, BodyFlow(self))
 
-    def _on_body(self, chunk: bytes, **_: Any) -> None:
+    def _on_body(self, http_stream: Any, chunk: bytes) -> None:
         self._expected -= len(chunk)
         self._body_bytes -= len(chunk)
         self._moved_at = time.monotonic()
