@@ -36,7 +36,7 @@ CONNECT_TIMEOUT_MS = 3_000
 STALL_SECONDS = 20.0
 """A response that ought to flow and does not for this long is given up."""
 
-READ_BUFFER_BYTES = 64 * 1024
+READ_BUFFER_BYTES = 32 * 1024
 FIRST_WINDOW_BYTES = 1
 """With no window at all the runtime would not read the headers either (tried with 0.38.1)."""
 
