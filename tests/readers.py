@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 Contents = dict[str, bytes]
+HERE = Path(__file__).resolve().parent
 
 
 def _tool(name: str) -> str:
@@ -22,9 +23,12 @@ def _tool(name: str) -> str:
     return path
 
 
-def _run(*command: str | Path, stdin: Path | None = None) -> None:
+def _run(*command: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> None:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     with (stdin or Path(os.devnull)).open("rb") as source:
-        done = subprocess.run(command, stdin=source, capture_output=True, check=False)
+        done = subprocess.run(
+            command, stdin=source, cwd=cwd, env=environment, capture_output=True, check=False
+        )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
 
@@ -64,9 +68,47 @@ def by_python(archive: Path, folder: Path) -> Contents:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
+def by_java_zip_input_stream(archive: Path, folder: Path) -> Contents:
+    """Java's streaming reader, which refuses STORED entries with data descriptors."""
+    folder.mkdir()
+    _run(_tool("java"), HERE / "java" / "Unzip.java", "stream", archive, folder)
+    return _files(folder)
+
+
+def by_java_zip_file(archive: Path, folder: Path) -> Contents:
+    """Java's seeking reader."""
+    folder.mkdir()
+    _run(_tool("java"), HERE / "java" / "Unzip.java", "file", archive, folder)
+    return _files(folder)
+
+
+def by_jar(archive: Path, folder: Path) -> Contents:
+    """The JDK's jar tool."""
+    folder.mkdir()
+    _run(_tool("jar"), "xf", archive, cwd=folder)
+    return _files(folder)
+
+
+def by_yauzl(archive: Path, folder: Path) -> Contents:
+    """Node's usual reader, fetched from npm once."""
+    scripts = HERE.parent / "build" / "readers"
+    if not (scripts / "node_modules" / "yauzl").exists():
+        scripts.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "node" / "package.json", scripts)
+        _run(_tool("npm"), "install", "--silent", "--no-audit", "--no-fund", cwd=scripts)
+    shutil.copy(HERE / "node" / "unzip.mjs", scripts)
+    folder.mkdir()
+    _run(_tool("node"), scripts / "unzip.mjs", archive, folder)
+    return _files(folder)
+
+
 READERS: list[Callable[[Path, Path], Contents]] = [
     by_unzip,
     by_7z,
     by_bsdtar_from_a_pipe,
     by_python,
+    by_java_zip_input_stream,
+    by_java_zip_file,
+    by_jar,
+    by_yauzl,
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
+from tests.waiting import wait_for
 from zipjobs.archive import reader as reader_module
 from zipjobs.archive.reader import ObjectReader, Read
 from zipjobs.archive.source import Pinned, Source
@@ -101,8 +102,7 @@ def test_no_byte_comes_before_it_is_asked_for(reader: ObjectReader, put: Put) ->
     put("a.pdf", b"x" * 500_000)
     sink = Collected()
     under_way = reader.read(Source("src", "a.pdf"), 0, 500_000, sink, None)
-    while sink.pinned is None:
-        pass
+    wait_for("the object to be found", lambda: sink.pinned)
     assert sink.data == b""
     assert len(sink.wait(under_way).data) == 500_000
 
@@ -225,6 +225,21 @@ def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> Non
     assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
     assert script.requests[1]["if-match"] == '"e"'
     assert script.requests[2]["range"] == f"bytes=51000-{len(BODY) - 1}"
+
+
+def test_a_response_that_broke_while_there_was_no_room_is_read_when_there_is() -> None:
+    class Hesitant(Collected):
+        def found(self, pinned: Pinned, length: int) -> None:
+            self.pinned = pinned
+
+    script = Script(0, len(BODY))
+    with misbehaving(script) as reader:
+        sink = Hesitant()
+        under_way = reader.read(Source("src", "a.pdf"), 0, len(BODY), sink, None)
+        wait_for("the object to be found", lambda: sink.pinned)
+        under_way.proceed(len(BODY))
+        assert sink.wait(under_way).data == BODY
+    assert script.requests[1]["if-match"] == '"e"'
 
 
 def test_throttling_and_server_errors_are_tried_again() -> None:

@@ -173,7 +173,10 @@ class Transport:
                 self._start(future.result(), get)
                 return
             with self._lock:
-                self._connections -= 1
+                following = self._waiting.popleft() if self._waiting else None
+                self._connections -= following is None
+            if following is not None:
+                self._connect(following)
             get.receiver.end(error)
 
         HttpClientConnection.new(
