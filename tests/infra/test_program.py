@@ -141,6 +141,12 @@ def test_overlapping_manifests_and_targets_stop_the_program() -> None:
         run_program(Recorder(), "dev", configuration("dev", shared))
 
 
+def test_a_target_in_the_bucket_that_the_stack_made_for_manifests_stops_the_program_too() -> None:
+    made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": "manifests/zips/"}
+    with pytest.raises(Exception, match="must never start a job"):
+        run_program(Recorder(), "dev", configuration("dev", made))
+
+
 @pytest.mark.parametrize(
     ("prefix", "wildcard"),
     [("manifests/", "manifests/*.json"), ("a*b\\c/", "a\\*b\\\\c/*.json")],

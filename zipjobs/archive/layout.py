@@ -12,7 +12,9 @@ the same parts. Limits are those of "Amazon S3 multipart upload limits" in the S
 10,000 parts, each of 5 MiB to 5 GiB but the last, which may be smaller.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from zipjobs.errors import ArchiveTooLarge
 
@@ -34,9 +36,9 @@ class HeaderPiece:
     part: int
     capacity: int
     at: int
-    entry: int
     first: int
     length: int
+    entry: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,14 @@ class BodyPiece:
     part: int
     capacity: int
     at: int
-    entry: int
     first: int
     length: int
+    entry: int
 
     def part_of(self, skip: int, length: int) -> "BodyPiece":
         """``length`` bytes of this piece, without its first ``skip``."""
         first = self.first + skip
-        return BodyPiece(self.part, self.capacity, self.at + skip, self.entry, first, length)
+        return BodyPiece(self.part, self.capacity, self.at + skip, first, length, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +157,12 @@ class Layout:
         if body_bytes >= self._sizing.large_bytes:
             return self._add_large(entry, header_bytes, body_bytes)
         self.assembled_body_bytes = body_bytes
-        return self._header(entry, header_bytes) + self._body(entry, 0, body_bytes)
+        header = self._append(partial(HeaderPiece, entry=entry), 0, header_bytes)
+        return header + self._append(partial(BodyPiece, entry=entry), 0, body_bytes)
 
     def finish(self, directory_bytes: int) -> list[Instruction]:
         """Append the central directory and end the last part, which may be small."""
-        instructions: list[Instruction] = []
-        first = 0
-        while first < directory_bytes:
-            length = min(directory_bytes - first, self._target - self._filled)
-            instructions.append(
-                DirectoryPiece(self._part, self._target, self._filled, first, length)
-            )
-            instructions += self._fill(length)
-            first += length
+        instructions = self._append(DirectoryPiece, 0, directory_bytes)
         return instructions + (self._end() if self._filled else [])
 
     def _add_large(self, entry: int, header_bytes: int, body_bytes: int) -> list[Instruction]:
@@ -176,11 +171,11 @@ class Layout:
             instructions += self._end()
         if not self._filled:
             self._target = MIN_PART_BYTES
-        instructions += self._header(entry, header_bytes)
+        instructions += self._append(partial(HeaderPiece, entry=entry), 0, header_bytes)
         # The header may just have ended a part; then it stands in one that S3 takes already.
         head = max(0, MIN_PART_BYTES - self._filled) if self._filled else 0
         self.assembled_body_bytes = head
-        instructions += self._body(entry, 0, head)
+        instructions += self._append(partial(BodyPiece, entry=entry), 0, head)
         if self._filled:
             instructions += self._end()
         first = head
@@ -197,25 +192,14 @@ class Layout:
             first += length
         return instructions
 
-    def _header(self, entry: int, header_bytes: int) -> list[Instruction]:
-        instructions: list[Instruction] = []
-        first = 0
-        while first < header_bytes:
-            length = min(header_bytes - first, self._target - self._filled)
-            instructions.append(
-                HeaderPiece(self._part, self._target, self._filled, entry, first, length)
-            )
-            instructions += self._fill(length)
-            first += length
-        return instructions
-
-    def _body(self, entry: int, first: int, end: int) -> list[Instruction]:
+    def _append(
+        self, piece: Callable[[int, int, int, int, int], Piece], first: int, end: int
+    ) -> list[Instruction]:
+        """Append the bytes from ``first`` to ``end`` of something, cut where parts end."""
         instructions: list[Instruction] = []
         while first < end:
             length = min(end - first, self._target - self._filled)
-            instructions.append(
-                BodyPiece(self._part, self._target, self._filled, entry, first, length)
-            )
+            instructions.append(piece(self._part, self._target, self._filled, first, length))
             instructions += self._fill(length)
             first += length
         return instructions
