@@ -99,13 +99,14 @@ class PartSizing:
     """How large parts are.
 
     Assembled parts have ``assembled_bytes`` at first and then about 1/``growth`` of what stands
-    before them, but at most ``assembled_cap_bytes``, for they are held in memory. Bodies of
+    before them, in steps of 5 MiB so that their memory can be used again, but at most
+    ``assembled_cap_bytes``, for they are held in memory. Bodies of
     ``large_bytes`` and more get parts of their own, of ``whole_bytes`` or of 1/``growth`` of what
     stands before them, whichever is more.
     """
 
     assembled_bytes: int = MIN_PART_BYTES
-    assembled_cap_bytes: int = 16 * MIB
+    assembled_cap_bytes: int = 15 * MIB
     large_bytes: int = 16 * MIB
     whole_bytes: int = 32 * MIB
     growth: int = 400
@@ -119,7 +120,9 @@ class PartSizing:
 
     def assembled_target(self, offset: int) -> int:
         """The size of an assembled part that starts ``offset`` bytes into the archive."""
-        return max(self.assembled_bytes, min(self._grown(offset), self.assembled_cap_bytes))
+        steps = -(-self._grown(offset) // MIN_PART_BYTES)
+        grown = min(steps * MIN_PART_BYTES, self.assembled_cap_bytes)
+        return max(self.assembled_bytes, grown)
 
     def whole_target(self, offset: int, body_bytes: int) -> int:
         """The size of the parts of a large body that starts at ``offset``."""
