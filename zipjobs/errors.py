@@ -12,10 +12,12 @@
     │   ├── SourceArchived           SOURCE_ARCHIVED
     │   ├── SourceChanged            SOURCE_CHANGED
     │   ├── TargetForbidden          TARGET_FORBIDDEN
+    │   ├── TargetExists             TARGET_EXISTS
     │   └── ArchiveTooLarge          ARCHIVE_TOO_LARGE
     └── TransientError       the message goes back to the queue and is tried again
         ├── JobBusy                  another worker holds the job's lease
         ├── LeaseLost                this worker's lease was taken over: stop, change nothing
+        ├── UploadGone               somebody else aborted or completed the upload
         └── ServiceUnavailable       AWS did not do what was asked, and may later
 
 An error that is none of these is a defect; it is handled like a ``TransientError``, so that the
@@ -86,6 +88,12 @@ class TargetForbidden(PermanentError):
     code = "TARGET_FORBIDDEN"
 
 
+class TargetExists(PermanentError):
+    """There is another object where the archive was to go."""
+
+    code = "TARGET_EXISTS"
+
+
 class ArchiveTooLarge(PermanentError):
     """The archive would exceed what one S3 multipart upload can hold."""
 
@@ -106,6 +114,10 @@ class JobBusy(TransientError):
 
 class LeaseLost(TransientError):
     """This worker's lease expired and another worker took the job over."""
+
+
+class UploadGone(TransientError):
+    """The multipart upload is over: somebody else aborted or completed it."""
 
 
 class ServiceUnavailable(TransientError):

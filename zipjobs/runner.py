@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from threading import Lock
 
-from zipjobs.archive.buffers import PartBuffers
-from zipjobs.archive.engine import Archive, EngineOptions, Progress, build_archive
+from zipjobs.archive.assembly import EngineOptions, Means, Progress
+from zipjobs.archive.engine import Archive, build_archive
 from zipjobs.archive.names import UniqueNames, basename
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.writer import ArchiveWriter, Target
@@ -38,7 +39,7 @@ class JobRunner:
         reader: ObjectReader,
         writer: ArchiveWriter,
         events: CompletionEvents,
-        buffers: PartBuffers,
+        blocks: BlockPool,
         options: EngineOptions,
     ) -> None:
         self._store = store
@@ -47,7 +48,7 @@ class JobRunner:
         self._reader = reader
         self._writer = writer
         self._events = events
-        self._buffers = buffers
+        self._blocks = blocks
         self._options = options
 
     def run(self, submission: Submission, lease_until: datetime) -> Job:
@@ -99,16 +100,16 @@ class JobRunner:
     def _build(self, job: Job, request: JobRequest, destination: Destination) -> Archive:
         target = Target(destination.target_bucket, destination.target_key)
         with self._writer.upload(target, lambda id_: self._store.note_upload(job, id_)) as upload:
-            return build_archive(
-                _entries(request, destination.source_bucket),
+            means = Means(
                 self._reader,
                 upload,
-                self._buffers,
+                self._blocks,
                 self._options,
                 _Throttled(
                     lambda done: self._store.note_progress(job, done.entries, done.source_bytes)
                 ),
             )
+            return build_archive(_entries(request, destination.source_bucket), means)
 
 
 def give_up(

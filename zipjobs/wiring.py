@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from zipjobs.archive.buffers import PartBuffers
-from zipjobs.archive.engine import EngineOptions
-from zipjobs.archive.layout import MIB
+from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.sizing import MIB
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.jobs.events import CompletionEvents
@@ -35,7 +36,7 @@ from zipjobs.settings import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PART_BUFFER_BYTES = 50 * MIB
+BLOCKS_BYTES = 52 * MIB
 """The memory of a build: all else that it holds is small or the central directory."""
 
 _CLIENT_CONFIG = Config(
@@ -120,16 +121,16 @@ def zipping() -> Zipping:
     """For ``handlers/zipper.py``."""
     settings = ZipperSettings.from_environment()
     options = EngineOptions()
-    buffers = PartBuffers(PART_BUFFER_BYTES)
     s3 = _s3(connections=options.uploads + options.copies, read_timeout=60)
+    lean = _Lean(s3)
     runner = JobRunner(
         store=_store(settings),
         requests=RequestReader(s3),
         policy=settings.policy,
-        reader=ObjectReader(_transport(s3, options)),
-        writer=ArchiveWriter(s3),
+        reader=lean.reader(options.probes + options.ranges),
+        writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
         events=CompletionEvents(_client("events"), settings.event_bus_name),
-        buffers=buffers,
+        blocks=BlockPool(BLOCKS_BYTES),
         options=options,
     )
     return Zipping(runner, JobQueue(_client("sqs"), settings.queue_url))
@@ -151,19 +152,38 @@ def start_logging() -> None:
     logging.getLogger("zipjobs").setLevel(logging.INFO)
 
 
-def _transport(s3: "S3Client", options: EngineOptions) -> Transport:
-    """The lean client for reads: same endpoint, region and credentials as ``s3``."""
-    session = boto3.Session()
-    credentials = session.get_credentials()
-    assert credentials is not None
-    ca_bundle = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
-    return Transport(
-        endpoint_url=s3.meta.endpoint_url,
-        region=s3.meta.region_name,
-        credentials=credentials.get_frozen_credentials,
-        max_connections=options.probes + options.ranges,
-        ca_bundle=ca_bundle,
-    )
+class _Lean:
+    """Makes the lean clients: same endpoint, credentials and certificates as boto3's."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        session = boto3.Session()
+        credentials = session.get_credentials()
+        assert credentials is not None
+        self._credentials = credentials
+        self._ca_bundle = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
+        self._s3 = s3
+
+    def reader(self, connections: int) -> ObjectReader:
+        """Reads from this region, and from any other that a bucket turns out to be in."""
+
+        def connect(s3: "S3Client") -> Transport:
+            return Transport(
+                s3.meta.endpoint_url,
+                s3.meta.region_name,
+                self._credentials.get_frozen_credentials,
+                connections,
+                self._ca_bundle,
+            )
+
+        return ObjectReader(connect(self._s3), lambda region: connect(_s3(region=region)))
+
+    def sender(self, connections: int) -> PartSender:
+        """Sends parts to this region."""
+        meta = self._s3.meta
+        credentials = self._credentials.get_frozen_credentials
+        return PartSender(
+            meta.endpoint_url, meta.region_name, credentials, connections, self._ca_bundle
+        )
 
 
 def _store(settings: TableSettings) -> JobStore:
@@ -174,8 +194,8 @@ def _client(service: str) -> Any:
     return boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload]
 
 
-def _s3(connections: int = 10, read_timeout: int = 10) -> "S3Client":
+def _s3(connections: int = 10, read_timeout: int = 10, region: str | None = None) -> "S3Client":
     config = _CLIENT_CONFIG.merge(
         Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
     )
-    return boto3.client("s3", config=config)
+    return boto3.client("s3", region_name=region, config=config)

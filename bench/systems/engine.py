@@ -6,14 +6,16 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.child import Run, StandIn
 from bench.client import REGION, s3_client
-from zipjobs.archive.buffers import PartBuffers
-from zipjobs.archive.engine import EngineOptions, build_archive
+from zipjobs.archive.assembly import EngineOptions, Means
+from zipjobs.archive.engine import build_archive
 from zipjobs.archive.names import UniqueNames, basename
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
 from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter, Target
-from zipjobs.wiring import PART_BUFFER_BYTES, S3_CONFIG
+from zipjobs.wiring import BLOCKS_BYTES, S3_CONFIG
 
 
 def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
@@ -25,22 +27,18 @@ def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
         max_pool_connections=options.uploads + options.copies,
         **S3_CONFIG,
     )
-    transport = Transport(
-        endpoint_url=stand_in.endpoint_url,
-        region=REGION,
-        credentials=lambda: ReadOnlyCredentials("bench", "bench", None),
-        max_connections=options.probes + options.ranges,
-        ca_bundle=stand_in.ca_bundle,
-    )
-    buffers = PartBuffers(PART_BUFFER_BYTES)
-    return partial(_zip, stand_in, ArchiveWriter(s3), ObjectReader(transport), buffers, options)
+    lean = (stand_in.endpoint_url, REGION, lambda: ReadOnlyCredentials("bench", "bench", None))
+    transport = Transport(*lean, options.probes + options.ranges, stand_in.ca_bundle)
+    sender = PartSender(*lean, options.uploads + options.copies, stand_in.ca_bundle)
+    writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
+    return partial(_zip, stand_in, writer, ObjectReader(transport), blocks, options)
 
 
 def _zip(
     stand_in: StandIn,
     writer: ArchiveWriter,
     reader: ObjectReader,
-    buffers: PartBuffers,
+    blocks: BlockPool,
     options: EngineOptions,
 ) -> None:
     names = UniqueNames()
@@ -49,4 +47,4 @@ def _zip(
         for key in stand_in.keys
     )
     with writer.upload(Target(stand_in.target_bucket, stand_in.target_key)) as upload:
-        build_archive(entries, reader, upload, buffers, options)
+        build_archive(entries, Means(reader, upload, blocks, options))

@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from local.moto_gaps import close_gaps
 from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
 from zipjobs.archive.transport import Transport
 from zipjobs.jobs.store import JobStore
 
@@ -38,6 +39,11 @@ def transport(server: str) -> Iterator[Transport]:
     transport = Transport(server, REGION, lambda: credentials, max_connections=16)
     yield transport
     transport.close()
+
+
+@pytest.fixture(scope="module")
+def sender(server: str) -> PartSender:
+    return PartSender(server, REGION, lambda: ReadOnlyCredentials("test", "test", None), 4)
 
 
 @pytest.fixture

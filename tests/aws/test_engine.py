@@ -1,5 +1,6 @@
 """The engine on moto's S3: whole archives, judged by Python's zipfile."""
 
+import hashlib
 import io
 import random
 import zipfile
@@ -14,10 +15,12 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zipjobs.archive.buffers import PartBuffers
-from zipjobs.archive.engine import Archive, EngineOptions, Progress, build_archive
-from zipjobs.archive.layout import MIB, PartSizing
+from zipjobs.archive.assembly import EngineOptions, Means, Progress
+from zipjobs.archive.engine import Archive, build_archive
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader, Read, Sink
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.sizing import MIB, PartSizing
 from zipjobs.archive.source import Entry, Pinned, Source
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter, Target
@@ -25,13 +28,15 @@ from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, So
 
 TARGET = Target("dst", "zips/a.zip")
 LARGE = 10 * MIB
-SMALL_PARTS = PartSizing(assembled_cap_bytes=5 * MIB, large_bytes=LARGE, whole_bytes=5 * MIB)
+SMALL_PARTS = PartSizing(large_bytes=LARGE, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB)
 SMALLEST = EngineOptions(probes=3, ranges=4, uploads=2, copies=2, sizing=SMALL_PARTS)
-"""With 15 MiB of buffers: the least that can work."""
+STREAMING = replace(SMALLEST, sizing=replace(SMALL_PARTS, growth=1, large_bytes=50 * MIB))
+"""Nothing is copied, most parts are sent while they grow, larger bodies are read twice."""
 
 WAYS = {
     "copying": SMALLEST,
     "reading": replace(SMALLEST, copy=False),
+    "streaming": STREAMING,
     "default": EngineOptions(),
 }
 
@@ -48,7 +53,7 @@ def entries_for(contents: Iterable[str]) -> list[Entry]:
 
 
 @pytest.fixture
-def build(s3: Any, transport: Transport) -> Build:
+def build(s3: Any, transport: Transport, sender: PartSender) -> Build:
     """Builds an archive in the least memory that can work."""
 
     def run(
@@ -57,10 +62,11 @@ def build(s3: Any, transport: Transport) -> Build:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         s3: Any = s3,
     ) -> Archive:
-        buffers = PartBuffers(3 * options.sizing.assembled_cap_bytes)
+        s3.delete_object(Bucket=TARGET.bucket, Key=TARGET.key)
+        blocks = BlockPool(options.least_memory_bytes)
         reader = ObjectReader(transport)
-        with ArchiveWriter(s3).upload(TARGET) as upload:
-            return build_archive(entries, reader, upload, buffers, options, on_progress)
+        with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+            return build_archive(entries, Means(reader, upload, blocks, options, on_progress))
 
     return run
 
@@ -68,6 +74,10 @@ def build(s3: Any, transport: Transport) -> Build:
 def download(s3: Any) -> bytes:
     body: bytes = s3.get_object(Bucket=TARGET.bucket, Key=TARGET.key)["Body"].read()
     return body
+
+
+def digest(s3: Any) -> bytes:
+    return hashlib.sha256(download(s3)).digest()
 
 
 def contents_of(s3: Any) -> dict[str, bytes]:
@@ -103,7 +113,7 @@ def test_an_archive_holds_what_was_asked_for_in_order(
     archive = build(entries_for(contents), options)
     found = contents_of(s3)
     assert list(found) == list(contents)
-    assert found == contents
+    assert all(found[key] == body for key, body in contents.items())
     assert (archive.entries, archive.source_bytes) == (len(sizes), sum(sizes))
     assert (archive.size, archive.crc32) == (len(download(s3)), zlib.crc32(download(s3)))
 
@@ -121,7 +131,8 @@ def test_any_order_of_sizes_makes_a_good_archive_in_the_smallest_memory(
     for key, body in contents.items():
         put(key, body)
     build(entries_for(contents))
-    assert contents_of(s3) == contents
+    found = contents_of(s3)
+    assert all(found[key] == body for key, body in contents.items())
 
 
 def test_the_same_entries_make_the_same_bytes(
@@ -132,9 +143,9 @@ def test_the_same_entries_make_the_same_bytes(
         put(f"{i}.pdf", noise(size, i))
     entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
     build(entries)
-    first = download(s3)
+    first = digest(s3)
     build(entries)
-    assert download(s3) == first
+    assert digest(s3) == first
 
 
 def test_progress_only_grows_and_ends_with_everything(
@@ -175,32 +186,39 @@ def test_a_missing_source_ends_the_build_and_leaves_no_upload(
 def test_a_source_that_changes_ends_the_build_and_leaves_no_upload(
     s3: Any,
     transport: Transport,
+    sender: PartSender,
     put: Callable[[str, bytes], str],
     uploads: Callable[[], list[Any]],
     options: EngineOptions,
 ) -> None:
+    class Changes:
+        """Passes everything on to a sink, once the object has been replaced."""
+
+        def __init__(self, sink: Sink) -> None:
+            self._sink = sink
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sink, name)
+
+        def found(self, pinned: Pinned, length: int) -> None:
+            put(pinned.source.key, noise(pinned.size, 99))
+            self._sink.found(pinned, length)
+
     class ChangesWhenFound(ObjectReader):
         def read(
             self, source: Source, first: int, length: int, sink: Sink, etag: str | None
         ) -> Read:
-            pass_on = sink.found
-
-            def found(pinned: Pinned, length: int) -> None:
-                put(source.key, noise(pinned.size, 99))
-                pass_on(pinned, length)
-
-            if etag is None:
-                sink.found = found  # type: ignore[method-assign]
-            return super().read(source, first, length, sink, etag)
+            changes: Any = sink if etag is not None else Changes(sink)
+            return super().read(source, first, length, changes, etag)
 
     put("a.pdf", noise(20 * MIB))
-    buffers = PartBuffers(3 * options.sizing.assembled_cap_bytes)
     reader = ChangesWhenFound(transport)
+    blocks = BlockPool(options.least_memory_bytes)
     with (
         pytest.raises(SourceChanged, match="a.pdf"),
-        ArchiveWriter(s3).upload(TARGET) as upload,
+        ArchiveWriter(s3, sender).upload(TARGET) as upload,
     ):
-        build_archive(entries_for(["a.pdf"]), reader, upload, buffers, options)
+        build_archive(entries_for(["a.pdf"]), Means(reader, upload, blocks, options))
     assert uploads() == []
 
 
@@ -220,10 +238,10 @@ def test_what_s3_will_not_copy_is_read_instead_and_the_archive_is_the_same(
         put(f"{i}.pdf", noise(size, i))
     entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
     copied = build(entries)
-    expected = download(s3)
+    expected = digest(s3)
     with patch.object(s3, "upload_part_copy", **refusal):
         read = build(entries)
-    assert download(s3) == expected
+    assert digest(s3) == expected
     assert copied.copied_bytes > 20 * MIB
     assert read.copied_bytes == 0
 
@@ -244,7 +262,7 @@ def test_copying_and_reading_make_the_same_bytes(
     archives = set()
     for options in WAYS.values():
         build(entries_for(f"{i}.pdf" for i in range(5)), options)
-        archives.add(download(s3))
+        archives.add(digest(s3))
     assert len(archives) == 1
 
 
@@ -261,9 +279,74 @@ def test_what_progress_raises_ends_the_build(
     assert uploads() == []
 
 
-def test_buffers_that_could_deadlock_are_refused(s3: Any, reader: ObjectReader) -> None:
+def test_memory_that_could_be_waited_for_for_ever_is_refused(
+    s3: Any, reader: ObjectReader, sender: PartSender
+) -> None:
     with (
-        ArchiveWriter(s3).upload(TARGET) as upload,
-        pytest.raises(ValueError, match="three of the largest"),
+        ArchiveWriter(s3, sender).upload(TARGET) as upload,
+        pytest.raises(ValueError, match="the engine needs"),
     ):
-        build_archive([], reader, upload, PartBuffers(14 * MIB), SMALLEST)
+        build_archive([], Means(reader, upload, BlockPool(20 * MIB), SMALLEST))
+
+
+def test_deflated_bodies_are_smaller_and_whole(
+    s3: Any, put: Callable[[str, bytes], str], build: Build
+) -> None:
+    def text(size: int) -> bytes:
+        return b"".join(b"%d bottles of beer on the wall\n" % i for i in range(size // 30))
+
+    contents = {
+        "large.txt": text(24 * MIB),
+        "empty.txt": b"",
+        "noise.bin": noise(3 * MIB),
+        "small.txt": text(10_000),
+        "middle.txt": text(3 * MIB),
+    }
+    for key, body in contents.items():
+        put(key, body)
+    archive = build(entries_for(contents), replace(SMALLEST, deflate=True))
+    found = contents_of(s3)
+    assert list(found) == list(contents)
+    assert all(found[key] == body for key, body in contents.items())
+    assert archive.size < 16 * MIB
+    with zipfile.ZipFile(io.BytesIO(download(s3))) as opened:
+        methods = {info.filename: info.compress_type for info in opened.infolist()}
+    assert methods["noise.bin"] == methods["empty.txt"] == zipfile.ZIP_STORED
+    assert methods["large.txt"] == methods["small.txt"] == zipfile.ZIP_DEFLATED
+
+
+def parts_fail_once(sender: PartSender) -> Any:
+    """Every part's first attempt breaks off after one block."""
+    send = sender._send
+    seen = set()
+
+    def break_off(path: str, query: str, body: Any) -> Any:
+        if query in seen:
+            return send(path, query, body)
+        seen.add(query)
+        next(iter(body._chunks))
+        raise ConnectionResetError("broken off by the test")
+
+    return patch.object(sender, "_send", side_effect=break_off)
+
+
+@pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
+@pytest.mark.parametrize("options", [SMALLEST, STREAMING], ids=["short parts", "long parts"])
+def test_a_part_that_breaks_off_is_sent_again(
+    s3: Any,
+    put: Callable[[str, bytes], str],
+    build: Build,
+    sender: PartSender,
+    options: EngineOptions,
+    deflate: bool,
+) -> None:
+    options = replace(options, deflate=deflate)
+    words = b"".join(b"%d\n" % i for i in range(2 * MIB))
+    for i, size in enumerate([100, 9 * MIB, 12 * MIB, 0, 3 * MIB, 13 * MIB]):
+        put(f"{i}.pdf", noise(size, i)[: size // 2] + words[: size - size // 2])
+    entries = entries_for(f"{i}.pdf" for i in range(6))
+    build(entries, options)
+    expected = digest(s3)
+    with parts_fail_once(sender):
+        build(entries, options)
+    assert digest(s3) == expected

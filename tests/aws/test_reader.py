@@ -46,7 +46,7 @@ class Collected:
         assert self._read is not None
         self._read.proceed(length)
 
-    def received(self, chunk: bytes) -> None:
+    def received(self, chunk: memoryview | bytes) -> None:
         self.data += chunk
 
     def done(self) -> None:

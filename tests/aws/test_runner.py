@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.builders import submission
-from zipjobs.archive.buffers import PartBuffers
-from zipjobs.archive.engine import EngineOptions
-from zipjobs.archive.layout import MIB
+from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
 from zipjobs.archive.writer import ArchiveWriter, Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
 from zipjobs.jobs.job import Job, ObjectRef, Status, Submission, Trigger
@@ -21,6 +21,7 @@ from zipjobs.jobs.policy import Location, Policy
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
 from zipjobs.runner import JobRunner, give_up
+from zipjobs.wiring import BLOCKS_BYTES
 
 POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
@@ -42,9 +43,11 @@ class Bus:
 class Rig:
     """A runner with its collaborators in reach."""
 
-    def __init__(self, s3: Any, store: JobStore, bus: Bus, reader: ObjectReader) -> None:
+    def __init__(
+        self, s3: Any, store: JobStore, bus: Bus, reader: ObjectReader, sender: PartSender
+    ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.writer = ArchiveWriter(s3)
+        self.writer = ArchiveWriter(s3, sender)
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         return JobRunner(
@@ -54,7 +57,7 @@ class Rig:
             reader=reader or self.reader,
             writer=self.writer,
             events=self.bus,  # type: ignore[arg-type]
-            buffers=PartBuffers(50 * MIB),
+            blocks=BlockPool(BLOCKS_BYTES),
             options=EngineOptions(),
         )
 
@@ -74,11 +77,16 @@ def bus() -> Bus:
 
 @pytest.fixture
 def rig(
-    s3: Any, store: JobStore, bus: Bus, reader: ObjectReader, put: Callable[[str, bytes], str]
+    s3: Any,
+    store: JobStore,
+    bus: Bus,
+    reader: ObjectReader,
+    sender: PartSender,
+    put: Callable[[str, bytes], str],
 ) -> Rig:
     put("a/one.pdf", b"one")
     put("b/one.pdf", b"two")
-    return Rig(s3, store, bus, reader)
+    return Rig(s3, store, bus, reader, sender)
 
 
 def names_in(s3: Any, key: str) -> list[str]:

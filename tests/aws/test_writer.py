@@ -7,21 +7,22 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
+from zipjobs.archive.sender import PartSender
 from zipjobs.archive.writer import ArchiveWriter, Target
-from zipjobs.errors import ServiceUnavailable, TargetForbidden
+from zipjobs.errors import ServiceUnavailable, TargetExists, TargetForbidden
 
 TARGET = Target("dst", "zips/a.zip")
 
 
-def test_an_upload_is_completed_with_its_checksum_and_size(s3: Any) -> None:
+def test_an_upload_is_completed_with_its_checksum_and_size(s3: Any, sender: PartSender) -> None:
     data = b"hello"
     with (
         patch.object(
             s3, "complete_multipart_upload", wraps=s3.complete_multipart_upload
         ) as complete,
-        ArchiveWriter(s3).upload(TARGET) as upload,
+        ArchiveWriter(s3, sender).upload(TARGET) as upload,
     ):
-        part = upload.put_part(1, data, zlib.crc32(data))
+        part = upload.put_part(1, len(data), lambda: [data])
         etag = upload.complete([part], zlib.crc32(data), len(data))
     sent = complete.call_args.kwargs
     assert sent["ChecksumType"] == "FULL_OBJECT"
@@ -32,11 +33,39 @@ def test_an_upload_is_completed_with_its_checksum_and_size(s3: Any) -> None:
     assert stored["ContentType"] == "application/zip"
 
 
-def test_an_upload_that_fails_is_aborted(s3: Any, uploads: Callable[[], list[Any]]) -> None:
+def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> str:
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        part = upload.put_part(1, len(data), lambda: [data])
+        return upload.complete([part], crc32, size)
+
+
+def test_an_object_that_is_the_archive_already_is_as_good(s3: Any, sender: PartSender) -> None:
+    etags = {put(s3, sender, b"hello", zlib.crc32(b"hello"), 5) for _ in range(2)}
+    assert len(etags) == 1
+
+
+def test_another_object_is_never_replaced(s3: Any, sender: PartSender) -> None:
+    s3.put_object(Bucket="dst", Key=TARGET.key, Body=b"precious")
+    with pytest.raises(TargetExists, match=r"zips/a\.zip"):
+        put(s3, sender, b"hello", zlib.crc32(b"hello"), 5)
+    assert s3.get_object(Bucket="dst", Key=TARGET.key)["Body"].read() == b"precious"
+
+
+@pytest.mark.parametrize("wrong", [{"crc32": 1, "size": 5}, {"crc32": 907060870, "size": 6}])
+def test_an_archive_that_is_not_what_was_meant_is_refused(
+    s3: Any, sender: PartSender, wrong: dict[str, int]
+) -> None:
+    with pytest.raises(ServiceUnavailable, match="BadDigest|InvalidRequest"):
+        put(s3, sender, b"hello", **wrong)
+
+
+def test_an_upload_that_fails_is_aborted(
+    s3: Any, sender: PartSender, uploads: Callable[[], list[Any]]
+) -> None:
     created: list[str] = []
 
     def fail() -> None:
-        with ArchiveWriter(s3).upload(TARGET, created.append):
+        with ArchiveWriter(s3, sender).upload(TARGET, created.append):
             assert [upload["UploadId"] for upload in uploads()] == created
             raise ZeroDivisionError
 
@@ -46,35 +75,35 @@ def test_an_upload_that_fails_is_aborted(s3: Any, uploads: Callable[[], list[Any
 
 
 def test_an_upload_is_aborted_when_nobody_may_be_told_of_it(
-    s3: Any, uploads: Callable[[], list[Any]]
+    s3: Any, sender: PartSender, uploads: Callable[[], list[Any]]
 ) -> None:
     def refuse(upload_id: str) -> None:
         raise ServiceUnavailable("no table")
 
-    with pytest.raises(ServiceUnavailable), ArchiveWriter(s3).upload(TARGET, refuse):
+    with pytest.raises(ServiceUnavailable), ArchiveWriter(s3, sender).upload(TARGET, refuse):
         pytest.fail("the block must not run")
     assert uploads() == []
 
 
-def test_an_abort_that_fails_is_not_passed_over(s3: Any) -> None:
+def test_an_abort_that_fails_is_not_passed_over(s3: Any, sender: PartSender) -> None:
     refused = ClientError({"Error": {"Code": "SlowDown"}}, "AbortMultipartUpload")
     with (
         patch.object(s3, "abort_multipart_upload", side_effect=refused),
         pytest.raises(ServiceUnavailable),
-        ArchiveWriter(s3).upload(TARGET),
+        ArchiveWriter(s3, sender).upload(TARGET),
     ):
         raise ZeroDivisionError
 
 
-def test_aborting_what_is_gone_is_no_error(s3: Any) -> None:
-    with ArchiveWriter(s3).upload(TARGET) as upload:
+def test_aborting_what_is_gone_is_no_error(s3: Any, sender: PartSender) -> None:
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         upload_id = upload.upload_id
-    ArchiveWriter(s3).abort(TARGET, upload_id)
+    ArchiveWriter(s3, sender).abort(TARGET, upload_id)
 
 
-def test_a_bucket_that_may_not_be_written_is_named(s3: Any) -> None:
+def test_a_bucket_that_may_not_be_written_is_named(s3: Any, sender: PartSender) -> None:
     with (
         pytest.raises(TargetForbidden, match="no-such-bucket"),
-        ArchiveWriter(s3).upload(Target("no-such-bucket", "a.zip")),
+        ArchiveWriter(s3, sender).upload(Target("no-such-bucket", "a.zip")),
     ):
         pytest.fail("the block must not run")

@@ -10,34 +10,46 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Self
 
+import zipstream.ng
 from zipstream import ZipStream
-from zipstream.ng import ZIP64_LIMIT, ZipStreamInfo
+from zipstream.ng import ZIP_DEFLATED, ZIP_STORED, ZipStreamInfo
 
 CREATED_ON_UNIX = 3
 """``create_system``: external attributes carry a Unix mode. Fixed, so that bytes do not depend on
 the machine that builds the archive."""
+
+ZIP64_LIMIT = 0xFFFF_FFFE
+"""The largest size or offset that its field of 32 bits can hold: all ones say "see ZIP64"
+(APPNOTE.TXT 4.4.8). zipfile and zipstream-ng would start at half of that."""
+
+zipstream.ng.ZIP64_LIMIT = ZIP64_LIMIT
 
 FILE_MODE = 0o100644
 """A plain file, readable by all, writable by its owner."""
 
 
 class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no types
-    """One STORED entry of an archive. Sizes are known from the start, ``CRC`` before it is sent."""
+    """One entry of an archive. Sizes are known from the start, ``CRC`` before it is sent."""
 
     @classmethod
-    def stored(cls, name: str, size: int, modified: datetime) -> Self:
-        """Describe an entry of ``size`` bytes; ``modified`` is kept in UTC, to two seconds."""
+    def of(cls, name: str, size: int, modified: datetime, deflated_size: int | None = None) -> Self:
+        """Describe an entry of ``size`` bytes; ``modified`` is kept in UTC, to two seconds.
+
+        STORED, unless it takes ``deflated_size`` bytes as a deflate stream.
+        """
         member = cls(name, modified.astimezone(UTC).timetuple()[:6])
         member.create_system = CREATED_ON_UNIX
         member.external_attr = FILE_MODE << 16
-        member.file_size = member.compress_size = size
+        member.file_size = size
+        member.compress_size = size if deflated_size is None else deflated_size
+        member.compress_type = ZIP_STORED if deflated_size is None else ZIP_DEFLATED
         member.CRC = 0
         return member
 
     @property
     def needs_zip64_sizes(self) -> bool:
         """Whether the sizes stand in a ZIP64 extra field; the central directory's own rule."""
-        return bool(self.file_size > ZIP64_LIMIT)
+        return bool(max(self.file_size, self.compress_size) > ZIP64_LIMIT)
 
     def local_header(self) -> bytes:
         """The local file header. Its length does not depend on the CRC."""

@@ -1,19 +1,21 @@
 """Reads source objects, pinned: every byte of an entry comes from one state of its object.
 
 A read is one ranged GET. One that breaks is resumed where it broke, at the same ETag; throttling
-and server errors are tried again after a pause that doubles.
+and server errors are tried again after a pause that doubles. A bucket of another region is read
+there, once S3 has said which that is.
 """
 
 import random
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import quote
 
+from zipjobs.archive.connection import BodyFlow, Get
 from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.transport import BodyFlow, Get, Transport
+from zipjobs.archive.transport import Transport
 from zipjobs.errors import (
     PermanentError,
     ServiceUnavailable,
@@ -30,6 +32,8 @@ ERROR_BODY_BYTES = 16 * 1024
 
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _UNRESERVED = "-._~/"
+MOVED = (301, 307, 400)
+"""What S3 may answer, with ``x-amz-bucket-region``, for a bucket that is in another region."""
 
 
 class Sink(Protocol):
@@ -38,8 +42,8 @@ class Sink(Protocol):
     def found(self, pinned: Pinned, length: int) -> None:
         """The object is there; ``length`` bytes follow once ``Read.proceed`` is called. Once."""
 
-    def received(self, chunk: bytes) -> None:
-        """The next bytes."""
+    def received(self, chunk: memoryview | bytes) -> None:
+        """The next bytes. ``chunk`` is good during the call only."""
 
     def done(self) -> None:
         """All bytes have been received."""
@@ -52,19 +56,41 @@ class Sink(Protocol):
 
 
 class ObjectReader:
-    """Reads objects through a transport."""
+    """Reads objects: those of the service's region through ``transport``, others through one more
+    that ``connect`` makes for their region.
+    """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self, transport: Transport, connect: Callable[[str], Transport] | None = None
+    ) -> None:
         self._transport = transport
+        self._connect = connect
+        self._regions: dict[str, Transport] = {}
+        self._elsewhere: dict[str, Transport] = {}  # by bucket
+        self._lock = threading.Lock()
 
     def read(self, source: Source, first: int, length: int, sink: Sink, etag: str | None) -> "Read":
         """Start to read ``length`` bytes of ``source`` from ``first`` on, fewer if it is shorter.
 
         With ``etag``, only from that state of it.
         """
-        read = Read(self._transport, source, first, length, sink, etag)
+        read = Read(self, source, first, length, sink, etag)
         read.start()
         return read
+
+    def transport_of(self, bucket: str) -> Transport:
+        """What reads from ``bucket``, as far as is known."""
+        return self._elsewhere.get(bucket, self._transport)
+
+    def found_in(self, bucket: str, region: str) -> bool:
+        """Note where a bucket is; false if that is no news, or no help."""
+        with self._lock:
+            if self._connect is None or bucket in self._elsewhere:
+                return False
+            if region not in self._regions:
+                self._regions[region] = self._connect(region)
+            self._elsewhere[bucket] = self._regions[region]
+        return True
 
 
 class Read:
@@ -72,20 +98,21 @@ class Read:
 
     def __init__(
         self,
-        transport: Transport,
+        reader: ObjectReader,
         source: Source,
         first: int,
         length: int,
         sink: Sink,
         etag: str | None,
     ) -> None:
-        self._transport = transport
+        self._reader = reader
         self._source = source
         self._first = first
         self._length = length
         self._sink = sink
         self._etag = etag
         self._is_empty = False
+        self._region: str | None = None
         self._is_found = False
         self._may_flow = False
         self._received = 0
@@ -98,14 +125,15 @@ class Read:
     def start(self) -> None:
         source = self._source
         path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
+        query = ""
         if source.version_id is not None:
-            path += f"?versionId={quote(source.version_id, safe='')}"
+            query = f"versionId={quote(source.version_id, safe='')}"
         first, last = self._first + self._received, self._first + self._length - 1
         headers = {} if self._is_empty else {"range": f"bytes={first}-{last}"}
         if self._etag is not None:
             headers["if-match"] = self._etag
         self._flow, self._status, self._error_body = None, 0, b""
-        self._transport.send(Get(path, headers, self))
+        self._reader.transport_of(source.bucket).send(Get(path, query, headers, self))
 
     def proceed(self, length: int) -> None:
         """Let the first ``length`` bytes of what was found flow; they are all that is wanted."""
@@ -131,6 +159,7 @@ class Read:
         if status == 200 and self._is_empty and headers["content-length"] == "0":
             self._find(headers, size=0, length=0)
         elif status != 206:
+            self._region = headers.get("x-amz-bucket-region")
             body.let(ERROR_BODY_BYTES)
         else:
             if not self._is_found:
@@ -147,14 +176,14 @@ class Read:
         modified = parsedate_to_datetime(headers["last-modified"])
         self._sink.found(Pinned(self._source, self._etag, size, modified), length)
 
-    def data(self, chunk: bytes) -> None:
+    def data(self, chunk: memoryview | bytes) -> None:
         if self._status == 206:
             self._received += len(chunk)
             self._sink.received(chunk)
             if self._received == self._length and self._flow is not None:
                 self._flow.enough()
         elif len(self._error_body) < ERROR_BODY_BYTES:
-            self._error_body += chunk
+            self._error_body += bytes(chunk)
 
     def end(self, error: Exception | None) -> None:
         self._flow = None
@@ -165,6 +194,12 @@ class Read:
             self._is_empty = True  # no range of it can be had: ask for all of it
             self.start()
             return
+        if self._status in MOVED and self._region is not None:
+            is_news = self._reader.found_in(self._source.bucket, self._region)
+            if is_news or self._attempt == 1:
+                self._attempt += not is_news
+                self.start()
+                return
         problem = self._problem(error)
         if isinstance(problem, PermanentError) or self._attempt >= ATTEMPTS:
             self._sink.failed(problem)

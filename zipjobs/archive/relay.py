@@ -1,86 +1,104 @@
-"""A range of an object as a file that can be uploaded, for ranges that S3 will not copy."""
+"""The bytes of a part, made again: for what S3 would not copy, and for what it lost."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
-from isal.isal_zlib import crc32
 
+from zipjobs.archive.body import Found
+from zipjobs.archive.parts import BLOCK_BYTES
+from zipjobs.archive.sizing import KIB
 from zipjobs.archive.source import Pinned
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+READ_BYTES = 256 * KIB
 
-class RangeStream:
-    """Reads ``length`` bytes of ``pinned`` from ``first`` on, as botocore reads an upload's body.
 
-    Holds no more than what is asked for. Seeking back to the start, as botocore does before a
-    retry, starts to read anew. ``crc32`` is that of what was read since.
+@dataclass(frozen=True, slots=True)
+class BodyRun:
+    """``length`` bytes of a body as it stands in the archive, from byte ``first`` on."""
+
+    found: Found
+    first: int
+    length: int
+
+
+Ingredient = BodyRun | Callable[[], bytes]
+"""A run of a body, or what gives the bytes of a header or of the directory."""
+
+
+def make_again(s3: "S3Client", recipe: list[Ingredient]) -> Iterator[bytes]:
+    """Yield the bytes of ``recipe`` in blocks, all but the last of ``BLOCK_BYTES``.
+
+    Reads one object after the other. Raises SourceChanged or ServiceUnavailable.
     """
+    block = bytearray()
+    for data in _pieces(s3, recipe):
+        block += data
+        while len(block) >= BLOCK_BYTES:
+            yield bytes(block[:BLOCK_BYTES])
+            del block[:BLOCK_BYTES]
+    if block:
+        yield bytes(block)
 
-    def __init__(self, s3: "S3Client", pinned: Pinned, first: int, length: int) -> None:
-        self.crc32 = 0
-        self._s3 = s3
-        self._pinned = pinned
-        self._first = first
-        self._length = length
-        self._position = 0
-        self._body: Any = None
 
-    def __len__(self) -> int:
-        return self._length
+def _pieces(s3: "S3Client", recipe: list[Ingredient]) -> Iterator[bytes]:
+    for ingredient in recipe:
+        if not isinstance(ingredient, BodyRun):
+            yield ingredient()
+        elif ingredient.found.deflated is None:
+            run = ingredient
+            yield from _read(s3, run.found.pinned, run.first, run.length)
+        else:
+            yield from _deflated(s3, ingredient)
 
-    def tell(self) -> int:
-        return self._position
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        position = offset + (0, self._position, self._length)[whence]
-        if position != self._position:
-            self._close()
-            self._position = position
-            self.crc32 = 0
-        return position
+def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
+    """Deflate the runs that ``wanted`` touches, and cut it out of them."""
+    deflated = wanted.found.deflated
+    assert deflated is not None
+    at, end = 0, wanted.first + wanted.length
+    while at < end:
+        run = deflated.run_at(at)
+        if at + run.length > wanted.first:
+            make = run.deflater()
+            source = _read(s3, wanted.found.pinned, run.source_first, run.source_length)
+            made = b"".join([make(data) for data in source])
+            yield made[max(0, wanted.first - at) : end - at]
+        at += run.length
 
-    def read(self, size: int = -1) -> bytes:
-        left = self._length - self._position
-        wanted = left if size is None or size < 0 else min(size, left)
-        if not wanted:
-            return b""
-        if self._body is None:
-            self._body = self._open()
-        try:
-            data: bytes = self._body.read(wanted)
-        except BotoCoreError as error:
-            raise ServiceUnavailable(f"Reading {self._pinned.source} broke off: {error}") from error
-        if not data:
-            raise ServiceUnavailable(f"Reading {self._pinned.source} broke off.")
-        self._position += len(data)
-        self.crc32 = crc32(data, self.crc32)
-        if self._position == self._length:
-            self._close()
-        return data
 
-    def _open(self) -> Any:
-        source = self._pinned.source
-        version = {"VersionId": source.version_id} if source.version_id is not None else {}
-        try:
-            return self._s3.get_object(
-                Bucket=source.bucket,
-                Key=source.key,
-                IfMatch=self._pinned.etag,
-                Range=f"bytes={self._first + self._position}-{self._first + self._length - 1}",
-                **version,  # type: ignore[arg-type]
-            )["Body"]
-        except ClientError as error:
-            code = aws_error_code(error)
-            if code == "PreconditionFailed":
-                raise SourceChanged(
-                    f"{source} changed while it was read. Submit the job again."
-                ) from error
-            raise ServiceUnavailable(f"S3 answered {code} for {source}.") from error
-
-    def _close(self) -> None:
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+def _read(s3: "S3Client", pinned: Pinned, first: int, length: int) -> Iterator[bytes]:
+    if not length:
+        return
+    source = pinned.source
+    version = {"VersionId": source.version_id} if source.version_id is not None else {}
+    try:
+        body = s3.get_object(
+            Bucket=source.bucket,
+            Key=source.key,
+            IfMatch=pinned.etag,
+            Range=f"bytes={first}-{first + length - 1}",
+            **version,  # type: ignore[arg-type]
+        )["Body"]
+        left = length
+        with body:
+            while left:
+                data = body.read(min(left, READ_BYTES))
+                if not data:
+                    raise ServiceUnavailable(f"Reading {source} broke off.")
+                left -= len(data)
+                yield data
+    except ClientError as error:
+        code = aws_error_code(error)
+        if code == "PreconditionFailed":
+            raise SourceChanged(
+                f"{source} changed while it was read. Submit the job again."
+            ) from error
+        raise ServiceUnavailable(f"S3 answered {code} for {source}.") from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable(f"Reading {source} broke off: {error}") from error

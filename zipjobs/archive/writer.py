@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.checksum import decode, encode
-from zipjobs.archive.relay import RangeStream
+from zipjobs.archive.relay import Ingredient, make_again
+from zipjobs.archive.sender import Chunks, PartRefused, PartSender
 from zipjobs.archive.source import Pinned
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceChanged,
+    TargetExists,
     TargetForbidden,
+    UploadGone,
     aws_error_code,
 )
 
@@ -49,10 +52,14 @@ class UploadedPart:
 
 
 class ArchiveWriter:
-    """Makes multipart uploads with one S3 client, which is safe to share between threads."""
+    """Makes multipart uploads with one S3 client, which is safe to share between threads.
 
-    def __init__(self, s3: "S3Client") -> None:
+    Whoever only aborts uploads needs no sender.
+    """
+
+    def __init__(self, s3: "S3Client", sender: PartSender | None = None) -> None:
         self._s3 = s3
+        self._sender = sender
 
     @contextmanager
     def upload(
@@ -74,7 +81,8 @@ class ArchiveWriter:
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
             )
-        upload = Upload(self._s3, target, answer["UploadId"])
+        assert self._sender is not None
+        upload = Upload(self._s3, self._sender, target, answer["UploadId"])
         try:
             on_created(upload.upload_id)
             yield upload
@@ -97,24 +105,28 @@ class ArchiveWriter:
 class Upload:
     """An upload under way. Parts may be put in any order and from any thread."""
 
-    def __init__(self, s3: "S3Client", target: Target, upload_id: str) -> None:
+    def __init__(self, s3: "S3Client", sender: PartSender, target: Target, upload_id: str) -> None:
         self.upload_id = upload_id
         self.target = target
         self.is_complete = False
         self._s3 = s3
+        self._sender = sender
 
-    def put_part(self, number: int, data: bytes | bytearray, crc32: int) -> UploadedPart:
-        """Upload part ``number``; S3 checks it against ``crc32``."""
-        with _target_errors(self.target):
-            answer = self._s3.upload_part(
-                Bucket=self.target.bucket,
-                Key=self.target.key,
-                UploadId=self.upload_id,
-                PartNumber=number,
-                Body=data,  # type: ignore[arg-type]  # a bytearray is taken too
-                ChecksumCRC32=encode(crc32),
+    def put_part(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        """Upload part ``number``, of ``length`` bytes; S3 checks it against their CRC-32.
+
+        ``open_chunks`` gives the bytes, in blocks; it is called again for each new attempt.
+        """
+        target = self.target
+        with _target_errors(target):
+            sent = self._sender.put(
+                target.bucket, target.key, self.upload_id, number, length, open_chunks
             )
-        return UploadedPart(number, answer["ETag"], crc32)
+        return UploadedPart(number, sent.etag, sent.crc32)
+
+    def make_again(self, recipe: list[Ingredient]) -> Iterator[bytes]:
+        """The bytes of a part in blocks, read from the sources once more."""
+        return make_again(self._s3, recipe)
 
     def copy_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
         """Let S3 copy a range of ``pinned`` into part ``number``.
@@ -150,46 +162,52 @@ class Upload:
             raise CopyRefused("S3 did not answer with a CRC-32")
         return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]))
 
-    def relay_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
-        """Read a range of ``pinned`` and upload it as part ``number``, a little at a time.
-
-        The slow way around a copy that was refused. Raises SourceChanged.
-        """
-        body = RangeStream(self._s3, pinned, first, length)
-        with _target_errors(self.target):
-            answer = self._s3.upload_part(
-                Bucket=self.target.bucket,
-                Key=self.target.key,
-                UploadId=self.upload_id,
-                PartNumber=number,
-                Body=body,  # type: ignore[arg-type]  # a file, as far as botocore looks
-                ChecksumAlgorithm="CRC32",
-            )
-        return UploadedPart(number, answer["ETag"], body.crc32)
-
     def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
-        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag."""
+        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag.
+
+        Never replaces an object. One that is the archive already, put there by a worker whose end
+        nobody saw, is as good; raises TargetExists for any other.
+        """
+        checksum = encode(crc32)
         with _target_errors(self.target):
-            answer = self._s3.complete_multipart_upload(
-                Bucket=self.target.bucket,
-                Key=self.target.key,
-                UploadId=self.upload_id,
-                ChecksumCRC32=encode(crc32),
-                ChecksumType="FULL_OBJECT",
-                MpuObjectSize=size,
-                MultipartUpload={
-                    "Parts": [
-                        {
-                            "PartNumber": part.number,
-                            "ETag": part.etag,
-                            "ChecksumCRC32": encode(part.crc32),
-                        }
-                        for part in sorted(parts, key=lambda part: part.number)
-                    ]
-                },
-            )
+            try:
+                answer = self._s3.complete_multipart_upload(
+                    Bucket=self.target.bucket,
+                    Key=self.target.key,
+                    UploadId=self.upload_id,
+                    ChecksumCRC32=checksum,
+                    ChecksumType="FULL_OBJECT",
+                    MpuObjectSize=size,
+                    IfNoneMatch="*",
+                    MultipartUpload={
+                        "Parts": [
+                            {
+                                "PartNumber": part.number,
+                                "ETag": part.etag,
+                                "ChecksumCRC32": encode(part.crc32),
+                            }
+                            for part in sorted(parts, key=lambda part: part.number)
+                        ]
+                    },
+                )
+            except ClientError as error:
+                if aws_error_code(error) != "PreconditionFailed":
+                    raise
+                return self._existing(checksum, size)
         self.is_complete = True
         return answer["ETag"]
+
+    def _existing(self, checksum: str, size: int) -> str:
+        """The ETag of the object at the target, if it is the archive."""
+        found = self._s3.head_object(
+            Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
+        )
+        if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, checksum):
+            raise TargetExists(
+                f"There is another object at {self.target} already. Remove it, or choose "
+                "another name, and submit again."
+            )
+        return found["ETag"]
 
 
 @contextmanager
@@ -197,14 +215,17 @@ def _target_errors(target: Target) -> Iterator[None]:
     """Turn botocore's errors about ``target`` into ours, by code, in this one place."""
     try:
         yield
-    except ClientError as error:
-        match aws_error_code(error):
+    except (ClientError, PartRefused) as error:
+        code = error.code if isinstance(error, PartRefused) else aws_error_code(error)
+        match code:
             case "AccessDenied" | "403" | "NoSuchBucket":
                 raise TargetForbidden(
                     f"{target} may not be written by the zipper's role, or its bucket does not "
                     "exist. Check targetBucket and targetPrefix."
                 ) from error
-            case code:
+            case "NoSuchUpload":
+                raise UploadGone(f"The upload to {target} is gone.") from error
+            case _:
                 raise ServiceUnavailable(f"S3 answered {code} for {target}.") from error
     except BotoCoreError as error:
         raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error

@@ -4,21 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive.layout import (
+from zipjobs.archive.layout import Layout, OwnPart, PartEnd, Piece, Step
+from zipjobs.archive.sizing import (
     GIB,
     MAX_PART_BYTES,
     MAX_PARTS,
     MIB,
     MIN_PART_BYTES,
     TIB,
-    BodyPiece,
-    DirectoryPiece,
-    HeaderPiece,
-    Instruction,
-    Layout,
-    PartEnd,
     PartSizing,
-    WholePart,
 )
 from zipjobs.errors import ArchiveTooLarge
 
@@ -37,57 +31,56 @@ DIRECTORIES = st.integers(22, 40 * MIB)
 SIZINGS = st.sampled_from(
     [
         PartSizing(),
-        PartSizing(assembled_cap_bytes=5 * MIB, large_bytes=10 * MIB, whole_bytes=5 * MIB),
-        PartSizing(assembled_bytes=12 * MIB, growth=10),
+        PartSizing().without_copies(),
+        PartSizing(large_bytes=10 * MIB, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB),
+        PartSizing(assembled_bytes=12 * MIB, growth=10, large_bytes=1 * TIB),
     ]
 )
 
 
 @dataclass
 class LaidOut:
-    instructions: list[Instruction]
+    steps: list[tuple[int, Step]]  # each with its entry's index, the directory's being -1
     part_bytes: dict[int, int]
 
 
 def lay_out(entries: Entries, directory_bytes: int, sizing: PartSizing) -> LaidOut:
     layout = Layout(sizing)
-    instructions = [i for header, body in entries for i in layout.add(header, body)]
-    instructions += layout.finish(directory_bytes)
-    part_bytes = {i.part: i.length for i in instructions if isinstance(i, PartEnd | WholePart)}
-    return LaidOut(instructions, part_bytes)
+    steps: list[tuple[int, Step]] = []
+    for index, (header, body) in enumerate(entries):
+        steps += [(index, step) for step in layout.add(header, body, layout.is_large(body))]
+    steps += [(-1, step) for step in layout.finish(directory_bytes)]
+    part_bytes = {s.part: s.length for _, s in steps if isinstance(s, PartEnd | OwnPart)}
+    return LaidOut(steps, part_bytes)
 
 
 @given(ENTRIES, DIRECTORIES, SIZINGS)
 def test_every_byte_of_the_archive_is_covered_once_and_in_order(
     entries: Entries, directory_bytes: int, sizing: PartSizing
 ) -> None:
-    laid_out = lay_out(entries, directory_bytes, sizing)
     headers, bodies = [0] * len(entries), [0] * len(entries)
     directory, part, at = 0, 1, 0
-    for instruction in laid_out.instructions:
-        assert instruction.part == part
-        match instruction:
-            case HeaderPiece():
-                assert instruction.first == headers[instruction.entry]
-                headers[instruction.entry] += instruction.length
-                assert not any(headers[instruction.entry + 1 :])
-            case BodyPiece() | WholePart():
-                assert headers[instruction.entry] == entries[instruction.entry][0]
-                assert instruction.first == bodies[instruction.entry]
-                bodies[instruction.entry] += instruction.length
-            case DirectoryPiece():
-                assert instruction.first == directory
-                directory += instruction.length
-        if isinstance(instruction, PartEnd):
-            assert instruction.length == at
+    for index, step in lay_out(entries, directory_bytes, sizing).steps:
+        assert step.part == part
+        match step:
+            case Piece(what="header"):
+                assert step.first == headers[index]
+                headers[index] += step.length
+            case Piece(what="body") | OwnPart():
+                assert headers[index] == entries[index][0]
+                assert step.first == bodies[index]
+                bodies[index] += step.length
+            case Piece(what="directory"):
+                assert step.first == directory
+                directory += step.length
+        if isinstance(step, PartEnd):
+            assert step.length == at
             part, at = part + 1, 0
-        elif isinstance(instruction, WholePart):
+        elif isinstance(step, OwnPart):
             assert at == 0
             part += 1
         else:
-            assert instruction.at == at
-            at += instruction.length
-            assert at <= instruction.capacity
+            at += step.length
     assert headers == [header for header, _ in entries]
     assert bodies == [body for _, body in entries]
     assert (directory, at) == (directory_bytes, 0)
@@ -108,13 +101,12 @@ def test_parts_are_numbered_from_one_and_of_a_size_that_s3_takes(
 def test_of_a_large_body_at_most_five_mebibytes_are_assembled(
     entries: Entries, sizing: PartSizing
 ) -> None:
-    layout = Layout(sizing)
-    for header, body in entries:
-        instructions = layout.add(header, body)
-        assembled = sum(i.length for i in instructions if isinstance(i, BodyPiece))
-        assert assembled == layout.assembled_body_bytes
-        if body >= sizing.large_bytes:
-            assert assembled <= MIN_PART_BYTES
+    for index, (_, body) in enumerate(entries):
+        steps = [s for i, s in lay_out(entries, 22, sizing).steps if i == index]
+        if any(isinstance(step, OwnPart) for step in steps):
+            assert body >= sizing.large_bytes
+            pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
+            assert sum(piece.length for piece in pieces) <= MIN_PART_BYTES
 
 
 @given(ENTRIES, SIZINGS)
@@ -128,16 +120,29 @@ def test_offset_is_where_the_next_header_stands(entries: Entries, sizing: PartSi
     expected = 0
     for header, body in entries:
         assert layout.offset == expected
-        layout.add(header, body)
+        layout.add(header, body, layout.is_large(body))
         expected += header + body
     assert layout.offset == expected
+
+
+@given(st.lists(st.integers(0, 300_000), min_size=1, max_size=400), st.integers(0, 1 * TIB))
+def test_many_small_entries_never_make_a_part_that_outgrows_memory(
+    bodies: list[int], offset: int
+) -> None:
+    sizing = PartSizing()
+    layout = Layout(sizing, 1, offset)
+    for body in bodies:
+        for step in layout.add(50, body, is_large=False):
+            if isinstance(step, PartEnd):
+                assert step.length <= sizing.crowd * 300_050 + sizing.crowded_bytes
 
 
 def test_parts_grow_with_the_archive() -> None:
     sizing = PartSizing()
     assert sizing.assembled_target(0) == 5 * MIB
-    assert sizing.assembled_target(3 * GIB) == 10 * MIB
-    assert sizing.assembled_target(1000 * GIB) == sizing.assembled_cap_bytes
+    assert sizing.assembled_target(1000 * MIB) == 20 * MIB
+    assert sizing.assembled_target(100 * GIB) == 128 * MIB
+    assert sizing.assembled_target(10 * TIB) == 5 * GIB
 
 
 @pytest.mark.parametrize(
@@ -145,11 +150,23 @@ def test_parts_grow_with_the_archive() -> None:
     [
         [(100, 48 * TIB)],
         [(100, 4 * TIB)] * 10,
-        [(100, 100 * GIB)] * 10,
+        [(100, 100 * GIB)] * 100,
         [(100, 1 * GIB)] * 3000,
+        [(100, 20 * MIB)] * 100_000,
+        [(100, 10 * MIB)] * 200_000,
         [(100, 1 * MIB)] * 130_000,
+        [(100, 17 * MIB), (100, 1000), (100, 6 * MIB)] * 30_000,
     ],
-    ids=["48 TiB", "10 x 4 TiB", "10 x 100 GiB", "3,000 x 1 GiB", "130,000 x 1 MiB"],
+    ids=[
+        "48 TiB",
+        "10 x 4 TiB",
+        "100 x 100 GiB",
+        "3,000 x 1 GiB",
+        "100,000 x 20 MiB",
+        "200,000 x 10 MiB",
+        "130,000 x 1 MiB",
+        "30,000 x a mix",
+    ],
 )
 def test_ten_thousand_parts_hold(entries: Entries) -> None:
     part_bytes = lay_out(entries, 100 * len(entries), PartSizing()).part_bytes
@@ -158,4 +175,4 @@ def test_ten_thousand_parts_hold(entries: Entries) -> None:
 
 def test_an_archive_that_outgrows_the_parts_is_refused() -> None:
     with pytest.raises(ArchiveTooLarge):
-        lay_out([(100, 16 * MIB - 1)] * 11_000, 100, PartSizing())
+        lay_out([(100, 5 * TIB)] * 11, 100, PartSizing())

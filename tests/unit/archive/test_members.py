@@ -7,11 +7,12 @@ import zlib
 from datetime import UTC, datetime
 
 import pytest
+import zipstream.ng
 from zipstream import ZipStream
-from zipstream.ng import ZIP64_LIMIT, ZipStreamInfo
+from zipstream.ng import ZipStreamInfo
 
-from zipjobs.archive.layout import GIB
-from zipjobs.archive.members import Member, central_directory
+from zipjobs.archive.members import ZIP64_LIMIT, Member, central_directory
+from zipjobs.archive.sizing import GIB
 
 MODIFIED = datetime(2026, 11, 23, 16, 44, 24, tzinfo=UTC)
 DATA_DESCRIPTOR = 1 << 3
@@ -21,7 +22,7 @@ UTF8_NAME = 1 << 11
 def archive_of(contents: dict[str, bytes]) -> bytes:
     data, records = b"", b""
     for name, body in contents.items():
-        member = Member.stored(name, len(body), MODIFIED)
+        member = Member.of(name, len(body), MODIFIED)
         member.CRC = zlib.crc32(body)
         records += member.central_record(len(data))
         data += member.local_header() + body
@@ -35,7 +36,8 @@ def test_zipstream_ng_has_what_we_lean_on() -> None:
     stream = ZipStream()
     assert stream._filelist == []
     assert stream._pos == 0
-    assert ZIP64_LIMIT == 2**31 - 1
+    assert zipstream.ng.ZIP64_LIMIT == ZIP64_LIMIT == 2**32 - 2
+    assert zipstream.ng.ZIP_FILECOUNT_LIMIT == 2**16 - 1
 
 
 def test_python_reads_what_we_frame() -> None:
@@ -50,7 +52,7 @@ def test_python_reads_what_we_frame() -> None:
 
 
 def test_local_headers_carry_crc_and_sizes_and_no_data_descriptor() -> None:
-    member = Member.stored("é.pdf", 1234, MODIFIED)
+    member = Member.of("é.pdf", 1234, MODIFIED)
     member.CRC = 0xDEADBEEF
     signature, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes = (
         struct.unpack("<4sHHHHHLLLHH", member.local_header()[:30])
@@ -64,7 +66,7 @@ def test_local_headers_carry_crc_and_sizes_and_no_data_descriptor() -> None:
 
 @pytest.mark.parametrize("size", [0, ZIP64_LIMIT, ZIP64_LIMIT + 1, 5 * GIB])
 def test_the_length_of_a_header_does_not_depend_on_the_crc(size: int) -> None:
-    member = Member.stored("a.pdf", size, MODIFIED)
+    member = Member.of("a.pdf", size, MODIFIED)
     lengths = set()
     for crc in (0, 0xFFFFFFFF):
         member.CRC = crc
@@ -73,8 +75,8 @@ def test_the_length_of_a_header_does_not_depend_on_the_crc(size: int) -> None:
 
 
 def test_zip64_sizes_stand_where_they_are_needed_and_only_there() -> None:
-    small = Member.stored("a.pdf", ZIP64_LIMIT, MODIFIED)
-    large = Member.stored("a.pdf", ZIP64_LIMIT + 1, MODIFIED)
+    small = Member.of("a.pdf", ZIP64_LIMIT, MODIFIED)
+    large = Member.of("a.pdf", ZIP64_LIMIT + 1, MODIFIED)
     assert len(large.local_header()) == len(small.local_header()) + 20
     assert len(small.central_record(0)) == 46 + 5
     assert len(small.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 12
@@ -83,12 +85,20 @@ def test_zip64_sizes_stand_where_they_are_needed_and_only_there() -> None:
 
 
 def test_end_records_are_zip64_only_above_the_old_limits() -> None:
-    record = Member.stored("a", 0, MODIFIED).central_record(0)
+    record = Member.of("a", 0, MODIFIED).central_record(0)
     assert len(central_directory(record, 1, 0)) == len(record) + 22
     assert len(central_directory(record, 1, 5 * GIB)) == len(record) + 22 + 56 + 20
+    assert len(central_directory(record * 65_534, 65_534, 0)) == 65_534 * len(record) + 22
     assert len(central_directory(record * 65_535, 65_535, 0)) == 65_535 * len(record) + 22 + 76
+    assert len(central_directory(record, 1, ZIP64_LIMIT)) == len(record) + 22
+
+
+def test_a_deflated_entry_says_both_of_its_sizes() -> None:
+    member = Member.of("a.txt", 1000, MODIFIED, deflated_size=10)
+    method, _, _, _, compressed, size = struct.unpack("<HHHLLL", member.local_header()[8:26])
+    assert (method, compressed, size) == (8, 10, 1000)
 
 
 def test_dates_that_zip_cannot_hold_are_clamped() -> None:
-    member = Member.stored("a.pdf", 0, datetime(1970, 1, 1, tzinfo=UTC))
+    member = Member.of("a.pdf", 0, datetime(1970, 1, 1, tzinfo=UTC))
     assert member.date_time == (1980, 1, 1, 0, 0, 0)
