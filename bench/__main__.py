@@ -1,4 +1,7 @@
-"""``python -m bench``: the engine, the original algorithm and peers, side by side."""
+"""``python -m bench``: the engine, the original algorithm and peers, side by side.
+
+Then the engine's memory on archives of 100 MB to 10 GB.
+"""
 
 import argparse
 import json
@@ -8,9 +11,18 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from bench.profile import PROFILES, WORKLOADS
+from bench.profile import COMPARED, MEMORY, PROFILES, WORKLOADS
 from bench.report import print_table, write_document
-from bench.run import PEER_SYSTEMS, SYSTEMS, compare, install_peers, measure, stand_in
+from bench.run import (
+    OURS,
+    PEER_SYSTEMS,
+    SYSTEMS,
+    compare,
+    install_peers,
+    make_certificate,
+    measure,
+    stand_in,
+)
 
 
 def main() -> int:
@@ -19,7 +31,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
     parser.add_argument("--rounds", type=int, default=3, help="rounds a system (default 3)")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="default")
-    parser.add_argument("--workloads", default="abcde", help="which of a b c d e (default all)")
+    parser.add_argument(
+        "--workloads", default=COMPARED + MEMORY, help=f"which of {' '.join(WORKLOADS)}"
+    )
+    parser.add_argument("--tls", action="store_true", help="over TLS; leaves the peers out")
     parser.add_argument("--systems", help="comma-separated; default all")
     parser.add_argument("--no-peers", action="store_true", help="leave out what must be fetched")
     parser.add_argument(
@@ -27,17 +42,19 @@ def main() -> int:
     )
     options = parser.parse_args()
     err = Console(stderr=True)
-    peers = () if options.no_peers or options.systems else PEER_SYSTEMS
+    peers = () if options.no_peers or options.systems or options.tls else PEER_SYSTEMS
     systems = options.systems.split(",") if options.systems else [*SYSTEMS, *peers]
     if any(system in PEER_SYSTEMS for system in systems):
         err.print("Fetching the peers from PyPI and npm …")
         install_peers()
     results, failed = [], False
-    with stand_in(options.profile) as url:
+    certificate = make_certificate() if options.tls else None
+    with stand_in(options.profile, certificate) as url:
         for workload in [w for w in WORKLOADS if w in options.workloads]:
-            for system in systems:
+            for system in [s for s in systems if workload not in MEMORY or s in OURS]:
+                rounds = 1 if workload in MEMORY else options.rounds
                 try:
-                    result = measure(url, system, workload, options.rounds)
+                    result = measure(url, system, workload, rounds, certificate)
                 except (subprocess.SubprocessError, OSError) as error:
                     err.print(f"[red]{workload} {system}: {error}[/]")
                     failed = True

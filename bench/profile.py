@@ -1,5 +1,6 @@
 """How the stand-in behaves: latencies and rates, and the workloads that are put on it."""
 
+import random
 from dataclasses import dataclass
 
 KB, MB = 1000, 1_000_000
@@ -31,13 +32,26 @@ PROFILES = {
     "slowdown": Profile(slow_down_share=0.02),
 }
 
+_race = random.Random(3)  # noqa: S311  (sample data)
+
 WORKLOADS: dict[str, list[int]] = {
     "a": [100 * KB] * 500,
     "b": [20 * KB] * 2000,
     "c": [20 * MB] * 20,
     "d": [1000 * MB],
     "e": [200 * KB] * 300 + [5 * MB] * 38 + [100 * MB] * 5,
+    "r": [max(0, round(_race.gauss(5 * MB, 1 * MB))) for _ in range(3000)],
+    "s": [1 * MB] * 100,
+    "m": [10 * MB] * 100,
+    "l": [10 * MB] * 1000,
+    "x": [1000 * MB] * 10,
 }
+
+COMPARED = "abcde"
+"""What every system is measured on."""
+
+MEMORY = "smlx"
+"""What only the engine's memory is measured on: 100 MB, 1 GB, and 10 GB in two ways."""
 
 WORKLOAD_NAMES = {
     "a": "500 x 100 KB",
@@ -45,6 +59,11 @@ WORKLOAD_NAMES = {
     "c": "20 x 20 MB",
     "d": "1 x 1 GB",
     "e": "300 x 200 KB + 38 x 5 MB + 5 x 100 MB",
+    "r": "3,000 x N(5 MB, 1 MB)",
+    "s": "100 x 1 MB",
+    "m": "100 x 10 MB",
+    "l": "1,000 x 10 MB",
+    "x": "10 x 1 GB",
 }
 
 

@@ -16,9 +16,6 @@ from infra.storage import Storage
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
 
-NO_CRT_IN_BOTOCORE = {"BOTO_DISABLE_CRT": "true"}
-"""With awscrt installed botocore signs with it, and copies every part that it uploads to do so."""
-
 Environment = Mapping[str, pulumi.Input[str]]
 
 
@@ -116,6 +113,8 @@ class Functions(pulumi.ComponentResource):
                         [*a[0], f"{a[2]}/{prefix}", f"{a[2]}/{REQUESTS_PREFIX}"]
                     ),
                     policies.write_objects(a[1]),
+                    # Whether what stands at the target already is the archive.
+                    policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
                     policies.allow(["dynamodb:UpdateItem"], [a[3]]),
                     policies.consume(a[4]),
                     policies.allow(["sqs:ChangeMessageVisibility"], [a[4]]),
@@ -199,7 +198,7 @@ class Functions(pulumi.ComponentResource):
             role=role.arn,
             memory_size=memory_mb,
             timeout=timeout_seconds,
-            environment={"variables": {**environment, **NO_CRT_IN_BOTOCORE}},
+            environment={"variables": environment},
             logging_config={"log_format": "Text", "log_group": logs.name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )

@@ -4,6 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
@@ -18,7 +19,7 @@ from zipjobs.errors import LeaseLost, PermanentError, TransientError
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Submission
 from zipjobs.jobs.policy import Destination, Policy
-from zipjobs.jobs.request import JobRequest
+from zipjobs.jobs.request import Compression, JobRequest
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
 
@@ -104,7 +105,7 @@ class JobRunner:
                 self._reader,
                 upload,
                 self._blocks,
-                self._options,
+                replace(self._options, deflate=request.compression is Compression.DEFLATE),
                 _Throttled(
                     lambda done: self._store.note_progress(job, done.entries, done.source_bytes)
                 ),

@@ -1,5 +1,6 @@
 """The one request schema: a REST body and a manifest are the same JSON."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
@@ -39,6 +40,13 @@ Prefix = Annotated[str, AfterValidator(_prefix)]
 Key = Annotated[str, StringConstraints(min_length=1), AfterValidator(_key)]
 
 
+class Compression(StrEnum):
+    """How members are kept: as they are, or deflated where that makes them smaller."""
+
+    STORE = "store"
+    DEFLATE = "deflate"
+
+
 class JobRequest(Model):
     """What a client asks for. Everything but ``keys`` has a configured default."""
 
@@ -47,6 +55,7 @@ class JobRequest(Model):
     source_bucket: BucketName | None = None
     target_bucket: BucketName | None = None
     target_prefix: Prefix | None = None
+    compression: Compression = Compression.STORE
     keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)]
 
 
