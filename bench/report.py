@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.profile import WORKLOAD_NAMES
+from bench.profile import COMPARED, WORKLOAD_NAMES
 from bench.run import Result
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -64,6 +64,7 @@ def _plot(results: list[Result], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "performance"
     from matplotlib import pyplot
 
+    results = [result for result in results if result.workload in COMPARED]
     systems = list(dict.fromkeys(result.system for result in results))
     workloads = list(dict.fromkeys(result.workload for result in results))
     figure, axes = pyplot.subplots(figsize=(10, 4.5))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from moto.backends import SERVICE_NAMES
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -28,6 +29,23 @@ from local.provider import EmbeddedProvider
 
 LOOPBACK = "127.0.0.1"
 ROLE_SESSION_SECONDS = 43_200
+
+SERVICES: tuple[SERVICE_NAMES, ...] = (
+    *(
+        "apigateway",
+        "apigatewayv2",
+        "awslambda",
+        "dynamodb",
+        "events",
+        "iam",
+        "logs",
+        "s3",
+        "sqs",
+        "sts",
+    ),
+)
+"""What a stack asks of moto. Made before it serves: werkzeug compiles routes by way of ``ast``,
+which fails in CPython 3.11 when two threads parse at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,8 @@ def running_stack(
     region = config["aws:region"]
     with ExitStack() as cleanup:
         aws = DomainDispatcherApplication(create_backend_app)
+        for service in SERVICES:
+            aws.app_instances[service] = create_backend_app(service)
         endpoint_url = cleanup.enter_context(_serving(aws, port, MotoRequestHandler))
         api = _LateApp()
         api_url = cleanup.enter_context(_serving(api, port + 1 if port else 0, WSGIRequestHandler))

@@ -7,7 +7,7 @@ archive can always be finished, and frees its memory.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from zipjobs.archive.layout import OwnPart, PartEnd, Piece, Step
 from zipjobs.archive.parts import BLOCK_BYTES, KEPT_PART_BYTES, AssembledPart, BlockPool, Stopped
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.relay import BodyRun
+from zipjobs.archive.sender import Chunks
 from zipjobs.archive.sizing import MIB, MIN_PART_BYTES, PartSizing
 from zipjobs.archive.writer import CopyRefused, Upload, UploadedPart
 
@@ -86,7 +87,8 @@ class _Todo:
 class Assembly(ABC):
     """The parts under way and the reads that fill them, all of it guarded by ``_lock``."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, lengths: Mapping[int, int] | None = None) -> None:
+        """Make ready. ``lengths`` are those of parts, by number, as far as they are known."""
         options = means.options
         if means.blocks.limit_bytes < options.least_memory_bytes:
             raise ValueError(f"the engine needs {options.least_memory_bytes:,} bytes of blocks")
@@ -101,6 +103,7 @@ class Assembly(ABC):
         self._changed = Condition(self._lock)
 
         self._is_laid_out = False
+        self._lengths = lengths or {}
         self._todo: deque[_Todo] = deque()
         self._reads: set[Fetch | Measurement] = set()
         self._parts: dict[int, AssembledPart] = {}
@@ -197,7 +200,8 @@ class Assembly(ABC):
         part = self._parts.get(number)
         if part is None:
             self._parts_under_way += 1
-            part = self._parts[number] = AssembledPart(number, self._blocks)
+            part = AssembledPart(number, self._blocks, self._lengths.get(number))
+            self._parts[number] = part
         return part
 
     def _write(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
@@ -327,9 +331,9 @@ class Assembly(ABC):
         kept = list(part.chunks()) if part.is_kept else []
         if kept:
             views = [block.memory[: block.filled] for block in kept]
-            uploaded = self._upload.put_part(part.number, part.length, lambda: views)
+            uploaded = self._put(part.number, part.length, lambda: views)
         else:
-            uploaded = self._upload.put_part(part.number, part.length, self._once(part))
+            uploaded = self._put(part.number, part.length, self._once(part))
         with self._lock:
             for block in kept:
                 self._blocks.give_back(block.memory)
@@ -337,12 +341,15 @@ class Assembly(ABC):
             progress = self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
         self._on_progress(progress)
 
-    def _once(self, part: AssembledPart) -> Callable[[], Iterable[memoryview | bytes]]:
+    def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        return self._upload.put_part(number, length, open_chunks)
+
+    def _once(self, part: AssembledPart) -> Callable[[], Chunks]:
         """Opens the part as it comes, and whenever it is opened again, made again."""
         coming = self._blocks_of(part)
         is_opened = False
 
-        def open_chunks() -> Iterable[memoryview | bytes]:
+        def open_chunks() -> Chunks:
             nonlocal is_opened
             if not is_opened:
                 is_opened = True

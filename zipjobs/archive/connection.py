@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +70,7 @@ class Connection:
 
     def __init__(self, transport: "Transport", address: tuple[int, tuple[str, int]]) -> None:
         self._transport = transport
+        self._address = address
         family, where = address
         self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
@@ -97,15 +99,13 @@ class Connection:
 
     def serve(self, get: Get) -> None:
         self._get = get
-        headers = self._transport.signer.sign("GET", get.path, get.query, get.headers)
-        target = f"{get.path}?{get.query}" if get.query else get.path
-        self._outgoing = request("GET", target, headers)
         self._moved_at = time.monotonic()
-        if self._is_connected:
-            self._attempt(self._write)
+        self._attempt(self._ask)
 
     def on_event(self, events: int) -> None:
-        if self._is_connected and not self._outgoing:
+        if not self._events:
+            self.fail(WireError(f"the connection broke ({events:#x})"))  # all that is reported then
+        elif self._is_connected and not self._outgoing:
             self._attempt(self._read)
         else:
             self._attempt(self._write)
@@ -125,9 +125,12 @@ class Connection:
         if not self._is_open:
             return
         self._is_open = False
-        self._transport.epoll.unregister(self.number)
+        with suppress(OSError):  # ssl closes a socket itself if that breaks before TLS begins
+            self._transport.epoll.unregister(self.number)
         self._socket.close()
         self._transport.is_gone(self)
+        if not self._is_connected:
+            self._transport.is_unreachable(self._address)
         get, self._get = self._get, None
         self._forget()
         if get is not None:
@@ -140,7 +143,7 @@ class Connection:
             self._listen(select.EPOLLIN)
         except ssl.SSLWantWriteError:
             self._listen(select.EPOLLOUT)
-        except (OSError, WireError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
             self.fail(error)
 
     def _listen(self, events: int) -> None:
@@ -149,6 +152,15 @@ class Connection:
             self._transport.epoll.modify(self.number, events)
 
     # Going out.
+
+    def _ask(self) -> None:
+        get = self._get
+        assert get is not None
+        headers = self._transport.signer.sign("GET", get.path, get.query, get.headers)
+        target = f"{get.path}?{get.query}" if get.query else get.path
+        self._outgoing = request("GET", target, headers)
+        if self._is_connected:
+            self._write()
 
     def _write(self) -> None:
         if not self._is_connected:
@@ -215,16 +227,18 @@ class Connection:
         if self._get is None:
             raise WireError("a response that nobody asked for")
         self._raw += data
-        end = self._raw.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._raw) > MAX_HEAD_BYTES:
-                raise WireError("headers without an end")
-            return
-        head = parse_head(self._raw[:end])
-        if head.status == 100:
+        while (end := self._raw.find(b"\r\n\r\n")) >= 0:
+            head = parse_head(self._raw[:end])
             self._raw = self._raw[end + 4 :]
-            return
-        self._early, self._raw = self._raw[end + 4 :], b""
+            if head.status >= 200:  # before it there may be interim ones
+                self._begin(head)
+                return
+        if len(self._raw) > MAX_HEAD_BYTES:
+            raise WireError("headers without an end")
+
+    def _begin(self, head: Head) -> None:
+        assert self._get is not None
+        self._early, self._raw = self._raw, b""
         self._head, self._left = head, head.length
         self._chunks = Chunks() if head.is_chunked else None
         self._flow = _Flow(self, self._transport)

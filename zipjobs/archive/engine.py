@@ -7,7 +7,8 @@ written once the CRC-32 of its body is known. So a part that holds the header of
 and the parts behind it go first.
 """
 
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +19,7 @@ from zipjobs.archive.layout import Layout, Piece
 from zipjobs.archive.members import central_directory
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES
 from zipjobs.archive.source import Entry, Pinned
-from zipjobs.errors import InvalidRequest
+from zipjobs.errors import InvalidRequest, SourceChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +34,69 @@ class Archive:
     copied_bytes: int
 
 
-def build_archive(entries: Iterable[Entry], means: Means) -> Archive:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much work an archive has turned out to be so far."""
+
+    entries: int
+    read_bytes: int
+    copied_bytes: int
+
+
+def build_archive(
+    entries: Iterable[Entry], means: Means, on_load: Callable[[Load], None] = lambda load: None
+) -> Archive:
     """Write ``entries``, in order, as one ZIP through the upload, and complete it.
 
-    Raises InvalidRequest if there are no entries, ValueError if there is not enough memory, and
-    whatever reader, layout and upload raise. The caller aborts the upload on any error.
+    ``on_load`` is told of each entry whose size was found; what it raises ends the build. Raises
+    InvalidRequest if there are no entries, ValueError if there is not enough memory, and whatever
+    reader, layout and upload raise. The caller aborts the upload on any error.
     """
-    build = _Build(entries, means)
+    options = means.options
+    sizing = options.sizing if options.copy else options.sizing.without_copies()
+    build = _WholeArchive(entries, means, Layout(sizing), {}, on_load)
     try:
         return build.run()
     finally:
         build.stop()
 
 
-class _Build(Assembly):
-    """An assembly of entries that are found, in order, while it goes on."""
+class EntryRun(Assembly):
+    """An assembly of a run of entries, which are found, in order, while it goes on."""
 
-    def __init__(self, entries: Iterable[Entry], means: Means) -> None:
-        super().__init__(means)
-        options = means.options
-        self._layout = Layout(options.sizing if options.copy else options.sizing.without_copies())
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        means: Means,
+        layout: Layout,
+        lengths: Mapping[int, int],
+        on_load: Callable[[Load], None] = lambda load: None,
+    ) -> None:
+        super().__init__(means, lengths)
+        self._layout = layout
+        self._on_load = on_load
         self._entries = iter(entries)
         self._more_entries = True
         self._probed = 0
         self._found: dict[int, Found] = {}  # by index, not yet placed
+        self._load = Load(0, 0, 0)
         self._records: list[bytes] = []  # central directory records, in order
         self._crcs_missing = 0
 
-    def run(self) -> Archive:
-        self._work()
-        if not self._records:
-            raise InvalidRequest("The list of objects is empty. Name at least one.")
-        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
-        crc = combine((part.crc32, length) for part, length in uploaded)
-        size = self._layout.offset
-        etag = self._upload.complete([part for part, _ in uploaded], crc, size)
-        return Archive(etag, size, crc, len(self._records), self._bytes_done, self._bytes_copied)
+    @abstractmethod
+    def _lay_out_end(self) -> bool:
+        """Plan what comes behind the last entry; false if that has to wait for CRC-32s."""
 
     def _lay_out(self) -> bool:
-        """Lay out the entries whose sizes are known, in order, and at last the directory."""
+        """Lay out the entries whose sizes are known, in order, and at last the end."""
         if self._is_laid_out:
             return True
         self._probe()
         while (found := self._found.pop(len(self._records), None)) is not None:
             self._add(len(self._records), found)
-        if self._more_entries or len(self._records) < self._probed or self._crcs_missing:
+        if self._more_entries or len(self._records) < self._probed:
             return False
-        if self._records:
-            records = b"".join(self._records)
-            directory = central_directory(records, len(self._records), self._layout.offset)
-            self._directory = directory
-            self._plan(self._layout.finish(len(directory)), None)
-        return True
+        return self._lay_out_end()
 
     def _on_crc(self, placed: Placed) -> None:
         self._crcs_missing -= 1
@@ -111,19 +123,21 @@ class _Build(Assembly):
                 partial(self._on_found, index, entry),
             )
             self._reads.add(probe)
-            probe.read = self._reader.read(entry.source, 0, options.probe_bytes, probe, etag=None)
+            probe.read = self._reader.read(entry.source, 0, options.probe_bytes, probe, entry.etag)
 
     def _measure(self, index: int, entry: Entry, pinned: Pinned | None = None) -> None:
         measurement = Measurement(
             entry, self._options.deflate, partial(self._on_measured, index), self._fail
         )
         self._reads.add(measurement)
-        measurement.read = self._reader.read(
-            entry.source, 0, MAX_ARCHIVE_BYTES, measurement, pinned.etag if pinned else None
-        )
+        etag = pinned.etag if pinned else entry.etag
+        measurement.read = self._reader.read(entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag)
 
     def _add(self, index: int, found: Found) -> None:
         layout, size = self._layout, found.size
+        if found.entry.size not in (None, found.pinned.size):
+            source = found.entry.source
+            raise SourceChanged(f"{source} is not what it was when it was listed. Submit again.")
         is_large = found.crc32 is None and layout.is_large(size)
         if size > HELD_BODY_BYTES and found.crc32 is None and not is_large:
             self._discard_probe(found)
@@ -138,6 +152,11 @@ class _Build(Assembly):
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assembled_bytes = sum(piece.length for piece in pieces)
         placed = Placed(index, found, member, offset, assembled_bytes)
+        load, copied = self._load, size - assembled_bytes if self._options.copy else 0
+        self._load = Load(
+            load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
+        )
+        self._on_load(self._load)
         if placed.crc_is_known:
             self._records.append(placed.central_record())
         else:
@@ -173,3 +192,27 @@ class _Build(Assembly):
             self._reads.discard(measurement)
             self._found[index] = found
             self._advance()
+
+
+class _WholeArchive(EntryRun):
+    """All entries of an archive, and its directory."""
+
+    def run(self) -> Archive:
+        self._work()
+        if not self._records:
+            raise InvalidRequest("The list of objects is empty. Name at least one.")
+        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
+        crc = combine((part.crc32, length) for part, length in uploaded)
+        size = self._layout.offset
+        etag = self._upload.complete([part for part, _ in uploaded], crc, size)
+        return Archive(etag, size, crc, len(self._records), self._bytes_done, self._bytes_copied)
+
+    def _lay_out_end(self) -> bool:
+        if self._crcs_missing:
+            return False
+        if self._records:
+            records = b"".join(self._records)
+            directory = central_directory(records, len(self._records), self._layout.offset)
+            self._directory = directory
+            self._plan(self._layout.finish(len(directory)), None)
+        return True

@@ -105,8 +105,10 @@ class Layout:
         return steps
 
     def cut(self) -> list[Step]:
-        """End the open part, if there is one, so that the next entry begins a part."""
-        assert self.can_cut
+        """End the open part, if there is one, so that the next entry begins a part.
+
+        Below 5 MiB, which ``can_cut`` rules out, S3 takes it as the archive's last part only.
+        """
         return list(self._end())
 
     def finish(self, directory_bytes: int) -> list[Step]:

@@ -63,11 +63,42 @@ class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no type
         return record
 
 
-class _RenderedRecords:
-    """Stands where ``ZipStream`` keeps its members: all their records, already rendered."""
+END_BYTES = 22 + 56 + 20
+"""What the end records take at the most."""
 
-    def __init__(self, records: bytes, count: int) -> None:
-        self._records = records
+
+def record_bytes(name: str) -> int:
+    """What the central directory record of ``name`` takes at the most: ZIP64 sizes and offset."""
+    return 46 + len(name.encode()) + 4 + 24
+
+
+def central_directory(records: bytes, count: int, offset: int) -> bytes:
+    """Return ``count`` central ``records`` and the end records of a directory at ``offset``."""
+    return records + end_records(len(records), count, offset)
+
+
+def end_records(directory_bytes: int, count: int, offset: int) -> bytes:
+    """The end records of a directory whose ``count`` records take ``directory_bytes``."""
+    _, *ends = _Directory(directory_bytes, count, offset).footer()
+    return b"".join(ends)
+
+
+class _Directory(ZipStream):  # type: ignore[misc]  # zipstream-ng ships no types
+    """A ``ZipStream`` of which only the footer is used."""
+
+    def __init__(self, directory_bytes: int, count: int, offset: int) -> None:
+        super().__init__()
+        self._filelist = _RecordsElsewhere(directory_bytes, count)
+        self._pos = offset
+
+
+class _RecordsElsewhere:
+    """Stands where ``ZipStream`` keeps its members: one that renders to something of the length
+    of all records.
+    """
+
+    def __init__(self, directory_bytes: int, count: int) -> None:
+        self._directory_bytes = directory_bytes
         self._count = count
 
     def __len__(self) -> int:
@@ -76,19 +107,5 @@ class _RenderedRecords:
     def __iter__(self) -> Iterator[Self]:
         return iter((self,))
 
-    def _central_directory_header_data(self) -> bytes:
-        return self._records
-
-
-class _Directory(ZipStream):  # type: ignore[misc]  # zipstream-ng ships no types
-    """A ``ZipStream`` of which only the footer is used."""
-
-    def __init__(self, records: bytes, count: int, offset: int) -> None:
-        super().__init__()
-        self._filelist = _RenderedRecords(records, count)
-        self._pos = offset
-
-
-def central_directory(records: bytes, count: int, offset: int) -> bytes:
-    """Return ``count`` central ``records`` and the end records of a directory at ``offset``."""
-    return b"".join(_Directory(records, count, offset).footer())
+    def _central_directory_header_data(self) -> range:
+        return range(self._directory_bytes)

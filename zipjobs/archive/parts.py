@@ -6,7 +6,7 @@ before it have been sent. Memory is the blocks that have been lent and not yet b
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -100,9 +100,9 @@ class AssembledPart:
     far as that has been laid out: it is what the part is made from again if it has to be.
     """
 
-    def __init__(self, number: int, pool: BlockPool) -> None:
+    def __init__(self, number: int, pool: BlockPool, length: int | None = None) -> None:
         self.number = number
-        self.length: int | None = None
+        self.length = length
         self.recipe: list[Ingredient] = []
         self.body_bytes = 0
         self.entries_ended = 0
@@ -188,3 +188,15 @@ def crc_of(rooms: list[Room]) -> int:
     for room in rooms:
         total = crc32(room.view, total)
     return total
+
+
+def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks, all but the last of ``BLOCK_BYTES``."""
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        while len(block) >= BLOCK_BYTES:
+            yield bytes(block[:BLOCK_BYTES])
+            del block[:BLOCK_BYTES]
+    if block:
+        yield bytes(block)

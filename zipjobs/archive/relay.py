@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.body import Found
-from zipjobs.archive.parts import BLOCK_BYTES
+from zipjobs.archive.parts import in_blocks
 from zipjobs.archive.sizing import KIB
 from zipjobs.archive.source import Pinned
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
@@ -32,18 +32,11 @@ Ingredient = BodyRun | Callable[[], bytes]
 
 
 def make_again(s3: "S3Client", recipe: list[Ingredient]) -> Iterator[bytes]:
-    """Yield the bytes of ``recipe`` in blocks, all but the last of ``BLOCK_BYTES``.
+    """The bytes of ``recipe`` in blocks, all but the last of ``BLOCK_BYTES``.
 
     Reads one object after the other. Raises SourceChanged or ServiceUnavailable.
     """
-    block = bytearray()
-    for data in _pieces(s3, recipe):
-        block += data
-        while len(block) >= BLOCK_BYTES:
-            yield bytes(block[:BLOCK_BYTES])
-            del block[:BLOCK_BYTES]
-    if block:
-        yield bytes(block)
+    return in_blocks(_pieces(s3, recipe))
 
 
 def _pieces(s3: "S3Client", recipe: list[Ingredient]) -> Iterator[bytes]:

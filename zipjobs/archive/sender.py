@@ -61,7 +61,8 @@ class PartSender:
         connections: int,
         ca_bundle: str | None = None,
     ) -> None:
-        tls = {"ca_certs": ca_bundle} if ca_bundle else {}
+        is_secret = urlsplit(endpoint_url).scheme == "https"
+        tls = {"ca_certs": ca_bundle} if ca_bundle and is_secret else {}
         self._pool = urllib3.connection_from_url(
             endpoint_url,
             maxsize=connections,

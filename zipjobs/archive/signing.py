@@ -50,7 +50,7 @@ class Signer:
         names of headers are in lower case.
         """
         context = self._context
-        if context is None or time.monotonic() > context.fresh_until:
+        if context is None or not 0 <= time.time() - context.made_at < FRESH_SECONDS:
             context = self._context = _Context(self._credentials(), self._region)
         signed = {
             "host": self.host,
@@ -76,8 +76,8 @@ class _Context:
     """What the signatures of one minute have in common."""
 
     def __init__(self, credentials: Credentials, region: str) -> None:
-        now = datetime.now(UTC)
-        self.fresh_until = time.monotonic() + FRESH_SECONDS
+        self.made_at = time.time()  # S3's measure, and it goes on while a function is frozen
+        now = datetime.fromtimestamp(self.made_at, UTC)
         self.time = f"{now:%Y%m%dT%H%M%SZ}"
         self.token = credentials.token
         day = f"{now:%Y%m%d}"

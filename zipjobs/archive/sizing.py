@@ -66,6 +66,20 @@ class PartSizing:
         steps = max(0, part - SCARCE_FROM_PART) // SCARCE_STEP
         return min(self.large_bytes << steps, MAX_ARCHIVE_BYTES)
 
+    def enlarged(self) -> "PartSizing":
+        """Parts twice as large where S3 allows, and fewer of one's own; the same if it cannot be.
+
+        An archive that is all of assembled parts of 5 GiB needs the fewest.
+        """
+        if self.assembled_bytes == self.own_bytes == MAX_PART_BYTES:
+            return replace(self, large_bytes=min(self.large_bytes << 1, 2 * MAX_ARCHIVE_BYTES))
+        return replace(
+            self,
+            assembled_bytes=min(self.assembled_bytes << 1, MAX_PART_BYTES),
+            own_bytes=min(self.own_bytes << 1, MAX_PART_BYTES),
+            large_bytes=self.large_bytes << 1,
+        )
+
     def without_copies(self) -> "PartSizing":
         """For bodies that are read whatever their size: their parts as those of any others."""
         return replace(self, own_bytes=2 * MIN_PART_BYTES)

@@ -1,7 +1,10 @@
 """What goes into an archive: values only."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
+"""The first moment that ZIP can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +21,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A source and the member name that it gets. The name is safe and unique already."""
+    """A source and the member name that it gets. The name is safe and unique already.
+
+    With ``size`` and ``etag``, the one state of the object that is wanted.
+    """
 
     name: str
     source: Source
+    size: int | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from zipjobs.archive.connection import RECEIVE_BYTES, Connection, Get
@@ -59,10 +60,13 @@ class Transport:
     def send(self, get: Get) -> None:
         """Send a request as soon as a connection is free."""
         self._waiting.append(get)
-        self._wake()
+        if self._is_closed:
+            self._refuse()
+        else:
+            self._wake()
 
     def close(self) -> None:
-        """Close every connection; responses under way end with an error."""
+        """Close every connection; what is under way, waits or comes later ends with an error."""
         self._is_closed = True
         self._wake()
         if threading.current_thread() is not self._thread:
@@ -79,6 +83,12 @@ class Transport:
                 self._wake_in.send(b"!")
             except (BlockingIOError, OSError):
                 return  # it has been woken, or is closed
+
+    def _refuse(self) -> None:
+        """End what waits: nothing is sent any more. On whatever thread comes first."""
+        with suppress(IndexError):
+            while True:
+                self._waiting.popleft().receiver.end(WireError("the client was closed"))
 
     # On the transport's thread.
 
@@ -100,6 +110,7 @@ class Transport:
                 self._catch_up()
         for connection in list(self._connections.values()):
             connection.fail(WireError("the client was closed"))
+        self._refuse()
         self.epoll.close()
         self._wake_in.close()
         self._wake_out.close()
@@ -137,6 +148,11 @@ class Transport:
         address = self._addresses.pop(0)
         self._addresses.append(address)
         return address
+
+    def is_unreachable(self, address: tuple[int, tuple[str, int]]) -> None:
+        """Leave an address out until the host is resolved anew."""
+        if address in self._addresses:
+            self._addresses.remove(address)
 
     def is_free(self, connection: Connection) -> None:
         """Take a connection back whose response is over."""

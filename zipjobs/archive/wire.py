@@ -1,9 +1,16 @@
 """HTTP/1.1 as far as GET needs it: what goes over the wire, and what comes back."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_LINE_BYTES = 1024
+"""How long the line before a chunk may be."""
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: |$)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
 
 
 class WireError(Exception):
@@ -31,21 +38,23 @@ def request(method: str, target: str, headers: Mapping[str, str]) -> bytes:
 
 def parse_head(head: bytes) -> Head:
     """Parse what stands before the blank line. Names of headers come in lower case."""
-    first, _, rest = head.decode("latin-1").partition("\r\n")
-    version, _, status = first.partition(" ")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status_line = _STATUS_LINE.match(first)
+    if status_line is None:
+        raise WireError(f"not an HTTP response: {first[:80]!r}")
     headers = {}
-    for line in rest.split("\r\n"):
+    for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    if not version.startswith("HTTP/1.") or not status[:3].isdigit():
-        raise WireError(f"not an HTTP response: {first[:80]!r}")
-    code = int(status[:3])
-    is_chunked = "chunked" in headers.get("transfer-encoding", "")
+    code = int(status_line[2])
+    is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
     length = headers.get("content-length")
     if code in (204, 304):
         length = "0"
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise WireError(f"not a length: {length[:80]!r}")
     connection = headers.get("connection", "").lower()
-    keeps_alive = "close" not in connection and (version != "HTTP/1.0" or "keep" in connection)
+    keeps_alive = "close" not in connection and (status_line[1] == "1" or "keep" in connection)
     return Head(
         status=code,
         headers=headers,
@@ -77,12 +86,14 @@ class Chunks:
                 self._left -= len(piece)
                 continue
             line, found, rest = self._raw.removeprefix(b"\r\n").partition(b"\r\n")
-            if not found or (line.startswith(b"0") and b"\r\n" not in rest):
+            if not found and len(line) <= MAX_LINE_BYTES:
                 break
-            try:
-                self._left = int(line.split(b";")[0], 16)
-            except ValueError as error:
-                raise WireError("a chunk without a length") from error
+            size = _CHUNK_LINE.fullmatch(line)
+            if not found or size is None:
+                raise WireError("a chunk without a length")
+            self._left = int(size[1], 16)
+            if not self._left and not (rest.startswith(b"\r\n") or b"\r\n\r\n" in rest):
+                break  # the trailers are not over
             self._raw = rest
             self.is_over = not self._left
         return payload

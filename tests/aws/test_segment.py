@@ -1,0 +1,122 @@
+"""Segments on moto's S3: made apart, twice, in any order, they are the archive of one worker."""
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from zipjobs.archive.assembly import EngineOptions, Means
+from zipjobs.archive.engine import build_archive
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive, sized
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
+from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.writer import ArchiveWriter, Target, Upload
+from zipjobs.errors import SourceChanged
+
+TARGET = Target("dst", "zips/a.zip")
+SIZING = PartSizing(assembled_bytes=8 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
+OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
+SHARE = Share(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
+SIZES = [*[2 * MIB] * 9, 21 * MIB, 0, 10, *[600_000] * 30, 6 * MIB, 17 * MIB, 3]
+
+
+@pytest.fixture
+def entries(put: Callable[[str, bytes], str]) -> list[Entry]:
+    made = []
+    for i, size in enumerate(SIZES):
+        etag = put(f"{i}.pdf", random.Random(i).randbytes(size))
+        made.append(Entry(f"{i}.pdf", Source("src", f"{i}.pdf"), size, etag))
+    return made
+
+
+@pytest.fixture
+def expected(s3: Any, entries: list[Entry], reader: ObjectReader, sender: PartSender) -> bytes:
+    """The digest of one worker's archive."""
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        build_archive(entries, means(reader, upload))
+    found = digest(s3)
+    s3.delete_object(Bucket=TARGET.bucket, Key=TARGET.key)
+    return found
+
+
+def means(reader: ObjectReader, upload: Upload) -> Means:
+    return Means(reader, upload, BlockPool(52 * MIB), OPTIONS)
+
+
+def digest(s3: Any) -> bytes:
+    body = s3.get_object(Bucket=TARGET.bucket, Key=TARGET.key)["Body"].read()
+    return hashlib.sha256(body).digest()
+
+
+def plan(entries: Sequence[Entry]) -> tuple[PartSizing, list[Segment]]:
+    census = Census()
+    for entry in entries:
+        census.note(sized(entry))
+    sizing = sizing_for(census, SIZING, SHARE, MAX_ARCHIVE_BYTES)
+    return sizing, list(segments(map(sized, entries), sizing, SHARE))
+
+
+def finish(built: list[BuiltSegment], upload: Upload) -> None:
+    finish_archive(built, lambda: [segment.records for segment in built], upload)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_segments_in_any_order_and_twice_make_one_workers_archive(
+    s3: Any,
+    entries: list[Entry],
+    expected: bytes,
+    reader: ObjectReader,
+    sender: PartSender,
+    seed: int,
+) -> None:
+    sizing, planned = plan(entries)
+    assert len(planned) >= 4
+    order = [*planned, *planned[:2]]
+    random.Random(seed).shuffle(order)
+    built: dict[int, BuiltSegment] = {}
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        for segment in order:
+            run = entries[segment.first_entry : segment.first_entry + segment.entries]
+            built[segment.index] = build_segment(segment, run, sizing, means(reader, upload))
+        assert sum(segment.copied_bytes for segment in built.values()) > 20 * MIB
+        finish([built[i] for i in range(len(planned))], upload)
+    assert digest(s3) == expected
+
+
+def test_whoever_finishes_second_finds_the_archive(
+    s3: Any, entries: list[Entry], expected: bytes, reader: ObjectReader, sender: PartSender
+) -> None:
+    entries = entries[:3]
+    sizing, (segment,) = plan(entries)
+    writer = ArchiveWriter(s3, sender)
+    with writer.upload(TARGET) as upload, writer.upload(TARGET) as late:
+        for one in (upload, late):
+            finish([build_segment(segment, entries, sizing, means(reader, one))], one)
+    assert s3.head_object(Bucket=TARGET.bucket, Key=TARGET.key)["ContentLength"] > 6 * MIB
+
+
+def test_a_source_that_is_not_what_was_listed_is_an_error(
+    s3: Any, entries: list[Entry], reader: ObjectReader, sender: PartSender
+) -> None:
+    sizing, planned = plan(entries)
+    segment = planned[0]
+    run = list(entries[: segment.entries])
+    run[1] = replace(run[1], size=run[1].size, etag='"other"')
+    with (
+        pytest.raises(SourceChanged, match=r"1\.pdf"),
+        ArchiveWriter(s3, sender).upload(TARGET) as upload,
+    ):
+        build_segment(segment, run, sizing, means(reader, upload))
+    run[1] = replace(run[1], size=5, etag=None)
+    with (
+        pytest.raises(SourceChanged, match=r"1\.pdf"),
+        ArchiveWriter(s3, sender).upload(TARGET) as upload,
+    ):
+        build_segment(segment, run, sizing, means(reader, upload))

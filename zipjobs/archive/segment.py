@@ -1,0 +1,139 @@
+"""Makes one segment of an archive, and finishes an archive whose segments have been made.
+
+A segment can be made twice, late, or by two workers at a time: its parts have the same numbers and
+the same bytes whoever makes them. Wherever the parts go, what S3 answered for them, and the central
+directory's records, go into the ``BuiltSegment`` that its maker leaves for whoever finishes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from isal.isal_zlib import crc32
+
+from zipjobs.archive.assembly import Means
+from zipjobs.archive.checksum import combine
+from zipjobs.archive.engine import Archive, EntryRun
+from zipjobs.archive.layout import Layout
+from zipjobs.archive.members import Member, end_records
+from zipjobs.archive.parts import in_blocks
+from zipjobs.archive.plan import Segment, Sized, part_lengths
+from zipjobs.archive.sender import Chunks
+from zipjobs.archive.sizing import MIN_PART_BYTES, PartSizing
+from zipjobs.archive.source import EPOCH, Entry
+from zipjobs.archive.writer import Upload, UploadedPart
+
+Part = tuple[UploadedPart, int]
+"""A part that S3 has, and its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltSegment:
+    """What is known of a segment that has been made.
+
+    ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
+    goes before the directory.
+    """
+
+    parts: tuple[Part, ...]
+    tail: bytes
+    records: bytes
+    entries: int
+    source_bytes: int
+    copied_bytes: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the archive."""
+        return sum(length for _, length in self.parts) + len(self.tail)
+
+
+def sized(entry: Entry) -> Sized:
+    """What the plan has to know of an entry, whose size is known."""
+    assert entry.size is not None
+    header = Member.of(entry.name, entry.size, EPOCH).local_header()
+    return Sized(entry.name, len(header), entry.size)
+
+
+def build_segment(
+    segment: Segment, entries: Sequence[Entry], sizing: PartSizing, means: Means
+) -> BuiltSegment:
+    """Make the parts of ``segment``, of which ``entries`` are the entries, their sizes known.
+
+    ``sizing`` is that of the plan. Raises as ``build_archive`` does.
+    """
+    start = (segment.first_part, segment.offset)
+    lengths = part_lengths(map(sized, entries), Layout(sizing, *start))
+    build = _SegmentBuild(entries, means, Layout(sizing, *start), lengths)
+    try:
+        return build.run()
+    finally:
+        build.stop()
+
+
+def finish_archive(
+    built: Sequence[BuiltSegment],
+    records: Callable[[], Iterable[bytes]],
+    upload: Upload,
+) -> Archive:
+    """Write the directory of an archive whose segments are ``built``, in order; complete it.
+
+    ``records`` gives all central directory records, in order, in any pieces, as often as it is
+    called; ``BuiltSegment.records`` is not looked at. Can be done twice, and by two workers.
+    """
+    parts = [part for segment in built for part in segment.parts]
+    tail = built[-1].tail
+    offset = sum(segment.size for segment in built)
+    count = sum(segment.entries for segment in built)
+    directory_bytes = sum(len(segment.records) for segment in built)
+    ends = end_records(directory_bytes, count, offset)
+    number = max((part.number for part, _ in parts), default=0) + 1
+    length = len(tail) + directory_bytes + len(ends)
+
+    def content() -> Iterator[bytes]:
+        yield tail
+        yield from records()
+        yield ends
+
+    last = upload.put_part(number, length, lambda: in_blocks(content()))
+    parts.append((last, length))
+    crc = combine((part.crc32, size) for part, size in parts)
+    size = offset + directory_bytes + len(ends)
+    etag = upload.complete([part for part, _ in parts], crc, size)
+    return Archive(
+        etag=etag,
+        size=size,
+        crc32=crc,
+        entries=count,
+        source_bytes=sum(segment.source_bytes for segment in built),
+        copied_bytes=sum(segment.copied_bytes for segment in built),
+    )
+
+
+class _SegmentBuild(EntryRun):
+    """The entries of a segment, without a directory."""
+
+    _tail = b""
+
+    def run(self) -> BuiltSegment:
+        self._work()
+        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
+        parts = tuple(part for part in uploaded if part[0].etag)
+        return BuiltSegment(
+            parts=parts,
+            tail=self._tail,
+            records=b"".join(self._records),
+            entries=len(self._records),
+            source_bytes=self._bytes_done,
+            copied_bytes=self._bytes_copied,
+        )
+
+    def _lay_out_end(self) -> bool:
+        self._plan(self._layout.cut(), None)
+        return True
+
+    def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        """Keep what is too little for a part."""
+        if length >= MIN_PART_BYTES:
+            return super()._put(number, length, open_chunks)
+        self._tail = b"".join(bytes(chunk) for chunk in open_chunks())
+        return UploadedPart(number, "", crc32(self._tail))
