@@ -206,10 +206,17 @@ def test_a_source_that_changes_ends_the_build_and_leaves_no_upload(
 
     class ChangesWhenFound(ObjectReader):
         def read(
-            self, source: Source, first: int, length: int, sink: Sink, etag: str | None
+            self,
+            source: Source,
+            first: int,
+            length: int,
+            sink: Sink,
+            etag: str | None,
+            *,
+            flows: bool = False,
         ) -> Read:
             changes: Any = sink if etag is not None else Changes(sink)
-            return super().read(source, first, length, changes, etag)
+            return super().read(source, first, length, changes, etag, flows=flows)
 
     put("a.pdf", noise(20 * MIB))
     reader = ChangesWhenFound(transport)

@@ -329,14 +329,17 @@ class Assembly(ABC):
     def _send(self, part: AssembledPart) -> None:
         assert part.length is not None
         kept = list(part.chunks()) if part.is_kept else []
-        if kept:
-            views = [block.memory[: block.filled] for block in kept]
-            uploaded = self._put(part.number, part.length, lambda: views)
-        else:
-            uploaded = self._put(part.number, part.length, self._once(part))
+        try:
+            if kept:
+                views = [block.memory[: block.filled] for block in kept]
+                uploaded = self._put(part.number, part.length, lambda: views)
+            else:
+                uploaded = self._put(part.number, part.length, self._once(part))
+        finally:
+            with self._lock:
+                for block in kept:
+                    self._blocks.give_back(block.memory)
         with self._lock:
-            for block in kept:
-                self._blocks.give_back(block.memory)
             del self._parts[part.number]
             progress = self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
         self._on_progress(progress)

@@ -140,8 +140,7 @@ class Fetch:
         if deflated:
             run = deflated.run_at(first)
             first, length, self._unfold = run.source_first, run.source_length, run.deflater()
-        self.read = reader.read(pinned.source, first, length, self, pinned.etag)
-        self.read.proceed(length)
+        self.read = reader.read(pinned.source, first, length, self, pinned.etag, flows=True)
 
     def limit(self, length: int) -> None:
         """Want only the first ``length`` bytes of what the probe found."""
@@ -223,8 +222,6 @@ class Measurement:
 
     def found(self, pinned: Pinned, length: int) -> None:
         self._pinned = pinned
-        if self.read is not None:
-            self.read.proceed(length)
 
     def received(self, chunk: memoryview | bytes) -> None:
         self._crc = crc32(chunk, self._crc)

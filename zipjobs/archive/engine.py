@@ -131,7 +131,9 @@ class EntryRun(Assembly):
         )
         self._reads.add(measurement)
         etag = pinned.etag if pinned else entry.etag
-        measurement.read = self._reader.read(entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag)
+        measurement.read = self._reader.read(
+            entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag, flows=True
+        )
 
     def _add(self, index: int, found: Found) -> None:
         layout, size = self._layout, found.size

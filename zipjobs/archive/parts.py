@@ -111,7 +111,6 @@ class AssembledPart:
         self._growing: deque[Block] = deque()
         self._ready: SimpleQueue[Block | None] = SimpleQueue()
         self._ready_bytes = 0
-        self._kept: list[Block] = []
 
     def reserve(self, wanted: int) -> Room | None:
         """Room for up to ``wanted`` bytes behind the last, or None if there is no memory."""

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from zipjobs.archive.connection import BodyFlow, Get
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
+from zipjobs.archive.wire import WireError
 from zipjobs.errors import (
     PermanentError,
     ServiceUnavailable,
@@ -27,8 +28,10 @@ from zipjobs.errors import (
 )
 
 ATTEMPTS = 6
+EVERYTHING = 2**63
 FIRST_PAUSE_SECONDS = 0.1
 ERROR_BODY_BYTES = 16 * 1024
+"""How much of an error is read; S3's are shorter."""
 
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _UNRESERVED = "-._~/"
@@ -40,7 +43,7 @@ class Sink(Protocol):
     """Where a read delivers. Called on the transport's thread; must not block."""
 
     def found(self, pinned: Pinned, length: int) -> None:
-        """The object is there; ``length`` bytes follow once ``Read.proceed`` is called. Once."""
+        """The object is there; ``length`` bytes follow, as they are let to. Once."""
 
     def received(self, chunk: memoryview | bytes) -> None:
         """The next bytes. ``chunk`` is good during the call only."""
@@ -69,12 +72,22 @@ class ObjectReader:
         self._elsewhere: dict[str, Transport] = {}  # by bucket
         self._lock = threading.Lock()
 
-    def read(self, source: Source, first: int, length: int, sink: Sink, etag: str | None) -> "Read":
+    def read(
+        self,
+        source: Source,
+        first: int,
+        length: int,
+        sink: Sink,
+        etag: str | None,
+        *,
+        flows: bool = False,
+    ) -> "Read":
         """Start to read ``length`` bytes of ``source`` from ``first`` on, fewer if it is shorter.
 
-        With ``etag``, only from that state of it.
+        With ``etag``, only from that state of it. What ``flows`` does not wait for
+        ``Read.proceed``.
         """
-        read = Read(self, source, first, length, sink, etag)
+        read = Read(self, source, first, length, sink, etag, flows=flows)
         read.start()
         return read
 
@@ -104,6 +117,8 @@ class Read:
         length: int,
         sink: Sink,
         etag: str | None,
+        *,
+        flows: bool,
     ) -> None:
         self._reader = reader
         self._source = source
@@ -114,9 +129,10 @@ class Read:
         self._is_empty = False
         self._region: str | None = None
         self._is_found = False
-        self._may_flow = False
+        self._may_flow = flows
         self._received = 0
         self._attempt = 1
+        self._is_cancelled = False
         self._flow: BodyFlow | None = None
         self._error: ZipJobsError | None = None
         self._status = 0
@@ -124,6 +140,12 @@ class Read:
 
     def start(self) -> None:
         source = self._source
+        if self._is_cancelled:
+            self._sink.failed(ServiceUnavailable(f"Reading {source} was given up."))
+            return
+        if self._is_found and self._may_flow and self._received == self._length:
+            self._sink.done()  # it broke off when nothing more was wanted of it
+            return
         path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
         query = ""
         if source.version_id is not None:
@@ -147,7 +169,7 @@ class Read:
 
     def cancel(self) -> None:
         """Give the read up; the sink may still be told that it failed."""
-        self._attempt = ATTEMPTS
+        self._is_cancelled = True
         if self._flow is not None:
             self._flow.cancel()
 
@@ -156,16 +178,20 @@ class Read:
     def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
         self._status, self._flow = status, body
         may_flow = self._may_flow
-        if status == 200 and self._is_empty and headers["content-length"] == "0":
+        if self._is_cancelled:
+            body.cancel()
+        elif status == 200 and self._is_empty and headers["content-length"] == "0":
             self._find(headers, size=0, length=0)
         elif status != 206:
             self._region = headers.get("x-amz-bucket-region")
-            body.let(ERROR_BODY_BYTES)
+            body.let(EVERYTHING)
         else:
+            span, _, size = headers["content-range"].removeprefix("bytes ").partition("/")
+            first, _, last = span.partition("-")
+            if int(first) != self._first + self._received:
+                raise WireError(f"another range than was asked for: {span}")
             if not self._is_found:
-                span, _, size = headers["content-range"].rpartition("/")
-                length = int(span.rpartition("-")[2]) - self._first + 1
-                self._find(headers, int(size), length)
+                self._find(headers, int(size), int(last) + 1 - self._first)
             if may_flow:
                 body.let(self._length - self._received)
 
@@ -184,24 +210,32 @@ class Read:
                 self._flow.enough()
         elif len(self._error_body) < ERROR_BODY_BYTES:
             self._error_body += bytes(chunk)
+            if len(self._error_body) >= ERROR_BODY_BYTES and self._flow is not None:
+                self._flow.enough()
 
     def end(self, error: Exception | None) -> None:
         self._flow = None
         if self._is_found and self._received == self._length:
             self._sink.done()
             return
+        if len(self._error_body) >= ERROR_BODY_BYTES:
+            error = None  # what was read of the answer is enough
         if error is None and self._status == 416 and not self._is_found:
             self._is_empty = True  # no range of it can be had: ask for all of it
             self.start()
             return
         if self._status in MOVED and self._region is not None:
-            is_news = self._reader.found_in(self._source.bucket, self._region)
+            try:
+                is_news = self._reader.found_in(self._source.bucket, self._region)
+            except Exception as trouble:  # noqa: BLE001  (botocore's, of a region it cannot serve)
+                self._sink.failed(ServiceUnavailable(f"{self._source}, {self._region}: {trouble}"))
+                return
             if is_news or self._attempt == 1:
                 self._attempt += not is_news
                 self.start()
                 return
         problem = self._problem(error)
-        if isinstance(problem, PermanentError) or self._attempt >= ATTEMPTS:
+        if self._is_cancelled or isinstance(problem, PermanentError) or self._attempt >= ATTEMPTS:
             self._sink.failed(problem)
             return
         pause = FIRST_PAUSE_SECONDS * 2 ** (self._attempt - 1) * (0.5 + random.random())  # noqa: S311

@@ -21,6 +21,7 @@ from zipjobs.archive.sender import Chunks
 from zipjobs.archive.sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.source import EPOCH, Entry
 from zipjobs.archive.writer import Upload, UploadedPart
+from zipjobs.errors import UploadGone
 
 Part = tuple[UploadedPart, int]
 """A part that S3 has, and its length."""
@@ -31,15 +32,17 @@ class BuiltSegment:
     """What is known of a segment that has been made.
 
     ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
-    goes before the directory.
+    goes before the directory. Its central directory records have ``records_bytes``; they are
+    ``records`` where it was made, and elsewhere have to be fetched.
     """
 
     parts: tuple[Part, ...]
     tail: bytes
-    records: bytes
+    records_bytes: int
     entries: int
     source_bytes: int
     copied_bytes: int
+    records: bytes = b""
 
     @property
     def size(self) -> int:
@@ -78,13 +81,14 @@ def finish_archive(
     """Write the directory of an archive whose segments are ``built``, in order; complete it.
 
     ``records`` gives all central directory records, in order, in any pieces, as often as it is
-    called; ``BuiltSegment.records`` is not looked at. Can be done twice, and by two workers.
+    called; ``BuiltSegment.records`` is not looked at. Can be done twice, and by two workers: who
+    comes too late finds the archive. Raises UploadGone if the upload is over without one.
     """
     parts = [part for segment in built for part in segment.parts]
     tail = built[-1].tail
     offset = sum(segment.size for segment in built)
     count = sum(segment.entries for segment in built)
-    directory_bytes = sum(len(segment.records) for segment in built)
+    directory_bytes = sum(segment.records_bytes for segment in built)
     ends = end_records(directory_bytes, count, offset)
     number = max((part.number for part, _ in parts), default=0) + 1
     length = len(tail) + directory_bytes + len(ends)
@@ -94,11 +98,16 @@ def finish_archive(
         yield from records()
         yield ends
 
-    last = upload.put_part(number, length, lambda: in_blocks(content()))
-    parts.append((last, length))
-    crc = combine((part.crc32, size) for part, size in parts)
     size = offset + directory_bytes + len(ends)
-    etag = upload.complete([part for part, _ in parts], crc, size)
+    try:
+        last = upload.put_part(number, length, lambda: in_blocks(content()))
+        parts.append((last, length))
+        crc = combine((part.crc32, size) for part, size in parts)
+        etag = upload.complete([part for part, _ in parts], crc, size)
+    except UploadGone:
+        crcs = [(part.crc32, size) for part, size in parts if part.number < number]
+        crc = combine([*crcs, (_crc_of(content()), length)])
+        etag = upload.existing(crc, size)
     return Archive(
         etag=etag,
         size=size,
@@ -107,6 +116,13 @@ def finish_archive(
         source_bytes=sum(segment.source_bytes for segment in built),
         copied_bytes=sum(segment.copied_bytes for segment in built),
     )
+
+
+def _crc_of(pieces: Iterable[bytes]) -> int:
+    total = 0
+    for piece in pieces:
+        total = crc32(piece, total)
+    return total
 
 
 class _SegmentBuild(EntryRun):
@@ -121,6 +137,7 @@ class _SegmentBuild(EntryRun):
         return BuiltSegment(
             parts=parts,
             tail=self._tail,
+            records_bytes=sum(map(len, self._records)),
             records=b"".join(self._records),
             entries=len(self._records),
             source_bytes=self._bytes_done,

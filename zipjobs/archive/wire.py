@@ -8,8 +8,6 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_LINE_BYTES = 1024
 """How long the line before a chunk may be."""
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: |$)")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
 
 
@@ -38,23 +36,24 @@ def request(method: str, target: str, headers: Mapping[str, str]) -> bytes:
 
 def parse_head(head: bytes) -> Head:
     """Parse what stands before the blank line. Names of headers come in lower case."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    status_line = _STATUS_LINE.match(first)
-    if status_line is None:
+    lines = iter(head.decode("latin-1").split("\r\n"))
+    first = next(lines)
+    version, _, status = first.partition(" ")
+    if version not in ("HTTP/1.1", "HTTP/1.0") or not _is_number(status[:3], 3):
         raise WireError(f"not an HTTP response: {first[:80]!r}")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    code = int(status_line[2])
+    code = int(status[:3])
     is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
     length = headers.get("content-length")
     if code in (204, 304):
         length = "0"
-    if length is not None and not _LENGTH.fullmatch(length):
+    if length is not None and not _is_number(length):
         raise WireError(f"not a length: {length[:80]!r}")
     connection = headers.get("connection", "").lower()
-    keeps_alive = "close" not in connection and (status_line[1] == "1" or "keep" in connection)
+    keeps_alive = "close" not in connection and (version == "HTTP/1.1" or "keep" in connection)
     return Head(
         status=code,
         headers=headers,
@@ -62,6 +61,10 @@ def parse_head(head: bytes) -> Head:
         is_chunked=is_chunked,
         keeps_alive=keeps_alive,
     )
+
+
+def _is_number(text: str, least_digits: int = 1) -> bool:
+    return text.isdecimal() and least_digits <= len(text) <= 18
 
 
 class Chunks:

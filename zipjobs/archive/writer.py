@@ -73,22 +73,29 @@ class ArchiveWriter:
         ``on_created`` is told the upload id before anything else happens, so that whoever
         outlives this process can abort the upload too. Raises TargetForbidden.
         """
-        with _target_errors(target):
-            answer = self._s3.create_multipart_upload(
-                Bucket=target.bucket,
-                Key=target.key,
-                ContentType=CONTENT_TYPE,
-                ChecksumAlgorithm="CRC32",
-                ChecksumType="FULL_OBJECT",
-            )
-        assert self._sender is not None
-        upload = Upload(self._s3, self._sender, target, answer["UploadId"])
+        upload = self.resume(target, self.create(target))
         try:
             on_created(upload.upload_id)
             yield upload
         finally:
             if not upload.is_complete:
                 self.abort(target, upload.upload_id)
+
+    def create(self, target: Target) -> str:
+        """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
+        with _target_errors(target):
+            return self._s3.create_multipart_upload(
+                Bucket=target.bucket,
+                Key=target.key,
+                ContentType=CONTENT_TYPE,
+                ChecksumAlgorithm="CRC32",
+                ChecksumType="FULL_OBJECT",
+            )["UploadId"]
+
+    def resume(self, target: Target, upload_id: str) -> "Upload":
+        """An upload that somebody has created."""
+        assert self._sender is not None
+        return Upload(self._s3, self._sender, target, upload_id)
 
     def abort(self, target: Target, upload_id: str) -> None:
         """Abort an upload, if it still exists."""
@@ -193,16 +200,27 @@ class Upload:
             except ClientError as error:
                 if aws_error_code(error) != "PreconditionFailed":
                     raise
-                return self._existing(checksum, size)
+                return self.existing(crc32, size)
         self.is_complete = True
         return answer["ETag"]
 
-    def _existing(self, checksum: str, size: int) -> str:
-        """The ETag of the object at the target, if it is the archive."""
-        found = self._s3.head_object(
-            Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
-        )
-        if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, checksum):
+    def existing(self, crc32: int, size: int) -> str:
+        """The ETag of the object at the target, if it is the archive.
+
+        Raises TargetExists if it is another, UploadGone if there is none.
+        """
+        try:
+            found = self._s3.head_object(
+                Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
+            )
+        except ClientError as error:
+            # S3 says 403 instead of 404 to who may not list the bucket.
+            if aws_error_code(error) in ("404", "NoSuchKey", "403", "AccessDenied"):
+                raise UploadGone(
+                    f"There is neither an upload nor an object at {self.target}."
+                ) from error
+            raise
+        if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, encode(crc32)):
             raise TargetExists(
                 f"There is another object at {self.target} already. Remove it, or choose "
                 "another name, and submit again."

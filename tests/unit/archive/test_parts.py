@@ -1,0 +1,308 @@
+"""Parts in blocks of memory: lent within a limit, filled in any order, sent in theirs."""
+
+import hashlib
+import threading
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zipjobs.archive import parts
+from zipjobs.archive.parts import (
+    BLOCK_BYTES,
+    KEPT_PART_BYTES,
+    AssembledPart,
+    BlockPool,
+    Room,
+    Stopped,
+    crc_of,
+)
+
+BLOCK, KEPT = 16, 64
+SMALL = patch.multiple(parts, BLOCK_BYTES=BLOCK, KEPT_PART_BYTES=KEPT)
+"""Makes blocks of a few bytes."""
+
+PIECES = st.lists(st.integers(1, 3 * BLOCK), min_size=1, max_size=12)
+
+
+def noise(size: int) -> bytes:
+    return hashlib.shake_128(b"noise").digest(size)
+
+
+def rooms_for(part: AssembledPart, pieces: list[int]) -> list[Room]:
+    """Reserve all that pieces of these sizes take."""
+    rooms = []
+    for piece in pieces:
+        left = piece
+        while left:
+            room = part.reserve(left)
+            assert room is not None
+            rooms.append(room)
+            left -= len(room.view)
+    return rooms
+
+
+def fill(room: Room, data: bytes) -> None:
+    room.view[:] = data
+    room.is_filled()
+
+
+def cut(data: bytes, rooms: list[Room]) -> list[bytes]:
+    """What belongs into each room."""
+    pieces, at = [], 0
+    for room in rooms:
+        pieces.append(data[at : at + len(room.view)])
+        at += len(room.view)
+    return pieces
+
+
+def blocks_left(pool: BlockPool) -> int:
+    """How many blocks the pool still lends."""
+    lent = []
+    while (memory := pool.lend()) is not None:
+        lent.append(memory)
+    for memory in lent:
+        pool.give_back(memory)
+    return len(lent)
+
+
+# Memory.
+
+
+def test_blocks_are_lent_as_far_as_the_limit_goes() -> None:
+    pool = BlockPool(3 * BLOCK_BYTES + 1)
+    lent = [pool.lend() for _ in range(4)]
+    assert [memory is not None and len(memory) for memory in lent] == [BLOCK_BYTES] * 3 + [False]
+
+
+def test_a_block_that_was_given_back_is_lent_again() -> None:
+    pool = BlockPool(BLOCK_BYTES)
+    memory = pool.lend()
+    assert memory is not None
+    assert pool.lend() is None
+    pool.give_back(memory)
+    assert pool.lend() is memory
+
+
+def test_a_block_that_was_given_up_is_never_lent_again_but_another_is() -> None:
+    pool = BlockPool(BLOCK_BYTES)
+    memory = pool.lend()
+    assert memory is not None
+    pool.give_up(memory)
+    other = pool.lend()
+    assert other is not None
+    memory[:5] = b"later"
+    assert bytes(other[:5]) == bytes(5)
+
+
+# Order.
+
+
+@given(PIECES, st.randoms(use_true_random=False))
+def test_a_part_comes_out_in_order_whatever_the_order_in_which_it_is_filled(
+    pieces: list[int], shuffled: Random
+) -> None:
+    with SMALL:
+        pool = BlockPool(10_000)
+        part = AssembledPart(1, pool)
+        data = noise(sum(pieces))
+        rooms = rooms_for(part, pieces)
+        assert sum(len(room.view) for room in rooms) == len(data)
+        filling = list(zip(rooms, cut(data, rooms), strict=True))
+        part.length = len(data)
+        part.end()
+        shuffled.shuffle(filling)
+        for room, piece in filling:
+            fill(room, piece)
+        blocks = list(part.chunks())
+    assert b"".join(bytes(block.memory[: block.filled]) for block in blocks) == data
+    assert [block.filled for block in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
+    assert all(block.part is part for block in blocks)
+
+
+@given(PIECES)
+def test_a_part_takes_no_more_blocks_than_its_bytes_need(pieces: list[int]) -> None:
+    with SMALL:
+        pool = BlockPool(10_000)
+        before = blocks_left(pool)
+        rooms_for(AssembledPart(1, pool), pieces)
+        assert before - blocks_left(pool) == -(-sum(pieces) // BLOCK)
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=20))
+def test_a_block_is_sent_as_soon_as_it_and_all_before_it_are_full(order: list[bool]) -> None:
+    """Blocks are filled from both ends: those at the end wait for those at the front."""
+    with SMALL:
+        part = AssembledPart(1, BlockPool(10_000))
+        rooms = rooms_for(part, [BLOCK] * len(order))
+        part.length = BLOCK * len(order)
+        part.end()
+        coming = part.chunks()
+        todo = list(enumerate(rooms))
+        full: set[int] = set()
+        come = 0
+        for is_first in order:
+            number, room = todo.pop(0 if is_first else -1)
+            fill(room, bytes([number]) * BLOCK)
+            full.add(number)
+            while come in full:
+                assert part._ready.qsize() > 0
+                assert bytes(next(coming).memory[:1]) == bytes([come])
+                come += 1
+            assert part._ready.empty()
+        assert come == len(order)
+
+
+def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
+    with SMALL:
+        pool = BlockPool(2 * BLOCK)
+        waiting, other = AssembledPart(1, pool), AssembledPart(2, pool)
+        assert other.reserve(1) is not None
+        rooms = rooms_for(waiting, [BLOCK - 1])
+        last = waiting.reserve(100)
+        assert last is not None
+        assert len(last.view) == 1  # what the block still has
+        assert waiting.reserve(1) is None
+        for room in (*rooms, last):
+            fill(room, bytes(len(room.view)))
+        waiting.length = 2 * BLOCK
+        pool.give_back(next(waiting.chunks()).memory)
+        assert waiting.reserve(1) is not None
+
+
+def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
+    pool, size = BlockPool(20 * BLOCK_BYTES), 7 * BLOCK_BYTES + 5
+    part, data = AssembledPart(1, pool, size), noise(size)
+    rooms = rooms_for(part, [BLOCK_BYTES // 3] * 21 + [size - 21 * (BLOCK_BYTES // 3)])
+    part.end()
+    lock = threading.Lock()
+
+    def write(room: Room, piece: bytes) -> None:
+        room.view[:] = piece
+        with lock:
+            room.is_filled()
+
+    def send() -> str:
+        sent = hashlib.sha256()
+        for block in part.chunks():
+            sent.update(block.memory[: block.filled])
+        return sent.hexdigest()
+
+    with ThreadPoolExecutor(4) as threads:
+        sent = threads.submit(send)
+        list(threads.map(write, reversed(rooms), reversed(cut(data, rooms))))
+        assert sent.result(20) == hashlib.sha256(data).hexdigest()
+
+
+def test_the_crc_of_rooms_is_that_of_their_bytes_in_order() -> None:
+    with SMALL:
+        rooms = rooms_for(AssembledPart(1, BlockPool(1000)), [5, 40, 7])
+        data = noise(52)
+        for room, piece in zip(rooms, cut(data, rooms), strict=True):
+            fill(room, piece)
+        assert crc_of(rooms) == zlib.crc32(data)
+
+
+# When sending begins.
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    with SMALL:
+        yield
+
+
+@pytest.mark.usefixtures("small")
+def test_a_short_part_is_sent_when_it_is_whole() -> None:
+    part = AssembledPart(1, BlockPool(1000), KEPT)
+    assert part.is_kept
+    rooms = rooms_for(part, [BLOCK] * 4)
+    part.end()
+    for room in rooms:
+        assert not part.can_start
+        fill(room, bytes(BLOCK))
+    assert part.can_start
+
+
+@pytest.mark.usefixtures("small")
+def test_a_long_part_is_sent_while_it_grows_from_its_first_full_block_on() -> None:
+    part = AssembledPart(1, BlockPool(1000))
+    first, second = rooms_for(part, [BLOCK] * 2)
+    fill(second, bytes(BLOCK))
+    part.length = KEPT + 1
+    assert not part.is_kept
+    assert not part.can_start
+    fill(first, bytes(BLOCK))
+    assert part.can_start
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("blocks", [2, 6])
+def test_a_part_does_not_start_before_its_length_is_known(blocks: int) -> None:
+    part = AssembledPart(1, BlockPool(1000))
+    for room in rooms_for(part, [BLOCK] * blocks):
+        fill(room, bytes(BLOCK))
+    assert not part.can_start
+    part.length = blocks * BLOCK
+    assert part.can_start
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_starts_once() -> None:
+    part = AssembledPart(1, BlockPool(1000), 5)
+    (room,) = rooms_for(part, [5])
+    part.end()
+    fill(room, b"hello")
+    assert part.can_start
+    part.is_started = True
+    assert not part.can_start
+
+
+@pytest.mark.parametrize("length", [1, BLOCK_BYTES, KEPT_PART_BYTES, KEPT_PART_BYTES + 1])
+def test_parts_that_could_be_sent_again_as_they_are_are_short(length: int) -> None:
+    assert AssembledPart(1, BlockPool(0), length).is_kept is (length <= KEPT_PART_BYTES)
+
+
+# The end.
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("filled", range(7))
+def test_a_part_that_is_abandoned_leaves_no_memory_lent(filled: int) -> None:
+    pool = BlockPool(10 * BLOCK)
+    part = AssembledPart(1, pool, 6 * BLOCK + 3)
+    rooms = rooms_for(part, [BLOCK] * 6 + [3])
+    for room in rooms[:filled]:
+        fill(room, bytes(len(room.view)))
+    assert blocks_left(pool) == 3
+    part.stop()
+    part.abandon()
+    assert blocks_left(pool) == 10
+
+
+@pytest.mark.usefixtures("small")
+def test_memory_that_may_still_be_written_to_is_not_lent_again() -> None:
+    pool = BlockPool(2 * BLOCK)
+    part = AssembledPart(1, pool)
+    late, _ = rooms_for(part, [BLOCK] * 2)
+    part.abandon()
+    lent = [pool.lend(), pool.lend()]
+    late.view[:] = b"x" * BLOCK
+    assert [memory is not None and bytes(memory) for memory in lent] == [bytes(BLOCK)] * 2
+
+
+@pytest.mark.usefixtures("small")
+def test_whoever_waits_for_a_block_is_told_that_none_will_come() -> None:
+    part = AssembledPart(1, BlockPool(1000), 10 * BLOCK)
+    first, _ = rooms_for(part, [BLOCK] * 2)
+    fill(first, bytes(BLOCK))
+    with ThreadPoolExecutor(1) as threads:
+        came = threads.submit(lambda: [block.filled for block in part.chunks()])
+        part.stop()
+        with pytest.raises(Stopped):
+            came.result(20)
