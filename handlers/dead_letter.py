@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from zipjobs import runner, wiring
+from zipjobs import wiring
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.queue import BatchAnswer
+from zipjobs.running.endings import give_up
 
 logger = logging.getLogger("zipjobs.handlers")
 
@@ -21,7 +22,7 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     for record in event["Records"]:
         try:
             submission = parse_message(record["body"])
-            job = runner.give_up(submission, dead.store, dead.writer, dead.events)
+            job = give_up(submission, dead.store, dead.writer, dead.work, dead.events)
             logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
         except UnknownMessage:
             logger.exception("Not a job: %s", record["body"])

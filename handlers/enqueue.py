@@ -10,7 +10,7 @@ from zipjobs.errors import NotAllowed, PermanentError, TransientError
 from zipjobs.jobs.http import HttpAnswer, answer, problem
 from zipjobs.jobs.job import Status, Submission, Trigger
 from zipjobs.jobs.model import utc_now
-from zipjobs.jobs.request import parse_request
+from zipjobs.jobs.request import JobRequest, parse_request
 from zipjobs.wiring import Submitting
 
 logger = logging.getLogger("zipjobs.handlers")
@@ -46,13 +46,19 @@ def submit(body: bytes, submitting: Submitting) -> HttpAnswer:
         submitted_at=utc_now(),
     )
     submitting.queue.send(submission)
-    submitting.store.create(submission, destination, len(request.keys))
-    logger.info("Job %s: accepted, %d keys", job_id, len(request.keys))
+    submitting.store.create(submission, destination, request.count)
+    logger.info("Job %s: accepted, %s", job_id, _extent(request))
     return answer(
         202,
         {"jobId": job_id, "status": Status.PENDING},
         {"location": f"/zip-jobs/{job_id}", "retry-after": "1"},
     )
+
+
+def _extent(request: JobRequest) -> str:
+    if request.count is not None:
+        return f"{request.count:,} entries"
+    return f"entries to be found (prefix {request.prefix!r}, list {request.entries_from!r})"
 
 
 def _body(event: dict[str, Any]) -> bytes:

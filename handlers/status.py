@@ -16,9 +16,10 @@ def handler(event: dict[str, Any], context: object) -> HttpAnswer:
     job_id = event["pathParameters"]["jobId"]
     try:
         job = answering.store.get(job_id)
+        done = answering.progress.of(job) if job is not None and not job.is_final else None
     except TransientError:
         return problem(503, "UNAVAILABLE", "The job table did not answer. Try again in a moment.")
     if job is None:
         return problem(404, "JOB_NOT_FOUND", f"There is no job {job_id}.")
-    link = answering.links.mint(job) if job.status is Status.READY else None
-    return json_answer(200, JobView.of(job, link).to_json(), {"cache-control": "no-store"})
+    links = answering.links.mint(job) if job.status is Status.READY else ()
+    return json_answer(200, JobView.of(job, links, done).to_json(), {"cache-control": "no-store"})

@@ -10,7 +10,7 @@ from infra import policies
 from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
-from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, Settings
+from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
 
 API_TIMEOUT_SECONDS = 29
@@ -80,7 +80,7 @@ class Functions(pulumi.ComponentResource):
             },
             statements=pulumi.Output.all(self._table.arn, self._storage.allowed_targets).apply(
                 lambda a: [
-                    policies.allow(["dynamodb:GetItem"], [a[0]]),
+                    policies.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [a[0]]),
                     # A presigned URL can do what its signer may do.
                     policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
                 ]
@@ -97,8 +97,10 @@ class Functions(pulumi.ComponentResource):
             environment={
                 **self._table_environment(),
                 **self._policy_environment(),
+                **self._work_environment(),
                 "QUEUE_URL": self._queue.queue.url,
                 "EVENT_BUS_NAME": self._bus.name,
+                "SEGMENT_MIB": str(self._settings.segment_mib),
             },
             statements=pulumi.Output.all(
                 storage.allowed_sources,
@@ -115,9 +117,10 @@ class Functions(pulumi.ComponentResource):
                     policies.write_objects(a[1]),
                     # Whether what stands at the target already is the archive.
                     policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
-                    policies.allow(["dynamodb:UpdateItem"], [a[3]]),
+                    policies.work_objects(f"{a[2]}/{WORK_PREFIX}"),
+                    policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[3]]),
                     policies.consume(a[4]),
-                    policies.allow(["sqs:ChangeMessageVisibility"], [a[4]]),
+                    policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
                     policies.allow(["events:PutEvents"], [a[5]]),
                 ]
             ),
@@ -129,17 +132,24 @@ class Functions(pulumi.ComponentResource):
             handler="handlers.dead_letter.handler",
             memory_mb=512,
             timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
-            environment={**self._table_environment(), "EVENT_BUS_NAME": self._bus.name},
+            environment={
+                **self._table_environment(),
+                **self._work_environment(),
+                "EVENT_BUS_NAME": self._bus.name,
+            },
             statements=pulumi.Output.all(
                 self._storage.allowed_targets,
                 self._table.arn,
                 self._queue.dead_letters.arn,
                 self._bus.arn,
+                self._storage.manifest_bucket,
             ).apply(
                 lambda a: [
                     policies.allow(
                         ["s3:AbortMultipartUpload"], [f"arn:aws:s3:::{place}*" for place in a[0]]
                     ),
+                    policies.allow(["s3:DeleteObject"], [f"arn:aws:s3:::{a[4]}/{WORK_PREFIX}*"]),
+                    policies.allow(["s3:ListBucket"], [f"arn:aws:s3:::{a[4]}"]),
                     policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[1]]),
                     policies.consume(a[2]),
                     policies.allow(["events:PutEvents"], [a[3]]),
@@ -152,6 +162,9 @@ class Functions(pulumi.ComponentResource):
             "TABLE_NAME": self._table.name,
             "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
         }
+
+    def _work_environment(self) -> Environment:
+        return {"WORK_BUCKET": self._storage.manifest_bucket, "WORK_PREFIX": WORK_PREFIX}
 
     def _policy_environment(self) -> Environment:
         storage = self._storage

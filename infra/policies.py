@@ -71,6 +71,11 @@ def read_objects(locations: Sequence[str]) -> list[Statement]:
     ]
 
 
+def work_objects(location: str) -> Statement:
+    """Keep, read and delete working objects."""
+    return allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"arn:aws:s3:::{location}*"])
+
+
 def write_objects(locations: Sequence[str]) -> Statement:
     """Write into each ``bucket/prefix``, in parts."""
     return allow(

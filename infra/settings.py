@@ -8,6 +8,7 @@ from typing import Self
 import pulumi
 
 REQUESTS_PREFIX = "requests/"
+WORK_PREFIX = "work/"
 """Where in the manifest bucket the API keeps its requests. Never watched for manifests."""
 
 DAY_SECONDS = 86_400
@@ -43,6 +44,7 @@ class Settings:
     zipper_memory_mb: int
     zipper_timeout_seconds: int
     zipper_max_concurrency: int
+    segment_mib: int
     max_receive_count: int
     api_auth: str
     api_burst: int
@@ -71,6 +73,7 @@ class Settings:
             zipper_memory_mb=config.require_int("zipperMemoryMb"),
             zipper_timeout_seconds=config.require_int("zipperTimeoutSeconds"),
             zipper_max_concurrency=config.require_int("zipperMaxConcurrency"),
+            segment_mib=config.require_int("segmentMib"),
             max_receive_count=config.require_int("maxReceiveCount"),
             api_auth=config.require("apiAuth"),
             api_burst=config.require_int("apiBurst"),
@@ -96,6 +99,7 @@ class Settings:
         self._check_range("zipperMemoryMb", self.zipper_memory_mb, 512, 10_240)
         self._check_range("zipperTimeoutSeconds", self.zipper_timeout_seconds, 60, 900)
         self._check_range("zipperMaxConcurrency", self.zipper_max_concurrency, 2, 1000)
+        self._check_range("segmentMib", self.segment_mib, 8, 16_384)
         self._check_range("maxReceiveCount", self.max_receive_count, 1, 1000)
         self._check_range("apiBurst", self.api_burst, 1, 5000)
         self._check_range("apiRate", self.api_rate, 1, 10_000)
@@ -108,12 +112,13 @@ class Settings:
     def _check_prefixes(self) -> None:
         if not self.manifest_prefix.endswith("/"):
             raise InvalidSetting("manifestPrefix", self.manifest_prefix, "it must end in a slash")
-        if _overlap(self.manifest_prefix, REQUESTS_PREFIX):
-            raise InvalidSetting(
-                "manifestPrefix",
-                self.manifest_prefix,
-                f"it must not overlap {REQUESTS_PREFIX}, where the API keeps its requests",
-            )
+        for own in (REQUESTS_PREFIX, WORK_PREFIX):
+            if _overlap(self.manifest_prefix, own):
+                raise InvalidSetting(
+                    "manifestPrefix",
+                    self.manifest_prefix,
+                    f"it must not overlap {own}, where the service keeps things of its own",
+                )
         targets = [*self.allowed_targets, f"{self.target_bucket}/{self.target_prefix}"]
         if self.manifest_bucket:
             self.check_overlap(self.manifest_bucket, targets)

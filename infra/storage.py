@@ -3,12 +3,15 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings import REQUESTS_PREFIX, Settings
+from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
 ABORT_UPLOADS_AFTER_DAYS = 2
 """The net below our own aborts: parts of an upload that nobody completed cost money unseen."""
 
 OLD_MANIFESTS_AFTER_DAYS = 90
+
+FORGET_WORK_AFTER_DAYS = 15
+"""Who ends a planned job deletes its working objects; a message lives for 14 days at the most."""
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 
@@ -68,6 +71,13 @@ class Storage(pulumi.ComponentResource):
                     "status": "Enabled",
                     "filter": {"prefix": REQUESTS_PREFIX},
                     "expiration": {"days": settings.job_retention_days},
+                    "noncurrent_version_expiration": {"noncurrent_days": 1},
+                },
+                {
+                    "id": "forget-work",
+                    "status": "Enabled",
+                    "filter": {"prefix": WORK_PREFIX},
+                    "expiration": {"days": FORGET_WORK_AFTER_DAYS},
                     "noncurrent_version_expiration": {"noncurrent_days": 1},
                 },
                 {

@@ -182,8 +182,8 @@ class _Demo:
                 self._console.print(f"Event: {event['detail-type']}, job {detail['jobId']}")
                 missing.discard(detail["jobId"])
                 for job in jobs:
-                    if job.job_id == detail["jobId"] and detail["archive"]:
-                        job.copied_bytes = detail["archive"]["copiedBytes"]
+                    if job.job_id == detail["jobId"] and detail["archives"]:
+                        job.copied_bytes = detail["archives"][0]["copiedBytes"]
         for job in jobs:
             if job.job_id in missing:
                 job.problem = job.problem or "its completion event did not arrive"

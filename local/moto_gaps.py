@@ -15,11 +15,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.events.models import events_backends
 from moto.s3 import notifications
+from moto.s3.exceptions import NoSuchUpload
+from moto.s3.models import S3Backend
 from moto.s3.notifications import S3NotificationEvent
 from moto.s3.responses import S3Response
 
 logger = logging.getLogger(__name__)
 
+_moto_upload_part = S3Backend.upload_part
 _moto_upload_part_copy = S3Response.upload_part_copy
 _moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
 
@@ -37,6 +40,7 @@ def close_gaps() -> None:
     """Patch moto. Doing it twice does no harm."""
     notifications._send_event_bridge_message = _send_object_event  # noqa: SLF001
     S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
+    S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
 
 
@@ -84,6 +88,16 @@ def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) 
             rule.send_to_targets(event, transform_input=False)
         except Exception:
             logger.exception("Rule %s could not deliver an event", rule.name)
+
+
+def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any) -> Any:
+    """Answer NoSuchUpload for an upload that is over, as "UploadPart" in the API Reference says.
+
+    Moto breaks.
+    """
+    if multipart_id not in self.get_bucket(bucket_name).multiparts:
+        raise NoSuchUpload(multipart_id)
+    return _moto_upload_part(self, bucket_name, multipart_id, *arguments)
 
 
 def _upload_part_copy(self: Any) -> Any:

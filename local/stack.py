@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from moto.backends import SERVICE_NAMES
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -30,19 +29,9 @@ from local.provider import EmbeddedProvider
 LOOPBACK = "127.0.0.1"
 ROLE_SESSION_SECONDS = 43_200
 
-SERVICES: tuple[SERVICE_NAMES, ...] = (
-    *(
-        "apigateway",
-        "apigatewayv2",
-        "awslambda",
-        "dynamodb",
-        "events",
-        "iam",
-        "logs",
-        "s3",
-        "sqs",
-        "sts",
-    ),
+SERVICES: tuple[Any, ...] = (
+    *("apigateway", "apigatewayv2", "awslambda", "dynamodb", "events"),
+    *("iam", "logs", "s3", "sqs", "sts"),
 )
 """What a stack asks of moto. Made before it serves: werkzeug compiles routes by way of ``ast``,
 which fails in CPython 3.11 when two threads parse at a time."""

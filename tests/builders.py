@@ -33,7 +33,9 @@ def ready_job(**changes: Any) -> Job:
         "entries_done": 2,
         "bytes_total": 10,
         "bytes_done": 10,
-        "archive": ArchiveFacts(size=200, crc32="0badcafe", etag='"e"'),
+        "archives": (
+            ArchiveFacts(key="zips/job-1.zip", entries=2, size=200, crc32="0badcafe", etag='"e"'),
+        ),
         "created_at": CREATED,
         "started_at": STARTED,
         "updated_at": FINISHED,

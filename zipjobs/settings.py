@@ -73,14 +73,22 @@ class StatusSettings(TableSettings):
     presign_ttl_seconds: int
 
 
-class ZipperSettings(PolicySettings, TableSettings):
+class WorkSettings(Settings):
+    """Where the workers of a planned job leave things for each other."""
+
+    work_bucket: str
+    work_prefix: str
+
+
+class ZipperSettings(PolicySettings, TableSettings, WorkSettings):
     """What ``handlers/zipper.py`` needs."""
 
     queue_url: str
+    segment_mib: int
     event_bus_name: str
 
 
-class DeadLetterSettings(TableSettings):
+class DeadLetterSettings(TableSettings, WorkSettings):
     """What ``handlers/dead_letter.py`` needs."""
 
     event_bus_name: str

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from zipjobs.archive.assembly import EngineOptions
 from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.plan import Share
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB
@@ -20,16 +21,20 @@ from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.links import DownloadLinks
+from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.policy import Policy
+from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader, RequestWriter
 from zipjobs.jobs.store import JobStore
-from zipjobs.runner import JobRunner
+from zipjobs.running.runner import Adapters, JobRunner
+from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
     DeadLetterSettings,
     EnqueueSettings,
     StatusSettings,
     TableSettings,
+    WorkSettings,
     ZipperSettings,
 )
 
@@ -77,6 +82,7 @@ class Answering:
     """What it takes to show a job."""
 
     store: JobStore
+    progress: SegmentProgress
     links: DownloadLinks
 
 
@@ -94,6 +100,7 @@ class GivingUp:
 
     store: JobStore
     writer: ArchiveWriter
+    work: WorkStore
     events: CompletionEvents
 
 
@@ -113,7 +120,11 @@ def submitting() -> Submitting:
 def answering() -> Answering:
     """For ``handlers/status.py``."""
     settings = StatusSettings.from_environment()
-    return Answering(_store(settings), DownloadLinks(_s3(), settings.presign_ttl_seconds))
+    return Answering(
+        store=_store(settings),
+        progress=_progress(settings),
+        links=DownloadLinks(_s3(), settings.presign_ttl_seconds),
+    )
 
 
 @cache
@@ -123,26 +134,33 @@ def zipping() -> Zipping:
     options = EngineOptions()
     s3 = _s3(connections=options.uploads + options.copies, read_timeout=60)
     lean = _Lean(s3)
-    runner = JobRunner(
+    queue = JobQueue(_client("sqs"), settings.queue_url)
+    adapters = Adapters(
         store=_store(settings),
+        progress=_progress(settings),
         requests=RequestReader(s3),
+        lists=SourceLists(s3, settings.policy),
         policy=settings.policy,
+        queue=queue,
+        work=_work(s3, settings),
         reader=lean.reader(options.probes + options.ranges),
         writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
         events=CompletionEvents(_client("events"), settings.event_bus_name),
         blocks=BlockPool(BLOCKS_BYTES),
-        options=options,
     )
-    return Zipping(runner, JobQueue(_client("sqs"), settings.queue_url))
+    share = Share(read_bytes=settings.segment_mib * MIB)
+    return Zipping(JobRunner(adapters, options, share), queue)
 
 
 @cache
 def giving_up() -> GivingUp:
     """For ``handlers/dead_letter.py``."""
     settings = DeadLetterSettings.from_environment()
+    s3 = _s3()
     return GivingUp(
         store=_store(settings),
-        writer=ArchiveWriter(_s3()),
+        writer=ArchiveWriter(s3),
+        work=_work(s3, settings),
         events=CompletionEvents(_client("events"), settings.event_bus_name),
     )
 
@@ -188,6 +206,14 @@ class _Lean:
 
 def _store(settings: TableSettings) -> JobStore:
     return JobStore(_client("dynamodb"), settings.table_name, settings.job_retention_seconds)
+
+
+def _progress(settings: TableSettings) -> SegmentProgress:
+    return SegmentProgress(_client("dynamodb"), settings.table_name)
+
+
+def _work(s3: "S3Client", settings: WorkSettings) -> WorkStore:
+    return WorkStore(s3, settings.work_bucket, settings.work_prefix)
 
 
 def _client(service: str) -> Any:

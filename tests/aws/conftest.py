@@ -12,6 +12,7 @@ from botocore.credentials import ReadOnlyCredentials
 from moto.server import ThreadedMotoServer
 
 from local.moto_gaps import close_gaps
+from tests.aws.rig import Bus, Rig
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.transport import Transport
@@ -113,3 +114,23 @@ def store(dynamodb: Any) -> JobStore:
 def uploads(s3: Any) -> Callable[[], list[Any]]:
     """The multipart uploads that the target bucket still holds."""
     return lambda: s3.list_multipart_uploads(Bucket="dst").get("Uploads", [])
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def rig(
+    s3: Any,
+    dynamodb: Any,
+    store: JobStore,
+    bus: Bus,
+    reader: ObjectReader,
+    sender: PartSender,
+    put: Callable[[str, bytes], str],
+) -> Rig:
+    put("a/one.pdf", b"one")
+    put("b/one.pdf", b"two")
+    return Rig(s3, dynamodb, store, bus, reader, sender)

@@ -1,7 +1,6 @@
 """A job from its message to its end, on moto, with faults where a worker can die."""
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,84 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.aws.rig import POLICY, Bus, Rig
 from tests.builders import submission
-from zipjobs.archive.assembly import EngineOptions
-from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
-from zipjobs.jobs.job import Job, ObjectRef, Status, Submission, Trigger
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.requests import RequestReader
-from zipjobs.jobs.store import JobStore
-from zipjobs.runner import JobRunner, give_up
-from zipjobs.wiring import BLOCKS_BYTES
-
-POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
-
-
-class Bus:
-    """Keeps published events; the first ``failures`` of them are refused."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.published: list[Job] = []
-        self._failures = failures
-
-    def publish(self, job: Job) -> None:
-        if self._failures:
-            self._failures -= 1
-            raise ServiceUnavailable("the bus is down")
-        self.published.append(job)
-
-
-class Rig:
-    """A runner with its collaborators in reach."""
-
-    def __init__(
-        self, s3: Any, store: JobStore, bus: Bus, reader: ObjectReader, sender: PartSender
-    ) -> None:
-        self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.writer = ArchiveWriter(s3, sender)
-
-    def runner(self, reader: ObjectReader | None = None) -> JobRunner:
-        return JobRunner(
-            store=self.store,
-            requests=RequestReader(self.s3),
-            policy=POLICY,
-            reader=reader or self.reader,
-            writer=self.writer,
-            events=self.bus,  # type: ignore[arg-type]
-            blocks=BlockPool(BLOCKS_BYTES),
-            options=EngineOptions(),
-        )
-
-    def run(self, message: Submission, lease: timedelta = timedelta(minutes=15)) -> Job:
-        return self.runner().run(message, datetime.now(UTC) + lease)
-
-    def request(self, content: Any) -> Submission:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.s3.put_object(Bucket="manifests", Key="requests/job-1.json", Body=body)
-        return submission(request=ObjectRef(bucket="manifests", key="requests/job-1.json"))
-
-
-@pytest.fixture
-def bus() -> Bus:
-    return Bus()
-
-
-@pytest.fixture
-def rig(
-    s3: Any,
-    store: JobStore,
-    bus: Bus,
-    reader: ObjectReader,
-    sender: PartSender,
-    put: Callable[[str, bytes], str],
-) -> Rig:
-    put("a/one.pdf", b"one")
-    put("b/one.pdf", b"two")
-    return Rig(s3, store, bus, reader, sender)
+from zipjobs.jobs.job import ObjectRef, Status, Trigger, UploadRef
 
 
 def names_in(s3: Any, key: str) -> list[str]:
@@ -203,7 +130,7 @@ def test_the_upload_of_a_worker_that_died_is_aborted_by_the_next(
     dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
     dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
     left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
-    rig.store.note_upload(dead, left["UploadId"])
+    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
     assert rig.run(message).status is Status.READY
     assert uploads() == []
 
@@ -215,8 +142,8 @@ def test_giving_up_fails_the_job_aborts_its_upload_and_says_so(
     dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
     dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
     left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
-    rig.store.note_upload(dead, left["UploadId"])
-    job = give_up(message, rig.store, rig.writer, rig.bus)  # type: ignore[arg-type]
+    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
+    job = rig.give_up(message)
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"
     assert uploads() == []
@@ -228,9 +155,13 @@ def test_giving_up_on_a_job_that_was_done_only_sends_its_event(rig: Rig) -> None
     message = rig.request({"keys": ["a/one.pdf"]})
     with pytest.raises(ServiceUnavailable):
         rig.run(message)
-    job = give_up(message, rig.store, rig.writer, rig.bus)  # type: ignore[arg-type]
+    job = rig.give_up(message)
     assert job.status is Status.READY
     assert [published.status for published in rig.bus.published] == [Status.READY]
+
+
+def _upload(upload_id: str) -> UploadRef:
+    return UploadRef(key="zips/job-1.zip", upload_id=upload_id)
 
 
 def _keys(*keys: str) -> Any:

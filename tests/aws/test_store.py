@@ -10,7 +10,7 @@ from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.store import JobStore
 
 DESTINATION = Destination("src", "dst", "zips/job-1.zip")
-ARCHIVE = ArchiveFacts(size=200, crc32="0badcafe", etag='"e"')
+ARCHIVE = ArchiveFacts(key="zips/job-1.zip", entries=2, size=200, crc32="0badcafe", etag='"e"')
 ERROR = JobError(code="SOURCE_NOT_FOUND", message="gone")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)
@@ -64,7 +64,7 @@ def test_a_lease_that_ended_is_taken_over_and_the_old_owner_can_change_nothing(
     with pytest.raises(LeaseLost):
         store.note_progress(old, 1, 1)
     with pytest.raises(LeaseLost):
-        store.ready(old, ARCHIVE, 1, 1)
+        store.ready(old, [ARCHIVE], 1, 1)
     with pytest.raises(LeaseLost):
         store.fail(old, ERROR)
 
@@ -78,16 +78,16 @@ def test_a_released_job_can_be_claimed_at_once_and_remembers_what_went_wrong(
 
 def test_a_finished_job_is_returned_and_not_claimed(store: JobStore) -> None:
     job = store.claim(submission(), "worker", LATER)
-    ready = store.ready(job, ARCHIVE, 2, 10)
+    ready = store.ready(job, [ARCHIVE], 2, 10)
     assert store.claim(submission(), "other", LATER) == ready
-    assert (ready.status, ready.archive) == (Status.READY, ARCHIVE)
+    assert (ready.status, ready.archives) == (Status.READY, (ARCHIVE,))
 
 
 def test_states_move_one_way(store: JobStore) -> None:
     job = store.claim(submission(), "worker", LATER)
     store.fail(job, ERROR)
     with pytest.raises(LeaseLost):
-        store.ready(job, ARCHIVE, 2, 10)
+        store.ready(job, [ARCHIVE], 2, 10)
     failed = store.give_up(submission())
     assert failed.error == ERROR
 

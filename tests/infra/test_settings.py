@@ -21,6 +21,7 @@ GOOD = Settings(
     zipper_memory_mb=1024,
     zipper_timeout_seconds=900,
     zipper_max_concurrency=10,
+    segment_mib=1024,
     max_receive_count=5,
     api_auth="iam",
     api_burst=50,

@@ -44,7 +44,7 @@ class CompletionDetail(Model):
     target_key: str | None
     entries: Count
     bytes: Count
-    archive: ArchiveFacts | None
+    archives: tuple[ArchiveFacts, ...]
     durations: Durations
     created_at: Timestamp
     finished_at: Timestamp
@@ -66,7 +66,7 @@ class CompletionDetail(Model):
             target_key=job.target_key,
             entries=Count(done=job.entries_done, total=job.entries_total),
             bytes=Count(done=job.bytes_done, total=job.bytes_total),
-            archive=job.archive,
+            archives=job.archives,
             durations=Durations(
                 queued_seconds=_seconds(job.created_at, started_at),
                 running_seconds=_seconds(started_at, job.finished_at),

@@ -57,12 +57,21 @@ class JobError(Model):
         return cls(code=error.code, message=shorten(str(error)))
 
 
+class UploadRef(Model):
+    """A multipart upload to ``key`` of the job's target bucket."""
+
+    key: str
+    upload_id: str
+
+
 class ArchiveFacts(Model):
     """What is known of a finished archive. ``crc32`` is eight hexadecimal digits.
 
     Of its members' bytes, S3 copied ``copied_bytes``; the rest passed through the function.
     """
 
+    key: str
+    entries: int
     size: int
     crc32: str
     etag: str
@@ -70,12 +79,16 @@ class ArchiveFacts(Model):
 
 
 class Submission(Model):
-    """A job as it arrives on the queue: its id, how it came in, and where its request stands."""
+    """A job as it arrives on the queue: its id, how it came in, and where its request stands.
+
+    With ``segment``, that segment of a job that has been planned.
+    """
 
     job_id: str
     trigger: Trigger
     request: ObjectRef
     submitted_at: Timestamp
+    segment: int | None = None
 
 
 class Job(Model):
@@ -93,7 +106,8 @@ class Job(Model):
     entries_done: int = 0
     bytes_total: int | None = None
     bytes_done: int = 0
-    archive: ArchiveFacts | None = None
+    segments: int | None = None
+    archives: tuple[ArchiveFacts, ...] = ()
     error: JobError | None = None
     created_at: Timestamp
     started_at: Timestamp | None = None
@@ -101,7 +115,7 @@ class Job(Model):
     finished_at: Timestamp | None = None
     lease_owner: str | None = None
     lease_until: int | None = None
-    upload_id: str | None = None
+    uploads: tuple[UploadRef, ...] = ()
     last_problem: str | None = None
     event_sent: bool = False
     expires_at: int

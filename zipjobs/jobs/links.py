@@ -34,21 +34,28 @@ class DownloadLinks:
         self._ttl_seconds = min(ttl_seconds, MAX_TTL_SECONDS)
         self._clock = clock
 
-    def mint(self, job: Job) -> DownloadLink:
-        """A link to the archive of a job that is READY."""
-        assert job.target_bucket is not None
-        assert job.target_key is not None
+    def mint(self, job: Job) -> tuple[DownloadLink, ...]:
+        """A link to each archive of a job that is READY."""
         expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
-        url = self._s3.generate_presigned_url(
+        return tuple(
+            DownloadLink(self._presign(job, number, archive.key), expires_at)
+            for number, archive in enumerate(job.archives, 1)
+        )
+
+    def _presign(self, job: Job, number: int, key: str) -> str:
+        assert job.target_bucket is not None
+        name = file_name(job)
+        if len(job.archives) > 1:
+            name = f"{name.removesuffix('.zip')}-{number:03}.zip"
+        return self._s3.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": job.target_bucket,
-                "Key": job.target_key,
-                "ResponseContentDisposition": content_disposition(file_name(job)),
+                "Key": key,
+                "ResponseContentDisposition": content_disposition(name),
             },
             ExpiresIn=self._ttl_seconds,
         )
-        return DownloadLink(url, expires_at)
 
 
 def file_name(job: Job) -> str:

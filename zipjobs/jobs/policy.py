@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from zipjobs.errors import NotAllowed
-from zipjobs.jobs.request import JobRequest
+from zipjobs.jobs.request import JobRequest, split_s3_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,33 @@ class Policy:
         target_bucket = request.target_bucket or self.target_bucket
         prefix = self.target_prefix if request.target_prefix is None else request.target_prefix
         target_key = f"{prefix.rstrip('/')}/{job_id}.zip".lstrip("/")
-        _require(self.allowed_targets, target_bucket, [target_key], "targetBucket/targetPrefix")
-        _require(self.allowed_sources, source_bucket, request.keys, "sourceBucket")
+        _require(self.allowed_targets, target_bucket, target_key, "targetBucket/targetPrefix")
+        self._require_sources(request, source_bucket)
         return Destination(source_bucket, target_bucket, target_key)
 
+    def _require_sources(self, request: JobRequest, source_bucket: str) -> None:
+        """Check all that the request itself names; what a list names is checked as it is read."""
+        for key in request.keys:
+            self.require_source(source_bucket, key, "sourceBucket")
+        for entry in request.entries:
+            self.require_source(entry.bucket or source_bucket, entry.key, "entries")
+        if request.prefix is not None:
+            self.require_source(source_bucket, request.prefix, "prefix")
+        if request.entries_from is not None:
+            self.require_source(*split_s3_url(request.entries_from), "entriesFrom")
 
-def _require(
-    allowed: tuple[Location, ...], bucket: str, keys: tuple[str, ...] | list[str], field: str
-) -> None:
-    for key in keys:
-        if not any(location.covers(bucket, key) for location in allowed):
-            places = ", ".join(str(location) for location in allowed)
-            raise NotAllowed(
-                f"{field}: {bucket}/{key} is outside the places that this stack allows: {places}. "
-                "Use one of them, or add yours to the stack's configuration."
-            )
+    def require_source(self, bucket: str, key: str, where: str) -> None:
+        """Raise NotAllowed, which names ``where``, unless jobs may read ``key``.
+
+        Of a prefix: unless they may read every key that begins with it.
+        """
+        _require(self.allowed_sources, bucket, key, where)
+
+
+def _require(allowed: tuple[Location, ...], bucket: str, key: str, where: str) -> None:
+    if not any(location.covers(bucket, key) for location in allowed):
+        places = ", ".join(str(location) for location in allowed)
+        raise NotAllowed(
+            f"{where}: {bucket}/{key} is outside the places that this stack allows: {places}. "
+            "Use one of them, or add yours to the stack's configuration."
+        )

@@ -1,5 +1,6 @@
 """The queue that carries jobs to the zipper."""
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 MAX_VISIBILITY_SECONDS = 43_200
 """12 hours: "Amazon SQS visibility timeout" in the SQS Developer Guide."""
+
+MAX_BATCH = 10
+"""Messages: "SendMessageBatch" in the Amazon SQS API Reference."""
 
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 300
@@ -29,6 +33,27 @@ class JobQueue:
     def __init__(self, sqs: "SQSClient", url: str) -> None:
         self._sqs = sqs
         self._url = url
+
+    def send_segments(self, submission: Submission, segments: Sequence[int]) -> None:
+        """Put segments of a planned job on the queue. Raises ServiceUnavailable."""
+        try:
+            for batch in _batches(segments):
+                answer = self._sqs.send_message_batch(
+                    QueueUrl=self._url,
+                    Entries=[
+                        {
+                            "Id": str(segment),
+                            "MessageBody": submission.model_copy(
+                                update={"segment": segment}
+                            ).model_dump_json(by_alias=True),
+                        }
+                        for segment in batch
+                    ],
+                )
+                if failed := answer.get("Failed"):
+                    raise ServiceUnavailable(f"A segment was not queued: {failed[0]['Code']}")
+        except (ClientError, BotoCoreError) as error:
+            raise ServiceUnavailable(f"The segments could not be queued: {error}") from error
 
     def send(self, submission: Submission) -> None:
         """Put a job on the queue. Raises ServiceUnavailable."""
@@ -55,3 +80,7 @@ def retry_delay_seconds(receive_count: int) -> int:
     """How long to wait after the ``receive_count``-th failed try (from 1): 5, 10, 20 … 300 s."""
     doublings = min(receive_count - 1, 16)
     return int(min(FIRST_RETRY_SECONDS << doublings, LAST_RETRY_SECONDS))
+
+
+def _batches(segments: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (segments[i : i + MAX_BATCH] for i in range(0, len(segments), MAX_BATCH))

@@ -1,11 +1,22 @@
 """The one request schema: a REST body and a manifest are the same JSON."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from zipjobs.errors import InvalidRequest
+from zipjobs.jobs.globs import translate
 from zipjobs.jobs.model import Model
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -15,13 +26,20 @@ MAX_REPORTED_ERRORS = 5
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 
-BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
 MAX_KEY_BYTES = 1024
 """Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
 
-
 MAX_PREFIX_BYTES = 900
-"""The rest of a key's bytes is for the archive's name."""
+"""Of a target prefix: the rest of a key's bytes is for the archive's name."""
+
+MAX_GLOBS = 100
+"""In each of ``include`` and ``exclude``: every listed key is held against all of them."""
+
+MIN_ARCHIVE_BYTES = 64 * 1024**2
+MAX_ARCHIVE_BYTES = 10_000 * 5 * 1024**3
+"""48.8 TiB: 10,000 parts of 5 GiB, "Amazon S3 multipart upload limits" in the S3 User Guide."""
+
+_S3_SCHEME = "s3://"
 
 
 def _key(key: str) -> str:
@@ -30,14 +48,47 @@ def _key(key: str) -> str:
     return key
 
 
-def _prefix(prefix: str) -> str:
+def _target_prefix(prefix: str) -> str:
     if len(prefix.encode()) > MAX_PREFIX_BYTES:
         raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
     return prefix
 
 
-Prefix = Annotated[str, AfterValidator(_prefix)]
+def _glob(glob: str) -> str:
+    translate(glob)
+    return glob
+
+
+def split_s3_url(url: str) -> tuple[str, str]:
+    """Bucket and key of ``s3://bucket/key``. Raises ValueError."""
+    bucket, _, key = url.removeprefix(_S3_SCHEME).partition("/")
+    if not (url.startswith(_S3_SCHEME) and 3 <= len(bucket) <= 63 and key):
+        raise ValueError("a list is named as s3://bucket/key")
+    return bucket, _key(key)
+
+
+def _s3_url(url: str) -> str:
+    split_s3_url(url)
+    return url
+
+
+BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
 Key = Annotated[str, StringConstraints(min_length=1), AfterValidator(_key)]
+KeyPrefix = Annotated[str, AfterValidator(_key)]
+TargetPrefix = Annotated[str, AfterValidator(_target_prefix)]
+MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
+Globs = Annotated[
+    tuple[Glob, ...],
+    Field(max_length=MAX_GLOBS, strict=False, exclude_if=lambda globs: not globs),
+]
+ArchiveBytes = Annotated[int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)]
+S3Url = Annotated[str, AfterValidator(_s3_url)]
+
+
+_LISTED = Field(min_length=1, strict=False, exclude_if=lambda listed: not listed)
+"""A list with something in it, or left out."""
 
 
 class Compression(StrEnum):
@@ -47,16 +98,66 @@ class Compression(StrEnum):
     DEFLATE = "deflate"
 
 
+ROW = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, slots=True, config=ROW)
+class RequestedEntry:
+    """An object to zip. ``name`` is the member's path in the archive, made safe later.
+
+    A tenth of a model's size: a manifest has room for a million of them.
+    """
+
+    key: Key
+    bucket: BucketName | None = None
+    name: MemberName | None = None
+    version_id: VersionId | None = None
+
+
 class JobRequest(Model):
-    """What a client asks for. Everything but ``keys`` has a configured default."""
+    """What a client asks for. Everything has a default, but one way to say what to zip is given:
+    ``keys``, ``entries``, ``prefix`` or ``entries_from``.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     source_bucket: BucketName | None = None
     target_bucket: BucketName | None = None
-    target_prefix: Prefix | None = None
+    target_prefix: TargetPrefix | None = None
     compression: Compression = Compression.STORE
-    keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)]
+    max_archive_bytes: ArchiveBytes | None = None
+    keys: Annotated[tuple[Key, ...], _LISTED] = ()
+    entries: Annotated[tuple[RequestedEntry, ...], _LISTED] = ()
+    prefix: KeyPrefix | None = None
+    include: Globs = ()
+    exclude: Globs = ()
+    entries_from: S3Url | None = None
+
+    @model_validator(mode="after")
+    def _says_what_to_zip(self) -> Self:
+        ways = {
+            "keys": bool(self.keys),
+            "entries": bool(self.entries),
+            "prefix": self.prefix is not None,
+            "entriesFrom": self.entries_from is not None,
+        }
+        given = [way for way, is_given in ways.items() if is_given]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "what_to_zip",
+                "Say what to zip by exactly one of {ways}; the request has {given}",
+                {"ways": ", ".join(ways), "given": " and ".join(given) or "none of them"},
+            )
+        if self.prefix is None and (self.include or self.exclude):
+            raise PydanticCustomError(
+                "globs_without_prefix", "include and exclude choose among the keys below a prefix"
+            )
+        return self
+
+    @property
+    def count(self) -> int | None:
+        """How many entries there will be, if the request itself lists them."""
+        return len(self.keys) or len(self.entries) or None
 
 
 def parse_request(data: bytes) -> JobRequest:
@@ -72,15 +173,25 @@ def parse_request(data: bytes) -> JobRequest:
     try:
         return JobRequest.model_validate_json(data.removeprefix(_UTF8_BOM))
     except ValidationError as error:
-        raise InvalidRequest(_describe(error)) from error
+        raise InvalidRequest(problems_of(error)) from error
 
 
-def _describe(error: ValidationError) -> str:
+def problems_of(error: ValidationError) -> str:
+    """Every field that is wrong and how, up to ``MAX_REPORTED_ERRORS``."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     lines = [
-        f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}".removeprefix(": ")
+        f"{'.'.join(str(step) for step in problem['loc'])}: {_complaint(problem)}".removeprefix(
+            ": "
+        )
         for problem in problems[:MAX_REPORTED_ERRORS]
     ]
     if len(problems) > MAX_REPORTED_ERRORS:
         lines.append(f"and {len(problems) - MAX_REPORTED_ERRORS} more")
     return "; ".join(lines)
+
+
+def _complaint(problem: ErrorDetails) -> str:
+    """Pydantic's words, which would be others for a dataclass than for a model."""
+    if problem["type"] == "unexpected_keyword_argument":
+        return "Extra inputs are not permitted"
+    return problem["msg"]

@@ -1,6 +1,6 @@
 """The job table. Every change of state is one conditional write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable, aws_error_code
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Submission
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Submission, UploadRef
 from zipjobs.jobs.model import iso_utc, utc_now
 from zipjobs.jobs.policy import Destination
 
@@ -31,6 +31,7 @@ _IS_NEW = "attribute_not_exists(jobId)"
 _IS_UNLEASED = f"{_IS_NEW} OR #status = :pending OR (#status = :running AND leaseUntil <= :now)"
 # An answer may get lost: whoever asks again finds the claim that it has made already.
 _IS_CLAIMABLE = f"{_IS_UNLEASED} OR (#status = :running AND leaseOwner = :owner)"
+_IS_RUNNING = "#status = :running"
 _IS_MINE = "#status = :running AND leaseOwner = :owner"
 
 
@@ -70,7 +71,7 @@ class JobStore:
         job = _job(answer.get("Item"))
         return job if job and job.expires_at > self._clock().timestamp() else None
 
-    def create(self, submission: Submission, destination: Destination, entries: int) -> None:
+    def create(self, submission: Submission, destination: Destination, entries: int | None) -> None:
         """Record a job that nobody has started, unless a worker was faster."""
         job = self._pending(submission)
         changes = _dump(job) | _destination(destination) | {"entriesTotal": entries}
@@ -107,7 +108,7 @@ class JobStore:
         wait = (job.lease_until or 0) - int(now.timestamp()) + 1
         raise JobBusy(f"Job {job.job_id} is being worked on.", retry_after_seconds=max(1, wait))
 
-    def describe(self, job: Job, destination: Destination, entries: int) -> Job:
+    def describe(self, job: Job, destination: Destination, entries: int | None) -> Job:
         """Record what the request turned out to ask for. Raises LeaseLost."""
         changes = _destination(destination) | {
             "entriesTotal": entries,
@@ -116,19 +117,26 @@ class JobStore:
         }
         return self._update_mine(job, changes)
 
-    def note_upload(self, job: Job, upload_id: str) -> None:
-        """Record the multipart upload, so that whoever outlives the worker can abort it."""
-        self._update_mine(job, {"uploadId": upload_id})
+    def note_uploads(self, job: Job, uploads: Sequence[UploadRef]) -> Job:
+        """Record multipart uploads, so that whoever outlives the worker can abort them."""
+        return self._update_mine(job, {"uploads": [_dump(upload) for upload in uploads]})
+
+    def note_plan(self, job: Job, segments: int, entries: int, source_bytes: int) -> Job:
+        """Record that the job's segments are planned. From now on they are the work."""
+        changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
+        return self._update_mine(job, changes)
 
     def note_progress(self, job: Job, entries: int, source_bytes: int) -> None:
         """Record how far the archive is. Raises LeaseLost."""
         self._update_mine(job, {"entriesDone": entries, "bytesDone": source_bytes})
 
-    def ready(self, job: Job, archive: ArchiveFacts, entries: int, source_bytes: int) -> Job:
-        """RUNNING → READY. Raises LeaseLost."""
+    def ready(
+        self, job: Job, archives: Sequence[ArchiveFacts], entries: int, source_bytes: int
+    ) -> Job:
+        """RUNNING → READY, by whoever finished it. Raises LeaseLost."""
         changes = {
             "status": Status.READY,
-            "archive": _dump(archive),
+            "archives": [_dump(archive) for archive in archives],
             "entriesTotal": entries,
             "entriesDone": entries,
             "bytesTotal": source_bytes,
@@ -138,7 +146,7 @@ class JobStore:
         return self._finish(job, changes)
 
     def fail(self, job: Job, error: JobError) -> Job:
-        """RUNNING → FAILED, by the worker that holds the lease. Raises LeaseLost."""
+        """RUNNING → FAILED. Raises LeaseLost."""
         return self._finish(job, self._failed(error))
 
     def give_up(self, submission: Submission) -> Job:
@@ -159,10 +167,11 @@ class JobStore:
             return job
         raise JobBusy(f"Job {submission.job_id} is being worked on.")
 
-    def release(self, job: Job, problem: str) -> None:
+    def release(self, job: Job, problem: str | None) -> None:
         """End the lease early, so that the next delivery need not wait; keep what went wrong."""
+        note = {"lastProblem": problem[:MAX_PROBLEM_CHARS]} if problem else {}
         try:
-            self._update_mine(job, {"leaseUntil": 0, "lastProblem": problem[:MAX_PROBLEM_CHARS]})
+            self._update_mine(job, {"leaseUntil": 0, **note})
         except LeaseLost:
             return
 
@@ -181,12 +190,19 @@ class JobStore:
         }
 
     def _finish(self, job: Job, changes: Mapping[str, Any]) -> Job:
-        """Give a job its end; one that this worker has given it already counts as success."""
+        """Give a job its end; one that this worker has given it already counts as success.
+
+        A planned job has many workers, who do the same; any of them may end it.
+        """
+        is_planned = job.segments is not None
+        condition = _IS_RUNNING if is_planned else _IS_MINE
+        owner = None if is_planned else job.lease_owner
         try:
-            return self._update(job.job_id, changes, _IS_MINE, owner=job.lease_owner)
+            return self._update(job.job_id, changes, condition, owner=owner)
         except _ConditionFailed as refused:
             done = refused.job
-            if done and done.lease_owner == job.lease_owner and done.status == changes["status"]:
+            is_ours = done and (is_planned or done.lease_owner == job.lease_owner)
+            if done and is_ours and (done.status == changes["status"] or is_planned):
                 return done
             raise LeaseLost(f"Job {job.job_id} was taken over by another worker.") from refused
 
@@ -263,7 +279,7 @@ def _destination(destination: Destination) -> dict[str, Any]:
     }
 
 
-def _dump(model: Job | JobError | ArchiveFacts) -> dict[str, Any]:
+def _dump(model: Job | JobError | ArchiveFacts | UploadRef) -> dict[str, Any]:
     return model.model_dump(by_alias=True, exclude_none=True)
 
 

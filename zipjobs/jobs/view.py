@@ -1,13 +1,27 @@
 """The job as ``GET /zip-jobs/{id}`` shows it."""
 
+from collections.abc import Sequence
+
 from zipjobs.jobs.events import Count, manifest_of
-from zipjobs.jobs.job import Job, JobError, ObjectRef, Status, Trigger
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
 from zipjobs.jobs.links import DownloadLink
 from zipjobs.jobs.model import Model, Timestamp
+from zipjobs.jobs.progress import Done
+
+
+class ArchiveView(ArchiveFacts):
+    """An archive of a READY job, with a link made for this answer."""
+
+    download_url: str
+    download_url_expires_at: Timestamp
 
 
 class JobView(Model):
-    """What a client learns of a job. The link is there when the job is READY, and only then."""
+    """What a client learns of a job. Archives and links are there when the job is READY.
+
+    ``target_key`` and ``download_url`` are those of the only archive; of several, ``archives``
+    tells.
+    """
 
     job_id: str
     status: Status
@@ -18,6 +32,7 @@ class JobView(Model):
     target_key: str | None
     entries: Count
     bytes: Count
+    archives: tuple[ArchiveView, ...]
     created_at: Timestamp
     updated_at: Timestamp
     download_url: str | None = None
@@ -25,7 +40,19 @@ class JobView(Model):
     error: JobError | None = None
 
     @classmethod
-    def of(cls, job: Job, link: DownloadLink | None) -> "JobView":
+    def of(
+        cls, job: Job, links: Sequence[DownloadLink] = (), done: Done | None = None
+    ) -> "JobView":
+        done = done or Done(job.entries_done, job.bytes_done)
+        archives = tuple(
+            ArchiveView(
+                **archive.model_dump(),
+                download_url=link.url,
+                download_url_expires_at=link.expires_at,
+            )
+            for archive, link in zip(job.archives, links, strict=False)
+        )
+        only = archives[0] if len(archives) == 1 else None
         return cls(
             job_id=job.job_id,
             status=job.status,
@@ -33,13 +60,14 @@ class JobView(Model):
             manifest=manifest_of(job),
             source_bucket=job.source_bucket,
             target_bucket=job.target_bucket,
-            target_key=job.target_key,
-            entries=Count(done=job.entries_done, total=job.entries_total),
-            bytes=Count(done=job.bytes_done, total=job.bytes_total),
+            target_key=job.target_key if len(archives) <= 1 else None,
+            entries=Count(done=done.entries, total=job.entries_total),
+            bytes=Count(done=done.source_bytes, total=job.bytes_total),
+            archives=archives,
             created_at=job.created_at,
             updated_at=job.updated_at,
-            download_url=link.url if link else None,
-            download_url_expires_at=link.expires_at if link else None,
+            download_url=only.download_url if only else None,
+            download_url_expires_at=only.download_url_expires_at if only else None,
             error=job.error,
         )
 

@@ -40,7 +40,16 @@ def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
         "targetKey": "zips/job-1.zip",
         "entries": {"done": 2, "total": 2},
         "bytes": {"done": 10, "total": 10},
-        "archive": {"size": 200, "crc32": "0badcafe", "etag": '"e"', "copiedBytes": 0},
+        "archives": [
+            {
+                "key": "zips/job-1.zip",
+                "entries": 2,
+                "size": 200,
+                "crc32": "0badcafe",
+                "etag": '"e"',
+                "copiedBytes": 0,
+            }
+        ],
         "durations": {"queuedSeconds": 1.0, "runningSeconds": 2.5},
         "createdAt": "2026-11-23T12:00:00.000Z",
         "finishedAt": "2026-11-23T12:00:03.500Z",
@@ -54,7 +63,7 @@ def test_a_failed_job_says_why_and_from_which_manifest_it_came() -> None:
         status=Status.FAILED,
         trigger=Trigger.MANIFEST,
         request=manifest,
-        archive=None,
+        archives=(),
         error=JobError(code="SOURCE_NOT_FOUND", message="s3://src/a does not exist."),
     )
     bus = Bus()

@@ -6,7 +6,7 @@ import pytest
 from botocore.config import Config
 
 from tests.builders import ready_job
-from zipjobs.jobs.job import ObjectRef, Trigger
+from zipjobs.jobs.job import ArchiveFacts, ObjectRef, Trigger
 from zipjobs.jobs.links import DownloadLinks, content_disposition, file_name
 from zipjobs.wiring import S3_CONFIG
 
@@ -25,7 +25,7 @@ def links(ttl_seconds: int, region: str = "us-east-1") -> DownloadLinks:
 
 
 def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
-    link = links(3600).mint(ready_job())
+    (link,) = links(3600).mint(ready_job())
     query = parse_qs(urlsplit(link.url).query)
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Expires"] == ["3600"]
@@ -36,14 +36,27 @@ def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1"])
 def test_a_link_names_the_host_of_its_region(region: str) -> None:
     """The global host redirects, and the signature is not for where it redirects to."""
-    host = urlsplit(links(3600, region).mint(ready_job()).url).netloc
+    host = urlsplit(links(3600, region).mint(ready_job())[0].url).netloc
     assert host in (f"dst.s3.{region}.amazonaws.com", "dst.s3.amazonaws.com")
     assert region in host or region == "us-east-1"
 
 
 def test_no_link_outlives_what_s3_allows() -> None:
-    query = parse_qs(urlsplit(links(10**9).mint(ready_job()).url).query)
+    query = parse_qs(urlsplit(links(10**9).mint(ready_job())[0].url).query)
     assert query["X-Amz-Expires"] == ["604800"]
+
+
+def test_each_of_several_archives_has_a_link_and_a_name() -> None:
+    several = tuple(
+        ArchiveFacts(key=f"zips/job-1-00{n}.zip", entries=1, size=9, crc32="0" * 8, etag='"e"')
+        for n in (1, 2)
+    )
+    minted = links(3600).mint(ready_job(archives=several))
+    assert [urlsplit(link.url).path for link in minted] == [
+        "/zips/job-1-001.zip",
+        "/zips/job-1-002.zip",
+    ]
+    assert "job-1-002.zip" in minted[1].url.split("response-content-disposition")[1]
 
 
 def test_a_zip_is_called_as_its_manifest_or_as_its_key() -> None:

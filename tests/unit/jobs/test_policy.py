@@ -2,7 +2,7 @@ import pytest
 
 from zipjobs.errors import NotAllowed
 from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.request import JobRequest
+from zipjobs.jobs.request import JobRequest, RequestedEntry
 
 POLICY = Policy(
     source_bucket="src",
@@ -30,6 +30,13 @@ def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
     [
         JobRequest(keys=("a.pdf",), source_bucket="other"),
         JobRequest(keys=("public/a.pdf", "private/b.pdf"), source_bucket="shared"),
+        JobRequest(entries=(RequestedEntry("a.pdf"), RequestedEntry("a.pdf", "other"))),
+        JobRequest(entries=(RequestedEntry("private/b.pdf"),), source_bucket="shared"),
+        JobRequest(prefix="", source_bucket="shared"),
+        JobRequest(prefix="pub", source_bucket="shared"),
+        JobRequest(prefix="a/", source_bucket="other"),
+        JobRequest(entries_from="s3://other/list.jsonl"),
+        JobRequest(entries_from="s3://shared/private/list.jsonl"),
         JobRequest(keys=("a.pdf",), target_bucket="src"),
         JobRequest(keys=("a.pdf",), target_prefix=""),
         JobRequest(keys=("a.pdf",), target_prefix="zipsy/"),
@@ -41,9 +48,23 @@ def test_what_is_not_on_the_allow_list_is_refused(request_: JobRequest) -> None:
         POLICY.resolve(request_, "job-1")
 
 
-def test_a_place_below_a_listed_prefix_is_allowed() -> None:
-    request = JobRequest(keys=("public/a.pdf",), source_bucket="shared")
-    assert POLICY.resolve(request, "job-1").source_bucket == "shared"
+@pytest.mark.parametrize(
+    "request_",
+    [
+        JobRequest(keys=("public/a.pdf",), source_bucket="shared"),
+        JobRequest(entries=(RequestedEntry("public/a.pdf"),), source_bucket="shared"),
+        JobRequest(prefix="public/", source_bucket="shared"),
+        JobRequest(prefix="public/q3", source_bucket="shared"),
+        JobRequest(entries_from="s3://shared/public/list.jsonl", source_bucket="shared"),
+    ],
+)
+def test_a_place_below_a_listed_prefix_is_allowed(request_: JobRequest) -> None:
+    assert POLICY.resolve(request_, "job-1").source_bucket == "shared"
+
+
+def test_one_request_may_read_from_several_allowed_buckets() -> None:
+    entries = (RequestedEntry("a.pdf"), RequestedEntry("public/a.pdf", "shared"))
+    assert POLICY.resolve(JobRequest(entries=entries), "job-1").source_bucket == "src"
 
 
 def test_a_location_is_a_bucket_or_a_bucket_with_a_prefix() -> None:

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidRequest
-from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, parse_request
+from zipjobs.jobs.request import (
+    MAX_REQUEST_BYTES,
+    Compression,
+    JobRequest,
+    RequestedEntry,
+    parse_request,
+)
 
 
 def parse(content: Any) -> JobRequest:
@@ -26,6 +32,41 @@ def test_every_field_is_taken() -> None:
     assert request.target_prefix == "zips/"
 
 
+def test_entries_say_more_than_keys() -> None:
+    request = parse(
+        {"entries": [{"key": "a"}, {"key": "b", "bucket": "src", "name": "c", "versionId": "v"}]}
+    )
+    assert request.entries == (
+        RequestedEntry(key="a"),
+        RequestedEntry(key="b", bucket="src", name="c", version_id="v"),
+    )
+
+
+def test_a_prefix_may_be_the_whole_bucket() -> None:
+    request = parse({"prefix": "", "include": ["**/*.pdf"], "exclude": ["drafts/**"]})
+    assert (request.prefix, request.include) == ("", ("**/*.pdf",))
+    assert request.exclude == ("drafts/**",)
+
+
+def test_the_number_of_entries_is_known_if_the_request_lists_them() -> None:
+    assert parse({"keys": ["a", "b"]}).count == 2
+    assert parse({"entries": [{"key": "a"}]}).count == 1
+    assert parse({"prefix": "a/"}).count is None
+    assert parse({"entriesFrom": "s3://src/list"}).count is None
+
+
+def test_an_archive_may_be_limited_from_64_mib_to_what_s3_takes() -> None:
+    for limit in (67_108_864, 53_687_091_200_000):
+        assert parse({"keys": ["a"], "maxArchiveBytes": limit}).max_archive_bytes == limit
+
+
+def test_members_are_stored_unless_asked_otherwise() -> None:
+    assert parse({"keys": ["a"]}).compression is Compression.STORE
+    assert parse({"keys": ["a"], "compression": "deflate"}).compression is Compression.DEFLATE
+    with pytest.raises(InvalidRequest, match="compression"):
+        parse({"keys": ["a"], "compression": "zip"})
+
+
 def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
     assert parse_request(b'\xef\xbb\xbf{"keys":["a"]}').keys == ("a",)
 
@@ -33,7 +74,9 @@ def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ({}, "keys: Field required"),
+        ({}, "exactly one of keys, entries, prefix, entriesFrom; the request has none"),
+        ({"keys": ["a"], "prefix": ""}, "the request has keys and prefix"),
+        ({"entries": [{"key": "a"}], "entriesFrom": "s3://src/a"}, "has entries and entriesFrom"),
         ({"keys": []}, "keys: "),
         ({"keys": [""]}, "keys.0: "),
         ({"keys": ["a" * 1025]}, "keys.0: "),
@@ -41,6 +84,23 @@ def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
         ({"keys": "a.pdf"}, "keys: "),
         ({"keys": ["a"], "sourcebucket": "src"}, "sourcebucket: Extra inputs"),
         ({"keys": ["a"], "sourceBucket": "x"}, "sourceBucket: "),
+        ({"entries": []}, "entries: "),
+        ({"entries": [{"name": "a"}]}, "entries.0.key: Field required"),
+        ({"entries": [{"key": "a", "name": ""}]}, "entries.0.name: "),
+        ({"entries": [{"key": "a", "name": "a" * 1025}]}, "entries.0.name: "),
+        ({"entries": [{"key": "a", "size": 1}]}, "entries.0.size: "),
+        ({"prefix": "a" * 1025}, "prefix: "),
+        ({"prefix": "a", "include": ["[z-a]"]}, "include.0: .*z-a runs backwards"),
+        ({"prefix": "a", "exclude": [""]}, "exclude.0: "),
+        ({"prefix": "a", "exclude": ["*"] * 101}, "exclude: "),
+        ({"keys": ["a"], "include": ["*"]}, "among the keys below a prefix"),
+        ({"entriesFrom": "s3://src/a", "exclude": ["*"]}, "among the keys below a prefix"),
+        ({"entriesFrom": "https://src/a"}, "entriesFrom: .*s3://bucket/key"),
+        ({"entriesFrom": "s3://src/"}, "entriesFrom: .*s3://bucket/key"),
+        ({"entriesFrom": "s3:///a"}, "entriesFrom: .*s3://bucket/key"),
+        ({"keys": ["a"], "maxArchiveBytes": 67_108_863}, "maxArchiveBytes: "),
+        ({"keys": ["a"], "maxArchiveBytes": 53_687_091_200_001}, "maxArchiveBytes: "),
+        ({"keys": ["a"], "maxArchiveBytes": "67108864"}, "maxArchiveBytes: "),
         ([], "Input should be an object"),
     ],
 )
@@ -75,9 +135,27 @@ def test_nothing_but_our_own_error_comes_out(body: bytes) -> None:
         return
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=50), min_size=1))
-def test_a_request_survives_being_written_and_read(keys: list[str]) -> None:
-    request = parse({"keys": keys})
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=50)
+WAYS = st.one_of(
+    st.fixed_dictionaries({"keys": st.lists(TEXT, min_size=1)}),
+    st.fixed_dictionaries(
+        {
+            "entries": st.lists(
+                st.fixed_dictionaries({"key": TEXT}, optional={"name": TEXT, "versionId": TEXT}),
+                min_size=1,
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {"prefix": TEXT}, optional={"include": st.lists(st.sampled_from(["*", "a[b]"]))}
+    ),
+    st.fixed_dictionaries({"entriesFrom": TEXT.map("s3://src/".__add__)}),
+)
+
+
+@given(WAYS)
+def test_a_request_survives_being_written_and_read(content: Any) -> None:
+    request = parse(content)
     assert parse_request(request.model_dump_json(by_alias=True, exclude_none=True).encode()) == (
         request
     )

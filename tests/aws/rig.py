@@ -1,0 +1,105 @@
+"""A runner on moto with all of its collaborators in reach."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.builders import submission
+from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.plan import Share
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.errors import ServiceUnavailable
+from zipjobs.jobs.job import Job, ObjectRef, Submission
+from zipjobs.jobs.lists import SourceLists
+from zipjobs.jobs.policy import Location, Policy
+from zipjobs.jobs.progress import SegmentProgress
+from zipjobs.jobs.requests import RequestReader
+from zipjobs.jobs.store import JobStore
+from zipjobs.running.endings import give_up
+from zipjobs.running.runner import Adapters, JobRunner
+from zipjobs.running.work import WorkStore
+from zipjobs.wiring import BLOCKS_BYTES
+
+POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
+
+
+class Bus:
+    """Keeps published events; the first ``failures`` of them are refused."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.published: list[Job] = []
+        self._failures = failures
+
+    def publish(self, job: Job) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise ServiceUnavailable("the bus is down")
+        self.published.append(job)
+
+
+class Queue:
+    """Keeps the segments that were sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Submission] = []
+
+    def send_segments(self, submission: Submission, segments: range) -> None:
+        self.sent += [submission.model_copy(update={"segment": number}) for number in segments]
+
+
+class Rig:
+    """Runs messages, one at a time. ``share`` and ``options`` are those of its workers."""
+
+    def __init__(
+        self,
+        s3: Any,
+        dynamodb: Any,
+        store: JobStore,
+        bus: Bus,
+        reader: ObjectReader,
+        sender: PartSender,
+        share: Share | None = None,
+        options: EngineOptions | None = None,
+    ) -> None:
+        self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
+        self.share, self.options = share or Share(), options or EngineOptions()
+        self.writer = ArchiveWriter(s3, sender)
+        self.work = WorkStore(s3, "manifests", "work/")
+        self.progress = SegmentProgress(dynamodb, "jobs")
+        self.queue = Queue()
+
+    def runner(self, reader: ObjectReader | None = None) -> JobRunner:
+        adapters = Adapters(
+            store=self.store,
+            progress=self.progress,
+            requests=RequestReader(self.s3),
+            lists=SourceLists(self.s3, POLICY),
+            policy=POLICY,
+            queue=self.queue,  # type: ignore[arg-type]
+            work=self.work,
+            reader=reader or self.reader,
+            writer=self.writer,
+            events=self.bus,  # type: ignore[arg-type]
+            blocks=BlockPool(BLOCKS_BYTES),
+        )
+        return JobRunner(adapters, self.options, self.share)
+
+    def run(self, message: Submission, lease: timedelta = timedelta(minutes=15)) -> Job:
+        job = self.runner().run(message, datetime.now(UTC) + lease)
+        assert job is not None
+        return job
+
+    def give_up(self, message: Submission) -> Job:
+        return give_up(message, self.store, self.writer, self.work, self.bus)  # type: ignore[arg-type]
+
+    def request(self, content: Any) -> Submission:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.s3.put_object(Bucket="manifests", Key="requests/job-1.json", Body=body)
+        return submission(request=ObjectRef(bucket="manifests", key="requests/job-1.json"))
+
+    def working_objects(self) -> list[str]:
+        found = self.s3.list_objects_v2(Bucket="manifests", Prefix="work/").get("Contents", [])
+        return [one["Key"] for one in found]

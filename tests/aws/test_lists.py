@@ -1,0 +1,296 @@
+"""What to zip, read from requests, listings and lists, on moto."""
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from zipjobs.errors import (
+    InvalidManifest,
+    InvalidRequest,
+    NotAllowed,
+    ServiceUnavailable,
+    SourceForbidden,
+    SourceNotFound,
+)
+from zipjobs.jobs.lists import Listed, SourceLists
+from zipjobs.jobs.policy import Location, Policy
+from zipjobs.jobs.request import JobRequest, RequestedEntry
+
+POLICY = Policy(
+    *("src", "dst", "zips/"),
+    allowed_sources=(Location("src"), Location("shared", "public/")),
+    allowed_targets=(Location("dst", "zips/"),),
+)
+Put = Callable[[str, bytes], str]
+
+
+class Rig:
+    """Reads lists that it has put where the request says they are."""
+
+    def __init__(self, s3: Any, put: Put) -> None:
+        self.put = put
+        self.lists = SourceLists(s3, POLICY)
+
+    def read(self, **request: Any) -> list[Listed]:
+        return list(self.lists.read(JobRequest(**request), "src"))
+
+    def read_list(self, body: bytes | str) -> list[Listed]:
+        self.put("list", body if isinstance(body, bytes) else body.encode())
+        return self.read(entries_from="s3://src/list")
+
+    def keys_below(self, prefix: str, **globs: tuple[str, ...]) -> list[str]:
+        return [listed.key for listed in self.read(prefix=prefix, **globs)]
+
+    def read_inventory(self, schema: str, *files: str, **manifest: Any) -> list[Listed]:
+        for number, rows in enumerate(files):
+            self.put(f"inv/data/{number}.csv.gz", gzip.compress(rows.encode()))
+        content = {
+            "sourceBucket": "src",
+            "destinationBucket": "arn:aws:s3:::src",
+            "version": "2016-11-30",
+            "creationTimestamp": "1514944800000",
+            "fileFormat": "CSV",
+            "fileSchema": schema,
+            "files": [
+                {"key": f"inv/data/{number}.csv.gz", "size": 1, "MD5checksum": "f1"}
+                for number in range(len(files))
+            ],
+            **manifest,
+        }
+        self.put("inv/2026-11-06T21-32Z/manifest.json", json.dumps(content).encode())
+        return self.read(entries_from="s3://src/inv/2026-11-06T21-32Z/manifest.json")
+
+
+@pytest.fixture
+def rig(s3: Any, put: Put) -> Rig:
+    return Rig(s3, put)
+
+
+def test_keys_and_entries_come_as_the_request_has_them(rig: Rig) -> None:
+    assert rig.read(keys=("b", "a")) == [Listed("src", "b"), Listed("src", "a")]
+    assert rig.read(
+        entries=(RequestedEntry("a"), RequestedEntry("b", "shared", "c/d.pdf", "v1"))
+    ) == [Listed("src", "a"), Listed("shared", "b", "v1", "c/d.pdf")]
+
+
+class TestPrefix:
+    def test_a_listing_gives_size_and_etag(self, rig: Rig) -> None:
+        etag = rig.put("q3/ä b+c%41.pdf", b"12345")
+        rig.put("q4/a.pdf", b"1")
+        assert rig.read(prefix="q3/") == [Listed("src", "q3/ä b+c%41.pdf", size=5, etag=etag)]
+        assert etag.startswith('"')
+
+    def test_globs_see_the_key_below_the_prefix(self, rig: Rig) -> None:
+        for key in ("q3/a.pdf", "q3/a.txt", "q3/x/b.pdf", "q3/x/draft.pdf", "q3/x/y/c.pdf"):
+            rig.put(key, b"1")
+        assert rig.keys_below("q3/", include=("*.pdf",)) == ["q3/a.pdf"]
+        assert rig.keys_below("q3/", include=("*/*.pdf", "*.txt"), exclude=("**/draft*",)) == [
+            "q3/a.txt",
+            "q3/x/b.pdf",
+        ]
+        assert rig.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
+
+    def test_markers_of_folders_are_left_out(self, rig: Rig) -> None:
+        rig.put("q3/", b"")
+        rig.put("q3/empty.pdf", b"")
+        rig.put("q3/odd/", b"bytes")
+        assert rig.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
+
+    def test_a_listing_has_many_pages(self, rig: Rig, s3: Any) -> None:
+        s3.meta.events.register(
+            "before-parameter-build.s3.ListObjectsV2",
+            lambda params, **_: params.update(MaxKeys=2),
+        )
+        for number in range(5):
+            rig.put(f"many/{number}", b"")
+        assert rig.keys_below("many/") == [f"many/{number}" for number in range(5)]
+
+    def test_a_prefix_without_matches_is_no_archive(self, rig: Rig) -> None:
+        with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
+            rig.read(prefix="none/")
+        rig.put("q3/a.pdf", b"1")
+        with pytest.raises(InvalidRequest, match="nothing matched: .*include and exclude"):
+            rig.read(prefix="q3/", include=("*.txt",))
+
+    def test_a_bucket_that_does_not_exist_is_named(self, rig: Rig) -> None:
+        with pytest.raises(SourceNotFound, match="s3://nowhere/a"):
+            list(rig.lists.read(JobRequest(prefix="a"), "nowhere"))
+
+
+class TestList:
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    def test_json_lines(self, rig: Rig, pack: Callable[[bytes], bytes]) -> None:
+        rows = (
+            '\ufeff{"key": "a"}\r\n\n  \n'
+            '{"bucket": "shared", "key": "public/b", "name": "c/d", "versionId": "v"}\n'
+            '{"key": "ä", "size": 5, "etag": "abc"}\n{"key": "e", "etag": "\\"abc\\""}'
+        )
+        assert rig.read_list(pack(rows.encode())) == [
+            Listed("src", "a"),
+            Listed("shared", "public/b", "v", "c/d"),
+            Listed("src", "ä", size=5, etag='"abc"'),
+            Listed("src", "e", etag='"abc"'),
+        ]
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    def test_csv(self, rig: Rig, pack: Callable[[bytes], bytes]) -> None:
+        rows = '\ufeff\nsrc,a+b%20c,5\r\n \r\nshared,"public/x,""y""\nz",6,"""abc"""\nsrc,d,,\n'
+        assert rig.read_list(pack(rows.encode())) == [
+            Listed("src", "a+b%20c", size=5),
+            Listed("shared", 'public/x,"y"\nz', size=6, etag='"abc"'),
+            Listed("src", "d"),
+        ]
+
+    def test_gzip_may_come_in_several_pieces(self, rig: Rig) -> None:
+        packed = gzip.compress(b'{"key": "a"}\n{"k') + gzip.compress(b'ey": "b"}\n')
+        assert [listed.key for listed in rig.read_list(packed)] == ["a", "b"]
+
+    def test_a_list_of_many_ranges_is_read_in_its_order(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("zipjobs.jobs.objectfile.RANGE_BYTES", 1000)
+        rows = "".join(f'{{"key": "{number}"}}\n' for number in range(1000))
+        assert [listed.key for listed in rig.read_list(rows)] == [str(n) for n in range(1000)]
+
+    @pytest.mark.parametrize(
+        ("body", "complaint"),
+        [
+            (b'{"key": "a"}\n\n{"key": ""}', "line 3: key: "),
+            (b'{"key": "a"}\n{"name": "a"}', "line 2: key: Field required"),
+            (b'{"key": "a"}\nsrc,b,1', "line 2: Invalid JSON: .* column 1$"),
+            (b'{"key": "a"', "line 1: Invalid JSON"),
+            (b'{"keys": ["a"]}', "line 1: key: Field required; keys: Extra inputs"),
+            (b'["a"]', "line 1: Input should be"),
+            (b'{"key": "a", "size": "5"}', "line 1: size: "),
+            (b'{"key": "a", "size": -1}', "line 1: size: "),
+            (b'{"key": "\xff"}', "line 1: Invalid JSON"),
+            (b'{"key": "a"}\n' + b" " * 70_000, "line 2: it has more than 65,536 bytes"),
+            (b"src,a,5\nsrc,b", "line 2: bucket,key,size.* 2 fields"),
+            (b"src,a,5\nsrc,b,five", "line 2: size: "),
+            (b"src,a,5\n,b,5", "line 2: bucket: "),
+            (b"src,,5", "line 1: key: "),
+            (b'src,"a,5', "line 1: it is not CSV"),
+            (b'src,"a"b,5', "line 1: it is not CSV"),
+            (b'src,"' + b"a\n" * 100_000, r"line \d+: it is not CSV: field larger"),
+            (b"src,a,5\nsrc,\xff,5", "line 2: it is not UTF-8"),
+            (gzip.compress(b'{"key": "a"}\n')[:-4], "line 2: the gzip data is damaged"),
+            (gzip.compress(b'{"key": "a"}\n') + b"more", "line 2: the gzip data is damaged"),
+            (gzip.compress(b'{"key": "a"}\n')[:10] + b"\xff" * 9, "line 1: the gzip data is dam"),
+        ],
+    )
+    def test_a_bad_line_is_named(self, rig: Rig, body: bytes, complaint: str) -> None:
+        with pytest.raises(InvalidManifest, match=f"^s3://src/list, {complaint}"):
+            rig.read_list(body)
+
+    @pytest.mark.parametrize("body", [b"", b"\n \n", gzip.compress(b"")])
+    def test_an_empty_list_is_no_archive(self, rig: Rig, body: bytes) -> None:
+        with pytest.raises(InvalidManifest, match="s3://src/list: nothing matched"):
+            rig.read_list(body)
+
+    def test_each_row_must_be_allowed(self, rig: Rig) -> None:
+        rows = rig.lists.read(JobRequest(entries_from="s3://src/list"), "src")
+        rig.put("list", b'{"key": "a"}\n{"bucket": "shared", "key": "private/b"}\n')
+        assert next(rows) == Listed("src", "a")
+        with pytest.raises(NotAllowed, match="^s3://src/list, line 2: shared/private/b is outside"):
+            next(rows)
+
+    def test_a_list_that_does_not_exist_is_named(self, rig: Rig) -> None:
+        with pytest.raises(SourceNotFound, match="s3://src/none does not exist"):
+            rig.read(entries_from="s3://src/none")
+
+
+class TestInventory:
+    SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
+
+    def test_the_rows_of_all_files(self, rig: Rig) -> None:
+        assert rig.read_inventory(
+            "Bucket, Key, Size",
+            '"src","a+b/c%C3%A4%2B.pdf","5"\n"src","folder/","0"\n',
+            "",
+            '"shared","public/d","6"\n',
+        ) == [Listed("src", "a b/cä+.pdf", size=5), Listed("shared", "public/d", size=6)]
+
+    def test_what_was_deleted_or_replaced_is_left_out(self, rig: Rig) -> None:
+        rows = (
+            '"src","a","v2","true","false","5","2026-11-06T21:32:00.000Z","abc"\n'
+            '"src","a","v1","false","false","4","2026-11-05T21:32:00.000Z","abd"\n'
+            '"src","b","v3","true","true","","2026-11-05T21:32:00.000Z",""\n'
+            '"src","c","null","true","false","6","2026-11-05T21:32:00.000Z","abe-2"\n'
+        )
+        assert rig.read_inventory(self.SCHEMA, rows) == [
+            Listed("src", "a", "v2", size=5, etag='"abc"'),
+            Listed("src", "c", size=6, etag='"abe-2"'),
+        ]
+
+    @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+    def test_only_csv_is_read(self, rig: Rig, file_format: str) -> None:
+        with pytest.raises(InvalidManifest, match=f"is {file_format}, and only CSV is read"):
+            rig.read_inventory("Bucket, Key", fileFormat=file_format)
+
+    def test_what_is_no_manifest_is_refused(self, rig: Rig) -> None:
+        rig.put("manifest.json", b'{"key": "a"}')
+        with pytest.raises(InvalidManifest, match=r"s3://src/manifest.json is no manifest.*files:"):
+            rig.read(entries_from="s3://src/manifest.json")
+
+    def test_a_schema_without_keys_is_refused(self, rig: Rig) -> None:
+        with pytest.raises(InvalidManifest, match="no Bucket or no Key"):
+            rig.read_inventory("Bucket, Size", "src,1\n")
+
+    @pytest.mark.parametrize(
+        ("row", "complaint"),
+        [
+            ('"src"', "line 2: fileSchema has 2 fields"),
+            ('"src",""', "line 2: key: "),
+            ('"src","%ff"', "line 2: Key: it is not URL-encoded UTF-8"),
+        ],
+    )
+    def test_a_bad_line_is_named_with_its_file(self, rig: Rig, row: str, complaint: str) -> None:
+        with pytest.raises(InvalidManifest, match=f"^s3://src/inv/data/0.csv.gz, {complaint}"):
+            rig.read_inventory("Bucket, Key", f'"src","a"\n{row}\n')
+
+    def test_an_inventory_of_nothing_is_no_archive(self, rig: Rig) -> None:
+        with pytest.raises(InvalidManifest, match="manifest.json: nothing matched"):
+            rig.read_inventory("Bucket, Key", "")
+
+    def test_data_files_and_rows_must_be_allowed(self, rig: Rig) -> None:
+        with pytest.raises(NotAllowed, match=r"manifest.json: other/inv/data/0.csv.gz is outside"):
+            rig.read_inventory("Bucket, Key", "src,a\n", destinationBucket="arn:aws:s3:::other")
+        with pytest.raises(NotAllowed, match=r"0.csv.gz, line 2: shared/b is outside"):
+            rig.read_inventory("Bucket, Key", "src,a\nshared,b\n")
+
+    def test_a_data_file_that_is_gone_is_named(self, rig: Rig) -> None:
+        with pytest.raises(SourceNotFound, match="s3://src/gone.csv.gz"):
+            rig.read_inventory("Bucket, Key", files=[{"key": "gone.csv.gz"}])
+
+
+class Refusing:
+    """An S3 client that answers every call with ``code``."""
+
+    def __init__(self, code: str) -> None:
+        self._error = ClientError({"Error": {"Code": code}}, "GetObject")
+
+    def get_object(self, **_: Any) -> Any:
+        raise self._error
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        raise self._error
+        yield
+
+
+@pytest.mark.parametrize("request_", [{"prefix": "a/"}, {"entries_from": "s3://src/a/list"}])
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDenied", SourceForbidden), ("SlowDown", ServiceUnavailable)]
+)
+def test_what_s3_refuses_is_an_error_by_its_code(
+    request_: dict[str, Any], code: str, error: type[Exception]
+) -> None:
+    lists = SourceLists(Refusing(code), POLICY)  # type: ignore[arg-type]
+    with pytest.raises(error, match="s3://src/a/"):
+        list(lists.read(JobRequest(**request_), "src"))

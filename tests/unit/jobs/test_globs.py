@@ -1,0 +1,138 @@
+"""Globs, against their rules and against a plain matcher that tries every way."""
+
+from functools import cache
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from zipjobs.jobs.globs import matcher
+
+
+def matches(glob: str, path: str) -> bool:
+    return matcher([glob], [])(path)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        ("a.pdf", "a.pdf"),
+        ("*.pdf", "a.pdf"),
+        ("*.pdf", ".pdf"),
+        ("*", "line\nbreak"),
+        ("?.pdf", "ä.pdf"),
+        ("*/*.pdf", "q3/a.pdf"),
+        ("**", ""),
+        ("**", "a/b/c.pdf"),
+        ("**.pdf", "a/b/c.pdf"),
+        ("**/*.pdf", "c.pdf"),
+        ("**/*.pdf", "a/b/c.pdf"),
+        ("a/**/c.pdf", "a/c.pdf"),
+        ("a/**/c.pdf", "a/b/b/c.pdf"),
+        ("a/**/**/c.pdf", "a/c.pdf"),
+        ("a/**", "a/b/c.pdf"),
+        ("a**/c.pdf", "a1/b/c.pdf"),
+        ("[abc].pdf", "b.pdf"),
+        ("[a-c0-9].pdf", "7.pdf"),
+        ("[!a-c].pdf", "d.pdf"),
+        ("[]].pdf", "].pdf"),
+        ("[!]].pdf", "a.pdf"),
+        ("[*].pdf", "*.pdf"),
+        ("[a-].pdf", "-.pdf"),
+        ("[a.pdf", "[a.pdf"),
+        ("[].pdf", "[].pdf"),
+        ("[!].pdf", "[!].pdf"),
+        (r"a\*(1)+^$.pdf", r"a\b(1)+^$.pdf"),
+    ],
+)
+def test_a_glob_matches(glob: str, path: str) -> None:
+    assert matches(glob, path)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        ("a.pdf", "a.pdf2"),
+        ("a.pdf", "b/a.pdf"),
+        ("a.pdf", "a.pdf\n"),
+        ("*.pdf", "a/b.pdf"),
+        ("*.pdf", "a.PDF"),
+        ("*.pdf", "axpdf"),
+        ("?.pdf", "/.pdf"),
+        ("?.pdf", ".pdf"),
+        ("**/c.pdf", "abc.pdf"),
+        ("a/**/c.pdf", "a/bc.pdf"),
+        ("[abc].pdf", "d.pdf"),
+        ("[!a].pdf", "/.pdf"),
+        ("[+-0].pdf", "/.pdf"),
+        ("", "a"),
+    ],
+)
+def test_a_glob_does_not_match(glob: str, path: str) -> None:
+    assert not matches(glob, path)
+
+
+def test_what_is_excluded_is_out_even_if_it_is_included() -> None:
+    wanted = matcher(["*.pdf", "*.txt"], ["draft*"])
+    paths = ["a.pdf", "b.txt", "c.doc", "draft.pdf"]
+    assert [path for path in paths if wanted(path)] == ["a.pdf", "b.txt"]
+
+
+def test_without_include_everything_is_in_but_what_is_excluded() -> None:
+    assert matcher([], [])("any/thing")
+    assert not matcher([], ["any/**"])("any/thing")
+
+
+def test_a_range_that_runs_backwards_is_refused() -> None:
+    with pytest.raises(ValueError, match="z-a runs backwards"):
+        matcher(["[z-a]"], [])
+
+
+@pytest.mark.parametrize("glob", ["*a" * 40 + "c", "**a" * 40 + "c", "**/*a" * 40 + "c"])
+def test_no_glob_takes_for_ever(glob: str) -> None:
+    assert not matches(glob, "a" * 1023 + "b")
+    assert not matches(glob, "a/" * 511 + "ab")
+
+
+def reference(glob: str, path: str) -> bool:
+    """The rules for literals, ``?``, ``*``, ``**`` and ``**/``, by trying every way."""
+
+    @cache
+    def fits(g: int, p: int) -> bool:
+        at_component = g == 0 or glob[g - 1] == "/"
+        if g == len(glob):
+            return p == len(path)
+        if at_component and glob.startswith("**/", g):
+            starts = [i + 1 for i in range(p, len(path)) if path[i] == "/"]
+            return any(fits(g + 3, start) for start in [p, *starts])
+        if glob.startswith("**", g):
+            after = g + 2
+            while glob.startswith("*", after):
+                after += 1
+            return any(fits(after, q) for q in range(p, len(path) + 1))
+        if glob[g] == "*":
+            stop = path.find("/", p)
+            return any(fits(g + 1, q) for q in range(p, (len(path) if stop < 0 else stop) + 1))
+        if p == len(path):
+            return False
+        return (path[p] == glob[g] or (glob[g] == "?" and path[p] != "/")) and fits(g + 1, p + 1)
+
+    return fits(0, 0)
+
+
+PIECES = st.sampled_from(["a", "b", "/", "?", "*", "**", "**/", "/**/", "*a", "/a"])
+
+
+@given(st.lists(PIECES, max_size=9).map("".join), st.text("ab/", max_size=14))
+@example("**a*b", "abaab")
+@example("**/a*b/**/b", "a/ab/b/ab/b")
+def test_a_match_is_found_wherever_there_is_one(glob: str, path: str) -> None:
+    assert matches(glob, path) == reference(glob, path)
+
+
+@given(st.text("[]!-a/z^\\*", max_size=12), st.text(max_size=5))
+def test_any_text_is_a_glob_or_is_refused(glob: str, path: str) -> None:
+    try:
+        matches(glob, path)
+    except ValueError:
+        return

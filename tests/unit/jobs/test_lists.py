@@ -1,0 +1,137 @@
+"""Lists as they stream: their memory, and what happens when reading breaks off."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import re
+import tracemalloc
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from botocore.exceptions import ClientError, ResponseStreamingError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zipjobs.errors import ServiceUnavailable, SourceChanged
+from zipjobs.jobs.lists import SourceLists
+from zipjobs.jobs.objectfile import ATTEMPTS, RANGE_BYTES
+from zipjobs.jobs.policy import Location, Policy
+from zipjobs.jobs.request import JobRequest
+from zipjobs.jobs.rows import Lines, inventory_rows
+
+POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
+REQUEST = JobRequest(entries_from="s3://src/list")
+MIB = 1024 * 1024
+
+
+class Breaking(io.BytesIO):
+    """A body whose connection breaks."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ResponseStreamingError(error="connection broken")
+
+
+class OneObject:
+    """S3 with one object; the first ``breaks`` of all bodies break off."""
+
+    def __init__(self, content: bytes, breaks: int = 0) -> None:
+        self.content = content
+        self.ranges: list[str] = []
+        self._breaks = breaks
+
+    def get_object(self, *, Range: str, IfMatch: str | None = None, **_: Any) -> Any:  # noqa: N803
+        etag = f'"{hashlib.md5(self.content).hexdigest()}"'
+        if IfMatch not in (None, etag):
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+        self.ranges.append(Range)
+        first, last = map(int, re.findall(r"\d+", Range))
+        body = io.BytesIO(self.content[first : last + 1])
+        if self._breaks:
+            self._breaks -= 1
+            body = Breaking()
+        return {
+            "Body": body,
+            "ETag": etag,
+            "ContentRange": f"bytes {first}-{last}/{len(self.content)}",
+        }
+
+
+def lists_of(s3: OneObject) -> SourceLists:
+    return SourceLists(s3, POLICY)  # type: ignore[arg-type]
+
+
+def many_rows(count: int) -> bytes:
+    """JSON Lines that gzip cannot make much smaller."""
+    keys = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(count))
+    return b"".join(json.dumps({"key": key, "size": 1}).encode() + b"\n" for key in keys)
+
+
+KEYS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=50), min_size=1)
+
+
+@given(KEYS)
+def test_any_key_comes_through_csv(keys: list[str]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(["src", key, 5] for key in keys)
+    s3 = OneObject(text.getvalue().encode())
+    assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == keys
+
+
+@given(KEYS, st.booleans())
+def test_any_key_comes_through_json_lines(keys: list[str], ascii_only: bool) -> None:
+    rows = "\n".join(json.dumps({"key": key}, ensure_ascii=ascii_only) for key in keys)
+    s3 = OneObject(rows.encode())
+    assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == keys
+
+
+@given(KEYS)
+def test_any_key_comes_through_an_inventory(keys: list[str]) -> None:
+    rows = "".join(f'"src","{quote_plus(key + ".pdf")}"\n' for key in keys)
+    lines = Lines(OneObject(gzip.compress(rows.encode())), "src", "data.csv.gz")  # type: ignore[arg-type]
+    found = [row.key for row in inventory_rows(lines, ["Bucket", "Key"])]
+    assert found == [f"{key}.pdf" for key in keys]
+
+
+@pytest.mark.parametrize("pack", [bytes, lambda rows: gzip.compress(rows, 1)])
+def test_memory_does_not_grow_with_the_list(pack: Any) -> None:
+    rows = pack(many_rows(100_000))
+    assert len(rows) > 3 * MIB
+    lists = lists_of(OneObject(rows))
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in lists.read(REQUEST, "src"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 100_000
+    assert peak < 3 * MIB
+
+
+def test_a_list_is_asked_for_in_ranges_of_one_state() -> None:
+    s3 = OneObject(many_rows(30_000))
+    assert sum(1 for _ in lists_of(s3).read(REQUEST, "src")) == 30_000
+    assert s3.ranges[0] == f"bytes=0-{RANGE_BYTES - 1}"
+    assert len(s3.ranges) == -(-len(s3.content) // RANGE_BYTES)
+
+
+def test_a_range_that_breaks_off_is_asked_for_again() -> None:
+    s3 = OneObject(b'{"key": "a"}\n', breaks=ATTEMPTS - 1)
+    assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == ["a"]
+
+
+def test_a_list_that_keeps_breaking_off_is_tried_later() -> None:
+    s3 = OneObject(b'{"key": "a"}\n', breaks=ATTEMPTS)
+    with pytest.raises(ServiceUnavailable, match="s3://src/list broke off: .*connection broken"):
+        list(lists_of(s3).read(REQUEST, "src"))
+
+
+def test_a_list_that_is_replaced_while_it_is_read_is_an_error() -> None:
+    s3 = OneObject(many_rows(30_000))
+    listed = lists_of(s3).read(REQUEST, "src")
+    next(listed)
+    s3.content = many_rows(30_001)
+    with pytest.raises(SourceChanged, match="s3://src/list changed"):
+        list(listed)

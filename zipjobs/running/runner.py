@@ -1,0 +1,194 @@
+"""Runs one job, or one segment of one, from its message."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from zipjobs.archive.assembly import EngineOptions, Means
+from zipjobs.archive.engine import Load, build_archive
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.plan import Share
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.writer import ArchiveWriter, Target, Upload
+from zipjobs.errors import LeaseLost, PermanentError, TransientError
+from zipjobs.jobs.events import CompletionEvents
+from zipjobs.jobs.job import Job, JobError, Status, Submission, UploadRef
+from zipjobs.jobs.lists import SourceLists
+from zipjobs.jobs.policy import Destination, Policy
+from zipjobs.jobs.progress import SegmentProgress
+from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.request import Compression, JobRequest
+from zipjobs.jobs.requests import RequestReader
+from zipjobs.jobs.store import JobStore
+from zipjobs.running.endings import abort_uploads, clean_up, conclude, facts
+from zipjobs.running.entries import EntryList, named
+from zipjobs.running.planner import Planner
+from zipjobs.running.progress import ThrottledProgress
+from zipjobs.running.segments import SegmentRunner
+from zipjobs.running.work import WorkStore
+
+logger = logging.getLogger(__name__)
+
+FOUND_FOR_A_GUESS = 64
+"""So many sizes say enough of a list's to tell whether it is more than one worker's share."""
+
+
+class _TooMuch(Exception):
+    """The job turns out to be more than one worker's share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What a runner works with."""
+
+    store: JobStore
+    progress: SegmentProgress
+    requests: RequestReader
+    lists: SourceLists
+    policy: Policy
+    queue: JobQueue
+    work: WorkStore
+    reader: ObjectReader
+    writer: ArchiveWriter
+    events: CompletionEvents
+    blocks: BlockPool
+
+
+class JobRunner:
+    """Turns submissions into archives, records and events. ``share`` is one worker's."""
+
+    def __init__(self, adapters: Adapters, options: EngineOptions, share: Share) -> None:
+        a = adapters
+        self._a = adapters
+        self._options = options
+        self._share = share
+        self._planner = Planner(a.store, a.work, a.queue, a.reader, a.writer, share, options.sizing)
+        self._segments = SegmentRunner(a.store, a.progress, a.work, a.writer, a.events, self._means)
+
+    def run(self, submission: Submission, lease_until: datetime) -> Job | None:
+        """Bring a job to its end, or find it there, and see that its event went out.
+
+        A job that is more than one worker's share is planned, and its segments are sent; then it
+        is still RUNNING. Returns the job, None if its record is gone. Raises TransientError if the
+        message is to be tried again; the lease is given back then.
+        """
+        if submission.segment is not None:
+            return self._segments.run(submission)
+        job = self._a.store.claim(submission, str(uuid.uuid4()), lease_until)
+        if not job.is_final:
+            job = self._work(job, submission)
+        if job.status is Status.FAILED:
+            clean_up(job, self._a.writer, self._a.work)
+        if job.is_final:
+            conclude(job, self._a.store, self._a.events)
+        return job
+
+    def _work(self, job: Job, submission: Submission) -> Job:
+        logger.info("Job %s: started (%s)", job.job_id, job.trigger)
+        try:
+            if job.segments is None:
+                job = self._try(job)
+            if job.is_final:
+                return job
+            self._planner.hand_out(job, submission)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            self._release(job, str(error) or type(error).__name__)
+            raise
+        self._release(job, None)
+        return job
+
+    def _try(self, job: Job) -> Job:
+        try:
+            abort_uploads(job, self._a.writer)
+            request = self._a.requests.load(job.request)
+            destination = self._a.policy.resolve(request, job.job_id)
+            job = self._a.store.describe(job, destination, request.count)
+            listed = self._a.lists.read(request, destination.source_bucket)
+            with EntryList(named(listed)) as entries:
+                return self._make(job, request, entries, destination)
+        except PermanentError as error:
+            logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
+            return self._a.store.fail(job, JobError.of(error))
+
+    def _make(
+        self, job: Job, request: JobRequest, entries: EntryList, destination: Destination
+    ) -> Job:
+        """Make the archive, or a plan of it."""
+        deflate = request.compression is Compression.DEFLATE
+        watch = _Watch(self._share, None if deflate else entries.count)
+        try:
+            if request.max_archive_bytes is None:
+                if not deflate:
+                    watch.look(Load(entries.count, entries.known_bytes, 0))
+                return self._make_alone(job, entries, destination, deflate, watch)
+        except _TooMuch:
+            logger.info("Job %s: more than one worker's share", job.job_id)
+        try:
+            return self._planner.plan(job, entries, destination, request.max_archive_bytes)
+        except PermanentError:
+            self._a.work.clean(job.job_id)
+            raise
+
+    def _make_alone(
+        self,
+        job: Job,
+        entries: EntryList,
+        destination: Destination,
+        deflate: bool,
+        watch: Callable[[Load], None],
+    ) -> Job:
+        store, key = self._a.store, destination.target_key
+        target = Target(destination.target_bucket, key)
+        note = ThrottledProgress(
+            lambda done: store.note_progress(job, done.entries, done.source_bytes)
+        )
+
+        def created(upload_id: str) -> None:
+            store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
+
+        with self._a.writer.upload(target, created) as upload:
+            means = self._means(upload, note)
+            means = replace(means, options=replace(means.options, deflate=deflate))
+            archive = build_archive(entries, means, watch)
+        logger.info(
+            "Job %s: READY, %d entries, %d bytes of which S3 copied %d, at %s",
+            *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
+        )
+        return store.ready(job, facts([key], [archive]), archive.entries, archive.source_bytes)
+
+    def _means(self, upload: Upload, note: ThrottledProgress) -> Means:
+        return Means(self._a.reader, upload, self._a.blocks, self._options, note)
+
+    def _release(self, job: Job, problem: str | None) -> None:
+        """Let the next delivery begin at once; if that fails, it waits for the lease to end."""
+        try:
+            self._a.store.release(job, problem)
+        except TransientError:
+            logger.exception("Job %s: the lease could not be released", job.job_id)
+
+
+class _Watch:
+    """Ends a build that turns out to be two workers' shares, as soon as the first sizes tell."""
+
+    def __init__(self, share: Share, entries: int | None) -> None:
+        self._share = share
+        self._entries = entries
+
+    def __call__(self, load: Load) -> None:
+        if self._entries is not None and load.entries >= min(FOUND_FOR_A_GUESS, self._entries):
+            self.look(load)
+
+    def look(self, load: Load) -> None:
+        """Raises _TooMuch if what was found makes the whole list too much."""
+        assert self._entries is not None
+        scale = self._entries / max(1, load.entries) / 2
+        if self._share.is_full(
+            round(load.entries * scale),
+            round(load.read_bytes * scale),
+            round(load.copied_bytes * scale),
+        ):
+            raise _TooMuch

@@ -1,0 +1,188 @@
+"""What the workers of a planned job leave for each other, in S3: ``work/<job id>/…``.
+
+::
+
+    plan.json             archives, uploads, segments
+    entries/00000.jsonl   what segment 0 is made of
+    records/00000         its central directory records, once it has been made
+    built/00000.json      what S3 answered for its parts; the last thing that its maker writes
+"""
+
+import base64
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import TypeAdapter
+
+from zipjobs.archive.plan import Segment
+from zipjobs.archive.segment import BuiltSegment
+from zipjobs.archive.sizing import PartSizing
+from zipjobs.archive.source import Entry
+from zipjobs.archive.writer import UploadedPart
+from zipjobs.errors import ServiceUnavailable, aws_error_code
+from zipjobs.jobs.job import UploadRef
+from zipjobs.jobs.model import Model
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_DELETED = 1000
+"""Keys: "DeleteObjects" in the Amazon S3 API Reference."""
+
+
+class Plan(Model):
+    """How a job is made: ``uploads`` of its archives, in order, and their ``segments``."""
+
+    target_bucket: str
+    uploads: tuple[UploadRef, ...]
+    segments: tuple[Segment, ...]
+    sizing: PartSizing
+
+    def of_archive(self, archive: int) -> list[Segment]:
+        """The segments of an archive, in order."""
+        return [segment for segment in self.segments if segment.archive == archive]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    number: int
+    etag: str
+    crc32: int
+    length: int
+
+
+class _Built(Model):
+    """A ``BuiltSegment`` without its records."""
+
+    parts: tuple[_Part, ...]
+    tail: str
+    records_bytes: int
+    entries: int
+    source_bytes: int
+    copied_bytes: int
+
+
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+
+
+class WorkStore:
+    """Reads and writes working objects. Every method raises ServiceUnavailable."""
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def put_plan(self, job_id: str, plan: Plan) -> None:
+        self._put(job_id, "plan.json", plan.model_dump_json(by_alias=True).encode())
+
+    def plan(self, job_id: str) -> Plan | None:
+        """The plan, or None: it has been cleaned away, or was never made."""
+        data = self._get(job_id, "plan.json")
+        return Plan.model_validate_json(data) if data is not None else None
+
+    def put_entries(self, job_id: str, segment: int, entries: Iterable[Entry]) -> None:
+        lines = b"\n".join(_ENTRY.dump_json(entry) for entry in entries)
+        self._put(job_id, f"entries/{segment:05}.jsonl.gz", gzip.compress(lines, 1))
+
+    def entries(self, job_id: str, segment: int) -> list[Entry] | None:
+        data = self._get(job_id, f"entries/{segment:05}.jsonl.gz")
+        if data is None:
+            return None
+        return [_ENTRY.validate_json(line) for line in gzip.decompress(data).splitlines()]
+
+    def put_built(self, job_id: str, segment: int, built: BuiltSegment) -> None:
+        self._put(job_id, f"records/{segment:05}", built.records)
+        stored = _Built(
+            parts=tuple(
+                _Part(part.number, part.etag, part.crc32, length) for part, length in built.parts
+            ),
+            tail=base64.b64encode(built.tail).decode(),
+            records_bytes=len(built.records),
+            entries=built.entries,
+            source_bytes=built.source_bytes,
+            copied_bytes=built.copied_bytes,
+        )
+        self._put(job_id, f"built/{segment:05}.json", stored.model_dump_json().encode())
+
+    def built(self, job_id: str, segment: int) -> BuiltSegment | None:
+        """What is known of a segment that has been made, or None."""
+        data = self._get(job_id, f"built/{segment:05}.json")
+        if data is None:
+            return None
+        stored = _Built.model_validate_json(data)
+        return BuiltSegment(
+            parts=tuple((_uploaded(part), part.length) for part in stored.parts),
+            tail=base64.b64decode(stored.tail),
+            records_bytes=stored.records_bytes,
+            entries=stored.entries,
+            source_bytes=stored.source_bytes,
+            copied_bytes=stored.copied_bytes,
+        )
+
+    def count_built(self, job_id: str) -> int:
+        """How many segments have been made."""
+        return sum(1 for _ in self._keys(job_id, "built/"))
+
+    def records(self, job_id: str, segments: Sequence[int]) -> Iterator[bytes]:
+        """The central directory records of ``segments``, one segment's at a time."""
+        for segment in segments:
+            data = self._get(job_id, f"records/{segment:05}")
+            if data is None:
+                raise ServiceUnavailable(f"The records of segment {segment} are gone.")
+            yield data
+
+    def clean(self, job_id: str) -> None:
+        """Delete all that there is of a job."""
+        keys = list(self._keys(job_id, ""))
+        for start in range(0, len(keys), MAX_DELETED):
+            batch = keys[start : start + MAX_DELETED]
+            objects: Any = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
+            answer = self._call("delete_objects", Delete=objects)
+            if errors := answer.get("Errors"):
+                raise ServiceUnavailable(f"Working objects remain: {errors[0].get('Code')}")
+
+    def _key(self, job_id: str, name: str) -> str:
+        return f"{self._prefix}{job_id}/{name}"
+
+    def _put(self, job_id: str, name: str, body: bytes) -> None:
+        self._call("put_object", Key=self._key(job_id, name), Body=body)
+
+    def _get(self, job_id: str, name: str) -> bytes | None:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id, name))
+            return answer["Body"].read()
+        except ClientError as error:
+            if aws_error_code(error) == "NoSuchKey":
+                return None
+            raise _unavailable(error) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+
+    def _keys(self, job_id: str, below: str) -> Iterator[str]:
+        token: dict[str, str] = {}
+        while True:
+            answer = self._call("list_objects_v2", Prefix=self._key(job_id, below), **token)
+            for found in answer.get("Contents", []):
+                yield found["Key"]
+            if not answer.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._s3, operation)(Bucket=self._bucket, **arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        return answer
+
+
+def _uploaded(part: _Part) -> UploadedPart:
+    return UploadedPart(part.number, part.etag, part.crc32)
+
+
+def _unavailable(error: Exception) -> ServiceUnavailable:
+    return ServiceUnavailable(f"The working objects could not be reached: {error}")
