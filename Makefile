@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test bench build deploy destroy clean
+.PHONY: help demo local test test-large bench build deploy destroy clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.txt requirements-dev.txt handlers/requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,9 @@ test: $(STAMP) ## ruff, mypy --strict and the whole test suite
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+test-large: $(STAMP) ## A job of 70,000 entries on the embedded AWS; takes minutes
+	$(BIN)/pytest -m large tests/large
 
 bench: $(STAMP) ## Measure the engine against the original and peers; write docs/performance.md
 	$(BIN)/python -m bench --write

@@ -17,6 +17,7 @@ from tests.waiting import wait_for
 
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
+SEGMENT_MIB = 32
 FINAL = ("READY", "FAILED")
 
 
@@ -83,14 +84,14 @@ class Client:
         self.s3.put_object(Bucket=self.outputs["manifestBucket"], Key=key, Body=body)
         return key
 
-    def finished(self, job_id: str) -> dict[str, Any]:
+    def finished(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until a job has its end; return it as the API shows it."""
 
         def look() -> dict[str, Any] | None:
             status, _, job = self.curl(f"/zip-jobs/{job_id}")
             return job if status == 200 and job["status"] in FINAL else None
 
-        return wait_for(f"the end of job {job_id}", look)
+        return wait_for(f"the end of job {job_id}", look, seconds)
 
     def event(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait for a completion event whose detail matches."""
@@ -138,7 +139,11 @@ class Client:
 def client() -> Iterator[Client]:
     log: list[str] = []
     with running_stack(
-        overrides={"zipperTimeoutSeconds": 60, "maxReceiveCount": MAX_RECEIVE_COUNT},
+        overrides={
+            "zipperTimeoutSeconds": 60,
+            "maxReceiveCount": MAX_RECEIVE_COUNT,
+            "segmentMib": SEGMENT_MIB,
+        },
         log=lambda function, line: log.append(line),
     ) as stack:
         yield Client(stack, log)

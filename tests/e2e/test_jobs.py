@@ -197,7 +197,7 @@ def test_a_job_that_never_succeeds_is_redriven_and_failed_with_its_last_problem(
     ("body", "status", "code", "detail"),
     [
         ("{", 400, "INVALID_REQUEST", "Invalid JSON"),
-        ("{}", 400, "INVALID_REQUEST", "keys: Field required"),
+        ("{}", 400, "INVALID_REQUEST", "exactly one of keys, entries"),
         ('{"keys": ["a"], "sourceBucket": "another"}', 403, "NOT_ALLOWED", "another/a"),
         ('{"keys": ["a"], "targetPrefix": "x/"}', 403, "NOT_ALLOWED", "x/"),
     ],

@@ -1,0 +1,181 @@
+"""Jobs that are more than one function's share, on the embedded AWS."""
+
+import hashlib
+import json
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from tests.e2e.conftest import SEGMENT_MIB, Client
+from tests.readers import READERS, Contents
+from zipjobs.archive.assembly import EngineOptions, Means
+from zipjobs.archive.engine import build_archive
+from zipjobs.archive.names import basename
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.sizing import MIB
+from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.transport import Transport
+from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.wiring import BLOCKS_BYTES
+
+SEGMENTS = 5
+BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
+KILL_WITHIN_SECONDS = 60
+RECOVERY_SECONDS = 240
+"""Of which 90 are the queue's visibility timeout."""
+
+
+@pytest.fixture(scope="module")
+def prefix(client: Client) -> str:
+    contents = {
+        f"{i % 3}/{i:03}.pdf": random.Random(i).randbytes(size) for i, size in enumerate(BODIES)
+    }
+    return client.put_sources({**contents, "left-out/draft.pdf": b"draft", "0/notes.txt": b"notes"})
+
+
+def request(prefix: str) -> dict[str, Any]:
+    return {"prefix": prefix, "include": ["**/*.pdf"], "exclude": ["left-out/**"]}
+
+
+@pytest.fixture(scope="module")
+def killed(client: Client, prefix: str) -> str:
+    """A job of which a function was killed while it made a segment. Its end takes a while."""
+    job_id = client.post(request(prefix))
+    give_up = time.monotonic() + KILL_WITHIN_SECONDS
+    while not any("Runtime.ExitError: signal 9" in line for line in client.log):
+        assert time.monotonic() < give_up
+        for process in making_a_segment(client):
+            process.kill()
+    return job_id
+
+
+def making_a_segment(client: Client) -> "list[subprocess.Popen[bytes]]":
+    """The processes of zippers that have a segment's message in hand."""
+    (zipper,) = (f for name, f in client.stack.functions.items() if "-zipper" in name)
+    return [
+        environment._process
+        for environment in list(zipper._all)
+        if (current := environment._current) and b'\\"segment\\":0' in current.event
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(client: Client, prefix: str) -> str:
+    """The digest of the archive that one worker makes of the same list."""
+    outputs = client.outputs
+    where = (outputs["awsEndpointUrl"], outputs["region"])
+    credentials = ReadOnlyCredentials("any", "thing", None)
+    transport = Transport(*where, lambda: credentials, 64)
+    sender = PartSender(*where, lambda: credentials, 10)
+    keys = sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
+    entries = [Entry(basename(key), Source(outputs["sourceBucket"], key)) for key in keys]
+    target = Target(outputs["targetBucket"], f"expected/{prefix}a.zip")
+    with ArchiveWriter(client.s3, sender).upload(target) as upload:
+        reader = ObjectReader(transport)
+        build_archive(
+            entries, Means(reader, upload, BlockPool(BLOCKS_BYTES), EngineOptions(probes=16))
+        )
+    transport.close()
+    return digest(client, target.key)
+
+
+def digest(client: Client, key: str) -> str:
+    body = client.s3.get_object(Bucket=client.outputs["targetBucket"], Key=key)["Body"]
+    return hashlib.sha256(body.read()).hexdigest()
+
+
+def working_objects(client: Client, job_id: str) -> list[Any]:
+    bucket = client.outputs["manifestBucket"]
+    answer = client.s3.list_objects_v2(Bucket=bucket, Prefix=f"work/{job_id}/")
+    found: list[Any] = answer.get("Contents", [])
+    return found
+
+
+def test_a_prefix_with_globs_in_five_segments_is_one_workers_archive(
+    client: Client, killed: str, prefix: str, expected: str
+) -> None:
+    job_id = client.post(request(prefix))
+    job = client.finished(job_id, seconds=120)
+    assert job["status"] == "READY"
+    assert job["entries"] == {"done": len(BODIES), "total": len(BODIES)}
+    assert job["bytes"] == {"done": sum(BODIES), "total": sum(BODIES)}
+    planned = [line for line in client.log if f"Job {job_id}: planned" in line]
+    assert f"in {SEGMENTS} segments" in planned[0]
+    assert digest(client, job["targetKey"]) == expected
+    assert working_objects(client, job_id) == []
+    event = client.event(lambda detail: detail["jobId"] == job_id)
+    assert event["detail-type"] == "Zip Job Ready"
+    assert event["detail"]["archives"][0]["key"] == job["targetKey"]
+
+
+@pytest.fixture(scope="module")
+def numbered(client: Client, killed: str, prefix: str) -> dict[str, Any]:
+    """A job whose request limits its archives."""
+    job = client.finished(client.post({**request(prefix), "maxArchiveBytes": 64 * MIB}))
+    assert job["status"] == "READY"
+    assert len(job["archives"]) >= 2
+    return job
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_every_reader_finds_everything_once_in_numbered_archives(
+    client: Client,
+    numbered: dict[str, Any],
+    tmp_path: Path,
+    reader: Callable[[Path, Path], Contents],
+) -> None:
+    found: Contents = {}
+    for number, archive in enumerate(numbered["archives"], 1):
+        assert archive["size"] <= 64 * MIB
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = client.download(archive, folder)
+        assert path.name == f"{numbered['jobId']}-{number:03}.zip"
+        contents = reader(path, tmp_path / f"extracted-{number}")
+        assert len(contents) == archive["entries"]
+        found |= contents
+    assert set(found) == {f"{i:03}.pdf" for i in range(len(BODIES))}
+    assert all(
+        found[f"{i:03}.pdf"] == random.Random(i).randbytes(size) for i, size in enumerate(BODIES)
+    )
+
+
+def test_a_list_in_s3_is_read_with_its_names(client: Client, killed: str, prefix: str) -> None:
+    lines = [
+        {"key": f"{prefix}{i % 3}/{i:03}.pdf", "name": f"case {i % 2}/{i}.pdf"} for i in range(4)
+    ]
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    bucket = client.outputs["sourceBucket"]
+    client.s3.put_object(Bucket=bucket, Key=f"{prefix}list.jsonl", Body=body)
+    job = client.finished(client.post({"entriesFrom": f"s3://{bucket}/{prefix}list.jsonl"}))
+    assert job["status"] == "READY"
+    assert job["entries"] == {"done": 4, "total": 4}
+
+
+def test_all_missing_objects_are_named_in_one_error(
+    client: Client, killed: str, prefix: str
+) -> None:
+    keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES))]
+    gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
+    job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
+    assert (job["status"], job["error"]["code"]) == ("FAILED", "SOURCE_NOT_FOUND")
+    assert all(key in job["error"]["message"] for key in gone)
+    assert working_objects(client, job["jobId"]) == []
+
+
+def test_a_function_that_is_killed_in_a_segment_costs_nothing_but_time(
+    client: Client, killed: str, expected: str
+) -> None:
+    job = client.finished(killed, seconds=RECOVERY_SECONDS)
+    assert job["status"] == "READY"
+    assert digest(client, job["targetKey"]) == expected
+    assert working_objects(client, killed) == []
+    assert client.uploads() == []
