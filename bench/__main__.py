@@ -1,6 +1,7 @@
 """``python -m bench``: the engine, the original algorithm and peers, side by side.
 
-Then the engine's memory on archives of 100 MB to 10 GB.
+Then the engine's memory on archives of 100 MB to 10 GB. ``scale`` simulates large jobs on many
+functions, and ``plan`` plans one; both have options of their own.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
+from bench import planning, scale
 from bench.profile import COMPARED, MEMORY, PROFILES, WORKLOADS
 from bench.report import print_table, write_document
 from bench.run import (
@@ -27,6 +29,9 @@ from bench.run import (
 
 def main() -> int:
     """Measure and report. Returns the exit code: 0, or 1 if a system failed."""
+    if sys.argv[1:2] in (["scale"], ["plan"]):
+        command = scale.main if sys.argv[1] == "scale" else planning.main
+        return command(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
     parser.add_argument("--rounds", type=int, default=3, help="rounds a system (default 3)")

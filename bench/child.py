@@ -17,6 +17,7 @@ MODULES = {
     "boto3-threads": "bench.systems.boto3_threads",
     "zipjobs": "bench.systems.engine",
     "zipjobs-no-copy": "bench.systems.engine_no_copy",
+    "survey": "bench.systems.survey",
     "smart_open + stream-zip": "bench.peers.smart_open_stream_zip",
 }
 

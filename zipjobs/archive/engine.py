@@ -115,15 +115,17 @@ class EntryRun(Assembly):
             if options.deflate:
                 self._measure(index, entry)
                 continue
+            is_held = entry.size is not None and entry.size <= HELD_BODY_BYTES
+            length = max(options.probe_bytes, entry.size or 0) if is_held else options.probe_bytes
             probe = Fetch(
                 0,
-                options.probe_bytes,
+                length,
                 self._on_fetched,
                 self._fail,
                 partial(self._on_found, index, entry),
             )
             self._reads.add(probe)
-            probe.read = self._reader.read(entry.source, 0, options.probe_bytes, probe, entry.etag)
+            probe.read = self._reader.read(entry.source, 0, length, probe, entry.etag)
 
     def _measure(self, index: int, entry: Entry, pinned: Pinned | None = None) -> None:
         measurement = Measurement(

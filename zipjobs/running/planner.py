@@ -57,7 +57,7 @@ class Planner:
         Raises what ``survey`` does for objects that cannot be zipped, and ArchiveTooLarge.
         """
         most = max_bytes or MAX_ARCHIVE_BYTES
-        with EntryList(survey(entries, self._reader)) as known:
+        with self._sized(entries) as known:
             census = Census()
             for entry in known:
                 census.note(sized(entry))
@@ -86,6 +86,10 @@ class Planner:
             *(job.job_id, census.entries, len(planned), archives),
         )
         return job
+
+    def _sized(self, entries: EntryList) -> EntryList:
+        """The entries with their sizes. A list that has them all is not kept twice."""
+        return EntryList(survey(entries, self._reader)) if entries.has_unknown_sizes else entries
 
     def hand_out(self, job: Job, submission: Submission) -> None:
         """Send the segments of a planned job, once more if somebody may have before."""

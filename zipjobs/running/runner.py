@@ -123,7 +123,7 @@ class JobRunner:
         try:
             if request.max_archive_bytes is None:
                 if not deflate:
-                    watch.look(Load(entries.count, entries.known_bytes, 0))
+                    watch(Load(entries.count, entries.known_bytes, 0))
                 return self._make_alone(job, entries, destination, deflate, watch)
         except _TooMuch:
             logger.info("Job %s: more than one worker's share", job.job_id)
@@ -179,13 +179,11 @@ class _Watch:
         self._entries = entries
 
     def __call__(self, load: Load) -> None:
-        if self._entries is not None and load.entries >= min(FOUND_FOR_A_GUESS, self._entries):
-            self.look(load)
-
-    def look(self, load: Load) -> None:
         """Raises _TooMuch if what was found makes the whole list too much."""
-        assert self._entries is not None
-        scale = self._entries / max(1, load.entries) / 2
+        if self._entries is None:
+            return
+        is_enough = load.entries >= min(FOUND_FOR_A_GUESS, self._entries)
+        scale = (self._entries / max(1, load.entries) if is_enough else 1) / 2
         if self._share.is_full(
             round(load.entries * scale),
             round(load.read_bytes * scale),

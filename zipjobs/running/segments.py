@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from zipjobs.archive.assembly import Means
@@ -16,6 +17,9 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.running.endings import clean_up, conclude, facts
 from zipjobs.running.progress import ThrottledProgress
 from zipjobs.running.work import Plan, WorkStore
+
+READS = 8
+"""How many of the working objects are read at a time, of those that have to be read at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -108,12 +112,11 @@ class SegmentRunner:
 
     def _finish_archive(self, job: Job, plan: Plan, archive: int) -> Archive:
         numbers = [segment.index for segment in plan.of_archive(archive)]
-        built = []
-        for number in numbers:
-            one = self._work.built(job.job_id, number)
-            if one is None:
-                raise UploadGone(f"What segment {number} left is gone.")
-            built.append(one)
+        with ThreadPoolExecutor(READS) as pool:
+            found = list(pool.map(partial(self._work.built, job.job_id), numbers))
+        built = [one for one in found if one is not None]
+        if len(built) < len(numbers):
+            raise UploadGone("What some segments left is gone.")
         records = partial(self._work.records, job.job_id, numbers)
         return finish_archive(built, records, self._upload(plan, archive))
 

@@ -1,0 +1,190 @@
+"""``python -m bench plan``: plans a job of a million objects for real, with all but AWS.
+
+A gzip list of rows with size and ETag is read as the zipper reads it, and the zipper's planner cuts
+it and writes down the segments. In a process of its own, whose memory is measured.
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.child import cpu_seconds, forget_peak, peak_mb, resident_mb
+from bench.profile import KB, key
+from zipjobs.archive.layout import Layout
+from zipjobs.archive.plan import Share, part_lengths
+from zipjobs.archive.segment import sized
+from zipjobs.archive.sizing import PartSizing
+from zipjobs.jobs.job import Job, ObjectRef, Submission, Trigger, UploadRef
+from zipjobs.jobs.lists import SourceLists
+from zipjobs.jobs.model import utc_now
+from zipjobs.jobs.policy import Location, Policy
+from zipjobs.jobs.request import parse_request
+from zipjobs.running.entries import EntryList, named
+from zipjobs.running.planner import Planner
+from zipjobs.running.work import WorkStore
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRIES = 1_000_000
+BODY_BYTES = 100 * KB
+POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What planning took.
+
+    ``read_cpu_s`` is what the maker of a segment takes for one of its entries before it begins.
+    """
+
+    entries: int
+    list_bytes: int
+    segments: int
+    puts: int
+    wall_s: float
+    cpu_s: float
+    above_idle_mb: float
+    read_cpu_s: float
+
+
+def main(arguments: list[str]) -> int:
+    """Plan and report."""
+    parser = argparse.ArgumentParser(prog="python -m bench plan", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    parser.add_argument("--entries", type=int, default=ENTRIES)
+    options = parser.parse_args(arguments)
+    planned = measure_planning(options.entries)
+    if options.json:
+        sys.stdout.write(json.dumps(asdict(planned), indent=1) + "\n")
+        return 0
+    table = Table("entries", "segments", "wall s", "CPU s", "MB above idle", box=box.SIMPLE_HEAD)
+    table.add_row(*cells(planned))
+    Console().print(table)
+    return 0
+
+
+def cells(planned: Planned) -> list[str]:
+    """A row of a table."""
+    return [
+        f"{planned.entries:,}",
+        f"{planned.segments:,}",
+        f"{planned.wall_s:.1f}",
+        f"{planned.cpu_s:.1f}",
+        f"{planned.above_idle_mb:.0f}",
+    ]
+
+
+def measure_planning(entries: int) -> Planned:
+    """Plan ``entries`` in a process of its own. Raises subprocess.SubprocessError."""
+    command = [sys.executable, "-m", "bench.planning", str(entries)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    return Planned(**json.loads(done.stdout))
+
+
+def plan(entries: int, file: BinaryIO) -> Planned:
+    """Plan ``entries`` here; ``file`` takes the list."""
+    _write_list(file, entries)
+    s3 = _S3(file)
+    lists, work = SourceLists(cast("Any", s3), POLICY), WorkStore(cast("Any", s3), "work", "work/")
+    request = parse_request(b'{"entriesFrom": "s3://src/list.jsonl.gz"}')
+    job = Job.pending(
+        Submission(
+            job_id="bench",
+            trigger=Trigger.API,
+            request=ObjectRef(bucket="src", key="request.json"),
+            submitted_at=utc_now(),
+        ),
+        keep_seconds=86_400,
+        now=utc_now(),
+    )
+    aws = cast("Any", _Swallows())
+    planner = Planner(aws, work, aws, aws, aws, Share(), PartSizing())
+    destination = POLICY.resolve(request, job.job_id)
+    idle = resident_mb()
+    forget_peak()
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    with EntryList(named(lists.read(request, "src"))) as listed:
+        planned = planner.plan(job, listed, destination, None)
+    wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - cpu, peak_mb()
+    assert planned.segments is not None
+    return Planned(
+        entries=entries,
+        list_bytes=s3.list_bytes,
+        segments=planned.segments,
+        puts=s3.puts,
+        wall_s=round(wall, 3),
+        cpu_s=round(cpu, 3),
+        above_idle_mb=round(peak - idle, 1),
+        read_cpu_s=_read_cpu_seconds(work, job.job_id),
+    )
+
+
+def _read_cpu_seconds(work: WorkStore, job_id: str) -> float:
+    cpu = cpu_seconds()
+    entries = work.entries(job_id, 0)
+    assert entries
+    part_lengths(map(sized, entries), Layout(PartSizing()))
+    return (cpu_seconds() - cpu) / len(entries)
+
+
+def _write_list(file: BinaryIO, entries: int) -> None:
+    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as lines:
+        for index in range(entries):
+            etag = hashlib.md5(b"%d" % index, usedforsecurity=False).hexdigest()
+            row = {"key": key(index), "size": BODY_BYTES, "etag": etag}
+            lines.write(json.dumps(row).encode() + b"\n")
+
+
+class _S3:
+    """Gives ranges of the list; keeps the entries of segment 0, and of all else nothing."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.list_bytes = file.seek(0, io.SEEK_END)
+        self.puts = 0
+        self._file = file
+        self._kept = b""
+
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        if "Range" not in asked:
+            return {"Body": io.BytesIO(self._kept)}
+        first, last = map(int, asked["Range"].removeprefix("bytes=").split("-"))
+        self._file.seek(first)
+        body = io.BytesIO(self._file.read(last - first + 1))
+        where = f"bytes {first}-{last}/{self.list_bytes}"
+        return {"Body": body, "ETag": '"list"', "ContentRange": where}
+
+    def put_object(self, **put: Any) -> dict[str, Any]:
+        self.puts += 1
+        if "entries/00000." in put["Key"]:
+            self._kept = put["Body"]
+        return {}
+
+
+class _Swallows:
+    """The job table and the writer, as far as the planner needs them."""
+
+    def create(self, target: object) -> str:
+        return "upload"
+
+    def note_uploads(self, job: Job, uploads: list[UploadRef]) -> Job:
+        return job.model_copy(update={"uploads": tuple(uploads)})
+
+    def note_plan(self, job: Job, segments: int, entries: int, source_bytes: int) -> Job:
+        return job.model_copy(update={"segments": segments})
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryFile() as temporary:
+        sys.stdout.write(json.dumps(asdict(plan(int(sys.argv[1]), temporary))) + "\n")
