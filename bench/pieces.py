@@ -68,7 +68,7 @@ def lay_out(scenario: Scenario) -> Plan:
     works, entries = [], sized_entries(scenario.sizes)
     for segment in segments(sized_entries(scenario.sizes), sizing, share):
         work, layout = Work(), Layout(sizing, segment.first_part, segment.offset)
-        _walk(work, islice(entries, segment.entries), layout)
+        _walk(work, islice(entries, segment.entries), layout, are_sized=True)
         _count_parts(work, (step for step in layout.cut() if _is_part(step)))
         works.append(work)
     return Plan(scenario, True, works)
@@ -81,19 +81,22 @@ def lay_out_whole(scenario: Scenario) -> Plan | None:
     if ALONE_SHARE.is_full(count // 2, read_bytes // 2, own_bytes // 2):
         return None
     work, layout = Work(), Layout(ENGINE.sizing)
-    _walk(work, sized_entries(scenario.sizes), layout)
+    _walk(work, sized_entries(scenario.sizes), layout, are_sized=False)
     _count_parts(work, layout.finish(work.records_bytes))
     return Plan(scenario, False, [work])
 
 
-def _walk(work: Work, entries: Iterable[Sized], layout: Layout) -> None:
-    """Add what ``entries`` take to ``work``, but for the end of the last part."""
+def _walk(work: Work, entries: Iterable[Sized], layout: Layout, *, are_sized: bool) -> None:
+    """Add what ``entries`` take to ``work``, but for the end of the last part.
+
+    One whose size is known when it is read takes one GET.
+    """
     for entry in entries:
         is_large, body = layout.is_large(entry.body_bytes), entry.body_bytes
         steps = layout.add(entry.header_bytes, body, is_large)
         own = sum(step.length for step in steps if isinstance(step, OwnPart))
         _count_parts(work, steps)
-        gets, read = 1 + (body - own > ENGINE.probe_bytes), body - own
+        gets, read = 1 + (not are_sized and body - own > ENGINE.probe_bytes), body - own
         if body > HELD_BODY_BYTES and not is_large:  # read once for its CRC-32, and once more
             gets, read = 2 + -(-body // ENGINE.range_bytes), 2 * body
         work.entries += 1
