@@ -16,6 +16,9 @@ from infra.storage import Storage
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
 
+ZIPPER_DISK_MB = 2048
+"""A list of a million entries, twice, with long keys. The first 512 MB cost nothing."""
+
 Environment = Mapping[str, pulumi.Input[str]]
 
 
@@ -93,6 +96,7 @@ class Functions(pulumi.ComponentResource):
             "zipper",
             handler="handlers.zipper.handler",
             memory_mb=self._settings.zipper_memory_mb,
+            disk_mb=ZIPPER_DISK_MB,
             timeout_seconds=self._settings.zipper_timeout_seconds,
             environment={
                 **self._table_environment(),
@@ -185,6 +189,7 @@ class Functions(pulumi.ComponentResource):
         timeout_seconds: int,
         environment: Environment,
         statements: pulumi.Output[Sequence[Statement]],
+        disk_mb: int = 512,
     ) -> aws.lambda_.Function:
         full_name = f"{self._settings.prefix}-{name}"
         child = pulumi.ResourceOptions(parent=self)
@@ -211,6 +216,7 @@ class Functions(pulumi.ComponentResource):
             role=role.arn,
             memory_size=memory_mb,
             timeout=timeout_seconds,
+            ephemeral_storage={"size": disk_mb},
             environment={"variables": environment},
             logging_config={"log_format": "Text", "log_group": logs.name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),

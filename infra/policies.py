@@ -79,6 +79,6 @@ def work_objects(location: str) -> Statement:
 def write_objects(locations: Sequence[str]) -> Statement:
     """Write into each ``bucket/prefix``, in parts."""
     return allow(
-        ["s3:PutObject", "s3:AbortMultipartUpload"],
+        ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
         [f"arn:aws:s3:::{location}*" for location in locations],
     )

@@ -5,7 +5,7 @@ import pulumi_aws as aws
 
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
-ABORT_UPLOADS_AFTER_DAYS = 2
+ABORT_UPLOADS_AFTER_DAYS = 15
 """The net below our own aborts: parts of an upload that nobody completed cost money unseen."""
 
 OLD_MANIFESTS_AFTER_DAYS = 90

@@ -17,7 +17,7 @@ from tests.aws.rig import Bus, Rig
 from zipjobs.archive.assembly import EngineOptions
 from zipjobs.archive.plan import Share
 from zipjobs.archive.sizing import MIB, PartSizing
-from zipjobs.errors import ServiceUnavailable
+from zipjobs.errors import ServiceUnavailable, TargetForbidden
 from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.view import JobView
@@ -276,6 +276,20 @@ def test_numbered_archives_are_valid_alone_and_hold_everything_once(
             assert len(archive.namelist()) == one.entries
             names += archive.namelist()
     assert len(names) == len(set(names)) == len(SIZES) + 40
+
+
+def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig) -> None:
+    sharing.run(sharing.request(REQUEST))
+    with patch.object(sharing.writer, "abort", side_effect=TargetForbidden("no")):
+        job = sharing.give_up(sharing.queue.sent[0])
+    assert job.status is Status.FAILED
+    assert [published.status for published in sharing.bus.published] == [Status.FAILED]
+
+
+def test_the_counts_of_segments_are_no_jobs(sharing: Rig) -> None:
+    job = sharing.run(sharing.request(REQUEST))
+    sharing.run(sharing.queue.sent[0])
+    assert sharing.store.get(f"{job.job_id}#0") is None
 
 
 def test_an_event_that_was_refused_follows(sharing: Rig) -> None:

@@ -1,6 +1,7 @@
 import base64
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -42,6 +43,16 @@ def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> str:
 def test_an_object_that_is_the_archive_already_is_as_good(s3: Any, sender: PartSender) -> None:
     etags = {put(s3, sender, b"hello", zlib.crc32(b"hello"), 5) for _ in range(2)}
     assert len(etags) == 1
+
+
+def test_a_part_that_was_sent_once_more_is_completed_with_its_new_etag(
+    s3: Any, sender: PartSender
+) -> None:
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        part = upload.put_part(1, 5, lambda: [b"hello"])
+        stale = replace(part, etag='"of another time"')
+        upload.complete([stale], zlib.crc32(b"hello"), 5)
+    assert s3.get_object(Bucket="dst", Key=TARGET.key)["Body"].read() == b"hello"
 
 
 def test_another_object_is_never_replaced(s3: Any, sender: PartSender) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -175,51 +175,75 @@ class Upload:
         Never replaces an object. One that is the archive already, put there by a worker whose end
         nobody saw, is as good; raises TargetExists for any other.
         """
-        checksum = encode(crc32)
         with _target_errors(self.target):
             try:
-                answer = self._s3.complete_multipart_upload(
-                    Bucket=self.target.bucket,
-                    Key=self.target.key,
-                    UploadId=self.upload_id,
-                    ChecksumCRC32=checksum,
-                    ChecksumType="FULL_OBJECT",
-                    MpuObjectSize=size,
-                    IfNoneMatch="*",
-                    MultipartUpload={
-                        "Parts": [
-                            {
-                                "PartNumber": part.number,
-                                "ETag": part.etag,
-                                "ChecksumCRC32": encode(part.crc32),
-                            }
-                            for part in sorted(parts, key=lambda part: part.number)
-                        ]
-                    },
-                )
+                etag = self._complete(parts, crc32, size)
             except ClientError as error:
-                if aws_error_code(error) != "PreconditionFailed":
+                if aws_error_code(error) != "InvalidPart":
                     raise
-                return self.existing(crc32, size)
+                # Who sent a part once more got another ETag for it, if a KMS key encrypts it.
+                etag = self._complete(self._as_listed(parts), crc32, size)
         self.is_complete = True
-        return answer["ETag"]
+        return etag
+
+    def _complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
+        try:
+            return self._s3.complete_multipart_upload(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                ChecksumCRC32=encode(crc32),
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=size,
+                IfNoneMatch="*",
+                MultipartUpload={
+                    "Parts": [
+                        {
+                            "PartNumber": part.number,
+                            "ETag": part.etag,
+                            "ChecksumCRC32": encode(part.crc32),
+                        }
+                        for part in sorted(parts, key=lambda part: part.number)
+                    ]
+                },
+            )["ETag"]
+        except ClientError as error:
+            if aws_error_code(error) != "PreconditionFailed":
+                raise
+            etag = self.existing(crc32, size)
+            self._s3.abort_multipart_upload(
+                Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
+            )
+            return etag
+
+    def _as_listed(self, parts: list[UploadedPart]) -> list[UploadedPart]:
+        """``parts`` with the ETags that S3 lists now; it checks their CRC-32 itself."""
+        pages = self._s3.get_paginator("list_parts").paginate(
+            Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
+        )
+        etags = {
+            listed["PartNumber"]: listed["ETag"]
+            for page in pages
+            for listed in page.get("Parts", [])
+        }
+        return [replace(part, etag=etags.get(part.number, part.etag)) for part in parts]
 
     def existing(self, crc32: int, size: int) -> str:
         """The ETag of the object at the target, if it is the archive.
 
         Raises TargetExists if it is another, UploadGone if there is none.
         """
-        try:
-            found = self._s3.head_object(
-                Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
-            )
-        except ClientError as error:
-            # S3 says 403 instead of 404 to who may not list the bucket.
-            if aws_error_code(error) in ("404", "NoSuchKey", "403", "AccessDenied"):
-                raise UploadGone(
-                    f"There is neither an upload nor an object at {self.target}."
-                ) from error
-            raise
+        with _target_errors(self.target):
+            try:
+                found = self._s3.head_object(
+                    Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
+                )
+            except ClientError as error:
+                # S3 says 403 instead of 404 to who may not list the bucket.
+                if aws_error_code(error) not in ("404", "NoSuchKey", "403", "AccessDenied"):
+                    raise
+                gone = f"There is neither an upload nor an object at {self.target}."
+                raise UploadGone(gone) from error
         if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, encode(crc32)):
             raise TargetExists(
                 f"There is another object at {self.target} already. Remove it, or choose "

@@ -152,6 +152,11 @@ class JobRequest(Model):
             raise PydanticCustomError(
                 "globs_without_prefix", "include and exclude choose among the keys below a prefix"
             )
+        if self.max_archive_bytes is not None and self.compression is Compression.DEFLATE:
+            raise PydanticCustomError(
+                "sizes_unknown",
+                "maxArchiveBytes needs sizes that are known beforehand: leave it out, or deflate",
+            )
         return self
 
     @property

@@ -19,6 +19,9 @@ _to_dynamodb = TypeSerializer().serialize
 _from_dynamodb = TypeDeserializer().deserialize
 
 MAX_PROBLEM_CHARS = 2000
+WORK_SECONDS = 15 * 86_400
+"""A planned job is kept longer than the queue keeps its segments: 14 days."""
+
 MAX_JOB_ID_BYTES = 2048
 """Of a partition key: "Service, account, and table quotas" in the DynamoDB Developer Guide."""
 
@@ -68,7 +71,8 @@ class JobStore:
             )
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
-        job = _job(answer.get("Item"))
+        item = answer.get("Item", {})
+        job = _job(item) if "status" in item else None  # else it counts segments' progress
         return job if job and job.expires_at > self._clock().timestamp() else None
 
     def create(self, submission: Submission, destination: Destination, entries: int | None) -> None:
@@ -123,7 +127,12 @@ class JobStore:
 
     def note_plan(self, job: Job, segments: int, entries: int, source_bytes: int) -> Job:
         """Record that the job's segments are planned. From now on they are the work."""
-        changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
+        changes = {
+            "segments": segments,
+            "entriesTotal": entries,
+            "bytesTotal": source_bytes,
+            "expiresAt": int(self._clock().timestamp()) + max(self._keep_seconds, WORK_SECONDS),
+        }
         return self._update_mine(job, changes)
 
     def note_progress(self, job: Job, entries: int, source_bytes: int) -> None:

@@ -1,13 +1,17 @@
 """How jobs end, whoever ends them."""
 
+import logging
 from collections.abc import Sequence
 
 from zipjobs.archive.engine import Archive
 from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.events import CompletionEvents
-from zipjobs.jobs.job import ArchiveFacts, Job, Submission
+from zipjobs.jobs.job import ArchiveFacts, Job, Status, Submission
 from zipjobs.jobs.store import JobStore
 from zipjobs.running.work import WorkStore
+
+logger = logging.getLogger(__name__)
 
 
 def conclude(job: Job, store: JobStore, events: CompletionEvents) -> None:
@@ -18,9 +22,13 @@ def conclude(job: Job, store: JobStore, events: CompletionEvents) -> None:
 
 
 def clean_up(job: Job, writer: ArchiveWriter, work: WorkStore) -> None:
-    """Leave nothing behind of a job: no upload that nobody completes, no working object."""
-    abort_uploads(job, writer)
-    if job.segments is not None:
+    """Leave nothing behind of a job: no upload that nobody completes, no working object.
+
+    Once its event is out, its uploads are gone; a late worker may still leave working objects.
+    """
+    if not job.event_sent:
+        abort_uploads(job, writer)
+    if job.segments is not None or job.status is Status.FAILED:
         work.clean(job.job_id)
 
 
@@ -28,7 +36,12 @@ def abort_uploads(job: Job, writer: ArchiveWriter) -> None:
     """Abort the uploads of workers that could not."""
     for upload in job.uploads:
         assert job.target_bucket is not None
-        writer.abort(Target(job.target_bucket, upload.key), upload.upload_id)
+        target = Target(job.target_bucket, upload.key)
+        try:
+            writer.abort(target, upload.upload_id)
+        except TargetForbidden:
+            # Nobody will be let to it later either, and the job must have its end.
+            logger.warning("The upload to %s could not be aborted", target, exc_info=True)
 
 
 def give_up(

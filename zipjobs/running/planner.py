@@ -23,7 +23,10 @@ from zipjobs.running.work import Plan, WorkStore
 logger = logging.getLogger(__name__)
 
 MOST_ARCHIVES = 500
-"""Each is named in the job's record, which DynamoDB lets have 400 KB, and in one event."""
+RECORD_BYTES = 360_000
+ARCHIVE_BYTES = 320
+"""Each archive is named twice in the job's record, which DynamoDB lets have 400 KB, and in one
+event; this much is said of it besides its key."""
 
 NOTED_AT_A_TIME = 25
 
@@ -65,10 +68,11 @@ class Planner:
             sizing = sizing_for(census, self._sizing, share, most)
             planned = list(segments(map(sized, known), sizing, share, most))
             archives = planned[-1].archive + 1
-            if archives > MOST_ARCHIVES:
+            room = RECORD_BYTES // (2 * len(destination.target_key.encode()) + ARCHIVE_BYTES)
+            if archives > min(MOST_ARCHIVES, room):
                 raise ArchiveTooLarge(
-                    f"maxArchiveBytes makes {archives:,} archives, and {MOST_ARCHIVES} are the "
-                    "most. Raise it, or split the request into several jobs."
+                    f"maxArchiveBytes makes {archives:,} archives, and {min(MOST_ARCHIVES, room)} "
+                    "are the most. Raise it, or split the request into several jobs."
                 )
             self._keep_entries(job, planned, iter(known))
         job = self._create_uploads(job, destination, archives)

@@ -68,7 +68,7 @@ class SegmentRunner:
                 return self._as_it_stands(job)
             self._make(job, plan, submission.segment)
             if self._work.count_built(job.job_id) < len(plan.segments):
-                return job
+                return self._store.get(job.job_id) or job
             return self._finish(job, plan)
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)

@@ -67,6 +67,11 @@ def test_members_are_stored_unless_asked_otherwise() -> None:
         parse({"keys": ["a"], "compression": "zip"})
 
 
+def test_archives_of_a_limited_size_are_stored() -> None:
+    with pytest.raises(InvalidRequest, match="maxArchiveBytes"):
+        parse({"keys": ["a"], "compression": "deflate", "maxArchiveBytes": 2**30})
+
+
 def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
     assert parse_request(b'\xef\xbb\xbf{"keys":["a"]}').keys == ("a",)
 
