@@ -70,7 +70,8 @@ def main() -> None:
     run: Run = importlib.import_module(MODULES[name]).prepare(stand_in)
     idle = resident_mb()
     for _ in range(int(rounds)):
-        sys.stdin.readline()
+        if not sys.stdin.readline():
+            return
         forget_peak()
         wall, cpu = time.perf_counter(), cpu_seconds()
         run()
