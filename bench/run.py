@@ -8,6 +8,7 @@ import ssl
 import statistics
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -110,9 +111,12 @@ def measure(
             control(url, "_load", {"workload": workload})
             process.stdin.write("go\n")
             process.stdin.flush()
+            give_up = threading.Timer(ROUND_SECONDS, process.kill)
+            give_up.start()
             line = process.stdout.readline()
+            give_up.cancel()
             if not line:
-                raise subprocess.CalledProcessError(process.wait(ROUND_SECONDS), command)
+                raise subprocess.CalledProcessError(process.wait(), command)
             measured.append({**json.loads(line), **control(url, "_stats", {})})
             if measured[-1]["wall_s"] > SLOW_SECONDS:
                 break

@@ -109,6 +109,10 @@ class TestPrefix:
             rig.put(f"many/{number}", b"")
         assert rig.keys_below("many/") == [f"many/{number}" for number in range(5)]
 
+    def test_what_is_archived_comes_without_a_size(self, rig: Rig, s3: Any) -> None:
+        s3.put_object(Bucket="src", Key="old/a.pdf", Body=b"1", StorageClass="GLACIER")
+        assert rig.read(prefix="old/") == [Listed("src", "old/a.pdf")]
+
     def test_a_prefix_without_matches_is_no_archive(self, rig: Rig) -> None:
         with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
             rig.read(prefix="none/")

@@ -228,6 +228,19 @@ def test_missing_objects_are_all_named_before_a_byte_is_moved(
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
 
 
+def test_archived_objects_are_all_named_before_a_byte_is_moved(sharing: Rig) -> None:
+    for name in ("old-1", "old-2"):
+        sharing.s3.put_object(
+            Bucket="src", Key=f"docs/{name}.pdf", Body=b"cold", StorageClass="GLACIER"
+        )
+    with patch.object(sharing.writer, "create", side_effect=AssertionError):
+        job = sharing.run(sharing.request({**REQUEST, "maxArchiveBytes": 64 * MIB}))
+    assert job.error is not None
+    assert (job.status, job.error.code) == (Status.FAILED, "SOURCE_ARCHIVED")
+    assert "old-1" in job.error.message
+    assert "old-2" in job.error.message
+
+
 def test_a_source_that_changes_under_a_plan_fails_the_job_once(
     sharing: Rig, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
 ) -> None:

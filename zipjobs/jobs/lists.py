@@ -24,6 +24,9 @@ from zipjobs.jobs.rows import Lines, Row, inventory_rows, is_folder_marker, rows
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes whose objects have to be restored before they can be read."""
+
 INVENTORY = "manifest.json"
 """How the key of an S3 Inventory's manifest ends: "Locating your inventory list", S3 User Guide."""
 
@@ -95,7 +98,10 @@ class SourceLists:
                 key, size = item["Key"], item["Size"]
                 if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
                     found = True
-                    yield Listed(bucket, key, size=size, etag=_quoted(item["ETag"]))
+                    if item.get("StorageClass") in ARCHIVED:
+                        yield Listed(bucket, key)  # whoever asks for its size learns whether
+                    else:
+                        yield Listed(bucket, key, size=size, etag=_quoted(item["ETag"]))
         except ClientError as error:
             raise source_error(error, where, "s3:ListBucket on the bucket") from error
         except BotoCoreError as error:
