@@ -6,9 +6,9 @@ from functools import lru_cache
 from itertools import islice
 
 from bench.profile import key
-from zipjobs.archive.assembly import EngineOptions
 from zipjobs.archive.body import HELD_BODY_BYTES
 from zipjobs.archive.layout import Layout, OwnPart, PartEnd, Step
+from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.members import record_bytes
 from zipjobs.archive.names import basename
 from zipjobs.archive.plan import Census, Share, Sized, segments, sizing_for

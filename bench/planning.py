@@ -32,6 +32,7 @@ from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.policy import Location, Policy
 from zipjobs.jobs.request import parse_request
+from zipjobs.running.adapters import Adapters
 from zipjobs.running.entries import EntryList, named
 from zipjobs.running.planner import Planner
 from zipjobs.running.work import WorkStore
@@ -110,7 +111,20 @@ def plan(entries: int, file: BinaryIO) -> Planned:
         now=utc_now(),
     )
     aws = cast("Any", _Swallows())
-    planner = Planner(aws, work, aws, aws, aws, Share(), PartSizing())
+    adapters = Adapters(
+        store=aws,
+        progress=aws,
+        requests=aws,
+        lists=lists,
+        policy=POLICY,
+        queue=aws,
+        work=work,
+        reader=aws,
+        writer=aws,
+        events=aws,
+        blocks=aws,
+    )
+    planner = Planner(adapters, Share(), PartSizing())
     destination = POLICY.resolve(request, job.job_id)
     idle = resident_mb()
     forget_peak()

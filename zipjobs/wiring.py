@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
 from zipjobs.archive.reader import ObjectReader
@@ -27,7 +27,8 @@ from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader, RequestWriter
 from zipjobs.jobs.store import JobStore
-from zipjobs.running.runner import Adapters, JobRunner
+from zipjobs.running.adapters import Adapters
+from zipjobs.running.runner import JobRunner
 from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
     DeadLetterSettings,

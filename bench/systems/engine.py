@@ -6,8 +6,8 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.child import Run, StandIn
 from bench.client import REGION, s3_client
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.names import UniqueNames, basename
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader

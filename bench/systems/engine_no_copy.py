@@ -2,7 +2,7 @@
 
 from bench.child import Run, StandIn
 from bench.systems import engine
-from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.means import EngineOptions
 
 
 def prepare(stand_in: StandIn) -> Run:

@@ -18,8 +18,8 @@ from bench.profile import key
 from bench.run import control, stand_in
 from tests.archives.holes import Body, HoleReader, HoleUpload, crc_of, length_of
 from tests.readers import Contents, Sum, Sums
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import Archive, build_archive
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender

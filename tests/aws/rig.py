@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.builders import submission
-from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
 from zipjobs.archive.reader import ObjectReader
@@ -18,8 +18,9 @@ from zipjobs.jobs.policy import Location, Policy
 from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
+from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import give_up
-from zipjobs.running.runner import Adapters, JobRunner
+from zipjobs.running.runner import JobRunner
 from zipjobs.running.work import WorkStore
 from zipjobs.wiring import BLOCKS_BYTES
 

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zipjobs.archive.assembly import EngineOptions, Means, Progress
 from zipjobs.archive.engine import Archive, build_archive
+from zipjobs.archive.means import EngineOptions, Means, Progress
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader, Read, Sink
 from zipjobs.archive.sender import PartSender

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
 from zipjobs.archive.reader import ObjectReader

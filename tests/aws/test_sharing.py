@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.aws.rig import Bus, Rig
-from zipjobs.archive.assembly import EngineOptions
+from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.plan import Share
 from zipjobs.archive.sizing import MIB, PartSizing
 from zipjobs.errors import ServiceUnavailable, TargetForbidden

@@ -15,8 +15,8 @@ from botocore.credentials import ReadOnlyCredentials
 
 from tests.e2e.conftest import SEGMENT_MIB, Client
 from tests.readers import READERS, Contents
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.names import basename
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader

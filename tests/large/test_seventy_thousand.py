@@ -12,8 +12,8 @@ from local.stack import running_stack
 from tests.e2e.conftest import Client
 from tests.readers import READERS
 from tests.waiting import wait_for
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.names import basename
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from zipjobs.archive.assembly import Assembly, Means
+from zipjobs.archive.assembly import Assembly
 from zipjobs.archive.body import HELD_BODY_BYTES, Fetch, Found, Measurement, Placed
 from zipjobs.archive.checksum import combine
 from zipjobs.archive.layout import Layout, Piece
+from zipjobs.archive.means import Means
 from zipjobs.archive.members import central_directory
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES
 from zipjobs.archive.source import Entry, Pinned

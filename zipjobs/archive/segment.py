@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.assembly import Means
 from zipjobs.archive.checksum import combine
 from zipjobs.archive.engine import Archive, EntryRun
 from zipjobs.archive.layout import Layout
+from zipjobs.archive.means import Means
 from zipjobs.archive.members import Member, end_records
 from zipjobs.archive.parts import in_blocks
 from zipjobs.archive.plan import Segment, Sized, part_lengths

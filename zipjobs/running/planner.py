@@ -5,20 +5,18 @@ from collections.abc import Iterator
 from itertools import islice
 
 from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
-from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.segment import sized
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.source import Entry
 from zipjobs.archive.survey import survey
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import Target
 from zipjobs.errors import ArchiveTooLarge
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
-from zipjobs.jobs.queue import JobQueue
-from zipjobs.jobs.store import JobStore
+from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import abort_uploads
 from zipjobs.running.entries import EntryList
-from zipjobs.running.work import Plan, WorkStore
+from zipjobs.running.work import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -34,21 +32,8 @@ NOTED_AT_A_TIME = 25
 class Planner:
     """Plans jobs, and sends their segments to the queue."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        work: WorkStore,
-        queue: JobQueue,
-        reader: ObjectReader,
-        writer: ArchiveWriter,
-        share: Share,
-        sizing: PartSizing,
-    ) -> None:
-        self._store = store
-        self._work = work
-        self._queue = queue
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, adapters: Adapters, share: Share, sizing: PartSizing) -> None:
+        self._a = adapters
         self._share = share
         self._sizing = sizing
 
@@ -82,9 +67,9 @@ class Planner:
             segments=tuple(planned),
             sizing=sizing,
         )
-        self._work.put_plan(job.job_id, plan)
+        self._a.work.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        job = self._store.note_plan(job, len(planned), census.entries, source_bytes)
+        job = self._a.store.note_plan(job, len(planned), census.entries, source_bytes)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
             *(job.job_id, census.entries, len(planned), archives),
@@ -93,16 +78,16 @@ class Planner:
 
     def _sized(self, entries: EntryList) -> EntryList:
         """The entries with their sizes. A list that has them all is not kept twice."""
-        return EntryList(survey(entries, self._reader)) if entries.has_unknown_sizes else entries
+        return EntryList(survey(entries, self._a.reader)) if entries.has_unknown_sizes else entries
 
     def hand_out(self, job: Job, submission: Submission) -> None:
         """Send the segments of a planned job, once more if somebody may have before."""
         assert job.segments is not None
-        self._queue.send_segments(submission, range(job.segments))
+        self._a.queue.send_segments(submission, range(job.segments))
 
     def _keep_entries(self, job: Job, planned: list[Segment], entries: Iterator[Entry]) -> None:
         for segment in planned:
-            self._work.put_entries(job.job_id, segment.index, islice(entries, segment.entries))
+            self._a.work.put_entries(job.job_id, segment.index, islice(entries, segment.entries))
 
     def _create_uploads(self, job: Job, destination: Destination, archives: int) -> Job:
         uploads: list[UploadRef] = []
@@ -111,11 +96,11 @@ class Planner:
                 key = destination.target_key
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
-                upload_id = self._writer.create(Target(destination.target_bucket, key))
+                upload_id = self._a.writer.create(Target(destination.target_bucket, key))
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % NOTED_AT_A_TIME == 0 or number == archives:
-                    job = self._store.note_uploads(job, uploads)
+                    job = self._a.store.note_uploads(job, uploads)
         except Exception:
-            abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}), self._writer)
+            abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}), self._a.writer)
             raise
         return job

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-from zipjobs.archive.assembly import Progress
+from zipjobs.archive.means import Progress
 from zipjobs.errors import LeaseLost, TransientError
 
 logger = logging.getLogger(__name__)

@@ -3,31 +3,23 @@
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from zipjobs.archive.assembly import EngineOptions, Means
 from zipjobs.archive.engine import Load, build_archive
-from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.plan import Share
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.writer import ArchiveWriter, Target, Upload
+from zipjobs.archive.writer import Target, Upload
 from zipjobs.errors import LeaseLost, PermanentError, TransientError
-from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, JobError, Status, Submission, UploadRef
-from zipjobs.jobs.lists import SourceLists
-from zipjobs.jobs.policy import Destination, Policy
-from zipjobs.jobs.progress import SegmentProgress
-from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.request import Compression, JobRequest
-from zipjobs.jobs.requests import RequestReader
-from zipjobs.jobs.store import JobStore
+from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import abort_uploads, clean_up, conclude, facts
 from zipjobs.running.entries import EntryList, named
 from zipjobs.running.planner import Planner
 from zipjobs.running.progress import ThrottledProgress
 from zipjobs.running.segments import SegmentRunner
-from zipjobs.running.work import WorkStore
 
 logger = logging.getLogger(__name__)
 
@@ -39,33 +31,15 @@ class _TooMuch(Exception):
     """The job turns out to be more than one worker's share."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adapters:
-    """What a runner works with."""
-
-    store: JobStore
-    progress: SegmentProgress
-    requests: RequestReader
-    lists: SourceLists
-    policy: Policy
-    queue: JobQueue
-    work: WorkStore
-    reader: ObjectReader
-    writer: ArchiveWriter
-    events: CompletionEvents
-    blocks: BlockPool
-
-
 class JobRunner:
     """Turns submissions into archives, records and events. ``share`` is one worker's."""
 
     def __init__(self, adapters: Adapters, options: EngineOptions, share: Share) -> None:
-        a = adapters
         self._a = adapters
         self._options = options
         self._share = share
-        self._planner = Planner(a.store, a.work, a.queue, a.reader, a.writer, share, options.sizing)
-        self._segments = SegmentRunner(a.store, a.progress, a.work, a.writer, a.events, self._means)
+        self._planner = Planner(adapters, share, options.sizing)
+        self._segments = SegmentRunner(adapters, self._means)
 
     def run(self, submission: Submission, lease_until: datetime) -> Job | None:
         """Bring a job to its end, or find it there, and see that its event went out.

@@ -5,18 +5,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from zipjobs.archive.assembly import Means
 from zipjobs.archive.engine import Archive
+from zipjobs.archive.means import Means
 from zipjobs.archive.segment import build_segment, finish_archive
-from zipjobs.archive.writer import ArchiveWriter, Target, Upload
+from zipjobs.archive.writer import Target, Upload
 from zipjobs.errors import LeaseLost, PermanentError, ServiceUnavailable, UploadGone
-from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, JobError, Submission
-from zipjobs.jobs.progress import Done, SegmentProgress
-from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.progress import Done
+from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import clean_up, conclude, facts
 from zipjobs.running.progress import ThrottledProgress
-from zipjobs.running.work import Plan, WorkStore
+from zipjobs.running.work import Plan
 
 READS = 8
 """How many of the working objects are read at a time, of those that have to be read at once."""
@@ -28,19 +27,9 @@ class SegmentRunner:
     """Runs segments. ``means_for`` gives what a build through an upload works with."""
 
     def __init__(
-        self,
-        store: JobStore,
-        progress: SegmentProgress,
-        work: WorkStore,
-        writer: ArchiveWriter,
-        events: CompletionEvents,
-        means_for: Callable[[Upload, ThrottledProgress], Means],
+        self, adapters: Adapters, means_for: Callable[[Upload, ThrottledProgress], Means]
     ) -> None:
-        self._store = store
-        self._progress = progress
-        self._work = work
-        self._writer = writer
-        self._events = events
+        self._a = adapters
         self._means_for = means_for
 
     def run(self, submission: Submission) -> Job | None:
@@ -49,54 +38,54 @@ class SegmentRunner:
         Returns the job as it stands, None if its record is gone. Raises TransientError if the
         message is to be tried again.
         """
-        job = self._store.get(submission.job_id)
+        job = self._a.store.get(submission.job_id)
         if job is None:
             logger.warning("Job %s is not known any more", submission.job_id)
             return None
         if not job.is_final:
             job = self._work_on(job, submission)
         if job.is_final:
-            clean_up(job, self._writer, self._work)
-            conclude(job, self._store, self._events)
+            clean_up(job, self._a.writer, self._a.work)
+            conclude(job, self._a.store, self._a.events)
         return job
 
     def _work_on(self, job: Job, submission: Submission) -> Job:
         assert submission.segment is not None
         try:
-            plan = self._work.plan(job.job_id)
+            plan = self._a.work.plan(job.job_id)
             if plan is None:
                 return self._as_it_stands(job)
             self._make(job, plan, submission.segment)
-            if self._work.count_built(job.job_id) < len(plan.segments):
-                return self._store.get(job.job_id) or job
+            if self._a.work.count_built(job.job_id) < len(plan.segments):
+                return self._a.store.get(job.job_id) or job
             return self._finish(job, plan)
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
-            return self._store.fail(job, JobError.of(error))
+            return self._a.store.fail(job, JobError.of(error))
         except UploadGone:
             return self._as_it_stands(job)
 
     def _as_it_stands(self, job: Job) -> Job:
         """Whoever ended the job while this worker was at it has taken its things away."""
-        now = self._store.get(job.job_id)
+        now = self._a.store.get(job.job_id)
         if now is None or not now.is_final:
             raise ServiceUnavailable(f"Job {job.job_id} lacks its plan or its upload.")
         return now
 
     def _make(self, job: Job, plan: Plan, number: int) -> None:
-        if self._work.built(job.job_id, number) is not None:
+        if self._a.work.built(job.job_id, number) is not None:
             return
         segment = plan.segments[number]
-        entries = self._work.entries(job.job_id, number)
+        entries = self._a.work.entries(job.job_id, number)
         if entries is None:
             raise UploadGone("The segment's entries are gone.")
         note = ThrottledProgress(
-            lambda done: self._progress.note(job, number, Done(done.entries, done.source_bytes))
+            lambda done: self._a.progress.note(job, number, Done(done.entries, done.source_bytes))
         )
         upload = self._upload(plan, segment.archive)
         built = build_segment(segment, entries, plan.sizing, self._means_for(upload, note))
-        self._work.put_built(job.job_id, number, built)
-        self._progress.note(job, number, Done(built.entries, built.source_bytes))
+        self._a.work.put_built(job.job_id, number, built)
+        self._a.progress.note(job, number, Done(built.entries, built.source_bytes))
         logger.info("Job %s: segment %d of %d made", job.job_id, number + 1, len(plan.segments))
 
     def _finish(self, job: Job, plan: Plan) -> Job:
@@ -106,20 +95,20 @@ class SegmentRunner:
         source_bytes = sum(archive.source_bytes for archive in archives)
         logger.info("Job %s: READY, %d entries in %d segments", job.job_id, entries, job.segments)
         try:
-            return self._store.ready(job, facts(keys, archives), entries, source_bytes)
+            return self._a.store.ready(job, facts(keys, archives), entries, source_bytes)
         except LeaseLost:
             return self._as_it_stands(job)
 
     def _finish_archive(self, job: Job, plan: Plan, archive: int) -> Archive:
         numbers = [segment.index for segment in plan.of_archive(archive)]
         with ThreadPoolExecutor(READS) as pool:
-            found = list(pool.map(partial(self._work.built, job.job_id), numbers))
+            found = list(pool.map(partial(self._a.work.built, job.job_id), numbers))
         built = [one for one in found if one is not None]
         if len(built) < len(numbers):
             raise UploadGone("What some segments left is gone.")
-        records = partial(self._work.records, job.job_id, numbers)
+        records = partial(self._a.work.records, job.job_id, numbers)
         return finish_archive(built, records, self._upload(plan, archive))
 
     def _upload(self, plan: Plan, archive: int) -> Upload:
         upload = plan.uploads[archive]
-        return self._writer.resume(Target(plan.target_bucket, upload.key), upload.upload_id)
+        return self._a.writer.resume(Target(plan.target_bucket, upload.key), upload.upload_id)

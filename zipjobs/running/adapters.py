@@ -1,0 +1,32 @@
+"""The parts of AWS that running jobs needs, each behind its adapter."""
+
+from dataclasses import dataclass
+
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.jobs.events import CompletionEvents
+from zipjobs.jobs.lists import SourceLists
+from zipjobs.jobs.policy import Policy
+from zipjobs.jobs.progress import SegmentProgress
+from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.requests import RequestReader
+from zipjobs.jobs.store import JobStore
+from zipjobs.running.work import WorkStore
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What runs jobs works with."""
+
+    store: JobStore
+    progress: SegmentProgress
+    requests: RequestReader
+    lists: SourceLists
+    policy: Policy
+    queue: JobQueue
+    work: WorkStore
+    reader: ObjectReader
+    writer: ArchiveWriter
+    events: CompletionEvents
+    blocks: BlockPool
