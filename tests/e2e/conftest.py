@@ -1,5 +1,6 @@
 """The embedded AWS, once per session, with what a client of it needs."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,9 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import ReadOnlyCredentials
 
 from local.stack import LocalStack, running_stack
 from tests.waiting import wait_for
+from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
+from zipjobs.archive.names import basename
+from zipjobs.archive.parts import BlockPool
+from zipjobs.archive.reader import ObjectReader
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.transport import Transport
+from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.wiring import BLOCKS_BYTES
 
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
@@ -126,6 +138,26 @@ class Client:
         )
         (path,) = folder.iterdir()
         return path
+
+    def digest(self, key: str) -> str:
+        """The SHA-256 of an object in the target bucket."""
+        body = self.s3.get_object(Bucket=self.outputs["targetBucket"], Key=key)["Body"]
+        return hashlib.sha256(body.read()).hexdigest()
+
+    def digest_of_one_workers(self, keys: list[str]) -> str:
+        """That of the archive that one worker, here, makes of ``keys`` of the source bucket."""
+        where = (self.outputs["awsEndpointUrl"], self.outputs["region"])
+        credentials = ReadOnlyCredentials("any", "thing", None)
+        transport = Transport(*where, lambda: credentials, 64)
+        sender = PartSender(*where, lambda: credentials, 10)
+        bucket = self.outputs["sourceBucket"]
+        entries = [Entry(basename(key), Source(bucket, key)) for key in keys]
+        target = Target(self.outputs["targetBucket"], f"expected/{uuid.uuid4()}.zip")
+        with ArchiveWriter(self.s3, sender).upload(target) as upload:
+            reader, blocks = ObjectReader(transport), BlockPool(BLOCKS_BYTES)
+            build_archive(entries, Means(reader, upload, blocks, EngineOptions(probes=16)))
+        transport.close()
+        return self.digest(target.key)
 
     def uploads(self) -> list[Any]:
         """The multipart uploads that the target bucket still holds, as the AWS CLI lists them."""

@@ -1,6 +1,5 @@
 """Jobs that are more than one function's share, on the embedded AWS."""
 
-import hashlib
 import json
 import random
 import re
@@ -11,21 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.credentials import ReadOnlyCredentials
 
 from tests.e2e.conftest import SEGMENT_MIB, Client
 from tests.readers import READERS, Contents
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.names import basename
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
-from zipjobs.wiring import BLOCKS_BYTES
 
 SEGMENTS = 5
 BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
@@ -74,26 +62,9 @@ def making_a_segment(client: Client) -> "list[subprocess.Popen[bytes]]":
 @pytest.fixture(scope="module")
 def expected(client: Client, prefix: str) -> str:
     """The digest of the archive that one worker makes of the same list."""
-    outputs = client.outputs
-    where = (outputs["awsEndpointUrl"], outputs["region"])
-    credentials = ReadOnlyCredentials("any", "thing", None)
-    transport = Transport(*where, lambda: credentials, 64)
-    sender = PartSender(*where, lambda: credentials, 10)
-    keys = sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
-    entries = [Entry(basename(key), Source(outputs["sourceBucket"], key)) for key in keys]
-    target = Target(outputs["targetBucket"], f"expected/{prefix}a.zip")
-    with ArchiveWriter(client.s3, sender).upload(target) as upload:
-        reader = ObjectReader(transport)
-        build_archive(
-            entries, Means(reader, upload, BlockPool(BLOCKS_BYTES), EngineOptions(probes=16))
-        )
-    transport.close()
-    return digest(client, target.key)
-
-
-def digest(client: Client, key: str) -> str:
-    body = client.s3.get_object(Bucket=client.outputs["targetBucket"], Key=key)["Body"]
-    return hashlib.sha256(body.read()).hexdigest()
+    return client.digest_of_one_workers(
+        sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
+    )
 
 
 def working_objects(client: Client, job_id: str) -> list[Any]:
@@ -113,7 +84,7 @@ def test_a_prefix_with_globs_in_five_segments_is_one_workers_archive(
     assert job["bytes"] == {"done": sum(BODIES), "total": sum(BODIES)}
     planned = [line for line in client.log if f"Job {job_id}: planned" in line]
     assert f"in {SEGMENTS} segments" in planned[0]
-    assert digest(client, job["targetKey"]) == expected
+    assert client.digest(job["targetKey"]) == expected
     assert working_objects(client, job_id) == []
     event = client.event(lambda detail: detail["jobId"] == job_id)
     assert event["detail-type"] == "Zip Job Ready"
@@ -180,6 +151,6 @@ def test_a_function_that_is_killed_in_a_segment_costs_nothing_but_time(
 ) -> None:
     job = client.finished(killed, seconds=RECOVERY_SECONDS)
     assert job["status"] == "READY"
-    assert digest(client, job["targetKey"]) == expected
+    assert client.digest(job["targetKey"]) == expected
     assert working_objects(client, killed) == []
     assert client.uploads() == []

@@ -6,22 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from botocore.credentials import ReadOnlyCredentials
 
 from local.stack import running_stack
 from tests.e2e.conftest import Client
 from tests.readers import READERS
 from tests.waiting import wait_for
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.names import basename
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
-from zipjobs.wiring import BLOCKS_BYTES
 
 ENTRIES = 70_000
 """More than 65,535, which is what ZIP's old fields can count, and four functions' shares."""
@@ -48,31 +37,6 @@ def put_sources(client: Client) -> None:
         list(pool.map(put, range(ENTRIES)))
 
 
-def one_workers_archive(client: Client) -> str:
-    """The digest of what one worker makes of the same list."""
-    outputs = client.outputs
-    where = (outputs["awsEndpointUrl"], outputs["region"])
-    credentials = ReadOnlyCredentials("any", "thing", None)
-    transport = Transport(*where, lambda: credentials, 16)
-    sender = PartSender(*where, lambda: credentials, 4)
-    entries = [
-        Entry(basename(key(number)), Source(outputs["sourceBucket"], key(number)))
-        for number in range(ENTRIES)
-    ]
-    s3 = client.stack.client("s3")
-    with ArchiveWriter(s3, sender).upload(Target(outputs["targetBucket"], "one.zip")) as upload:
-        options = EngineOptions(probes=12)
-        means = Means(ObjectReader(transport), upload, BlockPool(BLOCKS_BYTES), options)
-        build_archive(entries, means)
-    transport.close()
-    return digest(client, "one.zip")
-
-
-def digest(client: Client, name: str) -> str:
-    found = client.s3.get_object(Bucket=client.outputs["targetBucket"], Key=name)["Body"].read()
-    return hashlib.sha256(found).hexdigest()
-
-
 @pytest.mark.large
 @pytest.mark.timeout(2 * SECONDS)
 def test_seventy_thousand_entries_are_one_archive_that_every_reader_opens(tmp_path: Path) -> None:
@@ -94,7 +58,9 @@ def test_seventy_thousand_entries_are_one_archive_that_every_reader_opens(tmp_pa
         assert len(progress) > 2
         assert any(f"Job {job_id}: segment 1 of 4" in line for line in log)
         path = client.download(job, tmp_path)
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == one_workers_archive(client)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == client.digest_of_one_workers(
+            [key(n) for n in range(ENTRIES)]
+        )
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == ENTRIES
     for reader in READERS:

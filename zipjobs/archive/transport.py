@@ -1,4 +1,4 @@
-"""GET requests to S3, many at once, for a fifteenth of boto3's CPU.
+"""GET requests to S3, many at once, for little CPU (docs/adr/0002).
 
 One thread waits for all connections (epoll), each of which serves one request at a time. A body
 does not flow before it is asked for: a connection that nobody wants to read from is not read from,

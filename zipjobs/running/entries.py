@@ -13,7 +13,8 @@ from zipjobs.jobs.lists import Listed
 
 IN_MEMORY_BYTES = 1024 * 1024
 
-_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+"""An entry as JSON, a line of a list."""
 
 
 def named(listed: Iterable[Listed]) -> Iterator[Entry]:
@@ -33,7 +34,7 @@ class EntryList:
         self.has_unknown_sizes = False
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
         for entry in entries:
-            self._file.write(_ENTRY.dump_json(entry) + b"\n")
+            self._file.write(ENTRY.dump_json(entry) + b"\n")
             self.count += 1
             self.known_bytes += entry.size or 0
             self.has_unknown_sizes |= entry.size is None
@@ -41,7 +42,7 @@ class EntryList:
     def __iter__(self) -> Iterator[Entry]:
         self._file.seek(0)
         for line in self._file:
-            yield _ENTRY.validate_json(line)
+            yield ENTRY.validate_json(line)
 
     def __enter__(self) -> Self:
         return self

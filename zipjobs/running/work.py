@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import TypeAdapter
 
 from zipjobs.archive.plan import Segment
 from zipjobs.archive.segment import BuiltSegment
@@ -25,6 +24,7 @@ from zipjobs.archive.writer import UploadedPart
 from zipjobs.errors import ServiceUnavailable, aws_error_code
 from zipjobs.jobs.job import UploadRef
 from zipjobs.jobs.model import Model
+from zipjobs.running.entries import ENTRY
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,9 +65,6 @@ class _Built(Model):
     copied_bytes: int
 
 
-_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
-
-
 class WorkStore:
     """Reads and writes working objects. Every method raises ServiceUnavailable."""
 
@@ -85,14 +82,14 @@ class WorkStore:
         return Plan.model_validate_json(data) if data is not None else None
 
     def put_entries(self, job_id: str, segment: int, entries: Iterable[Entry]) -> None:
-        lines = b"\n".join(_ENTRY.dump_json(entry) for entry in entries)
+        lines = b"\n".join(ENTRY.dump_json(entry) for entry in entries)
         self._put(job_id, f"entries/{segment:05}.jsonl.gz", gzip.compress(lines, 1))
 
     def entries(self, job_id: str, segment: int) -> list[Entry] | None:
         data = self._get(job_id, f"entries/{segment:05}.jsonl.gz")
         if data is None:
             return None
-        return [_ENTRY.validate_json(line) for line in gzip.decompress(data).splitlines()]
+        return [ENTRY.validate_json(line) for line in gzip.decompress(data).splitlines()]
 
     def put_built(self, job_id: str, segment: int, built: BuiltSegment) -> None:
         self._put(job_id, f"records/{segment:05}", built.records)

@@ -1,144 +1,37 @@
 """Reads on sockets, against a server that does what it is told, and often the wrong thing."""
 
 import errno
-import hashlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import partial
-from typing import Any
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.http_server import (
     Answer,
     Certificate,
     Exchange,
-    ScriptedServer,
     error,
     make_certificate,
     nobody_listens,
     response,
     say,
 )
+from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, Received, get, noise, sha
 from tests.waiting import wait_for
 from zipjobs.archive import connection as connection_module
-from zipjobs.archive import reader as reader_module
 from zipjobs.archive.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.transport import Transport
 from zipjobs.archive.wire import MAX_HEAD_BYTES, WireError
-from zipjobs.errors import ServiceUnavailable, ZipJobsError
 
-ALL = 2**40
-"""A window through which any body flows."""
-
-WAIT_SECONDS = 20.0
-
-
-class Received:
-    """A receiver that keeps everything. ``window`` bytes flow at once, the rest when it is told."""
-
-    def __init__(self, window: int = ALL) -> None:
-        self.status = 0
-        self.fields: Mapping[str, str] = {}
-        self.body = bytearray()
-        self.error: Exception | None = None
-        self.ends = 0
-        self.began = threading.Event()
-        self.over = threading.Event()
-        self._window = window
-        self._flow: BodyFlow | None = None
-
-    @property
-    def flow(self) -> BodyFlow:
-        assert self.began.wait(WAIT_SECONDS)
-        assert self._flow is not None
-        return self._flow
-
-    def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
-        self.status, self.fields, self._flow = status, headers, body
-        body.let(self._window)
-        self.began.set()
-
-    def data(self, chunk: memoryview | bytes) -> None:
-        self.body += chunk
-
-    def end(self, error: Exception | None) -> None:
-        self.ends += 1
-        self.error = error
-        self.over.set()
-
-    def wait(self) -> "Received":
-        assert self.over.wait(WAIT_SECONDS)
-        return self
-
-    def whole(self) -> bytes:
-        """The body, once it is there without an error."""
-        self.wait()
-        if self.error is not None:
-            raise self.error
-        return bytes(self.body)
-
-
-class Loopback:
-    """Makes servers and transports, and closes them."""
-
-    def __init__(self, opened: ExitStack) -> None:
-        self._opened = opened
-
-    def serve(self, *answers: Answer, tls: Certificate | None = None) -> ScriptedServer:
-        server = ScriptedServer(*answers, tls=tls.context() if tls else None)
-        self._opened.callback(server.close)
-        return server
-
-    def connect(
-        self, url: str, connections: int = 4, ca_bundle: str | None = None, **options: Any
-    ) -> Transport:
-        credentials = options.get("credentials", lambda: ReadOnlyCredentials("id", "key", None))
-        transport = Transport(url, "us-east-1", credentials, connections, ca_bundle)
-        self._opened.callback(transport.close)
-        return transport
-
-    def to(self, *answers: Answer, connections: int = 4) -> Transport:
-        """A transport to a server with this script."""
-        return self.connect(self.serve(*answers).url, connections)
-
-
-@pytest.fixture
-def loopback() -> Iterator[Loopback]:
-    with ExitStack() as opened:
-        yield Loopback(opened)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "FIRST_PAUSE_SECONDS", 0.001)
-
-
-def get(transport: Transport, path: str = "/src/a", window: int = ALL) -> Received:
-    received = Received(window)
-    transport.send(Get(path, "", {}, received))
-    return received
-
-
-def sha(data: bytes | bytearray) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def noise(size: int) -> bytes:
-    return hashlib.shake_128(b"noise").digest(size)
 
 
 # What comes back.
@@ -683,239 +576,3 @@ def test_a_connection_that_breaks_before_tls_begins_is_an_error(
 class _Tls:
     def __init__(self, wrap_socket: Callable[..., None]) -> None:
         self.wrap_socket = wrap_socket
-
-
-# Through the reader.
-
-
-class Sink:
-    """A reader's sink that lets everything flow, and keeps it."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.error: ZipJobsError | None = None
-        self.over = threading.Event()
-        self.has_begun = threading.Event()
-        self.length = 0
-
-    def found(self, pinned: Pinned, length: int) -> None:
-        self.length = length
-        self.has_begun.set()
-
-    def received(self, chunk: memoryview | bytes) -> None:
-        self.body += chunk
-
-    def done(self) -> None:
-        self.over.set()
-
-    def failed(self, error: ZipJobsError) -> None:
-        self.error = error
-        self.has_begun.set()
-        self.over.set()
-
-
-def read(reader: ObjectReader, key: str = "a") -> bytes:
-    sink = Sink()
-    under_way = reader.read(Source("src", key), 0, 1_000_000, sink, None)
-    assert sink.has_begun.wait(WAIT_SECONDS)
-    if sink.error is None:
-        under_way.proceed(sink.length)
-    assert sink.over.wait(WAIT_SECONDS)
-    if sink.error is not None:
-        raise sink.error
-    return bytes(sink.body)
-
-
-def an_object(
-    body: bytes, come: int | None = None, then: Answer | None = None, length: int | None = None
-) -> Answer:
-    """Serves the range that is asked for, or the first ``come`` bytes of it."""
-
-    def answer(exchange: Exchange) -> None:
-        wanted = exchange.request.headers["range"].removeprefix("bytes=").split("-")
-        first, last = int(wanted[0]), min(int(wanted[1]), len(body) - 1)
-        headers = {
-            "ETag": '"e"',
-            "Last-Modified": "Sun, 01 Nov 2026 12:00:00 GMT",
-            "Content-Range": f"bytes {first}-{last}/{len(body)}",
-        }
-        announced = last + 1 - first if length is None else length
-        exchange.send(response(body[first : last + 1][:come], 206, headers, announced))
-        if then is not None:
-            then(exchange)
-
-    return answer
-
-
-def moved(status: int = 301, region: str = "eu-west-1") -> Answer:
-    code = b"<Error><Code>PermanentRedirect</Code></Error>"
-    return say(response(code, status, {"x-amz-bucket-region": region}))
-
-
-OBJECT = hashlib.shake_128(b"object").digest(300_000)
-TROUBLE: list[Callable[[int], Answer]] = [
-    lambda size: an_object(OBJECT, size, Exchange.hang_up),
-    lambda size: an_object(OBJECT, size, Exchange.reset),
-    lambda size: an_object(OBJECT, size, length=size),
-    lambda size: an_object(OBJECT, length=size, then=Exchange.hang_up),
-    lambda size: say(response(b"x" * (size), 503)),
-    lambda size: say(error(500, "InternalError")),
-    lambda size: say(response(OBJECT, 206)),
-    lambda size: say(OBJECT[:size], then=Exchange.hang_up),
-    lambda size: say(then=Exchange.reset),
-]
-
-
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(TROUBLE), st.integers(0, 15_000) | st.integers(0, 300_000)),
-        max_size=reader_module.ATTEMPTS - 1,
-    )
-)
-def test_whatever_goes_wrong_on_the_way_what_arrives_is_the_object(
-    troubled: tuple[ScriptedServer, ObjectReader],
-    troubles: list[tuple[Callable[[int], Answer], int]],
-) -> None:
-    server, reader = troubled
-    server.follow(*(trouble(size) for trouble, size in troubles), an_object(OBJECT))
-    assert sha(read(reader)) == sha(OBJECT)
-
-
-@pytest.fixture
-def troubled(loopback: Loopback) -> tuple[ScriptedServer, ObjectReader]:
-    server = loopback.serve(an_object(OBJECT))
-    return server, ObjectReader(loopback.connect(server.url))
-
-
-def test_a_connection_closed_under_a_request_is_no_trouble_to_the_reader(
-    loopback: Loopback,
-) -> None:
-    """The server closes idle connections just when they are used again, all of them."""
-    server = loopback.serve(an_object(b"hello"))
-    transport = loopback.connect(server.url, connections=8)
-    reader = ObjectReader(transport)
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: read(reader), range(40)))
-        held, release = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            held.set()
-            release.wait(WAIT_SECONDS)
-
-        transport.call(hold)
-        assert held.wait(WAIT_SECONDS)
-        server.hang_up()
-        bodies = [threads.submit(read, reader) for _ in range(8)]
-        wait_for("the requests", lambda: len(transport._waiting) == 8 or None)
-        release.set()
-        assert [body.result() for body in bodies] == [b"hello"] * 8
-
-
-@pytest.mark.parametrize("status", reader_module.MOVED)
-def test_a_bucket_of_another_region_is_read_there_and_the_next_time_at_once(
-    loopback: Loopback, status: int
-) -> None:
-    near, far = loopback.serve(moved(status)), loopback.serve(an_object(b"hello"))
-    regions = []
-
-    def connect(region: str) -> Transport:
-        regions.append(region)
-        return loopback.connect(far.url)
-
-    reader = ObjectReader(loopback.connect(near.url), connect)
-    assert [read(reader) for _ in range(3)] == [b"hello"] * 3
-    assert regions == ["eu-west-1"]
-    assert (len(near.requests), len(far.requests)) == (1, 3)
-
-
-def test_many_reads_that_learn_of_a_region_at_once_connect_to_it_once(loopback: Loopback) -> None:
-    near, far = loopback.serve(moved()), loopback.serve(an_object(b"hello"))
-    regions = []
-
-    def connect(region: str) -> Transport:
-        regions.append(region)
-        return loopback.connect(far.url)
-
-    reader = ObjectReader(loopback.connect(near.url, connections=8), connect)
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(lambda _: read(reader), range(8))) == [b"hello"] * 8
-    assert regions == ["eu-west-1"]
-
-
-def test_buckets_of_a_region_share_its_connections(loopback: Loopback) -> None:
-    near, far = loopback.serve(moved()), loopback.serve(an_object(b"hello"))
-    regions = []
-
-    def connect(region: str) -> Transport:
-        regions.append(region)
-        return loopback.connect(far.url)
-
-    reader = ObjectReader(loopback.connect(near.url), connect)
-    for bucket in ("one", "two"):
-        assert reader.found_in(bucket, "eu-west-1")
-    assert regions == ["eu-west-1"]
-    assert reader.transport_of("one") is reader.transport_of("two")
-    assert reader.transport_of("three") is not reader.transport_of("one")
-
-
-@pytest.mark.parametrize("is_elsewhere", [True, False], ids=["another region", "no other region"])
-def test_a_region_that_sends_on_and_on_is_given_up(loopback: Loopback, is_elsewhere: bool) -> None:
-    near, far = loopback.serve(moved()), loopback.serve(moved(region="us-east-1"))
-
-    def connect(region: str) -> Transport:
-        return loopback.connect(far.url)
-
-    reader = ObjectReader(loopback.connect(near.url), connect if is_elsewhere else None)
-    with pytest.raises(ServiceUnavailable, match="PermanentRedirect"):
-        read(reader)
-    assert len(near.requests) + len(far.requests) <= reader_module.ATTEMPTS + 1
-
-
-def test_a_read_that_is_given_up_before_its_answer_leaves_no_connection_waiting(
-    loopback: Loopback,
-) -> None:
-    def late(exchange: Exchange) -> None:
-        exchange.stall()
-        an_object(OBJECT)(exchange)
-
-    server = loopback.serve(late)
-    transport = loopback.connect(server.url, connections=1)
-    sink = Sink()
-    under_way = ObjectReader(transport).read(Source("src", "a"), 0, 1000, sink, None)
-    wait_for("the request", lambda: server.requests or None)
-    under_way.cancel()
-    server.released.set()
-    assert sink.over.wait(WAIT_SECONDS)
-    assert isinstance(sink.error, ServiceUnavailable)
-    assert not transport._connections
-
-
-def test_a_read_that_is_given_up_in_a_pause_is_not_tried_again(loopback: Loopback) -> None:
-    server = loopback.serve(say(error(503, "SlowDown")))
-    sink = Sink()
-    reader = ObjectReader(loopback.connect(server.url))
-    under_way = reader.read(Source("src", "a"), 0, 1000, sink, None)
-    under_way.cancel()
-    assert sink.over.wait(WAIT_SECONDS)
-    assert len(server.requests) <= 1
-
-
-@pytest.mark.parametrize("status", [200, 403, 500])
-def test_an_answer_that_goes_on_and_on_is_not_read_to_its_end(
-    loopback: Loopback, status: int
-) -> None:
-    reader = ObjectReader(loopback.to(say(response(noise(1_000_000), status))))
-    with pytest.raises(ZipJobsError):
-        read(reader)
-
-
-def test_a_region_that_cannot_be_connected_to_ends_the_read(loopback: Loopback) -> None:
-    def connect(region: str) -> Transport:
-        raise ValueError(f"no {region}")
-
-    reader = ObjectReader(loopback.to(moved()), connect)
-    with pytest.raises(ServiceUnavailable, match="no eu-west-1"):
-        read(reader)
