@@ -13,7 +13,7 @@ from tests.readers import READERS
 from tests.waiting import wait_for
 
 ENTRIES = 70_000
-"""More than 65,535, which is what ZIP's old fields can count, and more than one function's share."""
+"""More than 65,535, all that ZIP's old fields can count, and more than one function's share."""
 
 SECONDS = 1200
 
