@@ -107,7 +107,6 @@ def plan(entries: int, file: BinaryIO) -> Planned:
             request=ObjectRef(bucket="src", key="request.json"),
             submitted_at=utc_now(),
         ),
-        keep_seconds=86_400,
         now=utc_now(),
     )
     aws = cast("Any", _Swallows())
@@ -121,7 +120,8 @@ def plan(entries: int, file: BinaryIO) -> Planned:
         work=work,
         reader=aws,
         writer=aws,
-        events=aws,
+        receipts=aws,
+        endings=aws,
         blocks=aws,
     )
     planner = Planner(adapters, Share(), PartSizing())
@@ -130,7 +130,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     forget_peak()
     wall, cpu = time.perf_counter(), cpu_seconds()
     with EntryList(named(lists.read(request, "src"))) as listed:
-        planned = planner.plan(job, listed, destination, None)
+        planned = planner.plan(job, request, listed, destination)
     wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - cpu, peak_mb()
     assert planned.segments is not None
     return Planned(
@@ -195,7 +195,9 @@ class _Swallows:
     def note_uploads(self, job: Job, uploads: list[UploadRef]) -> Job:
         return job.model_copy(update={"uploads": tuple(uploads)})
 
-    def note_plan(self, job: Job, segments: int, entries: int, source_bytes: int) -> Job:
+    def note_plan(
+        self, job: Job, segments: int, entries: int, source_bytes: int, skipped: list[str]
+    ) -> Job:
         return job.model_copy(update={"segments": segments})
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from zipjobs import wiring
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.queue import BatchAnswer
-from zipjobs.running.endings import give_up
 
 logger = logging.getLogger("zipjobs.handlers")
 
@@ -17,12 +16,11 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     A message that names no job ends here, in the log: there is no job to fail.
     """
     wiring.start_logging()
-    dead = wiring.giving_up()
+    endings = wiring.ending()
     failures = []
     for record in event["Records"]:
         try:
-            submission = parse_message(record["body"])
-            job = give_up(submission, dead.store, dead.writer, dead.work, dead.events)
+            job = endings.give_up(parse_message(record["body"]))
             logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
         except UnknownMessage:
             logger.exception("Not a job: %s", record["body"])

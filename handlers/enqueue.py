@@ -1,16 +1,22 @@
-"""``POST /zip-jobs``: checks a request, puts it on the queue, answers 202."""
+"""``POST /zip-jobs``: checks a request, puts it on the queue, answers 202.
+
+With an ``Idempotency-Key``, the same request again is the same job.
+"""
 
 import base64
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from zipjobs import wiring
-from zipjobs.errors import NotAllowed, PermanentError, TransientError
-from zipjobs.jobs.http import HttpAnswer, answer, problem
-from zipjobs.jobs.job import Status, Submission, Trigger
+from zipjobs.errors import IdempotencyKeyReused, NotAllowed, PermanentError, TransientError
+from zipjobs.jobs.http import HttpAnswer, answer, caller_of, problem
+from zipjobs.jobs.idempotency import idempotent_job_id, request_digest
+from zipjobs.jobs.job import ObjectRef, Status, Submission, Trigger
 from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.request import JobRequest, parse_request
+from zipjobs.jobs.requests import key_reused
 from zipjobs.wiring import Submitting
 
 logger = logging.getLogger("zipjobs.handlers")
@@ -20,9 +26,12 @@ def handler(event: dict[str, Any], context: object) -> HttpAnswer:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     wiring.start_logging()
     try:
-        return submit(_body(event), wiring.submitting())
+        key = event.get("headers", {}).get("idempotency-key")
+        return submit(_body(event), wiring.submitting(), key, caller_of(event))
     except NotAllowed as error:
         return problem(403, error.code, str(error))
+    except IdempotencyKeyReused as error:
+        return problem(422, error.code, str(error))
     except PermanentError as error:
         return problem(400, error.code, str(error))
     except TransientError:
@@ -30,27 +39,55 @@ def handler(event: dict[str, Any], context: object) -> HttpAnswer:
         return problem(503, "UNAVAILABLE", "The job was not accepted. Try again in a moment.")
 
 
-def submit(body: bytes, submitting: Submitting) -> HttpAnswer:
-    """Accept a job.
+def submit(
+    body: bytes, submitting: Submitting, key: str | None = None, caller: str = ""
+) -> HttpAnswer:
+    """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
+    request = parse_request(body)
+    if key is None:
+        job_id = str(uuid.uuid4())
+        return _accept(job_id, request, submitting, submitting.requests.save)
+    job_id = idempotent_job_id(key, caller)
+    digest = request_digest(request)
+    job = submitting.store.get(job_id)
+    if job is None:
+        submitting.store.forget_expired(job_id)
+        return _accept(job_id, request, submitting, submitting.requests.save_once, digest)
+    if job.request_digest != digest:
+        raise key_reused()
+    return _accepted(job_id, job.status)
+
+
+def _accept(
+    job_id: str,
+    request: JobRequest,
+    submitting: Submitting,
+    save: Callable[[str, JobRequest], ObjectRef],
+    digest: str | None = None,
+) -> HttpAnswer:
+    """Queue a job, and record it.
 
     The message goes out before the record: a worker that finds no record writes it, so there is
     no moment at which a crash would leave a recorded job that nobody works on.
     """
-    request = parse_request(body)
-    job_id = str(uuid.uuid4())
     destination = submitting.policy.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,
         trigger=Trigger.API,
-        request=submitting.requests.save(job_id, request),
+        request=save(job_id, request),
+        request_digest=digest,
         submitted_at=utc_now(),
     )
     submitting.queue.send(submission)
     submitting.store.create(submission, destination, request.count)
     logger.info("Job %s: accepted, %s", job_id, _extent(request))
+    return _accepted(job_id, Status.PENDING)
+
+
+def _accepted(job_id: str, status: Status) -> HttpAnswer:
     return answer(
         202,
-        {"jobId": job_id, "status": Status.PENDING},
+        {"jobId": job_id, "status": status},
         {"location": f"/zip-jobs/{job_id}", "retry-after": "1"},
     )
 

@@ -28,6 +28,7 @@ class HttpApi(pulumi.ComponentResource):
         )
         self._route("POST /zip-jobs", "enqueue", functions.enqueue)
         self._route("GET /zip-jobs/{jobId}", "status", functions.status)
+        self._route("DELETE /zip-jobs/{jobId}", "cancel", functions.cancel)
         aws.apigatewayv2.Stage(
             f"{settings.prefix}-api",
             api_id=self.api.id,

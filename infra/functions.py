@@ -12,6 +12,7 @@ from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
+from infra.table import SWEEP_INDEX
 
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
@@ -19,11 +20,19 @@ API_TIMEOUT_SECONDS = 29
 ZIPPER_DISK_MB = 2048
 """A list of a million entries, twice, with long keys. The first 512 MB cost nothing."""
 
+SWEEPER_TIMEOUT_SECONDS = 300
+
+SWEEP_GRACE_TIMEOUTS = 2
+"""How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
+one is what a crash may take to be noticed by the queue."""
+
 Environment = Mapping[str, pulumi.Input[str]]
 
 
 class Functions(pulumi.ComponentResource):
-    """``enqueue``, ``status``, ``zipper`` and ``dead_letter``, and what feeds the last two."""
+    """``enqueue``, ``status``, ``cancel``, ``zipper``, ``dead_letter`` and ``sweeper``, and what
+    feeds the last three.
+    """
 
     def __init__(
         self,
@@ -42,10 +51,13 @@ class Functions(pulumi.ComponentResource):
         self._bus = bus
         self.enqueue = self._enqueue()
         self.status = self._status()
+        self.cancel = self._cancel()
         self.zipper = self._zipper()
         self.dead_letter = self._dead_letter()
+        self.sweeper = self._sweeper()
         self._feed("zipper", self.zipper, queue.queue, 1, settings.zipper_max_concurrency)
         self._feed("dead-letter", self.dead_letter, queue.dead_letters, 10, 2)
+        self._schedule("sweeper", self.sweeper, settings.sweep_minutes)
         self.register_outputs({})
 
     def _enqueue(self) -> aws.lambda_.Function:
@@ -64,9 +76,14 @@ class Functions(pulumi.ComponentResource):
             },
             statements=pulumi.Output.all(storage.manifest_bucket, queue.arn, self._table.arn).apply(
                 lambda a: [
-                    policies.allow(["s3:PutObject"], [f"arn:aws:s3:::{a[0]}/{REQUESTS_PREFIX}*"]),
+                    policies.allow(
+                        ["s3:PutObject", "s3:GetObject"],
+                        [f"arn:aws:s3:::{a[0]}/{REQUESTS_PREFIX}*"],
+                    ),
                     policies.allow(["sqs:SendMessage"], [a[1]]),
-                    policies.allow(["dynamodb:UpdateItem"], [a[2]]),
+                    policies.allow(
+                        ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [a[2]]
+                    ),
                 ]
             ),
         )
@@ -119,9 +136,8 @@ class Functions(pulumi.ComponentResource):
                         [*a[0], f"{a[2]}/{prefix}", f"{a[2]}/{REQUESTS_PREFIX}"]
                     ),
                     policies.write_objects(a[1]),
-                    # Whether what stands at the target already is the archive.
-                    policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
                     policies.work_objects(f"{a[2]}/{WORK_PREFIX}"),
+                    *policies.end_jobs(a[1], f"{a[2]}/{WORK_PREFIX}"),
                     policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[3]]),
                     policies.consume(a[4]),
                     policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
@@ -130,41 +146,73 @@ class Functions(pulumi.ComponentResource):
             ),
         )
 
+    def _cancel(self) -> aws.lambda_.Function:
+        return self._function(
+            "cancel",
+            handler="handlers.cancel.handler",
+            memory_mb=512,
+            timeout_seconds=API_TIMEOUT_SECONDS,
+            environment=self._ending_environment(),
+            statements=self._ending_statements(),
+        )
+
     def _dead_letter(self) -> aws.lambda_.Function:
         return self._function(
             "dead-letter",
             handler="handlers.dead_letter.handler",
             memory_mb=512,
             timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
-            environment={
-                **self._table_environment(),
-                **self._work_environment(),
-                "EVENT_BUS_NAME": self._bus.name,
-            },
+            environment=self._ending_environment(),
             statements=pulumi.Output.all(
-                self._storage.allowed_targets,
-                self._table.arn,
-                self._queue.dead_letters.arn,
-                self._bus.arn,
-                self._storage.manifest_bucket,
+                self._ending_statements(), self._queue.dead_letters.arn
+            ).apply(lambda a: [*a[0], policies.consume(a[1])]),
+        )
+
+    def _sweeper(self) -> aws.lambda_.Function:
+        queue, table, bucket = self._queue.queue, self._table, self._storage.manifest_bucket
+        return self._function(
+            "sweeper",
+            handler="handlers.sweeper.handler",
+            memory_mb=512,
+            timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
+            environment={**self._ending_environment(), "QUEUE_URL": queue.url},
+            statements=pulumi.Output.all(
+                self._ending_statements(), queue.arn, table.arn, bucket
             ).apply(
                 lambda a: [
-                    policies.allow(
-                        ["s3:AbortMultipartUpload"], [f"arn:aws:s3:::{place}*" for place in a[0]]
-                    ),
-                    policies.allow(["s3:DeleteObject"], [f"arn:aws:s3:::{a[4]}/{WORK_PREFIX}*"]),
-                    policies.allow(["s3:ListBucket"], [f"arn:aws:s3:::{a[4]}"]),
-                    policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[1]]),
-                    policies.consume(a[2]),
-                    policies.allow(["events:PutEvents"], [a[3]]),
+                    *a[0],
+                    policies.allow(["sqs:SendMessage"], [a[1]]),
+                    policies.allow(["dynamodb:Query"], [f"{a[2]}/index/{SWEEP_INDEX}"]),
                 ]
             ),
         )
 
+    def _ending_environment(self) -> Environment:
+        return {
+            **self._table_environment(),
+            **self._work_environment(),
+            "EVENT_BUS_NAME": self._bus.name,
+        }
+
+    def _ending_statements(self) -> pulumi.Output[Sequence[Statement]]:
+        """What it takes to give a job its end without having worked on it."""
+        storage = self._storage
+        return pulumi.Output.all(
+            storage.allowed_targets, storage.manifest_bucket, self._table.arn, self._bus.arn
+        ).apply(
+            lambda a: [
+                *policies.end_jobs(a[0], f"{a[1]}/{WORK_PREFIX}"),
+                policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
+                policies.allow(["events:PutEvents"], [a[3]]),
+            ]
+        )
+
     def _table_environment(self) -> Environment:
+        grace = SWEEP_GRACE_TIMEOUTS * self._settings.zipper_timeout_seconds
         return {
             "TABLE_NAME": self._table.name,
             "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
+            "SWEEP_GRACE_SECONDS": str(grace),
         }
 
     def _work_environment(self) -> Environment:
@@ -239,3 +287,22 @@ class Functions(pulumi.ComponentResource):
             scaling_config={"maximum_concurrency": max_concurrency},
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _schedule(self, name: str, function: aws.lambda_.Function, minutes: int) -> None:
+        full_name = f"{self._settings.prefix}-{name}"
+        child = pulumi.ResourceOptions(parent=self)
+        rule = aws.cloudwatch.EventRule(
+            full_name,
+            description=f"Runs {name}",
+            schedule_expression=f"rate({minutes} {'minute' if minutes == 1 else 'minutes'})",
+            opts=child,
+        )
+        aws.lambda_.Permission(
+            full_name,
+            action="lambda:InvokeFunction",
+            function=function.name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=child,
+        )
+        aws.cloudwatch.EventTarget(full_name, rule=rule.name, arn=function.arn, opts=child)

@@ -71,14 +71,38 @@ def read_objects(locations: Sequence[str]) -> list[Statement]:
     ]
 
 
+def end_jobs(targets: Sequence[str], work: str) -> list[Statement]:
+    """Remove what jobs without success leave: uploads, archives, receipts, working objects.
+
+    ``targets`` and ``work`` are ``bucket/prefix``.
+    """
+    return [
+        allow(
+            [
+                "s3:AbortMultipartUpload",
+                "s3:GetObject",  # an object that the job did not make stays
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+            ],
+            [f"arn:aws:s3:::{place}*" for place in targets],
+        ),
+        allow(
+            ["s3:ListBucketMultipartUploads"],
+            sorted({f"arn:aws:s3:::{place.partition('/')[0]}" for place in targets}),
+        ),
+        allow(["s3:ListBucket"], [f"arn:aws:s3:::{work.partition('/')[0]}"]),
+        allow(["s3:DeleteObject"], [f"arn:aws:s3:::{work}*"]),
+    ]
+
+
 def work_objects(location: str) -> Statement:
-    """Keep, read and delete working objects."""
-    return allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"arn:aws:s3:::{location}*"])
+    """Keep and read working objects."""
+    return allow(["s3:GetObject", "s3:PutObject"], [f"arn:aws:s3:::{location}*"])
 
 
 def write_objects(locations: Sequence[str]) -> Statement:
     """Write into each ``bucket/prefix``, in parts."""
     return allow(
-        ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        ["s3:PutObject", "s3:ListMultipartUploadParts"],
         [f"arn:aws:s3:::{location}*" for location in locations],
     )

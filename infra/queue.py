@@ -11,10 +11,6 @@ from infra.settings import DAY_SECONDS, Settings
 RETENTION_SECONDS = 14 * DAY_SECONDS
 """The longest that SQS keeps a message."""
 
-VISIBILITY_MARGIN_SECONDS = 30
-"""A message whose worker was killed stays invisible until its visibility timeout ends, so that
-timeout is also the recovery time: as short as it may be, which is the function's own."""
-
 DEAD_LETTER_TIMEOUT_SECONDS = 60
 
 
@@ -32,13 +28,15 @@ class JobQueue(pulumi.ComponentResource):
         self.dead_letters = aws.sqs.Queue(
             f"{settings.prefix}-dead-letters",
             message_retention_seconds=RETENTION_SECONDS,
-            visibility_timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS + VISIBILITY_MARGIN_SECONDS,
+            visibility_timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
             opts=child,
         )
         self.queue = aws.sqs.Queue(
             f"{settings.prefix}-jobs",
             message_retention_seconds=RETENTION_SECONDS,
-            visibility_timeout_seconds=settings.zipper_timeout_seconds + VISIBILITY_MARGIN_SECONDS,
+            # A message whose worker was killed stays invisible until this ends, so it is also the
+            # recovery time: as short as it may be, which is the function's own timeout.
+            visibility_timeout_seconds=settings.zipper_timeout_seconds,
             redrive_policy=self.dead_letters.arn.apply(
                 lambda arn: json.dumps(
                     {"deadLetterTargetArn": arn, "maxReceiveCount": settings.max_receive_count}

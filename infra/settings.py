@@ -46,6 +46,7 @@ class Settings:
     zipper_max_concurrency: int
     segment_mib: int
     max_receive_count: int
+    sweep_minutes: int
     api_auth: str
     api_burst: int
     api_rate: int
@@ -75,6 +76,7 @@ class Settings:
             zipper_max_concurrency=config.require_int("zipperMaxConcurrency"),
             segment_mib=config.require_int("segmentMib"),
             max_receive_count=config.require_int("maxReceiveCount"),
+            sweep_minutes=config.require_int("sweepMinutes"),
             api_auth=config.require("apiAuth"),
             api_burst=config.require_int("apiBurst"),
             api_rate=config.require_int("apiRate"),
@@ -101,6 +103,7 @@ class Settings:
         self._check_range("zipperMaxConcurrency", self.zipper_max_concurrency, 2, 1000)
         self._check_range("segmentMib", self.segment_mib, 8, 16_384)
         self._check_range("maxReceiveCount", self.max_receive_count, 1, 1000)
+        self._check_range("sweepMinutes", self.sweep_minutes, 1, DAY_SECONDS // 60)
         self._check_range("apiBurst", self.api_burst, 1, 5000)
         self._check_range("apiRate", self.api_rate, 1, 10_000)
         if self.api_auth not in ("iam", "none"):

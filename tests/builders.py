@@ -20,6 +20,18 @@ def submission(**changes: Any) -> Submission:
     return Submission(**values | changes)
 
 
+def archive_facts(stem: str = "zips/job-1", **changes: Any) -> ArchiveFacts:
+    values: dict[str, Any] = {
+        "key": f"{stem}.zip",
+        "receipt_key": f"{stem}.receipt.json",
+        "entries": 2,
+        "size": 200,
+        "crc32": "0badcafe",
+        "etag": '"e"',
+    }
+    return ArchiveFacts(**values | changes)
+
+
 def ready_job(**changes: Any) -> Job:
     values: dict[str, Any] = {
         "job_id": "job-1",
@@ -33,9 +45,7 @@ def ready_job(**changes: Any) -> Job:
         "entries_done": 2,
         "bytes_total": 10,
         "bytes_done": 10,
-        "archives": (
-            ArchiveFacts(key="zips/job-1.zip", entries=2, size=200, crc32="0badcafe", etag='"e"'),
-        ),
+        "archives": (archive_facts(),),
         "created_at": CREATED,
         "started_at": STARTED,
         "updated_at": FINISHED,

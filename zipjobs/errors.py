@@ -13,10 +13,11 @@
     │   ├── SourceChanged            SOURCE_CHANGED
     │   ├── TargetForbidden          TARGET_FORBIDDEN
     │   ├── TargetExists             TARGET_EXISTS
-    │   └── ArchiveTooLarge          ARCHIVE_TOO_LARGE
+    │   ├── ArchiveTooLarge          ARCHIVE_TOO_LARGE
+    │   └── IdempotencyKeyReused     IDEMPOTENCY_KEY_REUSED
     └── TransientError       the message goes back to the queue and is tried again
         ├── JobBusy                  another worker holds the job's lease
-        ├── LeaseLost                this worker's lease was taken over: stop, change nothing
+        ├── LeaseLost                the job was taken over or ended: stop, change nothing
         ├── UploadGone               somebody else aborted or completed the upload
         └── ServiceUnavailable       AWS did not do what was asked, and may later
 
@@ -24,6 +25,7 @@ An error that is none of these is a defect; it is handled like a ``TransientErro
 queue's redrive, and at last the dead-letter function, still give the job an end.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -35,9 +37,16 @@ class ZipJobsError(Exception):
 
 
 class PermanentError(ZipJobsError):
-    """Trying again cannot help. ``code`` is stable; the message says what to do."""
+    """Trying again cannot help. ``code`` is stable; the message says what to do.
+
+    ``objects`` are the sources that it is about, if it is about any.
+    """
 
     code: ClassVar[str]
+
+    def __init__(self, message: str, objects: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.objects = tuple(objects)
 
 
 class InvalidRequest(PermanentError):
@@ -100,6 +109,12 @@ class ArchiveTooLarge(PermanentError):
     code = "ARCHIVE_TOO_LARGE"
 
 
+class IdempotencyKeyReused(PermanentError):
+    """The idempotency key came with another request before."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
 class TransientError(ZipJobsError):
     """Trying again may help. ``retry_after_seconds`` is a hint for the queue, if there is one."""
 
@@ -113,7 +128,7 @@ class JobBusy(TransientError):
 
 
 class LeaseLost(TransientError):
-    """This worker's lease expired and another worker took the job over."""
+    """The job is no longer this worker's: another took it over, or it has its end already."""
 
 
 class UploadGone(TransientError):

@@ -57,6 +57,7 @@ class TableSettings(Settings):
 
     table_name: str
     job_retention_seconds: int
+    sweep_grace_seconds: int
 
 
 class EnqueueSettings(PolicySettings, TableSettings):
@@ -88,7 +89,13 @@ class ZipperSettings(PolicySettings, TableSettings, WorkSettings):
     event_bus_name: str
 
 
-class DeadLetterSettings(TableSettings, WorkSettings):
-    """What ``handlers/dead_letter.py`` needs."""
+class EndingSettings(TableSettings, WorkSettings):
+    """What ``handlers/cancel.py`` and ``handlers/dead_letter.py`` need."""
 
     event_bus_name: str
+
+
+class SweeperSettings(EndingSettings):
+    """What ``handlers/sweeper.py`` needs."""
+
+    queue_url: str

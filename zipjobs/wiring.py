@@ -27,13 +27,18 @@ from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader, RequestWriter
 from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.table import JobTable
 from zipjobs.running.adapters import Adapters
+from zipjobs.running.endings import Endings
+from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
+from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
-    DeadLetterSettings,
+    EndingSettings,
     EnqueueSettings,
     StatusSettings,
+    SweeperSettings,
     TableSettings,
     WorkSettings,
     ZipperSettings,
@@ -95,23 +100,18 @@ class Zipping:
     queue: JobQueue
 
 
-@dataclass(frozen=True)
-class GivingUp:
-    """What it takes to end jobs that the queue gave up on."""
-
-    store: JobStore
-    writer: ArchiveWriter
-    work: WorkStore
-    events: CompletionEvents
-
-
 @cache
 def submitting() -> Submitting:
     """For ``handlers/enqueue.py``."""
     settings = EnqueueSettings.from_environment()
     return Submitting(
         policy=settings.policy,
-        requests=RequestWriter(_s3(), settings.requests_bucket, settings.requests_prefix),
+        requests=RequestWriter(
+            _s3(),
+            settings.requests_bucket,
+            settings.requests_prefix,
+            settings.job_retention_seconds,
+        ),
         queue=JobQueue(_client("sqs"), settings.queue_url),
         store=_store(settings),
     )
@@ -136,17 +136,20 @@ def zipping() -> Zipping:
     s3 = _s3(connections=options.uploads + options.copies, read_timeout=60)
     lean = _Lean(s3)
     queue = JobQueue(_client("sqs"), settings.queue_url)
+    store, work = _store(settings), _work(s3, settings)
+    writer = ArchiveWriter(s3, lean.sender(options.uploads + options.copies))
     adapters = Adapters(
-        store=_store(settings),
+        store=store,
         progress=_progress(settings),
         requests=RequestReader(s3),
         lists=SourceLists(s3, settings.policy),
         policy=settings.policy,
         queue=queue,
-        work=_work(s3, settings),
+        work=work,
         reader=lean.reader(options.probes + options.ranges),
-        writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
-        events=CompletionEvents(_client("events"), settings.event_bus_name),
+        writer=writer,
+        receipts=Receipts(s3),
+        endings=Endings(store, writer, work, _events(settings)),
         blocks=BlockPool(BLOCKS_BYTES),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
@@ -154,16 +157,19 @@ def zipping() -> Zipping:
 
 
 @cache
-def giving_up() -> GivingUp:
-    """For ``handlers/dead_letter.py``."""
-    settings = DeadLetterSettings.from_environment()
+def ending() -> Endings:
+    """For ``handlers/cancel.py`` and ``handlers/dead_letter.py``."""
+    settings = EndingSettings.from_environment()
     s3 = _s3()
-    return GivingUp(
-        store=_store(settings),
-        writer=ArchiveWriter(s3),
-        work=_work(s3, settings),
-        events=CompletionEvents(_client("events"), settings.event_bus_name),
-    )
+    return Endings(_store(settings), ArchiveWriter(s3), _work(s3, settings), _events(settings))
+
+
+@cache
+def sweeping() -> Sweeper:
+    """For ``handlers/sweeper.py``."""
+    settings = SweeperSettings.from_environment()
+    queue = JobQueue(_client("sqs"), settings.queue_url)
+    return Sweeper(_store(settings), queue, _work(_s3(), settings), ending())
 
 
 def start_logging() -> None:
@@ -206,11 +212,16 @@ class _Lean:
 
 
 def _store(settings: TableSettings) -> JobStore:
-    return JobStore(_client("dynamodb"), settings.table_name, settings.job_retention_seconds)
+    table = JobTable(_client("dynamodb"), settings.table_name)
+    return JobStore(table, settings.job_retention_seconds, settings.sweep_grace_seconds)
 
 
 def _progress(settings: TableSettings) -> SegmentProgress:
     return SegmentProgress(_client("dynamodb"), settings.table_name)
+
+
+def _events(settings: EndingSettings | ZipperSettings) -> CompletionEvents:
+    return CompletionEvents(_client("events"), settings.event_bus_name)
 
 
 def _work(s3: "S3Client", settings: WorkSettings) -> WorkStore:

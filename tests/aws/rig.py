@@ -1,6 +1,7 @@
 """A runner on moto with all of its collaborators in reach."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,10 @@ from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import give_up
+from zipjobs.running.endings import Endings
+from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
+from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.wiring import BLOCKS_BYTES
 
@@ -32,11 +35,11 @@ class Bus:
 
     def __init__(self, failures: int = 0) -> None:
         self.published: list[Job] = []
-        self._failures = failures
+        self.failures = failures
 
     def publish(self, job: Job) -> None:
-        if self._failures:
-            self._failures -= 1
+        if self.failures:
+            self.failures -= 1
             raise ServiceUnavailable("the bus is down")
         self.published.append(job)
 
@@ -47,7 +50,10 @@ class Queue:
     def __init__(self) -> None:
         self.sent: list[Submission] = []
 
-    def send_segments(self, submission: Submission, segments: range) -> None:
+    def send(self, submission: Submission) -> None:
+        self.sent.append(submission)
+
+    def send_segments(self, submission: Submission, segments: Iterable[int]) -> None:
         self.sent += [submission.model_copy(update={"segment": number}) for number in segments]
 
 
@@ -71,6 +77,8 @@ class Rig:
         self.work = WorkStore(s3, "manifests", "work/")
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
+        self.endings = Endings(store, self.writer, self.work, bus)  # type: ignore[arg-type]
+        self.sweeper = Sweeper(store, self.queue, self.work, self.endings)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         adapters = Adapters(
@@ -83,7 +91,8 @@ class Rig:
             work=self.work,
             reader=reader or self.reader,
             writer=self.writer,
-            events=self.bus,  # type: ignore[arg-type]
+            receipts=Receipts(self.s3),
+            endings=self.endings,
             blocks=BlockPool(BLOCKS_BYTES),
         )
         return JobRunner(adapters, self.options, self.share)
@@ -94,7 +103,7 @@ class Rig:
         return job
 
     def give_up(self, message: Submission) -> Job:
-        return give_up(message, self.store, self.writer, self.work, self.bus)  # type: ignore[arg-type]
+        return self.endings.give_up(message)
 
     def request(self, content: Any) -> Submission:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.rig import POLICY, Bus, Rig
+from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.writer import Target
@@ -82,7 +82,7 @@ def test_a_manifest_that_was_replaced_is_left_to_its_own_job(rig: Rig) -> None:
 
 
 def test_a_job_whose_event_was_refused_is_ready_and_its_event_follows(rig: Rig) -> None:
-    rig.bus = Bus(failures=1)
+    rig.bus.failures = 1
     message = rig.request({"keys": ["a/one.pdf"]})
     with pytest.raises(ServiceUnavailable):
         rig.run(message)
@@ -151,7 +151,7 @@ def test_giving_up_fails_the_job_aborts_its_upload_and_says_so(
 
 
 def test_giving_up_on_a_job_that_was_done_only_sends_its_event(rig: Rig) -> None:
-    rig.bus = Bus(failures=1)
+    rig.bus.failures = 1
     message = rig.request({"keys": ["a/one.pdf"]})
     with pytest.raises(ServiceUnavailable):
         rig.run(message)

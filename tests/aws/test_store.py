@@ -3,14 +3,16 @@ from typing import Any
 
 import pytest
 
-from tests.builders import submission
+from tests.aws.conftest import GRACE_SECONDS
+from tests.builders import archive_facts, submission
 from zipjobs.errors import JobBusy, LeaseLost
-from zipjobs.jobs.job import ArchiveFacts, JobError, Status
+from zipjobs.jobs.job import JobError, Status
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.table import JobTable
 
 DESTINATION = Destination("src", "dst", "zips/job-1.zip")
-ARCHIVE = ArchiveFacts(key="zips/job-1.zip", entries=2, size=200, crc32="0badcafe", etag='"e"')
+ARCHIVE = archive_facts()
 ERROR = JobError(code="SOURCE_NOT_FOUND", message="gone")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)
@@ -19,7 +21,7 @@ EARLIER = NOW - timedelta(minutes=15)
 
 @pytest.fixture
 def store(dynamodb: Any) -> JobStore:
-    return JobStore(dynamodb, "jobs", keep_seconds=3600, clock=lambda: NOW)
+    return JobStore(JobTable(dynamodb, "jobs"), 3600, GRACE_SECONDS, clock=lambda: NOW)
 
 
 def test_a_created_job_is_pending_and_knows_its_destination(store: JobStore) -> None:
@@ -119,6 +121,7 @@ def test_an_unknown_job_is_none(store: JobStore) -> None:
 
 
 def test_an_expired_record_counts_as_gone_before_dynamodb_drops_it(dynamodb: Any) -> None:
-    store = JobStore(dynamodb, "jobs", keep_seconds=-1, clock=lambda: NOW)
+    store = JobStore(JobTable(dynamodb, "jobs"), -1, GRACE_SECONDS, clock=lambda: NOW)
     store.create(submission(), DESTINATION, 3)
+    store.cancel("job-1")
     assert store.get("job-1") is None

@@ -13,6 +13,7 @@ from local.errors import LocalError
 from local.functions import Function
 from local.http_api import HttpApi
 from local.provider import EmbeddedProvider
+from zipjobs.jobs.table import SWEEP_INDEX
 
 
 class Recorder(pulumi.runtime.Mocks):
@@ -59,6 +60,25 @@ def test_a_message_stays_invisible_as_long_as_its_worker_may_live(graph: Recorde
     assert dead["visibilityTimeoutSeconds"] >= undertaker["timeout"]
 
 
+def test_a_crash_is_made_good_within_one_timeout_of_the_function(graph: Recorder) -> None:
+    jobs = graph.of_type("aws:sqs/queue:Queue")["s3-zip-jobs-prod-jobs"]
+    zipper = graph.of_type("aws:lambda/function:Function")["s3-zip-jobs-prod-zipper"]
+    assert jobs["visibilityTimeoutSeconds"] <= zipper["timeout"]
+
+
+def test_the_sweeper_runs_on_a_schedule_and_asks_an_index(graph: Recorder) -> None:
+    rule = graph.of_type("aws:cloudwatch/eventRule:EventRule")["s3-zip-jobs-prod-sweeper"]
+    assert rule["scheduleExpression"] == "rate(15 minutes)"
+    target = graph.of_type("aws:cloudwatch/eventTarget:EventTarget")["s3-zip-jobs-prod-sweeper"]
+    assert target["arn"] == "arn:s3-zip-jobs-prod-sweeper"
+    permission = graph.of_type("aws:lambda/permission:Permission")["s3-zip-jobs-prod-sweeper"]
+    assert permission["sourceArn"] == "arn:s3-zip-jobs-prod-sweeper"
+    (index,) = graph.of_type("aws:dynamodb/table:Table")["s3-zip-jobs-prod-jobs"][
+        "globalSecondaryIndexes"
+    ]
+    assert (index["name"], index["projectionType"]) == (SWEEP_INDEX, "KEYS_ONLY")
+
+
 def test_failed_jobs_are_redriven_and_failed_events_too(graph: Recorder) -> None:
     jobs = graph.of_type("aws:sqs/queue:Queue")["s3-zip-jobs-prod-jobs"]
     assert json.loads(jobs["redrivePolicy"]) == {
@@ -91,8 +111,8 @@ def test_every_mapping_reports_item_failures_and_has_a_maximum_concurrency(
 
 def test_every_function_has_its_own_role_and_log_group(graph: Recorder) -> None:
     functions = graph.of_type("aws:lambda/function:Function").values()
-    assert len({function["role"] for function in functions}) == len(functions) == 4
-    assert len({function["loggingConfig"]["logGroup"] for function in functions}) == 4
+    assert len({function["role"] for function in functions}) == len(functions) == 6
+    assert len({function["loggingConfig"]["logGroup"] for function in functions}) == 6
     assert all(function["architectures"] == ["arm64"] for function in functions)
     for group in graph.of_type("aws:cloudwatch/logGroup:LogGroup").values():
         assert group["retentionInDays"] == 1
@@ -122,7 +142,11 @@ def test_every_bucket_is_private_and_forgets_unfinished_uploads(graph: Recorder)
 
 def test_the_api_asks_for_a_signature_unless_told_not_to(graph: Recorder) -> None:
     routes = graph.of_type("aws:apigatewayv2/route:Route").values()
-    assert {route["routeKey"] for route in routes} == {"POST /zip-jobs", "GET /zip-jobs/{jobId}"}
+    assert {route["routeKey"] for route in routes} == {
+        "POST /zip-jobs",
+        "GET /zip-jobs/{jobId}",
+        "DELETE /zip-jobs/{jobId}",
+    }
     assert {route["authorizationType"] for route in routes} == {"AWS_IAM"}
 
 

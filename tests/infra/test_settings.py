@@ -23,6 +23,7 @@ GOOD = Settings(
     zipper_max_concurrency=10,
     segment_mib=1024,
     max_receive_count=5,
+    sweep_minutes=15,
     api_auth="iam",
     api_burst=50,
     api_rate=25,

@@ -20,6 +20,7 @@ from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.archive.relay import BodyRun
 from zipjobs.archive.sender import Chunks
 from zipjobs.archive.writer import CopyRefused, UploadedPart
+from zipjobs.errors import SourceChanged, SourceNotFound
 
 
 @dataclass(slots=True)
@@ -75,9 +76,15 @@ class Assembly(ABC):
         """Until everything that has been laid out is in S3. Raises what ended the build."""
         with self._lock:
             self._advance()
-            self._changed.wait_for(self._is_over)
-            if self._failure:
-                raise self._failure
+        while True:
+            with self._lock:
+                is_over = self._changed.wait_for(self._is_over, self._options.progress_seconds)
+                if self._failure:
+                    raise self._failure
+                progress = Progress(self._entries_done, self._bytes_done)
+            if is_over:
+                return
+            self._on_progress(progress)
 
     def stop(self) -> None:
         """Leave nothing running, nor memory lent."""
@@ -215,7 +222,7 @@ class Assembly(ABC):
             length = end - first
         else:
             length = min(self._options.range_bytes, end - first)
-        return Fetch(first, length, self._on_fetched, self._fail)
+        return Fetch(first, length, self._on_fetched, self._on_lost)
 
     def _start(self, fetch: Fetch, placed: Placed) -> None:
         """Let the bytes come for which there is room now."""
@@ -236,6 +243,13 @@ class Assembly(ABC):
             self._reads.discard(fetch)
             self._take(fetch)
             self._advance()
+
+    def _on_lost(self, read: Fetch | Measurement, error: BaseException) -> None:
+        """A read of an object that had been found has failed."""
+        if isinstance(error, SourceNotFound):
+            (source,) = error.objects
+            error = SourceChanged(f"{source} was deleted meanwhile. Submit again.", [source])
+        self._fail(error)
 
     def _take(self, fetch: Fetch) -> None:
         """A run of body bytes stands in its rooms."""
@@ -288,8 +302,7 @@ class Assembly(ABC):
                     self._blocks.give_back(block.memory)
         with self._lock:
             del self._parts[part.number]
-            progress = self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
-        self._on_progress(progress)
+            self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
 
     def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
         return self._upload.put_part(number, length, open_chunks)
@@ -333,19 +346,17 @@ class Assembly(ABC):
             self._bytes_copied += copied
             self._note_crc(placed, own.first, length, uploaded.crc32)
             is_end = own.first + length == placed.found.size
-            progress = self._arrived(uploaded, length, length, is_end)
-        self._on_progress(progress)
+            self._arrived(uploaded, length, length, is_end)
 
     def _arrived(
         self, uploaded: UploadedPart, length: int, body_bytes: int, entries_ended: int
-    ) -> Progress:
+    ) -> None:
         """A part is in S3."""
         self._uploaded[uploaded.number] = (uploaded, length)
         self._parts_under_way -= 1
         self._bytes_done += body_bytes
         self._entries_done += entries_ended
         self._advance()
-        return Progress(self._entries_done, self._bytes_done)
 
 
 def _header_run(placed: Placed, first: int, length: int) -> bytes:

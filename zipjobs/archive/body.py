@@ -10,6 +10,7 @@ from zipjobs.archive.deflate import Deflated
 from zipjobs.archive.members import Member
 from zipjobs.archive.parts import Room, crc_of
 from zipjobs.archive.reader import ObjectReader, Read
+from zipjobs.archive.receipt import entry_line
 from zipjobs.archive.sizing import MIB
 from zipjobs.archive.source import Entry, Pinned
 from zipjobs.errors import ZipJobsError
@@ -89,6 +90,11 @@ class Placed:
         """The central directory record."""
         return self.member.central_record(self.offset)
 
+    def receipt_line(self) -> bytes:
+        """The line of the receipt."""
+        found = self.found
+        return entry_line(found.entry.name, found.pinned, self.member.CRC)
+
 
 class Fetch:
     """A run of a body on its way into the rooms that were reserved for it: a reader's sink.
@@ -116,7 +122,7 @@ class Fetch:
         first: int,
         length: int,
         on_done: Callable[["Fetch"], None],
-        on_failed: Callable[[BaseException], None],
+        on_failed: Callable[["Fetch", BaseException], None],
         on_found: Callable[["Fetch", Pinned, int], None] | None = None,
     ) -> None:
         self.first = first
@@ -168,7 +174,7 @@ class Fetch:
             try:
                 self._on_found(self, pinned, length)
             except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
-                self._on_failed(error)
+                self._on_failed(self, error)
 
     def received(self, chunk: memoryview | bytes) -> None:
         if self._unfold is not None:
@@ -190,11 +196,11 @@ class Fetch:
         try:
             self._on_done(self)
         except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
-            self._on_failed(error)
+            self._on_failed(self, error)
         self.placed = None
 
     def failed(self, error: ZipJobsError) -> None:
-        self._on_failed(error)
+        self._on_failed(self, error)
 
 
 class Measurement:
@@ -205,7 +211,7 @@ class Measurement:
         entry: Entry,
         deflate: bool,
         on_done: Callable[["Measurement", Found], None],
-        on_failed: Callable[[BaseException], None],
+        on_failed: Callable[["Measurement", BaseException], None],
     ) -> None:
         self.entry = entry
         self.read: Read | None = None
@@ -240,7 +246,7 @@ class Measurement:
             found = Found(self.entry, self._pinned, crc32=self._crc, deflated=deflated)
             self._on_done(self, found)
         except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
-            self._on_failed(error)
+            self._on_failed(self, error)
 
     def failed(self, error: ZipJobsError) -> None:
-        self._on_failed(error)
+        self._on_failed(self, error)

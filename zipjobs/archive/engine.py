@@ -8,7 +8,7 @@ and the parts behind it go first.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,12 +20,15 @@ from zipjobs.archive.means import Means
 from zipjobs.archive.members import central_directory
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES
 from zipjobs.archive.source import Entry, Pinned
-from zipjobs.errors import InvalidRequest, SourceChanged
+from zipjobs.errors import InvalidRequest, SourceChanged, SourceNotFound
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A finished archive. Of its bodies, ``copied_bytes`` never left S3."""
+    """A finished archive. Of its bodies, ``copied_bytes`` never left S3.
+
+    ``receipt`` has a line of each entry; ``missing`` were to be entries and do not exist.
+    """
 
     etag: str
     size: int
@@ -33,6 +36,8 @@ class Archive:
     entries: int
     source_bytes: int
     copied_bytes: int
+    receipt: Sequence[bytes] = ()
+    missing: Sequence[Entry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,9 @@ def build_archive(
     """Write ``entries``, in order, as one ZIP through the upload, and complete it.
 
     ``on_load`` is told of each entry whose size was found; what it raises ends the build. Raises
-    InvalidRequest if there are no entries, ValueError if there is not enough memory, and whatever
-    reader, layout and upload raise. The caller aborts the upload on any error.
+    InvalidRequest if there are no entries, SourceNotFound if all of them are skipped, ValueError if
+    there is not enough memory, and whatever reader, layout and upload raise. The caller aborts the
+    upload on any error.
     """
     options = means.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
@@ -79,9 +85,12 @@ class EntryRun(Assembly):
         self._entries = iter(entries)
         self._more_entries = True
         self._probed = 0
-        self._found: dict[int, Found] = {}  # by index, not yet placed
+        self._next = 0  # the index of the entry that is placed next
+        self._found: dict[int, Found | None] = {}  # by index, not yet placed; None does not exist
+        self._missing: dict[int, Entry] = {}
         self._load = Load(0, 0, 0)
         self._records: list[bytes] = []  # central directory records, in order
+        self._receipt: list[bytes] = []  # lines, in order
         self._crcs_missing = 0
 
     @abstractmethod
@@ -93,15 +102,19 @@ class EntryRun(Assembly):
         if self._is_laid_out:
             return True
         self._probe()
-        while (found := self._found.pop(len(self._records), None)) is not None:
-            self._add(len(self._records), found)
-        if self._more_entries or len(self._records) < self._probed:
+        while self._next in self._found:
+            found = self._found.pop(self._next)
+            if found is not None and not self._add(found):
+                break
+            self._next += 1
+        if self._more_entries or self._next < self._probed:
             return False
         return self._lay_out_end()
 
     def _on_crc(self, placed: Placed) -> None:
         self._crcs_missing -= 1
         self._records[placed.index] = placed.central_record()
+        self._receipt[placed.index] = placed.receipt_line()
 
     def _probe(self) -> None:
         """Start to read entries ahead of the one that is placed next."""
@@ -122,7 +135,7 @@ class EntryRun(Assembly):
                 0,
                 length,
                 self._on_fetched,
-                self._fail,
+                partial(self._on_not_found, index, entry),
                 partial(self._on_found, index, entry),
             )
             self._reads.add(probe)
@@ -130,7 +143,10 @@ class EntryRun(Assembly):
 
     def _measure(self, index: int, entry: Entry, pinned: Pinned | None = None) -> None:
         measurement = Measurement(
-            entry, self._options.deflate, partial(self._on_measured, index), self._fail
+            entry,
+            self._options.deflate,
+            partial(self._on_measured, index),
+            self._on_lost if pinned else partial(self._on_not_found, index, entry),
         )
         self._reads.add(measurement)
         etag = pinned.etag if pinned else entry.etag
@@ -138,7 +154,8 @@ class EntryRun(Assembly):
             entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag, flows=True
         )
 
-    def _add(self, index: int, found: Found) -> None:
+    def _add(self, found: Found) -> bool:
+        """Give an entry its place; false if its body has to be read before."""
         layout, size = self._layout, found.size
         if found.entry.size not in (None, found.pinned.size):
             source = found.entry.source
@@ -146,8 +163,8 @@ class EntryRun(Assembly):
         is_large = found.crc32 is None and layout.is_large(size)
         if size > HELD_BODY_BYTES and found.crc32 is None and not is_large:
             self._discard_probe(found)
-            self._measure(index, found.entry, found.pinned)
-            return
+            self._measure(self._next, found.entry, found.pinned)
+            return False
         member = found.member()
         header_bytes = len(member.local_header())
         offset = layout.offset
@@ -156,7 +173,7 @@ class EntryRun(Assembly):
         if is_large:
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assembled_bytes = sum(piece.length for piece in pieces)
-        placed = Placed(index, found, member, offset, assembled_bytes)
+        placed = Placed(len(self._records), found, member, offset, assembled_bytes)
         load, copied = self._load, size - assembled_bytes if self._options.copy else 0
         self._load = Load(
             load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
@@ -164,8 +181,10 @@ class EntryRun(Assembly):
         self._on_load(self._load)
         if placed.crc_is_known:
             self._records.append(placed.central_record())
+            self._receipt.append(placed.receipt_line())
         else:
             self._records.append(b"")
+            self._receipt.append(b"")
             self._crcs_missing += 1
         if found.probe is not None:
             found.probe.placed = placed
@@ -175,6 +194,7 @@ class EntryRun(Assembly):
             elif size:
                 self._discard_probe(found)
         self._plan(steps, placed)
+        return True
 
     def _discard_probe(self, found: Found) -> None:
         if found.probe is not None:
@@ -189,8 +209,23 @@ class EntryRun(Assembly):
     ) -> None:
         with self._lock:
             self._found[index] = Found(entry, pinned, probe, length)
-            if index == len(self._records):
+            if index == self._next:
                 self._advance()
+
+    def _on_not_found(
+        self, index: int, entry: Entry, read: Fetch | Measurement, error: BaseException
+    ) -> None:
+        """The read that was to find an entry has failed: before it did, or after."""
+        with self._lock:
+            if index < self._next or index in self._found:
+                self._on_lost(read, error)
+            elif self._options.skip_missing and isinstance(error, SourceNotFound):
+                self._reads.discard(read)
+                self._missing[index] = entry
+                self._found[index] = None
+                self._advance()
+            else:
+                self._fail(error)
 
     def _on_measured(self, index: int, measurement: Measurement, found: Found) -> None:
         with self._lock:
@@ -204,13 +239,25 @@ class _WholeArchive(EntryRun):
 
     def run(self) -> Archive:
         self._work()
+        if not self._records and self._missing:
+            missing = [str(entry.source) for entry in self._missing.values()]
+            raise SourceNotFound(f"None of the {len(missing):,} objects exists.", missing)
         if not self._records:
             raise InvalidRequest("The list of objects is empty. Name at least one.")
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
         crc = combine((part.crc32, length) for part, length in uploaded)
         size = self._layout.offset
         etag = self._upload.complete([part for part, _ in uploaded], crc, size)
-        return Archive(etag, size, crc, len(self._records), self._bytes_done, self._bytes_copied)
+        return Archive(
+            etag=etag,
+            size=size,
+            crc32=crc,
+            entries=len(self._records),
+            source_bytes=self._bytes_done,
+            copied_bytes=self._bytes_copied,
+            receipt=self._receipt,
+            missing=[self._missing[index] for index in sorted(self._missing)],
+        )
 
     def _lay_out_end(self) -> bool:
         if self._crcs_missing:

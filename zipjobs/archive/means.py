@@ -27,6 +27,8 @@ class EngineOptions:
     copies: int = 32
     copy: bool = True
     deflate: bool = False
+    skip_missing: bool = False
+    progress_seconds: float = 2.0
     sizing: PartSizing = field(default_factory=PartSizing)
 
     @property
@@ -52,7 +54,8 @@ class Progress:
 class Means:
     """What a build works with. ``blocks`` is all the memory that grows with what is under way.
 
-    ``on_progress`` is called on worker threads, after each part; what it raises ends the build.
+    ``on_progress`` is called every ``progress_seconds``, whether there was any or not; what it
+    raises ends the build.
     """
 
     reader: ObjectReader

@@ -88,7 +88,7 @@ def _read(s3: "S3Client", pinned: Pinned, first: int, length: int) -> Iterator[b
                 yield data
     except ClientError as error:
         code = aws_error_code(error)
-        if code == "PreconditionFailed":
+        if code in ("PreconditionFailed", "NoSuchKey", "NoSuchVersion"):
             raise SourceChanged(
                 f"{source} changed while it was read. Submit the job again."
             ) from error

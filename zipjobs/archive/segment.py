@@ -33,7 +33,8 @@ class BuiltSegment:
 
     ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
     goes before the directory. Its central directory records have ``records_bytes``; they are
-    ``records`` where it was made, and elsewhere have to be fetched.
+    ``records``, and ``receipt`` is its entries' lines, where it was made; elsewhere both have to be
+    fetched.
     """
 
     parts: tuple[Part, ...]
@@ -43,6 +44,7 @@ class BuiltSegment:
     source_bytes: int
     copied_bytes: int
     records: bytes = b""
+    receipt: Sequence[bytes] = ()
 
     @property
     def size(self) -> int:
@@ -139,6 +141,7 @@ class _SegmentBuild(EntryRun):
             tail=self._tail,
             records_bytes=sum(map(len, self._records)),
             records=b"".join(self._records),
+            receipt=self._receipt,
             entries=len(self._records),
             source_bytes=self._bytes_done,
             copied_bytes=self._bytes_copied,

@@ -34,9 +34,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A source at the one state that the archive is made of. ``etag`` is quoted, as S3 gives it."""
+    """A source at the one state that the archive is made of. ``etag`` is quoted, as S3 gives it.
+
+    ``version_id`` is None where the bucket keeps no versions.
+    """
 
     source: Source
     etag: str
     size: int
     modified: datetime
+    version_id: str | None = None

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/zip"
 
+ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
+"""How S3 says that there is no object; 403 to those who may not list the bucket."""
+
+MARK = "made-for"
+"""The metadata that tells the objects that we made from others."""
+
 
 class CopyRefused(Exception):
     """S3 did not copy a range, or did not say its CRC-32."""
@@ -33,10 +39,11 @@ class CopyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the archive goes."""
+    """Where the archive goes. ``mark`` says whose it is: what bears another is never removed."""
 
     bucket: str
     key: str
+    mark: str = ""
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
@@ -88,6 +95,7 @@ class ArchiveWriter:
                 Bucket=target.bucket,
                 Key=target.key,
                 ContentType=CONTENT_TYPE,
+                Metadata={MARK: target.mark},
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
             )["UploadId"]
@@ -107,6 +115,31 @@ class ArchiveWriter:
             except ClientError as error:
                 if aws_error_code(error) != "NoSuchUpload":
                     raise
+
+    def abort_all(self, bucket: str, prefix: str) -> None:
+        """Abort every upload to a key that begins with ``prefix``, known to anybody or not."""
+        place = Target(bucket, prefix)
+        with _target_errors(place):
+            pages = self._s3.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Uploads", []):
+                    self.abort(Target(bucket, found["Key"]), found["UploadId"])
+
+    def remove(self, target: Target) -> None:
+        """Delete the object at ``target``, if there is one that bears its mark."""
+        address = {"Bucket": target.bucket, "Key": target.key}
+        with _target_errors(target):
+            try:
+                found = self._s3.head_object(**address)  # type: ignore[arg-type]
+            except ClientError as error:
+                if aws_error_code(error) in ABSENT:
+                    return
+                raise
+            if found["Metadata"].get(MARK) != target.mark:
+                return
+            if version_id := found.get("VersionId"):
+                address["VersionId"] = version_id
+            self._s3.delete_object(**address)  # type: ignore[arg-type]
 
 
 class Upload:
@@ -239,8 +272,7 @@ class Upload:
                     Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
                 )
             except ClientError as error:
-                # S3 says 403 instead of 404 to who may not list the bucket.
-                if aws_error_code(error) not in ("404", "NoSuchKey", "403", "AccessDenied"):
+                if aws_error_code(error) not in ABSENT:
                     raise
                 gone = f"There is neither an upload nor an object at {self.target}."
                 raise UploadGone(gone) from error

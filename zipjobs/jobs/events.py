@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE = "s3-zip-jobs"
-DETAIL_TYPES = {Status.READY: "Zip Job Ready", Status.FAILED: "Zip Job Failed"}
+DETAIL_TYPES = {
+    Status.READY: "Zip Job Ready",
+    Status.FAILED: "Zip Job Failed",
+    Status.CANCELLED: "Zip Job Cancelled",
+}
 
 
 class Count(Model):
@@ -45,6 +49,8 @@ class CompletionDetail(Model):
     entries: Count
     bytes: Count
     archives: tuple[ArchiveFacts, ...]
+    skipped: int
+    skipped_objects: tuple[str, ...]
     durations: Durations
     created_at: Timestamp
     finished_at: Timestamp
@@ -67,6 +73,8 @@ class CompletionDetail(Model):
             entries=Count(done=job.entries_done, total=job.entries_total),
             bytes=Count(done=job.bytes_done, total=job.bytes_total),
             archives=job.archives,
+            skipped=job.skipped,
+            skipped_objects=job.skipped_objects,
             durations=Durations(
                 queued_seconds=_seconds(job.created_at, started_at),
                 running_seconds=_seconds(started_at, job.finished_at),

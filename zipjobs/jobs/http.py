@@ -16,6 +16,13 @@ class HttpAnswer(TypedDict):
     body: str
 
 
+def caller_of(event: Mapping[str, Any]) -> str:
+    """Who sent a request, as the API's authorizer says; empty if it has none."""
+    authorizer = event.get("requestContext", {}).get("authorizer", {})
+    iam, claims = authorizer.get("iam", {}), authorizer.get("jwt", {}).get("claims", {})
+    return str(iam.get("userArn") or claims.get("sub") or "")
+
+
 def answer(
     status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> HttpAnswer:

@@ -1,5 +1,6 @@
 """The job: what the table holds and what the API shows of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,21 +14,46 @@ MAX_MESSAGE_CHARS = 2000
 """A record has room for 400 KB and an event for 256 KB; a person has less patience."""
 
 
+MAX_NAMED = 200
+MAX_NAMED_CHARS = 20_000
+"""How many objects a record names, and in how many characters. The receipt names all."""
+
+UNFINISHED_SECONDS = 15 * 86_400
+"""How long the record of a job without an end is kept: longer than the queue keeps its messages,
+which is 14 days, and than the sweeper leaves it without an end."""
+
+
 def shorten(text: str) -> str:
     """``text``, cut to ``MAX_MESSAGE_CHARS``."""
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
+def as_many_as_fit(names: Sequence[str]) -> tuple[str, ...]:
+    """The first of ``names``, as far as a record has room for them."""
+    fitting: list[str] = []
+    chars = 0
+    for name in names[:MAX_NAMED]:
+        chars += len(name)
+        if chars > MAX_NAMED_CHARS:
+            break
+        fitting.append(name)
+    return tuple(fitting)
+
+
 class Status(StrEnum):
-    """States move one way: PENDING → RUNNING → READY or FAILED."""
+    """States move one way: PENDING → RUNNING → READY, FAILED or CANCELLED.
+
+    A job that nobody has started can be FAILED or CANCELLED too.
+    """
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
     READY = "READY"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
 
 
-FINAL_STATUSES = frozenset({Status.READY, Status.FAILED})
+FINAL_STATUSES = frozenset({Status.READY, Status.FAILED, Status.CANCELLED})
 
 
 class Trigger(StrEnum):
@@ -47,14 +73,18 @@ class ObjectRef(Model):
 
 
 class JobError(Model):
-    """Why a job failed: a stable code, and a sentence that says what to do."""
+    """Why a job failed: a stable code, a sentence that says what to do, and the objects that it is
+    about, if it is about any: as many as a record has room for.
+    """
 
     code: str
     message: str
+    objects: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
-        return cls(code=error.code, message=shorten(str(error)))
+        objects = as_many_as_fit(error.objects)
+        return cls(code=error.code, message=shorten(str(error)), objects=objects)
 
 
 class UploadRef(Model):
@@ -67,10 +97,12 @@ class UploadRef(Model):
 class ArchiveFacts(Model):
     """What is known of a finished archive. ``crc32`` is eight hexadecimal digits.
 
-    Of its members' bytes, S3 copied ``copied_bytes``; the rest passed through the function.
+    Of its members' bytes, S3 copied ``copied_bytes``; the rest passed through the function. The
+    object at ``receipt_key`` lists its entries.
     """
 
     key: str
+    receipt_key: str
     entries: int
     size: int
     crc32: str
@@ -81,24 +113,32 @@ class ArchiveFacts(Model):
 class Submission(Model):
     """A job as it arrives on the queue: its id, how it came in, and where its request stands.
 
-    With ``segment``, that segment of a job that has been planned.
+    With ``segment``, that segment of a job that has been planned. ``request_digest`` is that of a
+    request that came with an idempotency key.
     """
 
     job_id: str
     trigger: Trigger
     request: ObjectRef
     submitted_at: Timestamp
+    request_digest: str | None = None
     segment: int | None = None
 
 
 class Job(Model):
-    """One item of the table, keyed by ``jobId``."""
+    """One item of the table, keyed by ``jobId``.
+
+    ``attempts`` counts the workers that took the job on. ``skipped`` objects did not exist, of
+    which ``skipped_objects`` are as many as the record has room for. As long as the sweeper has to
+    look after the job, it is in the index by ``sweep`` and ``sweep_at``, seconds since 1970.
+    """
 
     schema_version: int = SCHEMA_VERSION
     job_id: str
     status: Status
     trigger: Trigger
     request: ObjectRef
+    request_digest: str | None = None
     source_bucket: str | None = None
     target_bucket: str | None = None
     target_key: str | None = None
@@ -108,31 +148,49 @@ class Job(Model):
     bytes_done: int = 0
     segments: int | None = None
     archives: tuple[ArchiveFacts, ...] = ()
+    skipped: int = 0
+    skipped_objects: tuple[str, ...] = ()
     error: JobError | None = None
     created_at: Timestamp
     started_at: Timestamp | None = None
     updated_at: Timestamp
     finished_at: Timestamp | None = None
+    attempts: int = 0
     lease_owner: str | None = None
     lease_until: int | None = None
     uploads: tuple[UploadRef, ...] = ()
     last_problem: str | None = None
     event_sent: bool = False
+    sweep: str | None = None
+    sweep_at: int | None = None
+    sweeps: int = 0
     expires_at: int
 
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_STATUSES
 
+    @property
+    def submission(self) -> Submission:
+        """The message that the job came in by."""
+        return Submission(
+            job_id=self.job_id,
+            trigger=self.trigger,
+            request=self.request,
+            submitted_at=self.created_at,
+            request_digest=self.request_digest,
+        )
+
     @classmethod
-    def pending(cls, submission: Submission, keep_seconds: int, now: datetime) -> "Job":
-        """The record of a job that nobody has started. DynamoDB drops it ``keep_seconds`` on."""
+    def pending(cls, submission: Submission, now: datetime) -> "Job":
+        """The record of a job that nobody has started."""
         return cls(
             job_id=submission.job_id,
             status=Status.PENDING,
             trigger=submission.trigger,
             request=submission.request,
+            request_digest=submission.request_digest,
             created_at=submission.submitted_at,
             updated_at=now,
-            expires_at=int(now.timestamp()) + keep_seconds,
+            expires_at=int(now.timestamp()) + UNFINISHED_SECONDS,
         )

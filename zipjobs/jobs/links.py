@@ -18,9 +18,10 @@ MAX_TTL_SECONDS = 604_800
 
 
 class DownloadLink(NamedTuple):
-    """A presigned URL and when it ends, at the latest."""
+    """Presigned URLs of an archive and its receipt, and when they end, at the latest."""
 
     url: str
+    receipt_url: str
     expires_at: datetime
 
 
@@ -37,16 +38,17 @@ class DownloadLinks:
     def mint(self, job: Job) -> tuple[DownloadLink, ...]:
         """A link to each archive of a job that is READY."""
         expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
-        return tuple(
-            DownloadLink(self._presign(job, number, archive.key), expires_at)
-            for number, archive in enumerate(job.archives, 1)
-        )
+        stem = file_name(job).removesuffix(".zip")
+        links = []
+        for number, archive in enumerate(job.archives, 1):
+            name = stem if len(job.archives) == 1 else f"{stem}-{number:03}"
+            url = self._presign(job, archive.key, f"{name}.zip")
+            receipt_url = self._presign(job, archive.receipt_key, f"{name}.receipt.json")
+            links.append(DownloadLink(url, receipt_url, expires_at))
+        return tuple(links)
 
-    def _presign(self, job: Job, number: int, key: str) -> str:
+    def _presign(self, job: Job, key: str, name: str) -> str:
         assert job.target_bucket is not None
-        name = file_name(job)
-        if len(job.archives) > 1:
-            name = f"{name.removesuffix('.zip')}-{number:03}.zip"
         return self._s3.generate_presigned_url(
             "get_object",
             Params={

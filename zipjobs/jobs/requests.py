@@ -2,12 +2,21 @@
 it. A job's record and its message only point at it.
 """
 
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.errors import InvalidManifest, InvalidRequest, ServiceUnavailable, aws_error_code
+from zipjobs.errors import (
+    IdempotencyKeyReused,
+    InvalidManifest,
+    InvalidRequest,
+    ServiceUnavailable,
+    aws_error_code,
+)
+from zipjobs.jobs.idempotency import request_json
 from zipjobs.jobs.job import ObjectRef
+from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, parse_request
 
 if TYPE_CHECKING:
@@ -55,28 +64,77 @@ class RequestReader:
 
 
 class RequestWriter:
-    """Keeps REST bodies below ``prefix``, which is not the prefix that manifests are dropped in."""
+    """Keeps REST bodies below ``prefix``, which is not the prefix that manifests are dropped in.
 
-    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
+    They are of use for ``keep_seconds``.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str, keep_seconds: int) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._prefix = prefix
+        self._keep_seconds = keep_seconds
 
     def save(self, job_id: str, request: JobRequest) -> ObjectRef:
         """Store ``request``. Raises ServiceUnavailable."""
-        key = f"{self._prefix}{job_id}.json"
         try:
-            answer = self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=request.model_dump_json(by_alias=True, exclude_none=True).encode(),
-                ContentType="application/json",
-            )
+            return self._put(job_id, request)
         except (ClientError, BotoCoreError) as error:
-            raise ServiceUnavailable(f"The request could not be stored: {error}") from error
+            raise _not_stored(error) from error
+
+    def save_once(self, job_id: str, request: JobRequest) -> ObjectRef:
+        """Store ``request``, or find that it is stored: whoever comes first, comes alone.
+
+        Raises IdempotencyKeyReused if it is another that is stored, and ServiceUnavailable.
+        """
+        try:
+            return self._put(job_id, request, IfNoneMatch="*")
+        except ClientError as error:
+            if aws_error_code(error) != "PreconditionFailed":
+                raise _not_stored(error) from error
+        except BotoCoreError as error:
+            raise _not_stored(error) from error
+        try:
+            found = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id))
+            if found["Body"].read() == request_json(request):
+                return self._ref(job_id, found)
+            age = utc_now() - found["LastModified"]
+            if age.total_seconds() > self._keep_seconds:
+                return self._put(job_id, request, IfMatch=found["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            raise _not_stored(error) from error
+        raise key_reused()
+
+    def _put(self, job_id: str, request: JobRequest, **condition: str) -> ObjectRef:
+        answer = self._s3.put_object(
+            Bucket=self._bucket,
+            Key=self._key(job_id),
+            Body=request_json(request),
+            ContentType="application/json",
+            **condition,  # type: ignore[arg-type]
+        )
+        return self._ref(job_id, answer)
+
+    def _key(self, job_id: str) -> str:
+        return f"{self._prefix}{job_id}.json"
+
+    def _ref(self, job_id: str, answer: Mapping[str, Any]) -> ObjectRef:
         version_id = answer.get("VersionId")
         etag = None if version_id else answer["ETag"]
+        key = self._key(job_id)
         return ObjectRef(bucket=self._bucket, key=key, version_id=version_id, etag=etag)
+
+
+def key_reused() -> IdempotencyKeyReused:
+    """The error of a key that comes with another request than before."""
+    return IdempotencyKeyReused(
+        "This Idempotency-Key came with another request before. Send that request again, or use "
+        "a new key."
+    )
+
+
+def _not_stored(error: Exception) -> ServiceUnavailable:
+    return ServiceUnavailable(f"The request could not be stored: {error}")
 
 
 def _address(ref: ObjectRef) -> _Address:

@@ -10,9 +10,10 @@ from zipjobs.jobs.progress import Done
 
 
 class ArchiveView(ArchiveFacts):
-    """An archive of a READY job, with a link made for this answer."""
+    """An archive of a READY job, with links made for this answer."""
 
     download_url: str
+    receipt_url: str
     download_url_expires_at: Timestamp
 
 
@@ -33,6 +34,8 @@ class JobView(Model):
     entries: Count
     bytes: Count
     archives: tuple[ArchiveView, ...]
+    skipped: int
+    skipped_objects: tuple[str, ...]
     created_at: Timestamp
     updated_at: Timestamp
     download_url: str | None = None
@@ -48,6 +51,7 @@ class JobView(Model):
             ArchiveView(
                 **archive.model_dump(),
                 download_url=link.url,
+                receipt_url=link.receipt_url,
                 download_url_expires_at=link.expires_at,
             )
             for archive, link in zip(job.archives, links, strict=False)
@@ -64,6 +68,8 @@ class JobView(Model):
             entries=Count(done=done.entries, total=job.entries_total),
             bytes=Count(done=done.source_bytes, total=job.bytes_total),
             archives=archives,
+            skipped=job.skipped,
+            skipped_objects=job.skipped_objects,
             created_at=job.created_at,
             updated_at=job.updated_at,
             download_url=only.download_url if only else None,

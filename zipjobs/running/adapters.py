@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.policy import Policy
 from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
+from zipjobs.running.endings import Endings
+from zipjobs.running.receipts import Receipts
 from zipjobs.running.work import WorkStore
 
 
@@ -28,5 +29,6 @@ class Adapters:
     work: WorkStore
     reader: ObjectReader
     writer: ArchiveWriter
-    events: CompletionEvents
+    receipts: Receipts
+    endings: Endings
     blocks: BlockPool

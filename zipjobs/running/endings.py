@@ -1,76 +1,87 @@
 """How jobs end, whoever ends them."""
 
 import logging
-from collections.abc import Sequence
 
-from zipjobs.archive.engine import Archive
 from zipjobs.archive.writer import ArchiveWriter, Target
 from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.events import CompletionEvents
-from zipjobs.jobs.job import ArchiveFacts, Job, Status, Submission
+from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.store import JobStore
+from zipjobs.running.receipts import receipt_key
 from zipjobs.running.work import WorkStore
 
 logger = logging.getLogger(__name__)
 
 
-def conclude(job: Job, store: JobStore, events: CompletionEvents) -> None:
-    """Publish a final job's event unless the record says that it went out."""
-    if not job.event_sent:
-        events.publish(job)
-        store.note_event_sent(job)
+class Endings:
+    """Gives jobs their end, and sees that nothing is left of them but what an end leaves.
 
-
-def clean_up(job: Job, writer: ArchiveWriter, work: WorkStore) -> None:
-    """Leave nothing behind of a job: no upload that nobody completes, no working object.
-
-    Once its event is out, its uploads are gone; a late worker may still leave working objects.
+    Every method raises TransientError if that cannot be done now; doing it again does no harm.
     """
-    if not job.event_sent:
-        abort_uploads(job, writer)
-    if job.segments is not None or job.status is Status.FAILED:
-        work.clean(job.job_id)
 
+    def __init__(
+        self, store: JobStore, writer: ArchiveWriter, work: WorkStore, events: CompletionEvents
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._work = work
+        self._events = events
 
-def abort_uploads(job: Job, writer: ArchiveWriter) -> None:
-    """Abort the uploads of workers that could not."""
-    for upload in job.uploads:
-        assert job.target_bucket is not None
-        target = Target(job.target_bucket, upload.key)
+    def give_up(self, submission: Submission) -> Job:
+        """End a job that the queue gave up on: FAILED, unless its work was done after all."""
+        job = self._store.give_up(submission)
+        self.conclude(job)
+        return job
+
+    def cancel(self, job_id: str) -> Job | None:
+        """End a job that nobody wants any more: CANCELLED, unless it had its end before.
+
+        Returns the job as it stands, None if there is none.
+        """
+        job = self._store.cancel(job_id)
+        if job is not None and job.is_final:
+            self.conclude(job)
+        return job
+
+    def conclude(self, job: Job) -> None:
+        """Clean up after a job that has its end, and publish its event unless that went out.
+
+        Who works on the job still may leave things behind; it concludes the job again.
+        """
+        if job.status is not Status.READY:
+            self._leave_nothing(job)
+        elif job.segments is not None:
+            self._work.clean(job.job_id)
+        if not job.event_sent:
+            self._events.publish(job)
+            self._store.note_event_sent(job)
+
+    def abort_uploads(self, job: Job) -> None:
+        """Abort the uploads of workers that could not: those in the record, and those that their
+        workers had no time to record.
+        """
+        if job.target_bucket is None or job.target_key is None:
+            return  # nobody got as far as creating one
         try:
-            writer.abort(target, upload.upload_id)
+            for upload in job.uploads:
+                self._writer.abort(Target(job.target_bucket, upload.key), upload.upload_id)
+            self._writer.abort_all(job.target_bucket, job.target_key.removesuffix(".zip"))
         except TargetForbidden:
             # Nobody will be let to it later either, and the job must have its end.
-            logger.warning("The upload to %s could not be aborted", target, exc_info=True)
+            logger.warning("Job %s: uploads could not be aborted", job.job_id, exc_info=True)
 
+    def _leave_nothing(self, job: Job) -> None:
+        if job.started_at is None:
+            return
+        self.abort_uploads(job)
+        if job.target_bucket is not None and job.target_key is not None:
+            for key in {job.target_key, *(upload.key for upload in job.uploads)}:
+                self._remove(Target(job.target_bucket, key, mark=job.job_id))
+                self._remove(Target(job.target_bucket, receipt_key(key), mark=job.job_id))
+        self._work.clean(job.job_id)
 
-def give_up(
-    submission: Submission,
-    store: JobStore,
-    writer: ArchiveWriter,
-    work: WorkStore,
-    events: CompletionEvents,
-) -> Job:
-    """End a job that the queue gave up on: FAILED, unless its work was done after all.
-
-    Raises TransientError if that cannot be done now.
-    """
-    job = store.give_up(submission)
-    clean_up(job, writer, work)
-    conclude(job, store, events)
-    return job
-
-
-def facts(keys: Sequence[str], archives: Sequence[Archive]) -> list[ArchiveFacts]:
-    """What a job's record says of its archives."""
-    return [
-        ArchiveFacts(
-            key=key,
-            entries=archive.entries,
-            size=archive.size,
-            crc32=f"{archive.crc32:08x}",
-            etag=archive.etag,
-            copied_bytes=archive.copied_bytes,
-        )
-        for key, archive in zip(keys, archives, strict=True)
-    ]
+    def _remove(self, target: Target) -> None:
+        try:
+            self._writer.remove(target)
+        except TargetForbidden:
+            logger.warning("%s could not be removed", target, exc_info=True)

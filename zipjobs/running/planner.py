@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from itertools import islice
 
 from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
+from zipjobs.archive.receipt import missing_line
 from zipjobs.archive.segment import sized
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.source import Entry
 from zipjobs.archive.survey import survey
 from zipjobs.archive.writer import Target
-from zipjobs.errors import ArchiveTooLarge
+from zipjobs.errors import ArchiveTooLarge, SourceNotFound
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
+from zipjobs.jobs.request import JobRequest, OnMissing
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import abort_uploads
 from zipjobs.running.entries import EntryList
+from zipjobs.running.progress import Heartbeat
 from zipjobs.running.work import Plan
 
 logger = logging.getLogger(__name__)
@@ -38,14 +40,19 @@ class Planner:
         self._sizing = sizing
 
     def plan(
-        self, job: Job, entries: EntryList, destination: Destination, max_bytes: int | None
+        self, job: Job, request: JobRequest, entries: EntryList, destination: Destination
     ) -> Job:
         """Lay the job out, and note that it is planned. Nothing has been moved by then.
 
-        Raises what ``survey`` does for objects that cannot be zipped, and ArchiveTooLarge.
+        Raises what ``survey`` does for objects that cannot be zipped, SourceNotFound if all are to
+        be skipped, ArchiveTooLarge, and LeaseLost as soon as the job has its end.
         """
-        most = max_bytes or MAX_ARCHIVE_BYTES
-        with self._sized(entries) as known:
+        most = request.max_archive_bytes or MAX_ARCHIVE_BYTES
+        missing: list[Entry] = []
+        with self._sized(job, request, entries, missing) as known:
+            skipped = [str(entry.source) for entry in missing]
+            if not known.count:
+                raise SourceNotFound(f"None of the {len(skipped):,} objects exists.", skipped)
             census = Census()
             for entry in known:
                 census.note(sized(entry))
@@ -60,6 +67,8 @@ class Planner:
                     "are the most. Raise it, or split the request into several jobs."
                 )
             self._keep_entries(job, planned, iter(known))
+        if missing:
+            self._a.work.put_skipped(job.job_id, map(missing_line, missing))
         job = self._create_uploads(job, destination, archives)
         plan = Plan(
             target_bucket=destination.target_bucket,
@@ -69,16 +78,35 @@ class Planner:
         )
         self._a.work.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        job = self._a.store.note_plan(job, len(planned), census.entries, source_bytes)
+        job = self._a.store.note_plan(job, len(planned), census.entries, source_bytes, skipped)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
             *(job.job_id, census.entries, len(planned), archives),
         )
         return job
 
-    def _sized(self, entries: EntryList) -> EntryList:
-        """The entries with their sizes. A list that has them all is not kept twice."""
-        return EntryList(survey(entries, self._a.reader)) if entries.has_unknown_sizes else entries
+    def _sized(
+        self, job: Job, request: JobRequest, entries: EntryList, missing: list[Entry]
+    ) -> EntryList:
+        """The entries with their sizes, but for those to be skipped, which become ``missing``.
+
+        A list that says the size of an object does not say that it still exists; a listing does.
+        A list that need not be asked for is not kept twice.
+        """
+        skips = request.on_missing is OnMissing.SKIP
+        asks_all = skips and request.prefix is None
+        if not (entries.has_unknown_sizes or asks_all):
+            return entries
+        on_missing = missing.append if skips else None
+        known = survey(entries, self._a.reader, asks_all=asks_all, on_missing=on_missing)
+        return EntryList(self._alive(job, known))
+
+    def _alive(self, job: Job, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """Pass ``entries`` on as long as the job is ours. Raises LeaseLost."""
+        beat = Heartbeat(lambda _: self._a.store.note_progress(job, 0, 0))
+        for entry in entries:
+            beat()
+            yield entry
 
     def hand_out(self, job: Job, submission: Submission) -> None:
         """Send the segments of a planned job, once more if somebody may have before."""
@@ -96,11 +124,12 @@ class Planner:
                 key = destination.target_key
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
-                upload_id = self._a.writer.create(Target(destination.target_bucket, key))
+                target = Target(destination.target_bucket, key, mark=job.job_id)
+                upload_id = self._a.writer.create(target)
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % NOTED_AT_A_TIME == 0 or number == archives:
                     job = self._a.store.note_uploads(job, uploads)
         except Exception:
-            abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}), self._a.writer)
+            self._a.endings.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
             raise
         return job

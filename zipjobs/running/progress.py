@@ -1,38 +1,40 @@
-"""Reports progress, but not too often."""
+"""How workers say that they are alive, and learn that their job is over."""
 
 import logging
 import time
 from collections.abc import Callable
-from threading import Lock
 
 from zipjobs.archive.means import Progress
 from zipjobs.errors import LeaseLost, TransientError
 
 logger = logging.getLogger(__name__)
 
-PROGRESS_SECONDS = 2.0
-"""How often a worker reports at most."""
+BEAT_SECONDS = 2.0
 
 
-class ThrottledProgress:
-    """Passes progress on, newest only, at most every ``PROGRESS_SECONDS``."""
+def tolerant(note: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """``note``, but that only a lost lease ends the build; other trouble is logged."""
 
-    def __init__(self, note: Callable[[Progress], None]) -> None:
-        self._note = note
-        self._lock = Lock()
-        self._due = time.monotonic() + PROGRESS_SECONDS
-        self._latest = Progress(0, 0)
-
-    def __call__(self, progress: Progress) -> None:
-        with self._lock:
-            self._latest = max(self._latest, progress, key=lambda p: p.source_bytes)
-            if time.monotonic() < self._due:
-                return
-            self._due = time.monotonic() + PROGRESS_SECONDS
-            latest = self._latest
+    def try_to_note(progress: Progress) -> None:
         try:
-            self._note(latest)
+            note(progress)
         except LeaseLost:
             raise
         except TransientError:
             logger.warning("Progress could not be recorded", exc_info=True)
+
+    return try_to_note
+
+
+class Heartbeat:
+    """Calls ``note`` every ``BEAT_SECONDS``, if it is itself called often enough."""
+
+    def __init__(self, note: Callable[[Progress], None]) -> None:
+        self._note = tolerant(note)
+        self._due = time.monotonic() + BEAT_SECONDS
+
+    def __call__(self) -> None:
+        """Raises LeaseLost."""
+        if time.monotonic() >= self._due:
+            self._note(Progress(0, 0))
+            self._due = time.monotonic() + BEAT_SECONDS

@@ -7,18 +7,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from zipjobs.archive.engine import Load, build_archive
-from zipjobs.archive.means import EngineOptions, Means
+from zipjobs.archive.means import EngineOptions, Means, Progress
 from zipjobs.archive.plan import Share
+from zipjobs.archive.receipt import missing_line
+from zipjobs.archive.survey import naming_all
 from zipjobs.archive.writer import Target, Upload
-from zipjobs.errors import LeaseLost, PermanentError, TransientError
-from zipjobs.jobs.job import Job, JobError, Status, Submission, UploadRef
+from zipjobs.errors import LeaseLost, PermanentError, SourceNotFound, TransientError, UploadGone
+from zipjobs.jobs.job import Job, JobError, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
-from zipjobs.jobs.request import Compression, JobRequest
+from zipjobs.jobs.request import Compression, JobRequest, OnMissing
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import abort_uploads, clean_up, conclude, facts
 from zipjobs.running.entries import EntryList, named
 from zipjobs.running.planner import Planner
-from zipjobs.running.progress import ThrottledProgress
+from zipjobs.running.progress import tolerant
 from zipjobs.running.segments import SegmentRunner
 
 logger = logging.getLogger(__name__)
@@ -53,10 +54,8 @@ class JobRunner:
         job = self._a.store.claim(submission, str(uuid.uuid4()), lease_until)
         if not job.is_final:
             job = self._work(job, submission)
-        if job.status is Status.FAILED:
-            clean_up(job, self._a.writer, self._a.work)
         if job.is_final:
-            conclude(job, self._a.store, self._a.events)
+            self._a.endings.conclude(job)
         return job
 
     def _work(self, job: Job, submission: Submission) -> Job:
@@ -68,16 +67,30 @@ class JobRunner:
                 return job
             self._planner.hand_out(job, submission)
         except LeaseLost:
-            raise
+            return self._as_it_stands(job)
+        except UploadGone as gone:
+            self._release(job, str(gone))
+            return self._as_it_stands(job)
         except Exception as error:
             self._release(job, str(error) or type(error).__name__)
             raise
         self._release(job, None)
         return job
 
+    def _as_it_stands(self, job: Job) -> Job:
+        """The job, which another worker took over, or somebody ended while this one was at it.
+
+        Raises LeaseLost unless it has its end.
+        """
+        now = self._a.store.get(job.job_id)
+        if now is None or not now.is_final:
+            raise LeaseLost(f"Job {job.job_id} was taken over by another worker.")
+        return now
+
     def _try(self, job: Job) -> Job:
         try:
-            abort_uploads(job, self._a.writer)
+            if job.attempts > 1:
+                self._a.endings.abort_uploads(job)
             request = self._a.requests.load(job.request)
             destination = self._a.policy.resolve(request, job.job_id)
             job = self._a.store.describe(job, destination, request.count)
@@ -93,16 +106,18 @@ class JobRunner:
     ) -> Job:
         """Make the archive, or a plan of it."""
         deflate = request.compression is Compression.DEFLATE
+        skip_missing = request.on_missing is OnMissing.SKIP
         watch = _Watch(self._share, None if deflate else entries.count)
         try:
             if request.max_archive_bytes is None:
                 if not deflate:
                     watch(Load(entries.count, entries.known_bytes, 0))
-                return self._make_alone(job, entries, destination, deflate, watch)
+                options = replace(self._options, deflate=deflate, skip_missing=skip_missing)
+                return self._make_alone(job, entries, destination, options, watch)
         except _TooMuch:
             logger.info("Job %s: more than one worker's share", job.job_id)
         try:
-            return self._planner.plan(job, entries, destination, request.max_archive_bytes)
+            return self._planner.plan(job, request, entries, destination)
         except PermanentError:
             self._a.work.clean(job.job_id)
             raise
@@ -112,29 +127,34 @@ class JobRunner:
         job: Job,
         entries: EntryList,
         destination: Destination,
-        deflate: bool,
+        options: EngineOptions,
         watch: Callable[[Load], None],
     ) -> Job:
         store, key = self._a.store, destination.target_key
-        target = Target(destination.target_bucket, key)
-        note = ThrottledProgress(
-            lambda done: store.note_progress(job, done.entries, done.source_bytes)
-        )
+        target = Target(destination.target_bucket, key, mark=job.job_id)
 
         def created(upload_id: str) -> None:
             store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
 
-        with self._a.writer.upload(target, created) as upload:
-            means = self._means(upload, note)
-            means = replace(means, options=replace(means.options, deflate=deflate))
-            archive = build_archive(entries, means, watch)
+        def note(done: Progress) -> None:
+            store.note_progress(job, done.entries, done.source_bytes)
+
+        try:
+            with self._a.writer.upload(target, created) as upload:
+                means = replace(self._means(upload, tolerant(note)), options=options)
+                archive = build_archive(entries, means, watch)
+        except SourceNotFound as error:
+            raise naming_all(error, entries, self._a.reader) from error
+        skipped = map(missing_line, archive.missing)
+        facts = self._a.receipts.put(job, target, archive, skipped, archive.receipt)
         logger.info(
             "Job %s: READY, %d entries, %d bytes of which S3 copied %d, at %s",
             *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
         )
-        return store.ready(job, facts([key], [archive]), archive.entries, archive.source_bytes)
+        names = [str(entry.source) for entry in archive.missing]
+        return store.ready(job, [facts], archive.entries, archive.source_bytes, names)
 
-    def _means(self, upload: Upload, note: ThrottledProgress) -> Means:
+    def _means(self, upload: Upload, note: Callable[[Progress], None]) -> Means:
         return Means(self._a.reader, upload, self._a.blocks, self._options, note)
 
     def _release(self, job: Job, problem: str | None) -> None:

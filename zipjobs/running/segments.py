@@ -6,15 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from zipjobs.archive.engine import Archive
-from zipjobs.archive.means import Means
+from zipjobs.archive.means import Means, Progress
 from zipjobs.archive.segment import build_segment, finish_archive
+from zipjobs.archive.survey import naming_all
 from zipjobs.archive.writer import Target, Upload
-from zipjobs.errors import LeaseLost, PermanentError, ServiceUnavailable, UploadGone
-from zipjobs.jobs.job import Job, JobError, Submission
+from zipjobs.errors import (
+    LeaseLost,
+    PermanentError,
+    ServiceUnavailable,
+    SourceNotFound,
+    UploadGone,
+)
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Submission
 from zipjobs.jobs.progress import Done
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import clean_up, conclude, facts
-from zipjobs.running.progress import ThrottledProgress
+from zipjobs.running.progress import tolerant
 from zipjobs.running.work import Plan
 
 READS = 8
@@ -27,7 +33,7 @@ class SegmentRunner:
     """Runs segments. ``means_for`` gives what a build through an upload works with."""
 
     def __init__(
-        self, adapters: Adapters, means_for: Callable[[Upload, ThrottledProgress], Means]
+        self, adapters: Adapters, means_for: Callable[[Upload, Callable[[Progress], None]], Means]
     ) -> None:
         self._a = adapters
         self._means_for = means_for
@@ -45,8 +51,7 @@ class SegmentRunner:
         if not job.is_final:
             job = self._work_on(job, submission)
         if job.is_final:
-            clean_up(job, self._a.writer, self._a.work)
-            conclude(job, self._a.store, self._a.events)
+            self._a.endings.conclude(job)
         return job
 
     def _work_on(self, job: Job, submission: Submission) -> Job:
@@ -56,13 +61,13 @@ class SegmentRunner:
             if plan is None:
                 return self._as_it_stands(job)
             self._make(job, plan, submission.segment)
-            if self._a.work.count_built(job.job_id) < len(plan.segments):
+            if len(self._a.work.built_segments(job.job_id)) < len(plan.segments):
                 return self._a.store.get(job.job_id) or job
             return self._finish(job, plan)
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
             return self._a.store.fail(job, JobError.of(error))
-        except UploadGone:
+        except (UploadGone, LeaseLost):
             return self._as_it_stands(job)
 
     def _as_it_stands(self, job: Job) -> Job:
@@ -79,36 +84,50 @@ class SegmentRunner:
         entries = self._a.work.entries(job.job_id, number)
         if entries is None:
             raise UploadGone("The segment's entries are gone.")
-        note = ThrottledProgress(
-            lambda done: self._a.progress.note(job, number, Done(done.entries, done.source_bytes))
+        means = self._means_for(
+            self._upload(job, plan, segment.archive), tolerant(partial(self._note, job, number))
         )
-        upload = self._upload(plan, segment.archive)
-        built = build_segment(segment, entries, plan.sizing, self._means_for(upload, note))
+        try:
+            built = build_segment(segment, entries, plan.sizing, means)
+        except SourceNotFound as error:
+            raise naming_all(error, entries, self._a.reader) from error
         self._a.work.put_built(job.job_id, number, built)
         self._a.progress.note(job, number, Done(built.entries, built.source_bytes))
+        self._a.store.note_life(job)
         logger.info("Job %s: segment %d of %d made", job.job_id, number + 1, len(plan.segments))
 
-    def _finish(self, job: Job, plan: Plan) -> Job:
-        archives = [self._finish_archive(job, plan, i) for i in range(len(plan.uploads))]
-        keys = [upload.key for upload in plan.uploads]
-        entries = sum(archive.entries for archive in archives)
-        source_bytes = sum(archive.source_bytes for archive in archives)
-        logger.info("Job %s: READY, %d entries in %d segments", job.job_id, entries, job.segments)
-        try:
-            return self._a.store.ready(job, facts(keys, archives), entries, source_bytes)
-        except LeaseLost:
-            return self._as_it_stands(job)
+    def _note(self, job: Job, number: int, done: Progress) -> None:
+        """Record how far the segment is. Raises LeaseLost if the job has its end."""
+        self._a.progress.note(job, number, Done(done.entries, done.source_bytes))
+        now = self._a.store.get(job.job_id)
+        if now is None or now.is_final:
+            raise LeaseLost(f"Job {job.job_id} has its end.")
 
-    def _finish_archive(self, job: Job, plan: Plan, archive: int) -> Archive:
-        numbers = [segment.index for segment in plan.of_archive(archive)]
+    def _finish(self, job: Job, plan: Plan) -> Job:
+        facts: list[ArchiveFacts] = []
+        source_bytes = 0
+        for number, upload in enumerate(plan.uploads):
+            segments = [segment.index for segment in plan.of_archive(number)]
+            archive = self._finish_archive(job, plan, number, segments)
+            target = Target(plan.target_bucket, upload.key)
+            skipped = self._a.work.skipped(job.job_id) if job.skipped and number == 0 else ()
+            receipt = self._a.work.receipt(job.job_id, segments)
+            facts.append(self._a.receipts.put(job, target, archive, skipped, receipt))
+            source_bytes += archive.source_bytes
+        entries = sum(archive.entries for archive in facts)
+        logger.info("Job %s: READY, %d entries in %d segments", job.job_id, entries, job.segments)
+        return self._a.store.ready(job, facts, entries, source_bytes)
+
+    def _finish_archive(self, job: Job, plan: Plan, archive: int, numbers: list[int]) -> Archive:
         with ThreadPoolExecutor(READS) as pool:
             found = list(pool.map(partial(self._a.work.built, job.job_id), numbers))
         built = [one for one in found if one is not None]
         if len(built) < len(numbers):
             raise UploadGone("What some segments left is gone.")
         records = partial(self._a.work.records, job.job_id, numbers)
-        return finish_archive(built, records, self._upload(plan, archive))
+        return finish_archive(built, records, self._upload(job, plan, archive))
 
-    def _upload(self, plan: Plan, archive: int) -> Upload:
+    def _upload(self, job: Job, plan: Plan, archive: int) -> Upload:
         upload = plan.uploads[archive]
-        return self._a.writer.resume(Target(plan.target_bucket, upload.key), upload.upload_id)
+        target = Target(plan.target_bucket, upload.key, mark=job.job_id)
+        return self._a.writer.resume(target, upload.upload_id)

@@ -2,16 +2,19 @@
 
 ::
 
-    plan.json             archives, uploads, segments
-    entries/00000.jsonl   what segment 0 is made of
-    records/00000         its central directory records, once it has been made
-    built/00000.json      what S3 answered for its parts; the last thing that its maker writes
+    plan.json                archives, uploads, segments
+    skipped.jsonl.gz         objects that do not exist, and are left out
+    entries/00000.jsonl.gz   what segment 0 is made of
+    records/00000            its central directory records, once it has been made
+    receipt/00000.jsonl.gz   its entries' lines in the receipt
+    built/00000.json         what S3 answered for its parts; the last thing that its maker writes
 """
 
 import base64
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -81,18 +84,24 @@ class WorkStore:
         data = self._get(job_id, "plan.json")
         return Plan.model_validate_json(data) if data is not None else None
 
+    def put_skipped(self, job_id: str, lines: Iterable[bytes]) -> None:
+        self._put_lines(job_id, "skipped.jsonl.gz", lines)
+
+    def skipped(self, job_id: str) -> Sequence[bytes]:
+        """The lines of what is skipped."""
+        return self._lines(job_id, "skipped.jsonl.gz") or ()
+
     def put_entries(self, job_id: str, segment: int, entries: Iterable[Entry]) -> None:
-        lines = b"\n".join(ENTRY.dump_json(entry) for entry in entries)
-        self._put(job_id, f"entries/{segment:05}.jsonl.gz", gzip.compress(lines, 1))
+        lines = (ENTRY.dump_json(entry) for entry in entries)
+        self._put_lines(job_id, f"entries/{segment:05}.jsonl.gz", lines)
 
     def entries(self, job_id: str, segment: int) -> list[Entry] | None:
-        data = self._get(job_id, f"entries/{segment:05}.jsonl.gz")
-        if data is None:
-            return None
-        return [ENTRY.validate_json(line) for line in gzip.decompress(data).splitlines()]
+        lines = self._lines(job_id, f"entries/{segment:05}.jsonl.gz")
+        return None if lines is None else [ENTRY.validate_json(line) for line in lines]
 
     def put_built(self, job_id: str, segment: int, built: BuiltSegment) -> None:
         self._put(job_id, f"records/{segment:05}", built.records)
+        self._put_lines(job_id, f"receipt/{segment:05}.jsonl.gz", built.receipt)
         stored = _Built(
             parts=tuple(
                 _Part(part.number, part.etag, part.crc32, length) for part, length in built.parts
@@ -120,9 +129,9 @@ class WorkStore:
             copied_bytes=stored.copied_bytes,
         )
 
-    def count_built(self, job_id: str) -> int:
-        """How many segments have been made."""
-        return sum(1 for _ in self._keys(job_id, "built/"))
+    def built_segments(self, job_id: str) -> set[int]:
+        """The numbers of the segments that have been made."""
+        return {int(PurePosixPath(key).stem) for key in self._keys(job_id, "built/")}
 
     def records(self, job_id: str, segments: Sequence[int]) -> Iterator[bytes]:
         """The central directory records of ``segments``, one segment's at a time."""
@@ -131,6 +140,14 @@ class WorkStore:
             if data is None:
                 raise ServiceUnavailable(f"The records of segment {segment} are gone.")
             yield data
+
+    def receipt(self, job_id: str, segments: Sequence[int]) -> Iterator[bytes]:
+        """The lines of the receipt of ``segments``, fetched a segment at a time."""
+        for segment in segments:
+            lines = self._lines(job_id, f"receipt/{segment:05}.jsonl.gz")
+            if lines is None:
+                raise ServiceUnavailable(f"The receipt of segment {segment} is gone.")
+            yield from lines
 
     def clean(self, job_id: str) -> None:
         """Delete all that there is of a job."""
@@ -144,6 +161,14 @@ class WorkStore:
 
     def _key(self, job_id: str, name: str) -> str:
         return f"{self._prefix}{job_id}/{name}"
+
+    def _put_lines(self, job_id: str, name: str, lines: Iterable[bytes]) -> None:
+        self._put(job_id, name, gzip.compress(b"\n".join(lines), 1))
+
+    def _lines(self, job_id: str, name: str) -> list[bytes] | None:
+        data = self._get(job_id, name)
+        # Not splitlines: a key may hold what it takes for the end of a line.
+        return None if data is None else [x for x in gzip.decompress(data).split(b"\n") if x]
 
     def _put(self, job_id: str, name: str, body: bytes) -> None:
         self._call("put_object", Key=self._key(job_id, name), Body=body)

@@ -43,6 +43,7 @@ def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
         "archives": [
             {
                 "key": "zips/job-1.zip",
+                "receiptKey": "zips/job-1.receipt.json",
                 "entries": 2,
                 "size": 200,
                 "crc32": "0badcafe",
@@ -50,6 +51,8 @@ def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
                 "copiedBytes": 0,
             }
         ],
+        "skipped": 0,
+        "skippedObjects": [],
         "durations": {"queuedSeconds": 1.0, "runningSeconds": 2.5},
         "createdAt": "2026-11-23T12:00:00.000Z",
         "finishedAt": "2026-11-23T12:00:03.500Z",

@@ -5,8 +5,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.builders import ready_job
-from zipjobs.jobs.job import ArchiveFacts, ObjectRef, Trigger
+from tests.builders import archive_facts, ready_job
+from zipjobs.jobs.job import ObjectRef, Trigger
 from zipjobs.jobs.links import DownloadLinks, content_disposition, file_name
 from zipjobs.wiring import S3_CONFIG
 
@@ -47,10 +47,7 @@ def test_no_link_outlives_what_s3_allows() -> None:
 
 
 def test_each_of_several_archives_has_a_link_and_a_name() -> None:
-    several = tuple(
-        ArchiveFacts(key=f"zips/job-1-00{n}.zip", entries=1, size=9, crc32="0" * 8, etag='"e"')
-        for n in (1, 2)
-    )
+    several = tuple(archive_facts(f"zips/job-1-00{n}") for n in (1, 2))
     minted = links(3600).mint(ready_job(archives=several))
     assert [urlsplit(link.url).path for link in minted] == [
         "/zips/job-1-001.zip",

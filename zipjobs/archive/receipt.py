@@ -1,0 +1,32 @@
+"""What a receipt says of an entry: where it came from, and what stands in the archive."""
+
+import json
+
+from zipjobs.archive.source import Entry, Pinned
+
+
+def entry_line(name: str, pinned: Pinned, crc32: int) -> bytes:
+    """An entry as JSON on one line. ``size`` and ``crc32`` are those of the object's bytes."""
+    source = pinned.source
+    line = {
+        "name": name,
+        "bucket": source.bucket,
+        "key": source.key,
+        "versionId": pinned.version_id,
+        "etag": pinned.etag,
+        "size": pinned.size,
+        "crc32": f"{crc32:08x}",
+    }
+    return json.dumps(line, ensure_ascii=False).encode()
+
+
+def missing_line(entry: Entry) -> bytes:
+    """An entry that was skipped, for its object does not exist."""
+    source = entry.source
+    line = {
+        "name": entry.name,
+        "bucket": source.bucket,
+        "key": source.key,
+        "versionId": source.version_id,
+    }
+    return json.dumps(line, ensure_ascii=False).encode()

@@ -1,0 +1,147 @@
+"""The DynamoDB table of jobs: items in and out, and conditional writes of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.errors import ServiceUnavailable, aws_error_code
+from zipjobs.jobs.job import Job
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SWEEP_INDEX = "sweep"
+SWEPT = "yes"
+"""The one value of the index's partition key, ``sweep``; items without it are not in the index."""
+
+_to_dynamodb = TypeSerializer().serialize
+_from_dynamodb = TypeDeserializer().deserialize
+
+
+class ConditionFailed(Exception):
+    """A conditional write was refused; ``job`` is what stands in the table."""
+
+    def __init__(self, job: Job | None) -> None:
+        super().__init__()
+        self.job = job
+
+
+class JobTable:
+    """Reads and writes items. Every method raises ServiceUnavailable."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", name: str) -> None:
+        self._dynamodb = dynamodb
+        self._name = name
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, as the last write left it, or None."""
+        try:
+            answer = self._dynamodb.get_item(
+                TableName=self._name, Key=_key(job_id), ConsistentRead=True
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        item = answer.get("Item", {})
+        return _job(item) if "status" in item else None  # else it counts segments' progress
+
+    def update(
+        self,
+        job_id: str,
+        changes: Mapping[str, Any],
+        condition: str,
+        *,
+        if_absent: Mapping[str, Any] | None = None,
+        increments: str | None = None,
+        removes: Sequence[str] = (),
+        operands: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Set ``changes``, and ``if_absent`` where nothing stands yet, if ``condition`` holds.
+
+        ``condition`` may name ``#status`` and ``operands``, of which it needs not use all. Returns
+        the job as it then is. Raises ConditionFailed.
+        """
+        defaults = if_absent or {}
+        sets = [f"#{name} = :set_{name}" for name in changes]
+        sets += [f"#{name} = if_not_exists(#{name}, :set_{name})" for name in defaults]
+        values = {f":set_{name}": value for name, value in {**changes, **defaults}.items()}
+        if increments:
+            sets.append(f"#{increments} = if_not_exists(#{increments}, :zero) + :one")
+            values |= {":zero": 0, ":one": 1}
+        expression = "SET " + ", ".join(sets)
+        if removes:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removes)
+        values |= {name: value for name, value in (operands or {}).items() if name in condition}
+        names = {*changes, *defaults, *removes, "status"} | ({increments} if increments else set())
+        try:
+            answer = self._dynamodb.update_item(
+                TableName=self._name,
+                Key=_key(job_id),
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in names if f"#{name}" in expression + condition
+                },
+                ExpressionAttributeValues={
+                    name: _to_dynamodb(value) for name, value in values.items()
+                },
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if aws_error_code(error) == "ConditionalCheckFailedException":
+                raise ConditionFailed(_job(error.response.get("Item"))) from error  # type: ignore[arg-type]
+            raise _unavailable(error) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+        job = _job(answer["Attributes"])
+        assert job is not None
+        return job
+
+    def delete_expired(self, job_id: str, now: int) -> None:
+        """Delete a job that expired before ``now`` and that DynamoDB has yet to drop."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._name,
+                Key=_key(job_id),
+                ConditionExpression="expiresAt <= :now",
+                ExpressionAttributeValues={":now": _to_dynamodb(now)},
+            )
+        except ClientError as error:
+            if aws_error_code(error) != "ConditionalCheckFailedException":
+                raise _unavailable(error) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+
+    def due_for_sweep(self, now: int) -> Iterator[str]:
+        """The ids of the jobs that the sweeper has to look at, longest due first."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=SWEEP_INDEX,
+            KeyConditionExpression="sweep = :swept AND sweepAt <= :now",
+            ExpressionAttributeValues={
+                ":swept": _to_dynamodb(SWEPT),
+                ":now": _to_dynamodb(now),
+            },
+        )
+        try:
+            for page in pages:
+                for item in page["Items"]:
+                    yield item["jobId"]["S"]
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+
+
+def _key(job_id: str) -> dict[str, Any]:
+    return {"jobId": {"S": job_id}}
+
+
+def _job(item: Mapping[str, Any] | None) -> Job | None:
+    if not item:
+        return None
+    return Job.model_validate({name: _from_dynamodb(value) for name, value in item.items()})
+
+
+def _unavailable(error: Exception) -> ServiceUnavailable:
+    return ServiceUnavailable(f"The job table did not answer: {error}")

@@ -1,0 +1,141 @@
+"""Receipts: what stands in an archive, and where it came from, as a JSON object beside it.
+
+::
+
+    {"version": "1", "jobId": …, "createdAt": …,
+     "archive": {"bucket": …, "key": …, "size": …, "crc32": …, "etag": …, "entries": …},
+     "skipped": [
+    {"name": …, "bucket": …, "key": …, "versionId": …}],
+     "entries": [
+    {"name": …, "bucket": …, "key": …, "versionId": …, "etag": …, "size": …, "crc32": …}, …]}
+
+An entry takes a line, in the archive's order. The same archive always has the same receipt.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import IO, TYPE_CHECKING, cast
+
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.archive.writer import MARK, Target
+from zipjobs.errors import ServiceUnavailable
+from zipjobs.jobs.job import ArchiveFacts, Job
+from zipjobs.jobs.model import iso_utc
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from zipjobs.archive.engine import Archive
+
+VERSION = "1"
+_ONE_THREAD = TransferConfig(use_threads=False)
+
+
+def receipt_key(archive_key: str) -> str:
+    """Where the receipt of an archive stands."""
+    return f"{archive_key.removesuffix('.zip')}.receipt.json"
+
+
+class Receipts:
+    """Writes receipts."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        self._s3 = s3
+
+    def put(
+        self,
+        job: Job,
+        target: Target,
+        archive: "Archive",
+        skipped: Iterable[bytes],
+        entries: Iterable[bytes],
+    ) -> ArchiveFacts:
+        """Write the receipt of the archive at ``target``; return what the job's record says of it.
+
+        ``skipped`` and ``entries`` are lines. Raises ServiceUnavailable.
+        """
+        facts = ArchiveFacts(
+            key=target.key,
+            receipt_key=receipt_key(target.key),
+            entries=archive.entries,
+            size=archive.size,
+            crc32=f"{archive.crc32:08x}",
+            etag=archive.etag,
+            copied_bytes=archive.copied_bytes,
+        )
+        try:
+            self._s3.upload_fileobj(
+                _stream(_pieces(job, target, facts, skipped, entries)),
+                target.bucket,
+                facts.receipt_key,
+                ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.job_id}},
+                Config=_ONE_THREAD,
+            )
+        except (ClientError, BotoCoreError, S3UploadFailedError) as error:
+            raise ServiceUnavailable(f"The receipt could not be written: {error}") from error
+        return facts
+
+
+def _pieces(
+    job: Job,
+    target: Target,
+    facts: ArchiveFacts,
+    skipped: Iterable[bytes],
+    entries: Iterable[bytes],
+) -> Iterator[bytes]:
+    head = {
+        "version": VERSION,
+        "jobId": job.job_id,
+        "createdAt": iso_utc(job.created_at),
+        "archive": {
+            "bucket": target.bucket,
+            "key": facts.key,
+            "size": facts.size,
+            "crc32": facts.crc32,
+            "etag": facts.etag,
+            "entries": facts.entries,
+        },
+    }
+    yield json.dumps(head, ensure_ascii=False).removesuffix("}").encode()
+    yield b',\n "skipped": ['
+    yield from _lines(skipped)
+    yield b'],\n "entries": ['
+    yield from _lines(entries)
+    yield b"]}\n"
+
+
+def _lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    separator = b"\n"
+    for line in lines:
+        yield separator + line
+        separator = b",\n"
+
+
+def _stream(pieces: Iterator[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", io.BufferedReader(_Pieces(pieces), io.DEFAULT_BUFFER_SIZE * 8))
+
+
+class _Pieces(io.RawIOBase):
+    """A file to read that is made while it is read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = piece
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
