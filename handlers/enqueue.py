@@ -100,4 +100,6 @@ def _extent(request: JobRequest) -> str:
 
 def _body(event: dict[str, Any]) -> bytes:
     body = event.get("body") or ""
-    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+    if event.get("isBase64Encoded"):
+        return base64.b64decode(body)
+    return str(body).encode(errors="surrogatepass")  # the schema refuses what is not UTF-8

@@ -169,6 +169,7 @@ class TestList:
             (b'{"key": "a"', "line 1: Invalid JSON"),
             (b'{"keys": ["a"]}', "line 1: key: Field required; keys: Extra inputs"),
             (b'["a"]', "line 1: Input should be"),
+            (b'{"key": "a", "key": "b"}', "line 1: key: given twice"),
             (b'{"key": "a", "size": "5"}', "line 1: size: "),
             (b'{"key": "a", "size": -1}', "line 1: size: "),
             (b'{"key": "\xff"}', "line 1: Invalid JSON"),
@@ -238,6 +239,11 @@ class TestInventory:
     def test_what_is_no_manifest_is_refused(self, rig: Rig) -> None:
         rig.put("manifest.json", b'{"key": "a"}')
         with pytest.raises(InvalidManifest, match=r"s3://src/manifest.json is no manifest.*files:"):
+            rig.read(entries_from="s3://src/manifest.json")
+
+    def test_files_given_twice_are_refused(self, rig: Rig) -> None:
+        rig.put("manifest.json", b'{"files": [], "files": []}')
+        with pytest.raises(InvalidManifest, match=r"s3://src/manifest.json: files: given twice"):
             rig.read(entries_from="s3://src/manifest.json")
 
     def test_a_schema_without_keys_is_refused(self, rig: Rig) -> None:

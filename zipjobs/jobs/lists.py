@@ -20,6 +20,7 @@ from zipjobs.jobs.objectfile import ObjectFile, source_error
 from zipjobs.jobs.policy import Policy
 from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, problems_of, split_s3_url
 from zipjobs.jobs.rows import Lines, Row, inventory_rows, is_folder_marker, rows_of
+from zipjobs.jobs.strictjson import look_through
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -142,7 +143,10 @@ class SourceLists:
         if len(data) > MAX_REQUEST_BYTES:
             raise InvalidManifest(f"{where} has more than {MAX_REQUEST_BYTES:,} bytes")
         try:
+            look_through(data)
             manifest = _Inventory.model_validate_json(data)
+        except InvalidRequest as error:
+            raise InvalidManifest(f"{where}: {error}") from error
         except ValidationError as error:
             raise InvalidManifest(
                 f"{where} is no manifest of an S3 Inventory: {problems_of(error)}"

@@ -1,5 +1,6 @@
 """The one request schema: a REST body and a manifest are the same JSON."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -18,13 +19,18 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from zipjobs.errors import InvalidRequest
 from zipjobs.jobs.globs import translate
 from zipjobs.jobs.model import Model
+from zipjobs.jobs.strictjson import SEVERAL, look_through, shown, visible
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Of a manifest. A REST body is cut off at 6 MB by Lambda's payload limit already."""
 
 MAX_REPORTED_ERRORS = 5
 
+EXPLAINED_BYTES = 64 * 1024
+"""In longer requests a list is read to its first mistake only: each takes 850 bytes of memory."""
+
 _UTF8_BOM = b"\xef\xbb\xbf"
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 MAX_KEY_BYTES = 1024
 """Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
@@ -81,13 +87,13 @@ VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
 Globs = Annotated[
     tuple[Glob, ...],
-    Field(max_length=MAX_GLOBS, strict=False, exclude_if=lambda globs: not globs),
+    Field(max_length=MAX_GLOBS, strict=False, fail_fast=True, exclude_if=lambda globs: not globs),
 ]
 ArchiveBytes = Annotated[int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)]
 S3Url = Annotated[str, AfterValidator(_s3_url)]
 
 
-_LISTED = Field(min_length=1, strict=False, exclude_if=lambda listed: not listed)
+_LISTED = Field(min_length=1, strict=False, fail_fast=True, exclude_if=lambda listed: not listed)
 """A list with something in it, or left out."""
 
 
@@ -96,6 +102,13 @@ class Compression(StrEnum):
 
     STORE = "store"
     DEFLATE = "deflate"
+
+
+class OnMissing(StrEnum):
+    """What becomes of a job when an object that it asks for does not exist."""
+
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 ROW = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True)
@@ -126,6 +139,7 @@ class JobRequest(Model):
     target_prefix: TargetPrefix | None = None
     compression: Compression = Compression.STORE
     max_archive_bytes: ArchiveBytes | None = None
+    on_missing: OnMissing = OnMissing.FAIL
     keys: Annotated[tuple[Key, ...], _LISTED] = ()
     entries: Annotated[tuple[RequestedEntry, ...], _LISTED] = ()
     prefix: KeyPrefix | None = None
@@ -165,34 +179,65 @@ class JobRequest(Model):
         return len(self.keys) or len(self.entries) or None
 
 
+class _EveryMistake(JobRequest):
+    """The same schema, which does not stop at a list's first mistake."""
+
+    keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)] = ()
+    entries: Annotated[tuple[RequestedEntry, ...], Field(min_length=1, strict=False)] = ()
+
+
 def parse_request(data: bytes) -> JobRequest:
     """Validate ``data`` as a request in JSON.
 
-    Raises InvalidRequest with every field that is wrong, up to ``MAX_REPORTED_ERRORS``.
+    Raises InvalidRequest with every field that is wrong, up to ``MAX_REPORTED_ERRORS``; of each
+    list in a request above ``EXPLAINED_BYTES``, with the first mistake.
     """
     if len(data) > MAX_REQUEST_BYTES:
         raise InvalidRequest(
-            f"The request has {len(data):,} bytes; the limit is {MAX_REQUEST_BYTES:,}. "
-            "Split it into several jobs."
+            f"The request is too long; the limit is {MAX_REQUEST_BYTES:,} bytes. {SEVERAL}"
         )
+    data = data.removeprefix(_UTF8_BOM)
+    look_through(data)
     try:
-        return JobRequest.model_validate_json(data.removeprefix(_UTF8_BOM))
+        return JobRequest.model_validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(problems_of(error)) from error
+        raise InvalidRequest(_explain(data, error)) from error
+
+
+def _explain(data: bytes, error: ValidationError) -> str:
+    """Say what is wrong with ``data``, of which ``error`` may name the beginning only."""
+    if error.errors()[0]["type"] == "json_invalid" and _HALF_OF_A_PAIR.search(data):
+        return (
+            f"{problems_of(error)}. Half of a surrogate pair is no character, and no key has one: "
+            "write both \\u escapes of the pair, or the character itself."
+        )
+    if len(data) <= EXPLAINED_BYTES:
+        try:
+            _EveryMistake.model_validate_json(data)
+        except ValidationError as whole:
+            return problems_of(whole)
+    return problems_of(error)
 
 
 def problems_of(error: ValidationError) -> str:
     """Every field that is wrong and how, up to ``MAX_REPORTED_ERRORS``."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [
-        f"{'.'.join(str(step) for step in problem['loc'])}: {_complaint(problem)}".removeprefix(
-            ": "
-        )
-        for problem in problems[:MAX_REPORTED_ERRORS]
+    every = error.errors(include_url=False, include_input=False, include_context=False)
+    within = {problem["loc"][:1] for problem in every if len(problem["loc"]) > 1}
+    problems = [
+        problem
+        for problem in every
+        if problem["type"] != "too_short" or problem["loc"] not in within  # only for the mistakes
     ]
+    lines = [_line(problem) for problem in problems[:MAX_REPORTED_ERRORS]]
     if len(problems) > MAX_REPORTED_ERRORS:
-        lines.append(f"and {len(problems) - MAX_REPORTED_ERRORS} more")
+        lines.append(f"and {len(problems) - MAX_REPORTED_ERRORS:,} more")
     return "; ".join(lines)
+
+
+def _line(problem: ErrorDetails) -> str:
+    field = ".".join(shown(str(step)) for step in problem["loc"])
+    complaint = visible(_complaint(problem))
+    return f"{field}: {complaint}" if field else complaint
 
 
 def _complaint(problem: ErrorDetails) -> str:

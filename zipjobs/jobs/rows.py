@@ -5,6 +5,7 @@ an S3 Inventory. All of them are streamed.
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -14,9 +15,10 @@ from urllib.parse import unquote_plus
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from zipjobs.errors import InvalidManifest
+from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.jobs.objectfile import ObjectFile
 from zipjobs.jobs.request import MAX_ARCHIVE_BYTES, ROW, RequestedEntry, problems_of
+from zipjobs.jobs.strictjson import once
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -87,7 +89,11 @@ def _json_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
     for line in data:
         if text := line.strip():
             try:
-                yield _ROW.validate_json(text)
+                row = _ROW.validate_json(text)
+                json.loads(text, object_pairs_hook=once)  # the schema sees the last of two
+                yield row
+            except InvalidRequest as error:
+                raise lines.wrong(str(error)) from error
             except ValidationError as error:
                 problems = problems_of(error).replace(" at line 1 column ", " at column ")
                 raise lines.wrong(problems) from error
