@@ -396,6 +396,22 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     assert len(rig.bus.published) == 1
 
 
+def test_what_a_dead_worker_made_of_sources_that_changed_is_made_anew(
+    rig: Rig, put: Callable[[str, bytes], str]
+) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    with (
+        patch.object(rig.store, "ready", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        rig.run(message, lease=timedelta(seconds=-1))
+    put("a/one.pdf", b"changed")
+    with pytest.raises(ServiceUnavailable, match="have changed since"):
+        rig.run(message)
+    job = rig.run(message)
+    assert (job.status, job.bytes_done) == (Status.READY, len(b"changed"))
+
+
 def test_the_record_of_a_job_lives_on_from_its_end(rig: Rig) -> None:
     job = rig.run(rig.request({"keys": ["a/one.pdf"]}))
     assert job.finished_at is not None

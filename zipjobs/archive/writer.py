@@ -127,19 +127,8 @@ class ArchiveWriter:
 
     def remove(self, target: Target) -> None:
         """Delete the object at ``target``, if there is one that bears its mark."""
-        address = {"Bucket": target.bucket, "Key": target.key}
         with _target_errors(target):
-            try:
-                found = self._s3.head_object(**address)  # type: ignore[arg-type]
-            except ClientError as error:
-                if aws_error_code(error) in ABSENT:
-                    return
-                raise
-            if found["Metadata"].get(MARK) != target.mark:
-                return
-            if version_id := found.get("VersionId"):
-                address["VersionId"] = version_id
-            self._s3.delete_object(**address)  # type: ignore[arg-type]
+            _remove(self._s3, target)
 
 
 class Upload:
@@ -206,7 +195,8 @@ class Upload:
         """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag.
 
         Never replaces an object. One that is the archive already, put there by a worker whose end
-        nobody saw, is as good; raises TargetExists for any other.
+        nobody saw, is as good. What such a worker made of other states of the sources is removed,
+        and ServiceUnavailable raised; TargetExists for any other object.
         """
         with _target_errors(self.target):
             try:
@@ -243,7 +233,13 @@ class Upload:
         except ClientError as error:
             if aws_error_code(error) != "PreconditionFailed":
                 raise
-            etag = self.existing(crc32, size)
+            try:
+                etag = self.existing(crc32, size)
+            except TargetExists as exists:
+                if not _remove(self._s3, self.target):
+                    raise
+                again = f"{self.target} was made of objects that have changed since."
+                raise ServiceUnavailable(again) from exists
             self._s3.abort_multipart_upload(
                 Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
             )
@@ -282,6 +278,23 @@ class Upload:
                 "another name, and submit again."
             )
         return found["ETag"]
+
+
+def _remove(s3: "S3Client", target: Target) -> bool:
+    """Delete the object that bears the target's mark; whether there was one."""
+    address = {"Bucket": target.bucket, "Key": target.key}
+    try:
+        found = s3.head_object(**address)  # type: ignore[arg-type]
+    except ClientError as error:
+        if aws_error_code(error) in ABSENT:
+            return False
+        raise
+    if found["Metadata"].get(MARK) != target.mark:
+        return False
+    if version_id := found.get("VersionId"):
+        address["VersionId"] = version_id
+    s3.delete_object(**address)  # type: ignore[arg-type]
+    return True
 
 
 @contextmanager
