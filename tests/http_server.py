@@ -9,10 +9,12 @@ import ssl
 import struct
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 PATIENCE_SECONDS = 30.0
 
@@ -132,6 +134,28 @@ def error(status: int, code: str) -> bytes:
     return b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (status, chunks)
 
 
+class Gate:
+    """An answer that holds every request until the test says what answers it."""
+
+    def __init__(self) -> None:
+        self._held: deque[SimpleQueue[Answer]] = deque()
+
+    @property
+    def held(self) -> int:
+        """How many requests have come that have not been answered."""
+        return len(self._held)
+
+    def __call__(self, exchange: Exchange) -> None:
+        answers: SimpleQueue[Answer] = SimpleQueue()
+        self._held.append(answers)
+        answers.get(timeout=PATIENCE_SECONDS)(exchange)
+
+    def answer(self, answer: Answer, requests: int = 1) -> None:
+        """Answer the oldest of them."""
+        for _ in range(requests):
+            self._held.popleft().put(answer)
+
+
 class ScriptedServer:
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -142,7 +166,7 @@ class ScriptedServer:
         self._answers = list(answers)
         self._open: set[_Connection] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self._threads = [threading.Thread(target=self._listen)]
         self._threads[0].start()
 

@@ -25,11 +25,8 @@ An error that is none of these is a defect; it is handled like a ``TransientErro
 queue's redrive, and at last the dead-letter function, still give the job an end.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 
 class ZipJobsError(Exception):
@@ -139,6 +136,7 @@ class ServiceUnavailable(TransientError):
     """AWS did not do what was asked, and may later."""
 
 
-def aws_error_code(error: "ClientError") -> str:
-    """The code by which AWS tells its errors apart; their messages may change."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def aws_error_code(error: Exception) -> str:
+    """The code by which AWS tells its errors apart; empty for one that did not come from it."""
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

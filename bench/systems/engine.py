@@ -13,8 +13,9 @@ from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.wiring import BLOCKS_BYTES, S3_CONFIG
 
 

@@ -25,8 +25,9 @@ from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import GIB, KIB, MIB
 from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import ArchiveWriter
 
 REGION = "us-east-1"
 TARGET = Target("dst", "archive.zip")

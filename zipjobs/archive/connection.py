@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from zipjobs.archive.pace import TOO_MANY_REQUESTS
 from zipjobs.archive.wire import MAX_HEAD_BYTES, Chunks, Head, WireError, parse_head, request
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 3.0
 STALL_SECONDS = 20.0
-"""A response that ought to flow and does not for this long is given up."""
+"""A response that ought to begin or to flow, and does not for this long, is given up. S3 answers in
+milliseconds, or soon says that it cannot; AWS's SDK for Rust gives a stalled stream as long ("grace
+period"). Ten attempts that all stall end after some four minutes, of a function's fifteen."""
 
 RECEIVE_BYTES = 256 * 1024
 """How much is read from a connection at once, and what its socket may hold: the kernel's buffers
@@ -31,6 +34,9 @@ DRAINED_BYTES = 64 * 1024
 
 class Receiver(Protocol):
     """Whoever reads a response. Called on the transport's thread; must not block."""
+
+    is_wanted: bool
+    """Whether a request that has not been sent yet still should be."""
 
     def headers(self, status: int, headers: Mapping[str, str], body: "BodyFlow") -> None:
         """The response began. Its body flows as far as ``body`` is told to let it."""
@@ -81,6 +87,7 @@ class Connection:
         self._is_connected = False
         self._is_open = True
         self._get: Get | None = None
+        self._round = 0
         self._outgoing = b""
         self._moved_at = time.monotonic()
         self._events = select.EPOLLOUT
@@ -98,6 +105,9 @@ class Connection:
         self._flow: _Flow | None = None
 
     def serve(self, get: Get) -> None:
+        pace = self._transport.pace
+        pace.in_flight += 1
+        self._round = pace.round
         self._get = get
         self._moved_at = time.monotonic()
         self._attempt(self._ask)
@@ -132,6 +142,8 @@ class Connection:
         if not self._is_connected:
             self._transport.is_unreachable(self._address)
         get, self._get = self._get, None
+        if get is not None and self._head is None:
+            self._transport.pace.in_flight -= 1
         self._forget()
         if get is not None:
             get.receiver.end(error)
@@ -238,6 +250,10 @@ class Connection:
 
     def _begin(self, head: Head) -> None:
         assert self._get is not None
+        pace = self._transport.pace
+        if head.status >= TOO_MANY_REQUESTS or pace.limit < pace.most:  # else nothing changes
+            pace.answered(head.status, self._round)
+        pace.in_flight -= 1
         self._early, self._raw = self._raw, b""
         self._head, self._left = head, head.length
         self._chunks = Chunks() if head.is_chunked else None

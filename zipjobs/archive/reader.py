@@ -1,11 +1,10 @@
 """Reads source objects, pinned: every byte of an entry comes from one state of its object.
 
-A read is one ranged GET. One that breaks is resumed where it broke, at the same ETag; throttling
-and server errors are tried again after a pause that doubles. A bucket of another region is read
-there, once S3 has said which that is.
+A read is one ranged GET. One that breaks or stalls is resumed where it broke, at the same ETag;
+throttling and server errors are tried again after a pause that doubles. A bucket of another region
+is read there, once S3 has said which that is.
 """
 
-import random
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -13,10 +12,11 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import quote
 
+from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.connection import BodyFlow, Get
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
-from zipjobs.archive.wire import WireError
+from zipjobs.archive.wire import ClientClosed, WireError
 from zipjobs.errors import (
     PermanentError,
     ServiceUnavailable,
@@ -27,9 +27,10 @@ from zipjobs.errors import (
     ZipJobsError,
 )
 
-ATTEMPTS = 6
+PROGRESS_BYTES = 1024 * 1024
+"""Attempts are counted anew once so much more has come: a body of 5 GiB may break often."""
+
 EVERYTHING = 2**63
-FIRST_PAUSE_SECONDS = 0.1
 ERROR_BODY_BYTES = 16 * 1024
 """How much of an error is read; S3's are shorter."""
 
@@ -132,20 +133,27 @@ class Read:
         self._may_flow = flows
         self._received = 0
         self._attempt = 1
-        self._is_cancelled = False
+        self._received_before = 0
+        """How much had come when attempts were last counted from one."""
+        self._waits_for_room = False
+        self.is_wanted = True
         self._flow: BodyFlow | None = None
-        self._error: ZipJobsError | None = None
         self._status = 0
         self._error_body = b""
 
     def start(self) -> None:
-        source = self._source
-        if self._is_cancelled:
-            self._sink.failed(ServiceUnavailable(f"Reading {source} was given up."))
-            return
+        self._reader.transport_of(self._source.bucket).send(self._get())
+
+    def _start_again(self, pause: float = 0.0) -> None:
         if self._is_found and self._may_flow and self._received == self._length:
             self._sink.done()  # it broke off when nothing more was wanted of it
             return
+        self._flow, self._status, self._error_body = None, 0, b""
+        self._reader.transport_of(self._source.bucket).send_again(self._get(), pause)
+
+    def _get(self) -> Get:
+        """The request for what has not been received yet."""
+        source = self._source
         path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
         query = ""
         if source.version_id is not None:
@@ -154,31 +162,34 @@ class Read:
         headers = {} if self._is_empty else {"range": f"bytes={first}-{last}"}
         if self._etag is not None:
             headers["if-match"] = self._etag
-        self._flow, self._status, self._error_body = None, 0, b""
-        self._reader.transport_of(source.bucket).send(Get(path, query, headers, self))
+        return Get(path, query, headers, self)
 
     def proceed(self, length: int) -> None:
         """Let the first ``length`` bytes of what was found flow; they are all that is wanted."""
         is_cut_short = length < self._length
         self._length = length
         self._may_flow = True
-        if self._flow is not None and self._status == 206:
-            self._flow.let(length - self._received)
+        flow = self._flow
+        if flow is None:
+            self._reader.transport_of(self._source.bucket).call(self._on_room)
+        elif self._status == 206:
+            flow.let(length - self._received)
             if is_cut_short and not length:
-                self._flow.cancel()
+                flow.cancel()
 
     def cancel(self) -> None:
         """Give the read up; the sink may still be told that it failed."""
-        self._is_cancelled = True
-        if self._flow is not None:
-            self._flow.cancel()
+        self.is_wanted = False
+        flow = self._flow
+        if flow is not None:
+            flow.cancel()
 
     # Called by the transport.
 
     def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
         self._status, self._flow = status, body
         may_flow = self._may_flow
-        if self._is_cancelled:
+        if not self.is_wanted:
             body.cancel()
         elif status == 200 and self._is_empty and headers["content-length"] == "0":
             self._find(headers, size=0, length=0)
@@ -192,6 +203,8 @@ class Read:
                 raise WireError(f"another range than was asked for: {span}")
             if not self._is_found:
                 self._find(headers, int(size), int(last) + 1 - self._first)
+            elif headers["etag"] != self._etag:
+                raise WireError(f"another state than was asked for: {headers['etag']}")
             if may_flow:
                 body.let(self._length - self._received)
 
@@ -200,7 +213,8 @@ class Read:
         self._length = length
         self._etag = headers["etag"]
         modified = parsedate_to_datetime(headers["last-modified"])
-        self._sink.found(Pinned(self._source, self._etag, size, modified), length)
+        version_id = headers.get("x-amz-version-id", self._source.version_id)
+        self._sink.found(Pinned(self._source, self._etag, size, modified, version_id), length)
 
     def data(self, chunk: memoryview | bytes) -> None:
         if self._status == 206:
@@ -222,7 +236,7 @@ class Read:
             error = None  # what was read of the answer is enough
         if error is None and self._status == 416 and not self._is_found:
             self._is_empty = True  # no range of it can be had: ask for all of it
-            self.start()
+            self._start_again()
             return
         if self._status in MOVED and self._region is not None:
             try:
@@ -232,39 +246,52 @@ class Read:
                 return
             if is_news or self._attempt == 1:
                 self._attempt += not is_news
-                self.start()
+                self._start_again()
                 return
         problem = self._problem(error)
-        if self._is_cancelled or isinstance(problem, PermanentError) or self._attempt >= ATTEMPTS:
+        if self._received - self._received_before >= PROGRESS_BYTES:
+            self._received_before, self._attempt = self._received, 1
+        is_final = isinstance(problem, PermanentError) or isinstance(error, ClientClosed)
+        if self._is_found and not self._may_flow and not is_final and self.is_wanted:
+            self._waits_for_room = True  # another response might break off meanwhile too
+            return
+        if is_final or not self.is_wanted or self._attempt >= ATTEMPTS:
             self._sink.failed(problem)
             return
-        pause = FIRST_PAUSE_SECONDS * 2 ** (self._attempt - 1) * (0.5 + random.random())  # noqa: S311
         self._attempt += 1
-        timer = threading.Timer(pause, self.start)
-        timer.daemon = True
-        timer.start()
+        self._start_again(pause_seconds(self._attempt - 1))
+
+    def _on_room(self) -> None:
+        if self._waits_for_room:
+            self._waits_for_room = False
+            self._start_again()
 
     def _problem(self, error: Exception | None) -> ZipJobsError:
         """What went wrong, by code and status: the one place that knows S3's."""
         source = self._source
         if error is not None:
             return ServiceUnavailable(f"Reading {source} broke off: {error}")
+        named = (str(source),)
         found = _CODE.search(self._error_body)
         code = found[1].decode(errors="replace") if found else ""
         match self._status, code:
             case (404, _):
                 return SourceNotFound(
-                    f"{source} does not exist. Check the key, or remove it from the list."
+                    f"{source} does not exist. Check the key, or remove it from the list.", named
                 )
             case (403, "InvalidObjectState"):
                 return SourceArchived(
-                    f"{source} is in an archive storage class. Restore it, then submit again."
+                    f"{source} is in an archive storage class. Restore it, then submit again.",
+                    named,
                 )
             case (403, "" | "AccessDenied" | "AllAccessDisabled"):
                 return SourceForbidden(
                     f"{source} may not be read by the zipper's role. Grant s3:GetObject on it, "
-                    "and kms:Decrypt if it is encrypted with a KMS key."
+                    "and kms:Decrypt if it is encrypted with a KMS key.",
+                    named,
                 )
             case (412 | 416 | 200, _):
-                return SourceChanged(f"{source} changed while it was read. Submit the job again.")
+                return SourceChanged(
+                    f"{source} changed while it was read. Submit the job again.", named
+                )
         return ServiceUnavailable(f"S3 answered {code or self._status} for {source}.")

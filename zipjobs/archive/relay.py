@@ -1,13 +1,16 @@
 """The bytes of a part, made again: for what S3 would not copy, and for what it lost."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.body import Found
 from zipjobs.archive.parts import in_blocks
+from zipjobs.archive.reader import PROGRESS_BYTES
 from zipjobs.archive.sizing import KIB
 from zipjobs.archive.source import Pinned
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READ_BYTES = 256 * KIB
+
+GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
+"""How S3 says that an object is no longer what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +72,41 @@ def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
 
 
 def _read(s3: "S3Client", pinned: Pinned, first: int, length: int) -> Iterator[bytes]:
-    if not length:
-        return
+    """A range of an object. Where its body breaks off, the rest is asked for."""
+    source, end = pinned.source, first + length
+    attempt, counted_from = 1, first
+    while first < end:
+        try:
+            for data in _get(s3, pinned, first, end):
+                first += len(data)
+                yield data
+            problem = "it ended early"
+        except (ClientError, BotoCoreError) as error:
+            if aws_error_code(error) in GONE:
+                raise SourceChanged(
+                    f"{source} changed while it was read. Submit the job again.", (str(source),)
+                ) from error
+            problem = str(error)
+        if first - counted_from >= PROGRESS_BYTES:
+            attempt, counted_from = 1, first
+        if first < end:
+            if attempt >= ATTEMPTS:
+                raise ServiceUnavailable(f"Reading {source} broke off: {problem}")
+            time.sleep(pause_seconds(attempt))
+            attempt += 1
+
+
+def _get(s3: "S3Client", pinned: Pinned, first: int, end: int) -> Iterator[bytes]:
+    """The body of one GET, as far as it comes."""
     source = pinned.source
     version = {"VersionId": source.version_id} if source.version_id is not None else {}
-    try:
-        body = s3.get_object(
-            Bucket=source.bucket,
-            Key=source.key,
-            IfMatch=pinned.etag,
-            Range=f"bytes={first}-{first + length - 1}",
-            **version,  # type: ignore[arg-type]
-        )["Body"]
-        left = length
-        with body:
-            while left:
-                data = body.read(min(left, READ_BYTES))
-                if not data:
-                    raise ServiceUnavailable(f"Reading {source} broke off.")
-                left -= len(data)
-                yield data
-    except ClientError as error:
-        code = aws_error_code(error)
-        if code in ("PreconditionFailed", "NoSuchKey", "NoSuchVersion"):
-            raise SourceChanged(
-                f"{source} changed while it was read. Submit the job again."
-            ) from error
-        raise ServiceUnavailable(f"S3 answered {code} for {source}.") from error
-    except BotoCoreError as error:
-        raise ServiceUnavailable(f"Reading {source} broke off: {error}") from error
+    body = s3.get_object(
+        Bucket=source.bucket,
+        Key=source.key,
+        IfMatch=pinned.etag,
+        Range=f"bytes={first}-{end - 1}",
+        **version,  # type: ignore[arg-type]
+    )["Body"]
+    with body:
+        while data := body.read(READ_BYTES):
+            yield data

@@ -5,25 +5,28 @@ computed on the way and follows the bytes: "Using trailing checksums with aws-ch
 Amazon S3 API Reference. urllib3 moves the bytes.
 """
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import urllib3
 from isal.isal_zlib import crc32
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.checksum import encode
+from zipjobs.archive.pace import TOO_MANY_REQUESTS
 from zipjobs.archive.parts import BLOCK_BYTES
 from zipjobs.archive.signing import Credentials, Signer
 from zipjobs.errors import ServiceUnavailable
 
-ATTEMPTS = 5
-FIRST_PAUSE_SECONDS = 0.1
 CONNECT_SECONDS = 3.0
 STALL_SECONDS = 60.0
+"""How long S3 may take for a block, or for its answer, before the part is sent again. Three times
+what a read is given: a part that is sent again may have to be read again."""
 
 TRAILING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _TRAILER = "x-amz-checksum-crc32"
@@ -70,6 +73,7 @@ class PartSender:
             retries=False,
             **tls,
         )
+        self._pool.ConnectionCls = _HttpsConnection if is_secret else _HttpConnection
         self._signer = Signer(urlsplit(endpoint_url).netloc, region, credentials)
 
     def put(
@@ -83,15 +87,16 @@ class PartSender:
     ) -> Sent:
         """Send part ``number``; ``open_chunks`` is called once for each attempt.
 
-        Raises PartRefused, ServiceUnavailable when the attempts are used up, and whatever the
-        chunks raise.
+        What backs off keeps its thread meanwhile, so fewer parts are on their way then. Raises
+        PartRefused, ServiceUnavailable when the attempts are used up, and whatever the chunks
+        raise.
         """
         path = f"/{bucket}/{quote(key, safe='-._~/')}"
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
         problem = ""
         for attempt in range(ATTEMPTS):
             if attempt:
-                time.sleep(FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + random.random()))  # noqa: S311
+                time.sleep(pause_seconds(attempt))
             body = _Framed(open_chunks(), length)
             try:
                 answer = self._send(path, query, body)
@@ -106,7 +111,8 @@ class PartSender:
                 continue
             found = _CODE.search(answer.data)
             problem = found[1].decode(errors="replace") if found else str(answer.status)
-            if answer.status < 500 and problem not in _AGAIN:
+            is_busy = answer.status >= 500 or answer.status == TOO_MANY_REQUESTS
+            if not is_busy and problem not in _AGAIN:
                 raise PartRefused(problem)
         raise ServiceUnavailable(f"Part {number} of s3://{bucket}/{key}: {problem}")
 
@@ -119,6 +125,22 @@ class PartSender:
         }
         signed = self._signer.sign("PUT", path, query, headers, TRAILING)
         return self._pool.urlopen("PUT", f"{path}?{query}", body=body, headers=signed)  # type: ignore[arg-type]  # takes memory too
+
+
+class _Patience:
+    """What is sent may take as long as an answer: urllib3 lets it take as long as to connect."""
+
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        super().endheaders(*args, **kwargs)  # type: ignore[misc]
+        self.sock.settimeout(STALL_SECONDS)  # type: ignore[attr-defined]
+
+
+class _HttpConnection(_Patience, HTTPConnection):
+    pass
+
+
+class _HttpsConnection(_Patience, HTTPSConnection):
+    pass
 
 
 class _Framed:

@@ -4,6 +4,9 @@ One thread waits for all connections (epoll), each of which serves one request a
 does not flow before it is asked for: a connection that nobody wants to read from is not read from,
 and TCP holds its sender back. So whoever reads may learn an object's size from the headers, and
 make room for it first.
+
+Requests wait in order until a connection is free and the pace allows one more. Those that are sent
+again wait for their pause to be over, and then go before all others: they are older.
 """
 
 import select
@@ -14,13 +17,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count
 from urllib.parse import urlsplit
 
 from zipjobs.archive.connection import RECEIVE_BYTES, Connection, Get
+from zipjobs.archive.pace import Pace
 from zipjobs.archive.signing import Credentials, Signer
-from zipjobs.archive.wire import WireError
+from zipjobs.archive.wire import ClientClosed, WireError
 
 RESOLVED_SECONDS = 60.0
+CHECK_SECONDS = 1.0
+"""How often connections are looked at for what takes too long."""
 
 
 class Transport:
@@ -41,14 +49,19 @@ class Transport:
         self.signer = Signer(url.netloc, region, credentials)
         self.scratch = memoryview(bytearray(RECEIVE_BYTES))
         self.epoll = select.epoll()
+        self.pace = Pace(max_connections)
         self._port = url.port or (443 if self.tls else 80)
         self._max_connections = max_connections
         self._connections: dict[int, Connection] = {}
         self._idle: list[Connection] = []
         self._waiting: deque[Get] = deque()
+        self._again: deque[Get] = deque()
+        self._paused: list[tuple[float, int, Get]] = []  # a heap, by when the pause is over
+        self._numbers = count()
         self._calls: deque[Callable[[], None]] = deque()
         self._addresses: list[tuple[int, tuple[str, int]]] = []
         self._resolved_until = 0.0
+        self._is_closing = False
         self._is_closed = False
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
@@ -58,16 +71,18 @@ class Transport:
         self._thread.start()
 
     def send(self, get: Get) -> None:
-        """Send a request as soon as a connection is free."""
+        """Send a request when its turn comes."""
         self._waiting.append(get)
-        if self._is_closed:
-            self._refuse()
-        else:
-            self._wake()
+        self._has_changed()
+
+    def send_again(self, get: Get, pause_seconds: float = 0.0) -> None:
+        """Send a request after a pause, and then before all that have not been sent at all."""
+        heappush(self._paused, (time.monotonic() + pause_seconds, next(self._numbers), get))
+        self._has_changed()
 
     def close(self) -> None:
         """Close every connection; what is under way, waits or comes later ends with an error."""
-        self._is_closed = True
+        self._is_closing = True
         self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -75,7 +90,13 @@ class Transport:
     def call(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the transport's thread, soon."""
         self._calls.append(call)
-        self._wake()
+        self._has_changed()
+
+    def _has_changed(self) -> None:
+        if self._is_closed:
+            self._refuse()
+        else:
+            self._wake()
 
     def _wake(self) -> None:
         if threading.current_thread() is not self._thread:
@@ -87,16 +108,24 @@ class Transport:
     def _refuse(self) -> None:
         """End what waits: nothing is sent any more. On whatever thread comes first."""
         with suppress(IndexError):
-            while True:
-                self._waiting.popleft().receiver.end(WireError("the client was closed"))
+            while self._calls:
+                self._calls.popleft()()
+        with suppress(IndexError):
+            while self._paused:
+                self._again.append(heappop(self._paused)[2])
+        for queue in (self._again, self._waiting):
+            with suppress(IndexError):
+                while True:
+                    queue.popleft().receiver.end(ClientClosed("the client was closed"))
 
     # On the transport's thread.
 
     def _run(self) -> None:
-        check_at = time.monotonic() + 1.0
+        check_at = time.monotonic() + CHECK_SECONDS
         wake = self._wake_out.fileno()
-        while not self._is_closed:
-            for number, events in self.epoll.poll(1.0):
+        while not self._is_closing:
+            patience = self._pause_left() if self._paused else CHECK_SECONDS
+            for number, events in self.epoll.poll(patience):
                 if number == wake:
                     self._wake_out.recv(4096)
                 elif (connection := self._connections.get(number)) is not None:
@@ -104,29 +133,44 @@ class Transport:
             self._catch_up()
             now = time.monotonic()
             if now >= check_at:
-                check_at = now + 1.0
+                check_at = now + CHECK_SECONDS
                 for connection in list(self._connections.values()):
                     connection.check(now)
                 self._catch_up()
         for connection in list(self._connections.values()):
-            connection.fail(WireError("the client was closed"))
+            connection.fail(ClientClosed("the client was closed"))
+        self._is_closed = True
         self._refuse()
         self.epoll.close()
         self._wake_in.close()
         self._wake_out.close()
 
+    def _pause_left(self) -> float:
+        """How long there is nothing to send again, nor to check."""
+        return max(0.0, min(self._paused[0][0] - time.monotonic(), CHECK_SECONDS))
+
     def _catch_up(self) -> None:
         """Do what was asked for meanwhile, and put free connections to work."""
-        while self._calls or (self._waiting and self._may_start()):
+        if self._paused:
+            now = time.monotonic()
+            while self._paused and self._paused[0][0] <= now:
+                self._again.append(heappop(self._paused)[2])
+        while self._calls or ((self._waiting or self._again) and self._may_start()):
             while self._calls:
                 self._calls.popleft()()
-            while self._waiting and self._may_start():
-                self._start(self._waiting.popleft())
+            while (self._waiting or self._again) and self._may_start():
+                self._start((self._again or self._waiting).popleft())
 
     def _may_start(self) -> bool:
-        return bool(self._idle) or len(self._connections) < self._max_connections
+        pace = self.pace
+        return pace.in_flight < pace.limit and (
+            bool(self._idle) or len(self._connections) < self._max_connections
+        )
 
     def _start(self, get: Get) -> None:
+        if not get.receiver.is_wanted:
+            get.receiver.end(WireError("the request was given up"))
+            return
         if self._idle:
             self._idle.pop().serve(get)
             return
@@ -156,10 +200,7 @@ class Transport:
 
     def is_free(self, connection: Connection) -> None:
         """Take a connection back whose response is over."""
-        if self._waiting:
-            connection.serve(self._waiting.popleft())
-        else:
-            self._idle.append(connection)
+        self._idle.append(connection)
 
     def is_gone(self, connection: Connection) -> None:
         """Forget a connection that was closed."""

@@ -15,6 +15,10 @@ class WireError(Exception):
     """What came back is not a response that this client understands, or it broke off."""
 
 
+class ClientClosed(WireError):
+    """The transport was closed: there will be no answer, now or later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """Status line and headers. ``length`` is None if the body ends by itself."""

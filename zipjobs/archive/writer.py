@@ -1,5 +1,6 @@
 """Writes one archive as an S3 multipart upload whose checksum S3 itself verifies."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -7,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from zipjobs.archive.backoff import pause_seconds
 from zipjobs.archive.checksum import decode, encode
 from zipjobs.archive.relay import Ingredient, make_again
-from zipjobs.archive.sender import Chunks, PartRefused, PartSender
+from zipjobs.archive.sender import Chunks, PartSender
 from zipjobs.archive.source import Pinned
+from zipjobs.archive.target import ABSENT, MARK, Target, remove, target_errors
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceChanged,
     TargetExists,
-    TargetForbidden,
     UploadGone,
     aws_error_code,
 )
@@ -26,27 +28,17 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/zip"
 
-ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
-"""How S3 says that there is no object; 403 to those who may not list the bucket."""
 
-MARK = "made-for"
-"""The metadata that tells the objects that we made from others."""
+BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
+"""How S3 says that it would copy a range later."""
+
+COPY_ATTEMPTS = 3
+PAUSES_BEFORE = 4
+"""Each attempt is four of botocore's already."""
 
 
 class CopyRefused(Exception):
     """S3 did not copy a range, or did not say its CRC-32."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the archive goes. ``mark`` says whose it is: what bears another is never removed."""
-
-    bucket: str
-    key: str
-    mark: str = ""
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +82,7 @@ class ArchiveWriter:
 
     def create(self, target: Target) -> str:
         """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
-        with _target_errors(target):
+        with target_errors(target):
             return self._s3.create_multipart_upload(
                 Bucket=target.bucket,
                 Key=target.key,
@@ -107,7 +99,7 @@ class ArchiveWriter:
 
     def abort(self, target: Target, upload_id: str) -> None:
         """Abort an upload, if it still exists."""
-        with _target_errors(target):
+        with target_errors(target):
             try:
                 self._s3.abort_multipart_upload(
                     Bucket=target.bucket, Key=target.key, UploadId=upload_id
@@ -119,7 +111,7 @@ class ArchiveWriter:
     def abort_all(self, bucket: str, prefix: str) -> None:
         """Abort every upload to a key that begins with ``prefix``, known to anybody or not."""
         place = Target(bucket, prefix)
-        with _target_errors(place):
+        with target_errors(place):
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Uploads", []):
@@ -127,8 +119,8 @@ class ArchiveWriter:
 
     def remove(self, target: Target) -> None:
         """Delete the object at ``target``, if there is one that bears its mark."""
-        with _target_errors(target):
-            _remove(self._s3, target)
+        with target_errors(target):
+            remove(self._s3, target)
 
 
 class Upload:
@@ -147,7 +139,7 @@ class Upload:
         ``open_chunks`` gives the bytes, in blocks; it is called again for each new attempt.
         """
         target = self.target
-        with _target_errors(target):
+        with target_errors(target):
             sent = self._sender.put(
                 target.bucket, target.key, self.upload_id, number, length, open_chunks
             )
@@ -160,32 +152,40 @@ class Upload:
     def copy_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
         """Let S3 copy a range of ``pinned`` into part ``number``.
 
-        Raises CopyRefused if S3 will not, or does not say the CRC-32 of what it copied: then the
-        range must be read. Raises SourceChanged if the object is no longer what it was.
+        Raises CopyRefused if S3 will not, not even after some pauses, or does not say the CRC-32 of
+        what it copied: then the range must be read. Raises SourceChanged if the object is no longer
+        what it was.
         """
         source = pinned.source
         address: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
         if source.version_id is not None:
             address["VersionId"] = source.version_id
-        try:
-            answer = self._s3.upload_part_copy(
-                Bucket=self.target.bucket,
-                Key=self.target.key,
-                UploadId=self.upload_id,
-                PartNumber=number,
-                CopySource=address,
-                CopySourceIfMatch=pinned.etag,
-                CopySourceRange=f"bytes={first}-{first + length - 1}",
-            )
-        except ClientError as error:
-            code = aws_error_code(error)
-            if code == "PreconditionFailed":
-                raise SourceChanged(
-                    f"{source} changed while it was read. Submit the job again."
-                ) from error
-            raise CopyRefused(code) from error
-        except BotoCoreError as error:
-            raise CopyRefused(str(error)) from error
+        for attempt in range(1, COPY_ATTEMPTS + 1):
+            try:
+                return self._copy(number, pinned, address, first, length)
+            except (ClientError, BotoCoreError) as error:
+                code = aws_error_code(error)
+                if code == "PreconditionFailed":
+                    raise SourceChanged(
+                        f"{source} changed while it was read. Submit the job again.", (str(source),)
+                    ) from error
+                if code not in BUSY or attempt == COPY_ATTEMPTS:
+                    raise CopyRefused(code or str(error)) from error
+            time.sleep(pause_seconds(PAUSES_BEFORE + attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _copy(
+        self, number: int, pinned: Pinned, address: "CopySourceTypeDef", first: int, length: int
+    ) -> UploadedPart:
+        answer = self._s3.upload_part_copy(
+            Bucket=self.target.bucket,
+            Key=self.target.key,
+            UploadId=self.upload_id,
+            PartNumber=number,
+            CopySource=address,
+            CopySourceIfMatch=pinned.etag,
+            CopySourceRange=f"bytes={first}-{first + length - 1}",
+        )
         result = answer["CopyPartResult"]
         if "ChecksumCRC32" not in result:
             raise CopyRefused("S3 did not answer with a CRC-32")
@@ -198,7 +198,7 @@ class Upload:
         nobody saw, is as good. What such a worker made of other states of the sources is removed,
         and ServiceUnavailable raised; TargetExists for any other object.
         """
-        with _target_errors(self.target):
+        with target_errors(self.target):
             try:
                 etag = self._complete(parts, crc32, size)
             except ClientError as error:
@@ -236,7 +236,7 @@ class Upload:
             try:
                 etag = self.existing(crc32, size)
             except TargetExists as exists:
-                if not _remove(self._s3, self.target):
+                if not remove(self._s3, self.target):
                     raise
                 again = f"{self.target} was made of objects that have changed since."
                 raise ServiceUnavailable(again) from exists
@@ -262,7 +262,7 @@ class Upload:
 
         Raises TargetExists if it is another, UploadGone if there is none.
         """
-        with _target_errors(self.target):
+        with target_errors(self.target):
             try:
                 found = self._s3.head_object(
                     Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
@@ -278,41 +278,3 @@ class Upload:
                 "another name, and submit again."
             )
         return found["ETag"]
-
-
-def _remove(s3: "S3Client", target: Target) -> bool:
-    """Delete the object that bears the target's mark; whether there was one."""
-    address = {"Bucket": target.bucket, "Key": target.key}
-    try:
-        found = s3.head_object(**address)  # type: ignore[arg-type]
-    except ClientError as error:
-        if aws_error_code(error) in ABSENT:
-            return False
-        raise
-    if found["Metadata"].get(MARK) != target.mark:
-        return False
-    if version_id := found.get("VersionId"):
-        address["VersionId"] = version_id
-    s3.delete_object(**address)  # type: ignore[arg-type]
-    return True
-
-
-@contextmanager
-def _target_errors(target: Target) -> Iterator[None]:
-    """Turn botocore's errors about ``target`` into ours, by code, in this one place."""
-    try:
-        yield
-    except (ClientError, PartRefused) as error:
-        code = error.code if isinstance(error, PartRefused) else aws_error_code(error)
-        match code:
-            case "AccessDenied" | "403" | "NoSuchBucket":
-                raise TargetForbidden(
-                    f"{target} may not be written by the zipper's role, or its bucket does not "
-                    "exist. Check targetBucket and targetPrefix."
-                ) from error
-            case "NoSuchUpload":
-                raise UploadGone(f"The upload to {target} is gone.") from error
-            case _:
-                raise ServiceUnavailable(f"S3 answered {code} for {target}.") from error
-    except BotoCoreError as error:
-        raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error

@@ -2,7 +2,8 @@
 
 import logging
 
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.target import Target
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, Status, Submission

@@ -10,7 +10,7 @@ from zipjobs.archive.segment import sized
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.source import Entry
 from zipjobs.archive.survey import survey
-from zipjobs.archive.writer import Target
+from zipjobs.archive.target import Target
 from zipjobs.errors import ArchiveTooLarge, SourceNotFound
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.policy import Destination

@@ -21,7 +21,7 @@ from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.writer import MARK, Target
+from zipjobs.archive.target import MARK, Target
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import ArchiveFacts, Job
 from zipjobs.jobs.model import iso_utc

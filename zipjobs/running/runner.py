@@ -11,7 +11,8 @@ from zipjobs.archive.means import EngineOptions, Means, Progress
 from zipjobs.archive.plan import Share
 from zipjobs.archive.receipt import missing_line
 from zipjobs.archive.survey import naming_all
-from zipjobs.archive.writer import Target, Upload
+from zipjobs.archive.target import Target
+from zipjobs.archive.writer import Upload
 from zipjobs.errors import LeaseLost, PermanentError, SourceNotFound, TransientError, UploadGone
 from zipjobs.jobs.job import Job, JobError, Submission, UploadRef
 from zipjobs.jobs.policy import Destination

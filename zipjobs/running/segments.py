@@ -9,7 +9,8 @@ from zipjobs.archive.engine import Archive
 from zipjobs.archive.means import Means, Progress
 from zipjobs.archive.segment import build_segment, finish_archive
 from zipjobs.archive.survey import naming_all
-from zipjobs.archive.writer import Target, Upload
+from zipjobs.archive.target import Target
+from zipjobs.archive.writer import Upload
 from zipjobs.errors import (
     LeaseLost,
     PermanentError,

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.unit.archive.loopback import Loopback
-from zipjobs.archive import reader as reader_module
+from zipjobs.archive import backoff, connection, transport
 
 
 @pytest.fixture
@@ -17,4 +17,13 @@ def loopback() -> Iterator[Loopback]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "FIRST_PAUSE_SECONDS", 0.001)
+    """Pauses are short."""
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(backoff, "MOST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stalls is given up soon."""
+    monkeypatch.setattr(connection, "STALL_SECONDS", 0.25)
+    monkeypatch.setattr(transport, "CHECK_SECONDS", 0.01)

@@ -25,6 +25,8 @@ WAIT_SECONDS = 20.0
 class Received:
     """A receiver that keeps everything. ``window`` bytes flow at once, the rest when it is told."""
 
+    is_wanted = True
+
     def __init__(self, window: int = ALL) -> None:
         self.status = 0
         self.fields: Mapping[str, str] = {}

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,12 @@ from tests.http_server import (
     response,
     say,
 )
+from zipjobs.archive import backoff
 from zipjobs.archive import sender as sender_module
+from zipjobs.archive.backoff import ATTEMPTS
 from zipjobs.archive.checksum import decode, encode
 from zipjobs.archive.parts import BLOCK_BYTES
-from zipjobs.archive.sender import ATTEMPTS, PartRefused, PartSender, Sent
+from zipjobs.archive.sender import PartRefused, PartSender, Sent
 from zipjobs.errors import ServiceUnavailable
 
 Serve = Callable[..., ScriptedServer]
@@ -33,7 +36,7 @@ Block = memoryview | bytes
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender_module, "FIRST_PAUSE_SECONDS", 0.0001)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.0001)
 
 
 @pytest.fixture
@@ -197,6 +200,7 @@ def answer_early(exchange: Exchange) -> None:
 OTHER_CHECKSUM = {"ETag": '"e"', "x-amz-checksum-crc32": encode(decode("DUoRhQ==") ^ 1)}
 FAILURES: dict[str, Answer] = {
     "503": say(error(503, "SlowDown")),
+    "429": say(error(429, "TooManyRequests")),
     "500": say(error(500, "InternalError")),
     "500 of a proxy": say(response(b"<html>Oh no</html>", 500)),
     "the body came too slowly": say(error(400, "RequestTimeout")),
@@ -229,6 +233,53 @@ def test_after_some_attempts_the_service_counts_as_unavailable(serve: Serve) -> 
     with pytest.raises(ServiceUnavailable, match=r"Part 3 of s3://dst/zips/a.zip: SlowDown"):
         part.sent_by(sender_to(server.url))
     assert part.opened == len(server.requests) == ATTEMPTS
+
+
+def test_before_each_attempt_but_the_first_it_backs_off(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[int] = []
+    slept: list[float] = []
+
+    def pause_seconds(attempt: int) -> float:
+        after.append(attempt)
+        return attempt / 1000
+
+    monkeypatch.setattr(sender_module, "pause_seconds", pause_seconds)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with pytest.raises(ServiceUnavailable):
+        Attempts(b"hello").sent_by(sender_to(serve(say(error(503, "SlowDown"))).url))
+    assert after == list(range(1, ATTEMPTS))
+    assert slept == [attempt / 1000 for attempt in after]
+
+
+def test_a_part_without_an_answer_is_sent_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "STALL_SECONDS", 0.25)
+    bucket, part = Bucket(), Attempts(noise(1000))
+    server = serve(say(then=Exchange.stall), bucket)
+    part.sent_by(sender_to(server.url))
+    assert (part.opened, len(server.requests)) == (2, 2)
+
+
+def test_a_block_may_take_longer_to_send_than_a_connection_to_be_made(
+    serve: Serve, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.1)
+    bucket, part = Bucket(), Attempts(noise(8 * BLOCK_BYTES))
+
+    def take_its_time(exchange: Exchange) -> None:
+        exchange.server.released.wait(0.5)
+        bucket(exchange)
+
+    for tls in (None, certificate):
+        part.opened = 0
+        server = serve(take_its_time, tls=tls)
+        sender = sender_to(server.url, str(certificate.file))
+        for opened in (1, 2):  # the second time on the same connection
+            part.sent_by(sender)
+            assert (part.opened, len(server.requests)) == (opened, opened)
 
 
 def test_a_server_that_refuses_counts_as_unavailable() -> None:

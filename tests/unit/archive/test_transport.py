@@ -23,6 +23,7 @@ from tests.http_server import (
 from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, Received, get, noise, sha
 from tests.waiting import wait_for
 from zipjobs.archive import connection as connection_module
+from zipjobs.archive import transport as transport_module
 from zipjobs.archive.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
 from zipjobs.archive.wire import MAX_HEAD_BYTES, WireError
 
@@ -130,6 +131,7 @@ def test_a_response_that_makes_no_sense_ends_with_an_error_and_the_next_one_is_r
     first = get(transport)
     if first.wait().error is None:  # what came too much may have come too late to be seen
         assert first.body == b"hell"
+    wait_for("the connection to be closed", lambda: not transport._connections or None)
     assert get(transport).whole() == b"next"
     assert first.ends == 1
 
@@ -469,15 +471,16 @@ def test_a_server_that_does_not_complete_a_connection_is_given_up(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "CONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(transport_module, "CHECK_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # never speaks TLS
         transport = loopback.connect(f"https://127.0.0.1:{silent.getsockname()[1]}")
         assert isinstance(get(transport).wait().error, TimeoutError)
 
 
+@pytest.mark.usefixtures("brisk")
 def test_a_response_that_stalls_is_given_up_but_not_one_that_nobody_reads(
-    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+    loopback: Loopback,
 ) -> None:
-    monkeypatch.setattr(connection_module, "STALL_SECONDS", 0.01)
     server = loopback.serve(
         say(response(b"hello")),
         say(then=Exchange.stall),

@@ -1,0 +1,70 @@
+"""Where an archive goes, what stands there, and what S3 says of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.archive.sender import PartRefused
+from zipjobs.errors import ServiceUnavailable, TargetForbidden, UploadGone, aws_error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
+"""How S3 says that there is no object; 403 to those who may not list the bucket."""
+
+MARK = "made-for"
+"""The metadata that tells the objects that we made from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the archive goes. ``mark`` says whose it is: what bears another is never removed."""
+
+    bucket: str
+    key: str
+    mark: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def remove(s3: "S3Client", target: Target) -> bool:
+    """Delete the object that bears the target's mark; whether there was one."""
+    address = {"Bucket": target.bucket, "Key": target.key}
+    try:
+        found = s3.head_object(**address)  # type: ignore[arg-type]
+    except ClientError as error:
+        if aws_error_code(error) in ABSENT:
+            return False
+        raise
+    if found["Metadata"].get(MARK) != target.mark:
+        return False
+    if version_id := found.get("VersionId"):
+        address["VersionId"] = version_id
+    s3.delete_object(**address)  # type: ignore[arg-type]
+    return True
+
+
+@contextmanager
+def target_errors(target: Target) -> Iterator[None]:
+    """Turn botocore's errors about ``target`` into ours, by code, in this one place."""
+    try:
+        yield
+    except (ClientError, PartRefused) as error:
+        code = error.code if isinstance(error, PartRefused) else aws_error_code(error)
+        match code:
+            case "AccessDenied" | "403" | "NoSuchBucket":
+                raise TargetForbidden(
+                    f"{target} may not be written by the zipper's role, or its bucket does not "
+                    "exist. Check targetBucket and targetPrefix."
+                ) from error
+            case "NoSuchUpload":
+                raise UploadGone(f"The upload to {target} is gone.") from error
+            case _:
+                raise ServiceUnavailable(f"S3 answered {code} for {target}.") from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error
