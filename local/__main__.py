@@ -5,16 +5,20 @@ import json
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
 from local.errors import LocalError
+from local.faults.plan import FaultPlan
 from local.screen import welcome
 from local.stack import running_stack
 
 DEFAULT_PORT = 8700
 INTERRUPTED = 130
+RANDOM = "random"
 
 
 def main() -> int:
@@ -33,30 +37,56 @@ def main() -> int:
         "0 picks free ones)",
     )
     up.add_argument("--json", action="store_true", help="print one JSON line when ready")
+    up.add_argument(
+        "--faults",
+        metavar="PLAN",
+        help="let things go wrong: by a plan (docs/faults.md), or random for one that is drawn",
+    )
+    up.add_argument("--seed", type=int, help="of the faults, in place of the plan's own")
     commands.add_parser("demo", help="zip 200 PDFs, by manifest and by API, and check the ZIPs")
     options = parser.parse_args()
+    if options.command == "up" and options.seed is not None and options.faults is None:
+        parser.error("--seed goes with --faults")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if options.command == "demo":
             from local.demo import run_demo
 
             return run_demo()
-        return _up(options.port, options.json)
+        return _up(options.port, options.json, _plan(options.faults, options.seed))
     except LocalError as error:
-        Console(stderr=True).print(f"[bold red]Cannot start:[/] {error}", highlight=False)
+        message = f"[bold red]Cannot start:[/] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         return 0 if options.command == "up" else INTERRUPTED
 
 
-def _up(port: int, as_json: bool) -> int:
-    with running_stack(port, log=_log) as stack:
+def _up(port: int, as_json: bool, faults: FaultPlan | None) -> int:
+    if faults is not None:
+        sys.stderr.write("# The fault plan. Save it, and --faults FILE plays it again.\n")
+        sys.stderr.write(f"{faults.to_yaml()}\n")
+    with running_stack(port, log=_log, faults=faults) as stack:
         if as_json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
             welcome(Console(), stack.outputs)
-        threading.Event().wait()
+        try:
+            threading.Event().wait()
+        finally:
+            for line in stack.faults.summary():
+                sys.stderr.write(f"Injected {line}\n")
     return 0
+
+
+def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:
+    """The plan of the command line. Raises LocalError."""
+    if faults is None:
+        return None
+    if faults == RANDOM:
+        return FaultPlan.random(seed)
+    plan = FaultPlan.load(Path(faults))
+    return plan if seed is None else plan.model_copy(update={"seed": seed})
 
 
 def _log(function: str, line: str) -> None:

@@ -16,6 +16,11 @@ class DeclaredFunction:
     environment: Mapping[str, str]
     log_group: str
 
+    @property
+    def short_name(self) -> str:
+        """What people call it: ``dead-letter`` of the handler ``handlers.dead_letter.handler``."""
+        return self.handler.split(".")[-2].replace("_", "-")
+
 
 @dataclass(frozen=True)
 class DeclaredMapping:
@@ -26,6 +31,19 @@ class DeclaredMapping:
     batch_size: int
     maximum_concurrency: int
     reports_item_failures: bool
+
+
+@dataclass(frozen=True)
+class DeclaredSchedule:
+    """A function that an EventBridge rule invokes every ``period_seconds``.
+
+    ``input`` is what the function is given, in JSON; without one, EventBridge's own event.
+    """
+
+    rule_arn: str
+    function_name: str
+    period_seconds: float
+    input: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Declarations:
 
     functions: dict[str, DeclaredFunction] = field(default_factory=dict)
     mappings: list[DeclaredMapping] = field(default_factory=list)
+    schedules: list[DeclaredSchedule] = field(default_factory=list)
     routes: list[DeclaredRoute] = field(default_factory=list)
     integrations: dict[str, str] = field(default_factory=dict)
     """Function name by ``integrations/<id>``."""

@@ -2,18 +2,23 @@
 
 As "Using Lambda with Amazon SQS" in the Lambda Developer Guide documents it: batches, at most
 ``maximum_concurrency`` invocations at once, partial batch failures; a message that failed stays on
-the queue until its visibility timeout ends. Receive counts and redrive are the queue's own.
+the queue until its visibility timeout ends. Receive counts and redrive are the queue's own. A fault
+plan may have messages delivered late, in another order, or twice, as SQS itself may do.
 """
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.declarations import DeclaredMapping
 from local.execution import InvocationFailed
+from local.faults.runtime import Delivery, Faults
 from local.functions import Function
+from local.names import logical_name
 
 POLL_SECONDS = 1
 
@@ -21,14 +26,17 @@ POLL_SECONDS = 1
 class EventSourceMapping:
     """Polls a queue on a thread of its own and hands batches to the function."""
 
-    def __init__(self, mapping: DeclaredMapping, function: Function, sqs: Any, region: str) -> None:
+    def __init__(
+        self, mapping: DeclaredMapping, function: Function, sqs: Any, region: str, faults: Faults
+    ) -> None:
         self._mapping = mapping
         self._function = function
         self._sqs = sqs
         self._region = region
-        self._queue_url: str = sqs.get_queue_url(QueueName=mapping.queue_arn.rpartition(":")[2])[
-            "QueueUrl"
-        ]
+        self._faults = faults
+        queue = mapping.queue_arn.rpartition(":")[2]
+        self._queue = logical_name(queue)
+        self._queue_url: str = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         self._stopping = threading.Event()
         self._free = threading.Semaphore(mapping.maximum_concurrency)
         self._pool = ThreadPoolExecutor(mapping.maximum_concurrency, "event-source")
@@ -53,9 +61,18 @@ class EventSourceMapping:
                 continue
             messages = self._receive()
             if messages and not self._stopping.is_set():
-                self._pool.submit(self._handle, messages)
+                self._hand_out(messages)
             else:
                 self._free.release()
+
+    def _hand_out(self, messages: Sequence[dict[str, Any]]) -> None:
+        delivery, *copies = self._faults.deliveries(self._queue, messages)
+        with suppress(RuntimeError):  # the pool is shut, and the messages stay on the queue
+            self._pool.submit(self._deliver, delivery).add_done_callback(
+                lambda _: self._free.release()
+            )
+            for copy in copies:
+                self._pool.submit(self._deliver, copy)
 
     def _receive(self) -> list[dict[str, Any]]:
         try:
@@ -72,19 +89,20 @@ class EventSourceMapping:
         messages: list[dict[str, Any]] = answer.get("Messages", [])
         return messages
 
-    def _handle(self, messages: list[dict[str, Any]]) -> None:
+    def _deliver(self, delivery: Delivery) -> None:
+        if delivery.delay and self._stopping.wait(delivery.delay):
+            return
+        messages = delivery.messages
         try:
             answer = self._function.invoke({"Records": [self._record(m) for m in messages]})
             failed = self._failed(answer, messages)
         except InvocationFailed:
             failed = {message["MessageId"] for message in messages}
-        finally:
-            self._free.release()
         for message in messages:
             if message["MessageId"] not in failed:
                 self._delete(message)
 
-    def _failed(self, answer: Any, messages: list[dict[str, Any]]) -> set[str]:
+    def _failed(self, answer: Any, messages: Sequence[dict[str, Any]]) -> set[str]:
         """The ids of messages to keep; an answer that names an unknown one keeps them all."""
         if not self._mapping.reports_item_failures:
             return set()

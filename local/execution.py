@@ -18,14 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from local.declarations import DeclaredFunction
 from local.errors import LocalError
+from local.memory import MemoryWatch
 
 ROOT = Path(__file__).resolve().parent.parent
 INIT_SECONDS = 60.0
-SAMPLE_SECONDS = 0.05
 MIB = 1024 * 1024
 INHERITED = ("PATH", "LD_LIBRARY_PATH")
 
@@ -81,6 +79,17 @@ class ExecutionEnvironment:
         threading.Thread(target=self._watch_process, daemon=True).start()
 
     @property
+    def name(self) -> str:
+        """The function's short name."""
+        return self._declared.short_name
+
+    @property
+    def invocation_id(self) -> str | None:
+        """The request id of the invocation under way."""
+        current = self._current
+        return current.request_id if current else None
+
+    @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
@@ -110,15 +119,14 @@ class ExecutionEnvironment:
         self._current = invocation
         started = time.monotonic()
         self._log(self._declared.name, f"START RequestId: {invocation.request_id} Version: $LATEST")
-        memory = _MemoryWatch(self._process, self._declared.memory_mb * MIB)
+        memory = MemoryWatch(self._process, self._declared.memory_mb * MIB)
         if self.is_alive:
             self._next.put(invocation)
         else:
             invocation.error = "Runtime.ExitError: the process ended while it was idle"
             invocation.done.set()
         if not invocation.done.wait(timeout):
-            invocation.error = f"Task timed out after {timeout:.2f} seconds"
-            self._process.kill()
+            self.time_out()
             self._process.wait()
         peak = memory.stop()
         if memory.exceeded:
@@ -130,6 +138,16 @@ class ExecutionEnvironment:
             self._log(self._declared.name, f"{invocation.request_id} {error}")
             raise InvocationFailed(error)
         return json.loads(invocation.result)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self._process.kill()
+
+    def time_out(self) -> None:
+        """End the invocation under way as one whose time is up."""
+        if current := self._current:
+            current.error = f"Task timed out after {self._declared.timeout_seconds:.2f} seconds"
+        self._process.kill()
 
     def stop(self) -> None:
         self._next.put(None)
@@ -193,39 +211,6 @@ class ExecutionEnvironment:
             f"Memory Size: {self._declared.memory_mb} MB\t"
             f"Max Memory Used: {peak_bytes // MIB} MB{init}",
         )
-
-
-class _MemoryWatch:
-    """Samples a process's resident memory and kills it above its limit, as Lambda does."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", limit_bytes: int) -> None:
-        self.exceeded = False
-        self._process = process
-        self._limit_bytes = limit_bytes
-        self._peak_bytes = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> int:
-        """Stop watching; return the peak in bytes."""
-        self._stopping.set()
-        self._thread.join()
-        return self._peak_bytes
-
-    def _run(self) -> None:
-        try:
-            watched = psutil.Process(self._process.pid)
-            while True:
-                self._peak_bytes = max(self._peak_bytes, watched.memory_info().rss)
-                if self._peak_bytes > self._limit_bytes:
-                    self.exceeded = True
-                    self._process.kill()
-                    return
-                if self._stopping.wait(SAMPLE_SECONDS):
-                    return
-        except psutil.NoSuchProcess:
-            return
 
 
 class _RuntimeApi(ThreadingHTTPServer):

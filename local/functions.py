@@ -1,22 +1,29 @@
 """Lambda functions: as many execution environments each as invocations overlap, kept warm."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.declarations import DeclaredFunction
 from local.execution import ExecutionEnvironment, InvocationFailed, LogSink
 
+Launch = Callable[[DeclaredFunction, Mapping[str, str], LogSink], ExecutionEnvironment]
+
 
 class Function:
-    """One declared function: invoke it from any thread."""
+    """One declared function: invoke it from any thread. ``launch`` makes its environments."""
 
     def __init__(
-        self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
+        self,
+        declared: DeclaredFunction,
+        environment: Mapping[str, str],
+        log: LogSink,
+        launch: Launch = ExecutionEnvironment,
     ) -> None:
         self.declared = declared
         self._environment = environment
         self._log = log
+        self._launch = launch
         self._idle: list[ExecutionEnvironment] = []
         self._all: set[ExecutionEnvironment] = set()
         self._lock = threading.Lock()
@@ -66,6 +73,6 @@ class Function:
         with self._lock:
             if self._stopped:
                 raise InvocationFailed("The function has been stopped")
-            environment = ExecutionEnvironment(self.declared, self._environment, self._log)
+            environment = self._launch(self.declared, self._environment, self._log)
             self._all.add(environment)
             return environment

@@ -84,6 +84,8 @@ def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) 
     }
     buses = events_backends[account_id][bucket.region_name].event_buses
     for rule in list(buses["default"].rules.values()):
+        if rule.scheduled_expression:
+            continue  # moto would break on a rule that has no pattern
         try:
             rule.send_to_targets(event, transform_input=False)
         except Exception:

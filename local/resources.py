@@ -4,7 +4,6 @@ Each takes the logical name and the inputs as the Pulumi program gave them (came
 floats) and returns the resource's id and the outputs that the AWS provider would add.
 """
 
-import hashlib
 import io
 import json
 import zipfile
@@ -18,20 +17,18 @@ from local.declarations import (
     DeclaredFunction,
     DeclaredMapping,
     DeclaredRoute,
+    DeclaredSchedule,
 )
+from local.errors import LocalError
+from local.inputs import Inputs, capital, capitals, index_parameters, key_schema
+from local.names import physical_name
+from local.schedules import period_seconds
 
-Inputs = Mapping[str, Any]
 Created = tuple[str, dict[str, Any]]
 
 ACCOUNT_ID = "123456789012"
 
 DEFAULT_BUS = "default"
-
-
-def physical_name(logical_name: str) -> str:
-    """What Pulumi's autonaming does, with a suffix that is the same every time."""
-    suffix = hashlib.sha256(logical_name.encode()).hexdigest()[:7]
-    return f"{logical_name}-{suffix}"
 
 
 class Resources:
@@ -43,6 +40,8 @@ class Resources:
         self._region = region
         self._api_url = api_url
         self._declarations = declarations
+        self._schedules: dict[str, tuple[str, float]] = {}
+        """ARN and period in seconds of the rules that have a schedule, by name."""
         session = boto3.Session(
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106  (moto takes any)
@@ -94,7 +93,7 @@ class Resources:
         return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": self._region}
 
     def _public_access_block(self, name: str, inputs: Inputs) -> Created:
-        configuration = {_capital(key): flag for key, flag in inputs.items() if key != "bucket"}
+        configuration = {capital(key): flag for key, flag in inputs.items() if key != "bucket"}
         self._s3.put_public_access_block(
             Bucket=inputs["bucket"], PublicAccessBlockConfiguration=configuration
         )
@@ -117,7 +116,7 @@ class Resources:
 
     def _lifecycle(self, name: str, inputs: Inputs) -> Created:
         rules = [
-            {"ID": rule["id"], **_capitals({k: v for k, v in rule.items() if k != "id"})}
+            {"ID": rule["id"], **capitals({k: v for k, v in rule.items() if k != "id"})}
             for rule in inputs["rules"]
         ]
         self._s3.put_bucket_lifecycle_configuration(
@@ -129,23 +128,25 @@ class Resources:
 
     def _table(self, name: str, inputs: Inputs) -> Created:
         table = physical_name(name)
+        indexes = [index_parameters(index) for index in inputs.get("globalSecondaryIndexes", [])]
         answer = self._dynamodb.create_table(
             TableName=table,
             BillingMode=inputs["billingMode"],
-            KeySchema=[{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}],
+            KeySchema=key_schema(inputs),
             AttributeDefinitions=[
                 {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
                 for attribute in inputs["attributes"]
             ],
+            **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
         )
-        ttl = inputs["ttl"]
-        self._dynamodb.update_time_to_live(
-            TableName=table,
-            TimeToLiveSpecification={
-                "Enabled": ttl["enabled"],
-                "AttributeName": ttl["attributeName"],
-            },
-        )
+        if ttl := inputs.get("ttl"):
+            self._dynamodb.update_time_to_live(
+                TableName=table,
+                TimeToLiveSpecification={
+                    "Enabled": ttl["enabled"],
+                    "AttributeName": ttl["attributeName"],
+                },
+            )
         return table, {"name": table, "arn": answer["TableDescription"]["TableArn"]}
 
     # SQS
@@ -180,15 +181,30 @@ class Resources:
 
     def _event_rule(self, name: str, inputs: Inputs) -> Created:
         rule = physical_name(name)
+        when = {"eventPattern", "scheduleExpression"} & inputs.keys()
         arn = self._events.put_rule(
             Name=rule,
-            EventPattern=inputs["eventPattern"],
             EventBusName=inputs.get("eventBusName", DEFAULT_BUS),
+            **{capital(key): inputs[key] for key in when},
         )["RuleArn"]
+        if schedule := inputs.get("scheduleExpression"):
+            self._schedules[rule] = (arn, period_seconds(name, schedule))
         return rule, {"name": rule, "arn": arn}
 
     def _event_target(self, name: str, inputs: Inputs) -> Created:
         target: dict[str, Any] = {"Id": physical_name(name), "Arn": inputs["arn"]}
+        is_function, is_scheduled = ":function:" in inputs["arn"], inputs["rule"] in self._schedules
+        if is_function != is_scheduled:
+            raise LocalError(
+                f"Target {name}: the embedded AWS invokes functions by schedules only, and "
+                "schedules invoke nothing else."
+            )
+        if is_scheduled:
+            rule_arn, period = self._schedules[inputs["rule"]]
+            function_name = inputs["arn"].rpartition(":")[2]
+            self._declarations.schedules.append(
+                DeclaredSchedule(rule_arn, function_name, period, inputs.get("input"))
+            )
         if dead_letters := inputs.get("deadLetterConfig"):
             target["DeadLetterConfig"] = {"Arn": dead_letters["arn"]}
         self._events.put_targets(
@@ -314,17 +330,6 @@ class Resources:
             ApiId=inputs["apiId"], StageName=inputs["name"], AutoDeploy=inputs["autoDeploy"]
         )
         return inputs["name"], {"invokeUrl": self._api_url}
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]
-
-
-def _capitals(value: Any) -> Any:
-    """CamelCase keys to the API's PascalCase, and whole floats to integers, all the way down."""
-    if isinstance(value, dict):
-        return {_capital(key): _capitals(item) for key, item in value.items()}
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _placeholder_zip() -> bytes:

@@ -1,37 +1,51 @@
 """AWS on loopback: a moto server, with one bucket of each kind and a job table."""
 
-import logging
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
-from moto.server import ThreadedMotoServer
 
-from local.moto_gaps import close_gaps
+from local.aws import serving_aws
+from local.faults.runtime import Faults
 from tests.aws.rig import Bus, Rig
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.transport import Transport
 from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.table import SWEEP_INDEX, JobTable
 
 REGION = "us-east-1"
 KEEP_SECONDS = 3600
+GRACE_SECONDS = 1800
+
+
+class Served(NamedTuple):
+    url: str
+    faults: Faults
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def served() -> Iterator[Served]:
+    faults = Faults()
+    with serving_aws(faults, services=("s3", "dynamodb", "moto_api")) as url:
+        yield Served(url, faults)
+
+
+@pytest.fixture(scope="module")
+def server(served: Served) -> str:
     """The endpoint's URL."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    close_gaps()
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    _, port = moto.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    moto.stop()
+    return served.url
+
+
+@pytest.fixture
+def faults(served: Served) -> Iterator[Faults]:
+    """Install a plan, and the server fails by it until the test ends."""
+    yield served.faults
+    served.faults.clear()
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +114,28 @@ def dynamodb(aws: Callable[[str], Any]) -> Any:
         TableName="jobs",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
+        AttributeDefinitions=[
+            {"AttributeName": "jobId", "AttributeType": "S"},
+            {"AttributeName": "sweep", "AttributeType": "S"},
+            {"AttributeName": "sweepAt", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": SWEEP_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "sweep", "KeyType": "HASH"},
+                    {"AttributeName": "sweepAt", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
     )
     return client
 
 
 @pytest.fixture
 def store(dynamodb: Any) -> JobStore:
-    return JobStore(dynamodb, "jobs", KEEP_SECONDS)
+    return JobStore(JobTable(dynamodb, "jobs"), KEEP_SECONDS, GRACE_SECONDS)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
 from zipjobs.archive.plan import Share
 from zipjobs.archive.sizing import MIB
-from zipjobs.archive.writer import MARK
+from zipjobs.archive.target import MARK
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import MAX_NAMED, Job, JobError, Status, as_many_as_fit
 from zipjobs.jobs.model import utc_now

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
 from zipjobs.archive.engine import Archive, build_archive
 from zipjobs.archive.means import EngineOptions, Means, Progress
 from zipjobs.archive.parts import BlockPool
@@ -22,8 +24,9 @@ from zipjobs.archive.reader import ObjectReader, Read, Sink
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB, PartSizing
 from zipjobs.archive.source import Entry, Pinned, Source
+from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
 
 TARGET = Target("dst", "zips/a.zip")
@@ -251,6 +254,43 @@ def test_what_s3_will_not_copy_is_read_instead_and_the_archive_is_the_same(
     assert digest(s3) == expected
     assert copied.copied_bytes > 20 * MIB
     assert read.copied_bytes == 0
+
+
+def test_a_copy_that_s3_would_make_later_is_asked_for_again(
+    s3: Any, put: Callable[[str, bytes], str], build: Build
+) -> None:
+    put("large.pdf", noise(21 * MIB))
+    slow = ClientError({"Error": {"Code": "SlowDown"}}, "UploadPartCopy")
+    real, troubles = s3.upload_part_copy, iter([slow, slow])
+
+    def copy(**arguments: Any) -> Any:
+        if trouble := next(troubles, None):
+            raise trouble
+        return real(**arguments)
+
+    with patch.object(s3, "upload_part_copy", copy), patch("zipjobs.archive.writer.time.sleep"):
+        archive = build(entries_for(["large.pdf"]))
+    assert archive.copied_bytes > 15 * MIB
+
+
+def test_a_body_that_breaks_while_it_is_read_for_a_refused_copy_is_resumed(
+    s3: Any, put: Callable[[str, bytes], str], build: Build, faults: Faults
+) -> None:
+    put("large.pdf", noise(21 * MIB))
+    build(entries_for(["large.pdf"]))
+    expected = digest(s3)
+    faults.install(
+        FaultPlan.parse(
+            """
+            faults:
+            - {operation: UploadPartCopy, caller: client, error: {code: AccessDenied, status: 403}}
+            - {operation: GetObject, caller: client, nth: [2, 3, 4], cut: 3000000}
+            """
+        )
+    )
+    archive = build(entries_for(["large.pdf"]))
+    assert sum("cut" in injected.what for injected in faults.injected) > 1
+    assert (archive.copied_bytes, digest(s3)) == (0, expected)
 
 
 def test_copied_objects_pass_through_by_five_mebibytes_at_most(

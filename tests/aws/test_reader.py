@@ -1,8 +1,11 @@
 """The reader: exactly the key, one state, resumed where it breaks, errors by their code."""
 
+import io
 import re
 import socketserver
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +15,17 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.waiting import wait_for
-from zipjobs.archive import reader as reader_module
+from zipjobs.archive import backoff
+from zipjobs.archive.backoff import ATTEMPTS
+from zipjobs.archive.engine import build_archive
+from zipjobs.archive.means import EngineOptions, Means
+from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader, Read
-from zipjobs.archive.source import Pinned, Source
+from zipjobs.archive.sender import PartSender
+from zipjobs.archive.source import Entry, Pinned, Source
+from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,
@@ -214,7 +224,7 @@ def misbehaving(script: Script) -> Iterator[ObjectReader]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
 
 
 def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> None:
@@ -225,6 +235,25 @@ def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> Non
     assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
     assert script.requests[1]["if-match"] == '"e"'
     assert script.requests[2]["range"] == f"bytes=51000-{len(BODY) - 1}"
+
+
+@pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
+def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
+    s3: Any, sender: PartSender, deflate: bool
+) -> None:
+    """Each response brings 40,000 bytes at the most: so the CRC-32 goes on over three of them."""
+    script = Script(*[40_000] * 12)
+    target = Target("dst", "zips/a.zip")
+    options = EngineOptions(copy=False, deflate=deflate)
+    entries = [Entry(f"{key}.pdf", Source("src", key)) for key in "abcd"]
+    with misbehaving(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
+        blocks = BlockPool(options.least_memory_bytes)
+        build_archive(entries, Means(reader, upload, blocks, options))
+    assert script.steps == []
+    body = s3.get_object(Bucket="dst", Key="zips/a.zip")["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert [info.CRC for info in archive.infolist()] == [zlib.crc32(BODY)] * 4
+        assert all(archive.read(name) == BODY for name in archive.namelist())
 
 
 def test_a_response_that_broke_while_there_was_no_room_is_read_when_there_is() -> None:
@@ -254,7 +283,7 @@ def test_throttling_and_server_errors_are_tried_again() -> None:
         (403, "InvalidObjectState", SourceArchived, 1),
         (404, "NoSuchKey", SourceNotFound, 1),
         (412, "PreconditionFailed", SourceChanged, 1),
-        (503, "SlowDown", ServiceUnavailable, reader_module.ATTEMPTS),
+        (503, "SlowDown", ServiceUnavailable, ATTEMPTS),
     ],
 )
 def test_errors_of_s3_become_ours_by_their_code(

@@ -11,7 +11,7 @@ import pytest
 from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
 from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.writer import Target
+from zipjobs.archive.target import Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
 from zipjobs.jobs.job import ObjectRef, Status, Trigger, UploadRef
 

@@ -17,7 +17,8 @@ from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive,
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
 from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.writer import ArchiveWriter, Target, Upload
+from zipjobs.archive.target import Target
+from zipjobs.archive.writer import ArchiveWriter, Upload
 from zipjobs.errors import SourceChanged
 
 TARGET = Target("dst", "zips/a.zip")

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from zipjobs.archive.sender import PartSender
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.target import Target
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import ServiceUnavailable, TargetExists, TargetForbidden
 
 TARGET = Target("dst", "zips/a.zip")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
+from local.faults.runtime import Faults
 from local.stack import LocalStack, running_stack
 from tests.waiting import wait_for
 from zipjobs.archive.engine import build_archive
@@ -23,14 +24,15 @@ from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter, Target
+from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.wiring import BLOCKS_BYTES
 
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
 SEGMENT_MIB = 32
-FINAL = ("READY", "FAILED")
+FINAL = ("READY", "FAILED", "CANCELLED")
 
 
 @dataclass
@@ -179,3 +181,10 @@ def client() -> Iterator[Client]:
         log=lambda function, line: log.append(line),
     ) as stack:
         yield Client(stack, log)
+
+
+@pytest.fixture
+def faults(client: Client) -> Iterator[Faults]:
+    """Install a plan, and the stack fails by it until the test ends."""
+    yield client.stack.faults
+    client.stack.faults.clear()

@@ -1,0 +1,39 @@
+"""Turns what the Pulumi program declares into parameters of AWS's API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Inputs = Mapping[str, Any]
+"""A resource's inputs: camelCase, numbers as floats."""
+
+
+def key_schema(inputs: Inputs) -> list[dict[str, str]]:
+    """The key of a table or of an index."""
+    keys = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
+    if range_key := inputs.get("rangeKey"):
+        keys.append({"AttributeName": range_key, "KeyType": "RANGE"})
+    return keys
+
+
+def index_parameters(inputs: Inputs) -> dict[str, Any]:
+    """A global secondary index."""
+    projection: dict[str, Any] = {"ProjectionType": inputs["projectionType"]}
+    if attributes := inputs.get("nonKeyAttributes"):
+        projection["NonKeyAttributes"] = list(attributes)
+    return {
+        "IndexName": inputs["name"],
+        "KeySchema": key_schema(inputs),
+        "Projection": projection,
+    }
+
+
+def capital(name: str) -> str:
+    """``keyName`` to ``KeyName``."""
+    return name[:1].upper() + name[1:]
+
+
+def capitals(value: Any) -> Any:
+    """CamelCase keys to the API's PascalCase, and whole floats to integers, all the way down."""
+    if isinstance(value, dict):
+        return {capital(key): capitals(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value

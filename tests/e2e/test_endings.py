@@ -1,0 +1,132 @@
+"""Cancelling, repeating and sweeping, as a client of the deployed program sees them."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
+from tests.e2e.conftest import Client
+from tests.waiting import wait_for
+
+STALLED = FaultPlan.parse(
+    """
+    faults:
+    - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
+    """
+)
+
+
+def delete(client: Client, job_id: str) -> tuple[int, Any]:
+    status, _, answer = client.curl(f"/zip-jobs/{job_id}", "-X", "DELETE")
+    return status, answer
+
+
+def is_running(client: Client, job_id: str) -> bool | None:
+    _, _, job = client.curl(f"/zip-jobs/{job_id}")
+    return job["status"] == "RUNNING" or None
+
+
+def messages_in_flight(client: Client) -> int:
+    """Those that a worker has not answered for yet."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    answer = client.sqs.get_queue_attributes(
+        QueueUrl=client.outputs["queueUrl"], AttributeNames=[name]
+    )
+    return int(answer["Attributes"][name])
+
+
+def test_a_running_job_is_cancelled_and_its_worker_stops(client: Client, faults: Faults) -> None:
+    """Its only object never comes: the worker would wait for minutes."""
+    prefix = client.put_sources({"never.pdf": b"never"})
+    faults.install(STALLED)
+    job_id = client.post({"keys": [f"{prefix}never.pdf"]})
+    wait_for("the job's start", lambda: is_running(client, job_id))
+    status, job = delete(client, job_id)
+    assert (status, job["status"]) == (200, "CANCELLED")
+    event = client.event(lambda detail: detail["jobId"] == job_id)
+    assert event["detail-type"] == "Zip Job Cancelled"
+    wait_for("the worker's end", lambda: None if messages_in_flight(client) else True, 30)
+    assert client.uploads() == []
+    status, again = delete(client, job_id)
+    assert (status, again["status"]) == (200, "CANCELLED")
+
+
+def test_a_finished_job_is_not_cancelled_and_an_unknown_one_neither(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    job_id = client.post({"keys": [f"{prefix}one.pdf"]})
+    client.finished(job_id)
+    status, answer = delete(client, job_id)
+    assert (status, answer["code"]) == (409, "JOB_FINISHED")
+    status, answer = delete(client, str(uuid.uuid4()))
+    assert (status, answer["code"]) == (404, "JOB_NOT_FOUND")
+
+
+class TestIdempotencyKey:
+    @pytest.fixture
+    def keys(self, client: Client) -> list[str]:
+        prefix = client.put_sources({"one.pdf": b"one", "two.pdf": b"two"})
+        return [f"{prefix}one.pdf", f"{prefix}two.pdf"]
+
+    def post(self, client: Client, key: str, body: str) -> tuple[int, Any]:
+        header = f"Idempotency-Key: {key}"
+        status, _, answer = client.curl("/zip-jobs", "-H", header, "-d", body)
+        return status, answer
+
+    def test_the_same_request_again_is_the_same_job(self, client: Client, keys: list[str]) -> None:
+        key = str(uuid.uuid4())
+        status, first = self.post(client, key, json.dumps({"keys": keys}))
+        assert status == 202
+        client.finished(first["jobId"])
+        again = self.post(client, key, json.dumps({"keys": keys}, indent=4))
+        assert again == (202, {"jobId": first["jobId"], "status": "READY"})
+        assert self.post(client, key + "x", json.dumps({"keys": keys}))[1] != first
+
+    def test_another_request_is_refused(self, client: Client, keys: list[str]) -> None:
+        key = str(uuid.uuid4())
+        assert self.post(client, key, json.dumps({"keys": keys}))[0] == 202
+        status, answer = self.post(client, key, json.dumps({"keys": keys[:1]}))
+        assert (status, answer["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+    def test_a_key_that_is_none_is_refused(self, client: Client, keys: list[str]) -> None:
+        status, answer = self.post(client, "k" * 256, json.dumps({"keys": keys}))
+        assert (status, answer["code"]) == (400, "INVALID_REQUEST")
+        assert "Idempotency-Key" in answer["detail"]
+
+
+def test_missing_objects_are_skipped_and_named(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    keys = [f"{prefix}one.pdf", f"{prefix}gone.pdf"]
+    job = client.finished(client.post({"keys": keys, "onMissing": "skip"}))
+    assert (job["status"], job["skipped"]) == ("READY", 1)
+    source = client.outputs["sourceBucket"]
+    assert job["skippedObjects"] == [f"s3://{source}/{prefix}gone.pdf"]
+    event = client.event(lambda detail: detail["jobId"] == job["jobId"])
+    assert event["detail"]["skipped"] == 1
+
+
+def test_a_job_whose_message_was_lost_is_found_by_the_sweeper(
+    client: Client, faults: Faults
+) -> None:
+    """Stranded on purpose: the message never leaves the queue, and then it is gone."""
+    prefix = client.put_sources({"one.pdf": b"one"})
+    faults.install(FaultPlan.parse("faults: [{queue: jobs, delay: {seconds: 600}}]"))
+    job_id = client.post({"keys": [f"{prefix}one.pdf"]})
+    client.sqs.purge_queue(QueueUrl=client.outputs["queueUrl"])
+    faults.clear()
+    rewind(client, job_id)
+    sweeper = next(f for name, f in client.stack.functions.items() if "sweeper" in name)
+    assert sweeper.invoke({})["sent"] >= 1
+    assert client.finished(job_id)["status"] == "READY"
+
+
+def rewind(client: Client, job_id: str) -> None:
+    """Make the job due for the sweeper now."""
+    client.stack.client("dynamodb").update_item(
+        TableName=client.outputs["tableName"],
+        Key={"jobId": {"S": job_id}},
+        UpdateExpression="SET sweepAt = :past",
+        ExpressionAttributeValues={":past": {"N": "1"}},
+    )

@@ -1,0 +1,158 @@
+"""Fault plans: what is a plan, what is said of what is none, and plans that are drawn."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from local.errors import LocalError
+from local.faults.plan import FaultPlan
+from local.faults.rules import Delay, ErrorAnswer, MessageFault, RequestFault, Stall
+
+WHOLE = """
+seed: 7
+faults:
+  - service: s3
+    operation: GetObject
+    key: "*/reports/*.pdf"
+    caller: zipper
+    probability: 0.05
+    times: 2
+    error: {code: SlowDown, status: 503}
+  - {operation: "*Upload*", nth: 3, reset: true, when: after}
+  - {nth: [3, 4], per: invocation, invocation: 2, kill: true}
+  - {cut: 1000}
+  - {stall: {after: 1000, seconds: 30}}
+  - {latency: 0.5}
+  - {timeout: true}
+  - queue: jobs
+    duplicate: 0.1
+    delay: {probability: 0.1, seconds: 2}
+    reorder: true
+"""
+
+
+def test_a_plan_is_read_from_yaml() -> None:
+    plan = FaultPlan.parse(WHOLE)
+    assert plan == FaultPlan(
+        seed=7,
+        faults=(
+            RequestFault(
+                service="s3",
+                operation="GetObject",
+                key="*/reports/*.pdf",
+                caller="zipper",
+                probability=0.05,
+                times=2,
+                error=ErrorAnswer(code="SlowDown", status=503),
+            ),
+            RequestFault(operation="*Upload*", nth=(3,), reset=True, when="after"),
+            RequestFault(nth=(3, 4), per="invocation", invocation=(2,), kill=True),
+            RequestFault(cut=1000),
+            RequestFault(stall=Stall(after=1000, seconds=30)),
+            RequestFault(latency=0.5),
+            RequestFault(timeout=True),
+            MessageFault(
+                queue="jobs", duplicate=0.1, delay=Delay(probability=0.1, seconds=2), reorder=True
+            ),
+        ),
+    )
+
+
+def test_a_plan_that_is_written_is_the_plan_that_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    for plan in (FaultPlan.parse(WHOLE), FaultPlan.random(3)):
+        file.write_text(plan.to_yaml())
+        assert FaultPlan.load(file) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("faults: [{operaton: x}]", "faults[0].operaton is unknown; it may be one of service,"),
+        ("fault: []", "fault is unknown; it may be one of seed, faults"),
+        ("faults: [{service: S3, reset: true}]", "faults[0].service: Input should be 's3',"),
+        ("faults: [{}]", "faults[0]: takes exactly one of error, reset, cut, stall"),
+        ("faults: [{reset: true, kill: true}]", "it has reset and kill"),
+        ("faults: [{error: SlowDown}]", "faults[0].error takes the fields code, status"),
+        ("faults: [{error: {code: a, status: 99}}]", "faults[0].error.status: Input should be"),
+        ("faults: [{error: {kode: a}}]", "faults[0].error.kode is unknown; it may be one of code,"),
+        ("faults: [reset]", "faults[0] takes the fields service, operation"),
+        ("faults: [{nth: 0, reset: true}]", "faults[0].nth[0]: Input should be greater"),
+        ("faults: [{probability: 2, cut: 1}]", "faults[0].probability: Input should be less"),
+        ("faults: [{probability: 1, nth: 1, cut: 1}]", "takes probability or nth, not both"),
+        ("faults: [{per: invocation, cut: 1}]", "there is no nth"),
+        ("faults: [{cut: 1, when: after}]", "when: after goes with error, reset, kill, timeout"),
+        ("faults: [{caller: client, kill: true}]", "kill strikes functions"),
+        (
+            "faults: [{service: s3, operation: GetObjcet, cut: 1}]",
+            "operation 'GetObjcet' is none of s3's: ListParts, GetObject",
+        ),
+        ("faults: [{service: dynamodb, operation: GetObject, cut: 1}]", "none of dynamodb's"),
+        ("faults: [{queue: job, reorder: true}]", "faults[0].queue: Input should be 'jobs' or"),
+        ("faults: [{queue: jobs}]", "takes at least one of duplicate, delay, reorder"),
+        ("faults: [{queue: jobs, delay: {second: 1}}]", "faults[0].delay.seconds: Field required"),
+        ("- a", "the plan takes the fields seed, faults"),
+        ("", "the plan takes the fields seed, faults"),
+        ("faults: [", "plan.yaml is not YAML: "),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_what_may_stand_there(text: str, said: str) -> None:
+    with pytest.raises(LocalError) as raised:
+        FaultPlan.parse(text, "plan.yaml")
+    assert str(raised.value).startswith("plan.yaml")
+    assert said in str(raised.value)
+
+
+def test_the_documentation_shows_plans_and_names_every_field() -> None:
+    text = (Path(__file__).resolve().parents[4] / "docs" / "faults.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) > 3
+    for block in blocks:
+        FaultPlan.parse(block)
+    for field in {*RequestFault.model_fields, *MessageFault.model_fields}:
+        assert re.search(rf"`{field}\b", text), field
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match=r"nowhere\.yaml cannot be read"):
+        FaultPlan.load(tmp_path / "nowhere.yaml")
+
+
+def test_a_seed_makes_one_plan_and_another_seed_another() -> None:
+    assert FaultPlan.random(1) == FaultPlan.random(1)
+    assert FaultPlan.random(1) != FaultPlan.random(2)
+
+
+def test_a_plan_without_a_seed_draws_one_that_makes_it_again() -> None:
+    state = random.getstate()
+    plan = FaultPlan.random()
+    random.setstate(state)
+    assert FaultPlan.random() == plan == FaultPlan.random(plan.seed)
+
+
+def test_random_plans_strike_only_functions_and_never_for_good() -> None:
+    effects = set()
+    for seed in range(50):
+        for fault in FaultPlan.random(seed).faults:
+            if isinstance(fault, MessageFault):
+                effects |= {"duplicate", "delay"} | ({"reorder"} if fault.reorder else set())
+                continue
+            effects.add(f"{fault.effect} {fault.when}")
+            assert fault.caller in ("functions", "zipper")
+            assert fault.nth or (fault.probability or 1) < 0.1
+            assert fault.error is None or fault.error.code != "AccessDenied"
+    assert effects == {
+        *("error before", "reset before", "reset after", "cut before", "stall before"),
+        *("latency before", "kill before", "kill after", "timeout before", "timeout after"),
+        *("duplicate", "delay", "reorder"),
+    }
+
+
+def test_the_rate_is_how_often_something_befalls_a_request() -> None:
+    def probability(rate: float) -> float:
+        faults = FaultPlan.random(5, rate).faults
+        return sum(fault.probability or 0 for fault in faults if isinstance(fault, RequestFault))
+
+    assert probability(0.1) == pytest.approx(2 * probability(0.05), abs=0.01)
