@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
 from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
 from zipjobs.archive.reader import ObjectReader
@@ -91,6 +93,15 @@ def test_a_job_whose_event_was_refused_is_ready_and_its_event_follows(rig: Rig) 
     assert (stored.status, stored.event_sent) == (Status.READY, False)
     assert rig.run(message).status is Status.READY
     assert len(rig.bus.published) == 1
+
+
+def test_a_manifest_whose_body_broke_off_is_read_again(rig: Rig, faults: Faults) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    plan = "faults: [{operation: GetObject, key: 'manifests/*', caller: client, nth: 1, cut: 12}]"
+    faults.install(FaultPlan.parse(plan))
+    with pytest.raises(ServiceUnavailable, match="broke off"):
+        rig.run(message)
+    assert rig.run(message).status is Status.READY
 
 
 class Failing(ObjectReader):

@@ -42,6 +42,8 @@ class RequestReader:
         try:
             body = self._s3.get_object(**_address(ref))["Body"]
             data = body.read(MAX_REQUEST_BYTES + 1)
+            if len(data) <= MAX_REQUEST_BYTES:
+                data += body.read()  # nothing, if it is all there; else botocore notices here
             body.close()
             return parse_request(data)
         except InvalidRequest as error:
