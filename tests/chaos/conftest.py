@@ -1,0 +1,24 @@
+"""What is said of these tests at their end."""
+
+import pytest
+
+from tests.chaos.crash_report import MATRIX, Row, table
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many crashes there were, in which lives, and how those ended."""
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+    ]
+    rows = [
+        Row.from_json(value)
+        for report in reports
+        for name, value in report.user_properties
+        if name == MATRIX
+    ]
+    if rows:
+        terminalreporter.section(MATRIX)
+        for line in table(rows):
+            terminalreporter.write_line(line)

@@ -1,0 +1,92 @@
+"""What has to be true of a job at its end, whoever died on the way."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from tests.chaos.crash_lives import Life
+from tests.chaos.crash_trial import Trial
+from zipjobs.jobs.events import DETAIL_TYPES
+from zipjobs.jobs.job import ArchiveFacts, Job, Status
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: the SHA-256 of its archive, and the lists in the receipt, as JSON."""
+
+    status: Status
+    digest: str | None = None
+    lists: str | None = None
+
+
+def check(job: Trial, life: Life) -> Ending:
+    """How the job ended. Raises AssertionError if anything is not as it should be.
+
+    One end, its event, and of READY the archive with its receipt; of the others nothing. A message
+    that comes once more changes none of that.
+    """
+    stack = job.stack
+    record = stack.job(job.job_id)
+    assert record is not None, "there is no record"
+    assert record.is_final, f"it is {record.status}"
+    assert job.ends == {record.status}, f"it was {job.ends}"
+    if record.status is Status.FAILED:
+        assert record.error is not None
+        assert record.error.code == life.error, record.error
+    assert record.event_sent, "the record does not know that the event was sent"
+    job.repeat()
+    assert stack.job(job.job_id) == record, "it has changed"
+    assert (len(stack.queue), len(stack.dead_letters)) == (0, 0), "messages are left"
+    assert not stack.is_swept(job.job_id), "the record is left to the sweeper"
+    assert stack.uploads() == {}, "an upload is left"
+    assert stack.keys("manifests", "work/") == set(), "working objects are left"
+    _check_events(record, stack.events.take())
+    if record.status is not Status.READY:
+        assert record.archives == ()
+        assert stack.keys("target") == set(), "objects are left"
+        return Ending(record.status)
+    (facts,) = record.archives
+    assert stack.keys("target") == {facts.key, facts.receipt_key}
+    archive = stack.get("target", facts.key)
+    receipt = json.loads(stack.get("target", facts.receipt_key))
+    _check_receipt(record, facts, archive, receipt)
+    _check_archive(archive, life.bodies)
+    digest = hashlib.sha256(archive).hexdigest()
+    return Ending(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
+
+
+def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> None:
+    assert events, "there is no event"
+    for event in events:
+        assert event["detail-type"] == DETAIL_TYPES[record.status]
+        assert event["detail"] == events[0]["detail"], "there are events that contradict"
+    detail = events[0]["detail"]
+    assert (detail["jobId"], detail["status"]) == (record.job_id, record.status)
+    assert detail["eventId"] == f"{record.job_id}/{record.status}"
+    archives = [ArchiveFacts.model_validate(facts) for facts in detail["archives"]]
+    assert tuple(archives) == record.archives
+
+
+def _check_receipt(record: Job, facts: ArchiveFacts, archive: bytes, receipt: Any) -> None:
+    assert receipt["jobId"] == record.job_id
+    assert receipt["archive"] == {
+        "bucket": record.target_bucket,
+        "key": facts.key,
+        "size": len(archive),
+        "crc32": facts.crc32,
+        "etag": facts.etag,
+        "entries": facts.entries,
+    }
+    assert len(receipt["entries"]) == facts.entries == record.entries_done == record.entries_total
+    assert len(receipt["skipped"]) == record.skipped
+
+
+def _check_archive(archive: bytes, bodies: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        found = {name: opened.read(name) for name in opened.namelist()}
+    assert found == {PurePosixPath(key).name: body for key, body in bodies.items()}

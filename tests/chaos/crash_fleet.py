@@ -1,0 +1,141 @@
+"""The processes of the functions, as they are seen from outside: invoked, watched, and killed."""
+
+import itertools
+import multiprocessing
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, cast
+
+from local.faults.plan import FaultPlan
+from local.faults.requests import AwsRequest
+from local.faults.rules import RequestFault
+from local.faults.runtime import Faults
+from tests.chaos.crash_worker import serve
+
+if TYPE_CHECKING:
+    from local.execution import ExecutionEnvironment
+
+ANSWER_SECONDS = 60
+REGION = "us-east-1"
+
+_forking = multiprocessing.get_context("forkserver")
+_forking.set_forkserver_preload(["tests.chaos.crash_preload"])
+_processes = threading.Lock()
+_access_keys = (f"WORKER{number}" for number in itertools.count())
+
+
+class Died(Exception):
+    """The process was killed before it answered."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of a function."""
+
+    function: str
+    service: str
+    operation: str
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.operation} by {self.function}"
+
+
+class WatchedFaults(Faults):
+    """Faults that also keep the ``calls`` of all functions, and those that were ``struck``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self.struck: list[Call] = []
+
+    def install(self, plan: FaultPlan) -> None:
+        super().install(plan)
+        self.struck.clear()
+
+    def strike(
+        self, request: AwsRequest, caller: "ExecutionEnvironment | None"
+    ) -> RequestFault | None:
+        fault = super().strike(request, caller)
+        if caller is not None:
+            call = Call(caller.name, request.service, request.operation)
+            self.calls.append(call)
+            if fault is not None:
+                self.struck.append(call)
+        return fault
+
+
+class Worker:
+    """One process of a function. To the faults it is a caller, with credentials of its own."""
+
+    invocation_id = None
+
+    def __init__(self, function: str, environment: Mapping[str, str], faults: Faults) -> None:
+        self.name = function
+        self._faults = faults
+        self._access_key = next(_access_keys)
+        self._pipe, theirs = _forking.Pipe()
+        credentials = {"AWS_ACCESS_KEY_ID": self._access_key, "AWS_SECRET_ACCESS_KEY": "secret"}
+        self._process = _forking.Process(
+            target=serve, args=(theirs, function, {**environment, **credentials}), daemon=True
+        )
+        with _processes:
+            self._process.start()
+        theirs.close()
+        faults.callers[self._access_key] = cast("ExecutionEnvironment", self)
+
+    def invoke(self, event: object) -> tuple[Any, list[str]]:
+        """The handler's answer, and what it logged. Raises Died."""
+        try:
+            self._pipe.send(event)
+            assert self._pipe.poll(ANSWER_SECONDS), f"{self.name} does not answer"
+            answer: tuple[Any, list[str]] = self._pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError) as end:
+            self.stop()
+            raise Died from end
+        return answer
+
+    def kill(self) -> None:
+        """Kill it, whatever it is doing, and wait for its end."""
+        self._process.kill()
+        wait([self._process.sentinel])
+
+    time_out = kill
+
+    def stop(self) -> None:
+        """See that nothing is left of it. What it asked for before it died is nobody's."""
+        self._faults.callers.pop(self._access_key, None)
+        self.kill()
+        with _processes:
+            self._process.join()
+        self._pipe.close()
+
+
+class Fleet:
+    """A process of each function, and another that is ready to take its place."""
+
+    def __init__(self, environment: Mapping[str, str], faults: Faults) -> None:
+        self._environment = {**environment, "AWS_DEFAULT_REGION": REGION}
+        self._faults = faults
+        self._workers: dict[str, list[Worker]] = {}
+
+    def start(self, function: str) -> None:
+        """See that there are processes of a function."""
+        workers = self._workers.setdefault(function, [])
+        while len(workers) < 2:
+            workers.append(Worker(function, self._environment, self._faults))
+
+    def invoke(self, function: str, event: object) -> tuple[Any, list[str]]:
+        """Raises Died, and has another process for the next invocation."""
+        self.start(function)
+        try:
+            return self._workers[function][0].invoke(event)
+        except Died:
+            del self._workers[function][0]
+            raise
+
+    def stop(self) -> None:
+        for workers in self._workers.values():
+            for worker in workers:
+                worker.stop()

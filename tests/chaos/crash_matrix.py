@@ -1,0 +1,115 @@
+"""Kills somebody after every call of a life, and watches what becomes of the jobs."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from local.aws import serving_aws
+from tests.chaos.crash_checks import Ending, check
+from tests.chaos.crash_fleet import Call, Fleet, WatchedFaults
+from tests.chaos.crash_lives import Life
+from tests.chaos.crash_report import Row
+from tests.chaos.crash_stack import Stack
+from tests.chaos.crash_trial import Trial
+from zipjobs.jobs.job import Status
+
+LANES = 2
+"""So many lives are led at a time: while moto answers one, a worker of another may ask."""
+
+MOST_MISSES = 5
+"""How often a life may be over before the call that somebody was to die after: of reads that go on
+at once, and are not needed any more, there are sometimes fewer."""
+
+_prefixes = (f"crash-{number}" for number in itertools.count())
+_clients = threading.Lock()
+
+
+class Lab(NamedTuple):
+    """An endpoint of moto with faults of its own, for one life at a time."""
+
+    url: str
+    faults: WatchedFaults
+
+
+Labs = SimpleQueue[Lab]
+NewTrial = Callable[[int | None], Trial]
+
+
+@contextmanager
+def opened_labs() -> Iterator[Labs]:
+    """As many labs as there are lanes, of one and the same moto."""
+    labs: Labs = SimpleQueue()
+    with ExitStack() as servers:
+        for _ in range(LANES):
+            faults = WatchedFaults()
+            serving = serving_aws(faults, services=("s3", "dynamodb", "sqs", "events"))
+            labs.put(Lab(servers.enter_context(serving), faults))
+        yield labs
+
+
+@contextmanager
+def living(life: Life, labs: Labs) -> Iterator[NewTrial]:
+    """A stack for a life. Yields what makes a job there, of which somebody dies after a call."""
+    lab = labs.get()
+    prefix = next(_prefixes)
+    with _clients:  # boto3 makes them in one thread at a time only
+        stack = Stack(lab.url, prefix, life.segment_mib)
+    fleet = Fleet(stack.environment, lab.faults)
+    names = (f"{prefix}-{number}" for number in itertools.count())
+    try:
+        for key, body in life.bodies.items():
+            stack.put("source", key, body)
+        yield lambda dies_after: Trial(
+            next(names), life.request, stack, fleet, lab.faults, dies_after
+        )
+    finally:
+        fleet.stop()
+        labs.put(lab)
+
+
+def lead(life: Life, job: Trial) -> Ending:
+    """Tell the story of a job; how it ended. Raises AssertionError if anything is wrong then."""
+    try:
+        life.story(job)
+        job.end_count()
+        ending = check(job, life)
+    except BaseException:
+        job.end_count()
+        job.stack.reset()
+        raise
+    job.stack.forget_archives()
+    return ending
+
+
+def kill_after_every_call(life: Life, labs: Labs) -> Row:
+    """Lead a life undisturbed, and then once more for each of its calls: that one is the last."""
+    row = Row(life.name)
+    killed_after: set[Call] = set()
+    misses = 0
+    with living(life, labs) as new_trial:
+        undisturbed = new_trial(None)
+        good = {lead(life, undisturbed), *(Ending(end) for end in life.ends - {Status.READY})}
+        row.calls = len(undisturbed.calls)
+        while True:
+            job = new_trial(row.kills + 1)
+            mistake, end = None, ""
+            try:
+                ending = lead(life, job)
+                assert ending in good, f"{ending} is none of {good}"
+                end = ending.status
+            except AssertionError as error:
+                mistake = job.told(error)
+            if job.killed_after is not None:
+                killed_after.add(job.killed_after)
+                row.note(end, mistake)
+            elif mistake is not None or misses > MOST_MISSES:
+                raise AssertionError(mistake or f"{life.name} has not always that many calls")
+            elif row.kills >= row.calls:
+                break
+            else:
+                misses += 1
+    assert killed_after >= set(undisturbed.calls)
+    return row

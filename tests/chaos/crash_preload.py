@@ -1,0 +1,20 @@
+"""What every worker has when it is forked. Only the fork server imports this.
+
+It makes clients of all services, so that no worker has to read botocore's models again. That
+starts no thread, and asks for nothing: neither credentials nor an endpoint are left behind.
+"""
+
+import boto3
+import pytest  # noqa: F401  (the main module, which each child imports)
+
+from handlers import cancel, dead_letter, enqueue, sweeper, zipper  # noqa: F401
+from tests.chaos.crash_worker import forget_aws
+
+forget_aws()
+for service in ("s3", "dynamodb", "sqs", "events"):
+    boto3.client(
+        service,
+        region_name="us-east-1",
+        aws_access_key_id="nobody",
+        aws_secret_access_key="none",
+    )

@@ -1,0 +1,208 @@
+"""The resources of a stack on moto, and what is there to be seen."""
+
+import json
+from functools import partial
+from typing import Any
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.s3.models import s3_backends
+from moto.sqs.models import sqs_backends
+
+from local.aws import aws_client
+from tests.chaos.crash_fleet import REGION
+from zipjobs.jobs.events import SOURCE
+from zipjobs.jobs.job import Job, Status
+from zipjobs.jobs.table import SWEEP_INDEX
+
+MAX_RECEIVE_COUNT = 5
+HIDDEN_SECONDS = 900
+LONG_AGO = "2026-11-12T00:00:00Z"
+
+
+class Queue:
+    """A queue, from the side of those who receive."""
+
+    def __init__(self, sqs: Any, name: str, **attributes: str) -> None:
+        self._name = name
+        self.url: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        self._moto = sqs_backends[DEFAULT_ACCOUNT_ID][REGION]
+        self._queue = self._moto.get_queue(name)
+
+    @property
+    def arn(self) -> str:
+        return str(self._queue.queue_arn)
+
+    def __len__(self) -> int:
+        """How many messages there are, whoever has them."""
+        return len(self._queue._messages)
+
+    def send(self, body: str) -> None:
+        self._moto.send_message(self._name, body)
+
+    def receive(self) -> dict[str, Any] | None:
+        """A record of the next message, which nobody else gets until it is given back."""
+        found = self._moto.receive_message(self._name, 1, 0, HIDDEN_SECONDS)
+        if not found:
+            return None
+        return {
+            "messageId": found[0].id,
+            "receiptHandle": found[0].receipt_handle,
+            "body": found[0].body,
+            "attributes": {"ApproximateReceiveCount": str(found[0].approximate_receive_count)},
+            "eventSource": "aws:sqs",
+            "awsRegion": REGION,
+        }
+
+    def give_back(self, record: dict[str, Any]) -> None:
+        """Let a message be received again, as after its visibility timeout."""
+        self._moto.change_message_visibility(self._name, record["receiptHandle"], 0)
+
+    def delete(self, record: dict[str, Any]) -> None:
+        self._moto.delete_message(self._name, record["receiptHandle"])
+
+    def lose(self) -> None:
+        """Lose all messages."""
+        self._queue._messages = []
+        self._queue._pending_messages = set()
+
+    def take(self) -> list[Any]:
+        """What all messages say, of which none is left."""
+        found = [json.loads(message.body) for message in self._queue._messages]
+        self.lose()
+        return found
+
+
+class Stack:
+    """Buckets, job table, queues and bus, all of them with a ``prefix`` in their names.
+
+    Jobs that were left alone are due for the sweeper at once: their time of grace is none. What is
+    there is seen without a request to moto: requests take most of the time of all these tests.
+    """
+
+    def __init__(self, url: str, prefix: str, segment_mib: int) -> None:
+        client = partial(aws_client, endpoint_url=url, region=REGION)
+        s3, sqs = client("s3"), client("sqs")
+        self._names = {name: f"{prefix}-{name}" for name in ("source", "target", "manifests")}
+        for bucket in self._names.values():
+            s3.create_bucket(Bucket=bucket)
+        self._buckets = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets
+        self.put = partial(self._put, s3)
+        _create_table(client("dynamodb"), f"{prefix}-jobs")
+        table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(f"{prefix}-jobs")
+        self._items: dict[DynamoType, Any] = table.items
+        self.dead_letters = Queue(sqs, f"{prefix}-dead-letters")
+        redrive = {
+            "deadLetterTargetArn": self.dead_letters.arn,
+            "maxReceiveCount": MAX_RECEIVE_COUNT,
+        }
+        self.queue = Queue(sqs, f"{prefix}-jobs", RedrivePolicy=json.dumps(redrive))
+        self.events = Queue(sqs, f"{prefix}-events")
+        _create_bus(client("events"), f"{prefix}-bus", self.events.arn)
+        self.environment = {
+            "AWS_ENDPOINT_URL": url,
+            "SOURCE_BUCKET": self._names["source"],
+            "TARGET_BUCKET": self._names["target"],
+            "TARGET_PREFIX": "zips/",
+            "ALLOWED_SOURCES": json.dumps([self._names["source"]]),
+            "ALLOWED_TARGETS": json.dumps([f"{self._names['target']}/zips/"]),
+            "TABLE_NAME": f"{prefix}-jobs",
+            "JOB_RETENTION_SECONDS": "86400",
+            "SWEEP_GRACE_SECONDS": "0",
+            "QUEUE_URL": self.queue.url,
+            "REQUESTS_BUCKET": self._names["manifests"],
+            "REQUESTS_PREFIX": "requests/",
+            "WORK_BUCKET": self._names["manifests"],
+            "WORK_PREFIX": "work/",
+            "SEGMENT_MIB": str(segment_mib),
+            "EVENT_BUS_NAME": f"{prefix}-bus",
+        }
+
+    def drop_manifest(self, key: str, body: bytes) -> str:
+        """Put a manifest, and S3's event on the queue, as EventBridge does; the event."""
+        etag = self.put("manifests", key, body)
+        found = {"key": key, "etag": etag.strip('"'), "sequencer": "1"}
+        detail = {"bucket": {"name": self._names["manifests"]}, "object": found}
+        event = json.dumps({"detail-type": "Object Created", "time": LONG_AGO, "detail": detail})
+        self.queue.send(event)
+        return event
+
+    # Objects, by the role of their bucket
+
+    def _put(self, s3: Any, role: str, key: str, body: bytes) -> str:
+        """Put an object; its ETag."""
+        etag: str = s3.put_object(Bucket=self._names[role], Key=key, Body=body)["ETag"]
+        return etag
+
+    def get(self, role: str, key: str) -> bytes:
+        body: bytes = self._buckets[self._names[role]].keys[key].value
+        return body
+
+    def keys(self, role: str, prefix: str = "") -> set[str]:
+        return {key for key in self._buckets[self._names[role]].keys if key.startswith(prefix)}
+
+    def uploads(self) -> dict[str, Any]:
+        """The multipart uploads that the target bucket holds."""
+        return dict(self._buckets[self._names["target"]].multiparts)
+
+    # Records
+
+    def job(self, job_id: str) -> Job | None:
+        """The job as its record has it."""
+        item = self._items.get(DynamoType({"S": job_id}))
+        return Job.model_validate(item.to_regular_json()) if item else None
+
+    def status(self, job_id: str) -> Status | None:
+        item = self._items.get(DynamoType({"S": job_id}))
+        return Status(item.attrs["status"].value) if item else None
+
+    def is_swept(self, job_id: str) -> bool:
+        """Whether the job is in the sweeper's index."""
+        item = self._items[DynamoType({"S": job_id})]
+        return "sweep" in item.attrs or "sweepAt" in item.attrs
+
+    # The end of a job
+
+    def forget_archives(self) -> None:
+        """Delete all archives, which take memory."""
+        self._buckets[self._names["target"]].keys.clear()
+
+    def reset(self) -> None:
+        """Leave nothing of a job that came to no good end."""
+        for queue in (self.queue, self.dead_letters, self.events):
+            queue.lose()
+        self.forget_archives()
+        self._buckets[self._names["manifests"]].keys.clear()
+        self._buckets[self._names["target"]].multiparts.clear()
+        self._items.clear()
+
+
+def _create_table(dynamodb: Any, name: str) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "jobId", "AttributeType": "S"},
+            {"AttributeName": "sweep", "AttributeType": "S"},
+            {"AttributeName": "sweepAt", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": SWEEP_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "sweep", "KeyType": "HASH"},
+                    {"AttributeName": "sweepAt", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+
+
+def _create_bus(events: Any, name: str, queue_arn: str) -> None:
+    """A bus that puts the completion events on a queue."""
+    events.create_event_bus(Name=name)
+    events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": [SOURCE]}))
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "queue", "Arn": queue_arn}])

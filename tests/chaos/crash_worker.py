@@ -1,0 +1,71 @@
+"""A function's process: the real handler, with its real wiring, until somebody kills it."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import Any
+
+from zipjobs import wiring
+
+WIRINGS: Mapping[str, Callable[[], object]] = {
+    "enqueue": wiring.submitting,
+    "cancel": wiring.ending,
+    "zipper": wiring.zipping,
+    "dead_letter": wiring.ending,
+    "sweeper": wiring.sweeping,
+}
+"""What each function is built by."""
+
+TIME_LEFT_MILLISECONDS = {"sweeper": 60_000}
+"""None for the zipper, so that the lease of one that is killed is over."""
+
+
+class Context:
+    """The part of Lambda's context that is used."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self._milliseconds
+
+
+def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> None:
+    """Answer each event that comes through ``pipe`` with the handler's answer and its log."""
+    forget_aws()
+    os.environ.update(environment)
+    log = _Log()
+    logging.getLogger().addHandler(log)
+    context = Context(TIME_LEFT_MILLISECONDS.get(function, 0))
+    handler = import_module(f"handlers.{function}").handler
+    WIRINGS[function]()
+    while True:
+        try:
+            event: Any = pipe.recv()
+        except EOFError:
+            return
+        pipe.send((handler(event, context), log.take()))
+
+
+def forget_aws() -> None:
+    """Take whatever this machine has for the AWS SDK out of the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+
+
+class _Log(logging.Handler):
+    """Keeps what was logged as text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+
+    def take(self) -> list[str]:
+        lines, self._lines = self._lines, []
+        return lines
