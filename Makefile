@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 10
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test test-large bench build deploy destroy clean
+.PHONY: help demo local test test-large chaos load bench build deploy destroy clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -24,10 +25,16 @@ test: $(STAMP) ## ruff, mypy --strict and the whole test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-large: $(STAMP) ## A job of 70,000 entries on the embedded AWS; takes minutes
 	$(BIN)/pytest -m large tests/large
+
+chaos: $(STAMP) ## Jobs while AWS fails at random: SEEDS=n fresh seeds (10), or SEED=n once more
+	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/test_random_faults.py
+
+load: $(STAMP) ## 500 jobs at once while AWS fails at random; takes minutes
+	LOAD_SEED=$(SEED) $(BIN)/pytest -s -m load tests/load
 
 bench: $(STAMP) ## Measure the engine against the original and peers; write docs/performance.md
 	$(BIN)/python -m bench --write

@@ -1,0 +1,75 @@
+"""Jobs of every kind at once, while AWS fails at random: each has the end that it must have.
+
+Three seeds run here. ``make chaos SEEDS=20`` runs 20 fresh ones, ``make chaos SEED=123`` that one.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from local.faults.plan import SEEDS, FaultPlan
+from local.stack import running_stack
+from tests.chaos.storm_checks import EXHAUSTED, FINAL, Aftermath
+from tests.chaos.storm_orders import SEGMENT_MIB, orders, put_sources
+from tests.chaos.storm_weather import Storm
+
+FIXED_SEEDS = (11, 23, 58)
+RATE = 0.05
+SECONDS = 120
+MOST_EXHAUSTED = 1
+"""Of the jobs of a storm. One in twenty requests fails, and a job has five tries."""
+
+
+def seeds() -> list[int]:
+    if seed := os.environ.get("CHAOS_SEED"):
+        return [int(seed)]
+    fresh = int(os.environ.get("CHAOS_SEEDS", "0"))
+    return random.sample(range(SEEDS), fresh) if fresh else list(FIXED_SEEDS)
+
+
+@pytest.fixture(scope="module")
+def storm() -> Iterator[Storm]:
+    log: list[str] = []
+    with running_stack(
+        overrides={
+            "resourcePrefix": "storm",
+            "zipperTimeoutSeconds": 60,
+            "segmentMib": SEGMENT_MIB,
+            "zipperMaxConcurrency": 4,
+        },
+        log=lambda function, line: log.append(line),
+    ) as stack:
+        storm = Storm(stack, log)
+        put_sources(storm.client)
+        yield storm
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_every_job_has_the_end_that_it_must_have(storm: Storm, seed: int) -> None:
+    say(f"\nseed {seed} (once more: make chaos SEED={seed})")
+    aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), SECONDS)
+    say(f"seed {seed}: {summary(storm, aftermath)}")
+    problems = list(aftermath.problems())
+    storm.clear_up()
+    assert not problems, "\n".join([*problems, *aftermath.story(problems)])
+    assert len(aftermath.exhausted) <= MOST_EXHAUSTED
+
+
+def summary(storm: Storm, aftermath: Aftermath) -> str:
+    ends = Counter(record["status"]["S"] for record in aftermath.records.values())
+    deliveries, faults = storm.deliveries, len(aftermath.injected)
+    return (
+        f"{', '.join(f'{ends[status]} {status}' for status in FINAL)}"
+        f" ({len(aftermath.exhausted)} {EXHAUSTED}) in {aftermath.seconds:.1f} s;"
+        f" {faults} faults, {deliveries.deaths} deaths, at most"
+        f" {deliveries.largest_receive_count} deliveries, {len(deliveries.dead_letters)} dead"
+        f" letters, {len(aftermath.events)} events, {storm.sweeps} sweeps"
+    )
+
+
+def say(line: str) -> None:
+    Console(highlight=False, soft_wrap=True).print(line)

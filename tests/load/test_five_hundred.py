@@ -1,0 +1,122 @@
+"""500 jobs at once while AWS fails at random. Takes minutes: ``make load`` prints the figures."""
+
+import os
+import random
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from local.faults.plan import SEEDS, FaultPlan
+from local.stack import running_stack
+from tests.chaos.storm_checks import EXHAUSTED, FINAL, Aftermath
+from tests.chaos.storm_client import StormClient
+from tests.chaos.storm_orders import Order
+from tests.chaos.storm_weather import Storm
+
+JOBS = 500
+RATE = 0.05
+SECONDS = 900
+PREFIX = "load/"
+SOURCES = {f"{n:02}.pdf": random.Random(n).randbytes(1 + n * n * 40) for n in range(40)}
+"""From 1 byte to 60 KB."""
+
+MOST_EXHAUSTED = 5
+
+
+def orders() -> Iterator[Order]:
+    """By turns through the API and by manifest: keys, and now and then what else there is."""
+    for number in range(JOBS):
+        trigger = ("api", "manifest")[number % 2]
+        names = random.Random(number).sample(sorted(SOURCES), 1 + number % 5)
+        members = {name: SOURCES[name] for name in names}
+        body: dict[str, Any]
+        keys, gone = [PREFIX + name for name in names], f"{PREFIX}gone.pdf"
+        name = f"number {number}"
+        match number // 2 % 25:
+            case 0:
+                body = {"keys": [*keys, gone]}
+                yield Order(name, trigger, body, "FAILED", code="SOURCE_NOT_FOUND")
+            case 1:
+                body = {"keys": [gone, *keys], "onMissing": "skip"}
+                yield Order(name, trigger, body, members=members, skipped=("gone.pdf",))
+            case 2 if trigger == "api":
+                yield Order(
+                    name, trigger, {"keys": keys}, "CANCELLED", members=members, cancelled=True
+                )
+            case 2:
+                body = {"keys": keys, "compression": "deflate"}
+                yield Order(name, trigger, body, members=members)
+            case 3 if trigger == "api":
+                yield Order(name, trigger, {"keys": keys}, members=members, doubled=True)
+            case _:
+                yield Order(name, trigger, {"keys": keys}, members=members)
+
+
+@pytest.mark.load
+@pytest.mark.timeout(3 * SECONDS)
+def test_five_hundred_jobs_all_have_their_end() -> None:
+    seed = int(os.environ.get("LOAD_SEED") or random.randrange(SEEDS))
+    console = Console(highlight=False, width=100)
+    console.print(f"\nseed {seed} (once more: make load SEED={seed})")
+    log: list[str] = []
+    with running_stack(
+        overrides={"resourcePrefix": "load", "zipperTimeoutSeconds": 60, "zipperMaxConcurrency": 6},
+        log=lambda function, line: log.append(line),
+    ) as stack:
+        storm = Storm(stack, log, hurries=False)
+        put_sources(storm.client)
+        aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), SECONDS)
+        console.print(figures(storm, aftermath))
+        problems = list(aftermath.problems())
+        assert not problems, "\n".join([*problems, *aftermath.story(problems)])
+        assert len(aftermath.exhausted) <= MOST_EXHAUSTED
+
+
+def put_sources(client: StormClient) -> None:
+    for name, body in SOURCES.items():
+        client.s3.put_object(Bucket=client.outputs["sourceBucket"], Key=PREFIX + name, Body=body)
+
+
+def figures(storm: Storm, aftermath: Aftermath) -> Table:
+    """Everything that is worth knowing, a line each."""
+    table = Table(title="500 jobs in a storm", show_header=False)
+    triggers = Counter(submitted.order.trigger for submitted in aftermath.submitted)
+    ends = Counter(record["status"]["S"] for record in aftermath.records.values())
+    faults = Counter(str(injected.what) for injected in aftermath.injected)
+    seconds = sorted(waits(aftermath))
+    by_20 = statistics.quantiles(seconds, n=20)
+    deliveries = storm.deliveries
+    rows = {
+        "jobs submitted": ", ".join(f"{count} by {trigger}" for trigger, count in triggers.items()),
+        **{status: str(ends[status]) for status in FINAL},
+        EXHAUSTED: str(len(aftermath.exhausted)),
+        "events": f"{len(aftermath.events)} of {len(aftermath.records)} jobs",
+        "messages delivered twice": str(faults["duplicate"]),
+        "faults injected": str(len(aftermath.injected)),
+        **{f"  {what}": str(count) for what, count in faults.most_common()},
+        "functions killed": str(deliveries.deaths),
+        "largest receive count": str(deliveries.largest_receive_count),
+        "dead letters": str(len(deliveries.dead_letters)),
+        "sweeps": str(storm.sweeps),
+        "seconds until all had ended": f"{aftermath.all_ended_seconds:.0f}",
+        "jobs per second": f"{len(aftermath.records) / aftermath.all_ended_seconds:.1f}",
+        "seconds from submission to end": f"p50 {statistics.median(seconds):.1f}, "
+        f"p95 {by_20[-1]:.1f}, longest {seconds[-1]:.1f}",
+        "seconds until quiet": f"{aftermath.seconds:.0f}",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def waits(aftermath: Aftermath) -> Iterator[float]:
+    """Seconds from a job's submission to its end."""
+    for submitted in aftermath.submitted:
+        finished = aftermath.records[submitted.job_id]["finishedAt"]["S"]
+        yield (datetime.fromisoformat(finished) - submitted.at).total_seconds()
