@@ -47,7 +47,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.command == "up" and options.seed is not None and options.faults is None:
         parser.error("--seed goes with --faults")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # shells start what runs behind them without SIGINT
+        signal.signal(stop, _interrupt)
     try:
         if options.command == "demo":
             from local.demo import run_demo

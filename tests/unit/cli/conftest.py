@@ -1,6 +1,9 @@
 """Small archives, with receipts laid out as the service writes them."""
 
+import ast
 import json
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -10,6 +13,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 BODIES = {
     "report.pdf": b"a report " * 40,
     "2026/größe.pdf": b"umlauts",
@@ -17,6 +21,22 @@ BODIES = {
     "empty.pdf": b"",
 }
 KEYS_BY_LINE = ("skipped", "entries")
+
+
+def measured(imports: str, expression: str) -> tuple[Any, int]:
+    """What an expression comes to, and the most bytes that it takes, in a process of its own:
+
+    what other threads allocate meanwhile would count too.
+    """
+    code = (
+        f"import tracemalloc\nfrom pathlib import Path\n{imports}\ntracemalloc.start()\n"
+        f"value = {expression}\nprint([value, tracemalloc.get_traced_memory()[1]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    value, peak = ast.literal_eval(done.stdout)
+    return value, peak
 
 
 def receipt_text(receipt: Mapping[str, Any]) -> str:

@@ -141,7 +141,7 @@ class OneObject:
     def get_object(self, **_: str) -> dict[str, Any]:
         return {"Body": self}
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         data = self.content.read(size)
         self.bytes_read += len(data)
         return data

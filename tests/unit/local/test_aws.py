@@ -1,6 +1,7 @@
 """AWS as the embedded one serves it."""
 
 import sys
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,10 +26,11 @@ def restless() -> Iterator[None]:
 @pytest.mark.usefixtures("restless")
 def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
     """Moto alone lets several pass."""
+    table = str(uuid.uuid4())  # all of a process's motos have the same tables
     with serving_aws(Faults(), services=("dynamodb",)) as url:
         dynamodb = aws_client("dynamodb", url, "us-east-1")
         dynamodb.create_table(
-            TableName="jobs",
+            TableName=table,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "jobId", "AttributeType": "S"}],
@@ -37,7 +39,7 @@ def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
         def claim(job_id: str) -> bool:
             try:
                 dynamodb.update_item(
-                    TableName="jobs",
+                    TableName=table,
                     Key={"jobId": {"S": job_id}},
                     UpdateExpression="SET claimed = :yes",
                     ConditionExpression="attribute_not_exists(claimed)",
