@@ -2,6 +2,7 @@
 
 import itertools
 import multiprocessing
+import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ REGION = "us-east-1"
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["tests.chaos.crash_preload"])
 _processes = threading.Lock()
-_access_keys = (f"WORKER{number}" for number in itertools.count())
+_numbers = itertools.count()
 
 
 class Died(Exception):
@@ -74,7 +75,7 @@ class Worker:
     def __init__(self, function: str, environment: Mapping[str, str], faults: Faults) -> None:
         self.name = function
         self._faults = faults
-        self._access_key = next(_access_keys)
+        self._access_key = f"WORKER{next(_numbers)}"
         self._pipe, theirs = _forking.Pipe()
         credentials = {"AWS_ACCESS_KEY_ID": self._access_key, "AWS_SECRET_ACCESS_KEY": "secret"}
         self._process = _forking.Process(
@@ -92,7 +93,10 @@ class Worker:
             assert self._pipe.poll(ANSWER_SECONDS), f"{self.name} does not answer"
             answer: tuple[Any, list[str]] = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as end:
+            wait([self._process.sentinel])
             self.stop()
+            code = self._process.exitcode
+            assert code == -signal.SIGKILL, f"{self.name} was not killed, but ended with {code}"
             raise Died from end
         return answer
 

@@ -46,7 +46,10 @@ ENOUGH_MIB, LITTLE_MIB = 1024, 1
 
 @dataclass(frozen=True)
 class Life:
-    """``story`` tells it. ``ends`` are how it may end, all of which have to occur."""
+    """``story`` tells it. ``ends`` are how it may end, all of which have to occur.
+
+    ``error`` is the code of those that end FAILED, ``operation`` one that the life is there for.
+    """
 
     name: str
     story: Callable[[Trial], None]
@@ -54,6 +57,7 @@ class Life:
     request: Mapping[str, Any] = field(default_factory=lambda: SMALL)
     segment_mib: int = ENOUGH_MIB
     error: str | None = None
+    operation: str | None = None
 
     @property
     def bodies(self) -> dict[str, bytes]:
@@ -221,12 +225,23 @@ def _come_to_a_segment(job: Trial) -> None:
 
 
 ALONE = Life("by API", _by_api)
-PLANNED = Life("planned", _by_manifest, request=LARGE, segment_mib=LITTLE_MIB)
+PLANNED = Life(
+    "planned",
+    _by_manifest,
+    request=LARGE,
+    segment_mib=LITTLE_MIB,
+    operation="SendMessageBatch",
+)
 
 LIVES: tuple[Life, ...] = (
     ALONE,
     Life("by API, the client comes back late", _by_a_client_who_comes_back_late),
-    Life("by manifest, copied", _by_manifest, request={"keys": [ONE, COPIED, TWO]}),
+    Life(
+        "by manifest, copied",
+        _by_manifest,
+        request={"keys": [ONE, COPIED, TWO]},
+        operation="UploadPartCopy",
+    ),
     PLANNED,
     Life(
         "object missing",

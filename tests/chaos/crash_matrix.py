@@ -23,7 +23,7 @@ MOST_MISSES = 5
 """How often a life may be over before the call that somebody was to die after: of reads that go on
 at once, and are not needed any more, there are sometimes fewer."""
 
-_prefixes = (f"crash-{number}" for number in itertools.count())
+_numbers = itertools.count()
 _clients = threading.Lock()
 
 
@@ -54,7 +54,7 @@ def opened_labs() -> Iterator[Labs]:
 def living(life: Life, labs: Labs) -> Iterator[NewTrial]:
     """A stack for a life. Yields what makes a job there, of which somebody dies after a call."""
     lab = labs.get()
-    prefix = next(_prefixes)
+    prefix = f"crash-{next(_numbers)}"
     with _clients:  # boto3 makes them in one thread at a time only
         stack = Stack(lab.url, prefix, life.segment_mib)
     fleet = Fleet(stack.environment, lab.faults)
@@ -67,6 +67,7 @@ def living(life: Life, labs: Labs) -> Iterator[NewTrial]:
         )
     finally:
         fleet.stop()
+        stack.empty()
         labs.put(lab)
 
 
@@ -93,6 +94,8 @@ def kill_after_every_call(life: Life, labs: Labs) -> Row:
         undisturbed = new_trial(None)
         good = {lead(life, undisturbed), *(Ending(end) for end in life.ends - {Status.READY})}
         row.calls = len(undisturbed.calls)
+        operations = {call.operation for call in undisturbed.calls}
+        assert life.operation is None or life.operation in operations
         while True:
             job = new_trial(row.kills + 1)
             mistake, end = None, ""

@@ -135,16 +135,19 @@ class Stack:
         etag: str = s3.put_object(Bucket=self._names[role], Key=key, Body=body)["ETag"]
         return etag
 
+    def _bucket(self, role: str) -> Any:
+        return self._buckets[self._names[role]]
+
     def get(self, role: str, key: str) -> bytes:
-        body: bytes = self._buckets[self._names[role]].keys[key].value
+        body: bytes = self._bucket(role).keys[key].value
         return body
 
     def keys(self, role: str, prefix: str = "") -> set[str]:
-        return {key for key in self._buckets[self._names[role]].keys if key.startswith(prefix)}
+        return {key for key in self._bucket(role).keys if key.startswith(prefix)}
 
     def uploads(self) -> dict[str, Any]:
         """The multipart uploads that the target bucket holds."""
-        return dict(self._buckets[self._names["target"]].multiparts)
+        return dict(self._bucket("target").multiparts)
 
     # Records
 
@@ -166,16 +169,21 @@ class Stack:
 
     def forget_archives(self) -> None:
         """Delete all archives, which take memory."""
-        self._buckets[self._names["target"]].keys.clear()
+        self._bucket("target").keys.clear()
 
     def reset(self) -> None:
         """Leave nothing of a job that came to no good end."""
         for queue in (self.queue, self.dead_letters, self.events):
             queue.lose()
-        self.forget_archives()
-        self._buckets[self._names["manifests"]].keys.clear()
-        self._buckets[self._names["target"]].multiparts.clear()
+        for role in ("target", "manifests"):
+            self._bucket(role).keys.clear()
+        self._bucket("target").multiparts.clear()
         self._items.clear()
+
+    def empty(self) -> None:
+        """Leave nothing but what holds it all."""
+        self.reset()
+        self._bucket("source").keys.clear()
 
 
 def _create_table(dynamodb: Any, name: str) -> None:

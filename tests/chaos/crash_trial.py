@@ -25,8 +25,8 @@ class Trial:
     """A job, whose functions can be made to die after one of their calls.
 
     ``calls`` are those that were counted, and ``killed_after`` the one after which somebody died.
-    ``ends`` are the final statuses that the record has had
-    after each invocation, and ``trail`` says what has happened.
+    ``ends`` are the final statuses that the record has had after each invocation, and ``trail``
+    says what has happened.
     """
 
     def __init__(

@@ -139,8 +139,9 @@ def test_complete_is_refused_and_was_done_or_not(
 @pytest.fixture(scope="module")
 def rows(labs: Labs, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Row]]]:
     """The rows of the matrix by the names of their lives, of which several are led at a time."""
-    tests = {item.name.partition("[")[2] for item in request.session.items}
-    lives = [life for life in LIVES if f"{life.name}]" in tests]
+    test = test_whoever_dies_the_job_comes_to_its_end.__name__
+    selected = {item.name for item in request.session.items}
+    lives = [life for life in LIVES if f"{test}[{life.name}]" in selected]
     with ThreadPoolExecutor(LANES) as pool:
         yield {life.name: pool.submit(kill_after_every_call, life, labs) for life in lives}
         pool.shutdown(cancel_futures=True)
