@@ -10,6 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
 from tests.aws.conftest import GRACE_SECONDS
 from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
@@ -410,6 +412,49 @@ def test_what_a_dead_worker_made_of_sources_that_changed_is_made_anew(
         rig.run(message)
     job = rig.run(message)
     assert (job.status, job.bytes_done) == (Status.READY, len(b"changed"))
+
+
+def test_an_upload_that_was_created_twice_unheard_is_not_left(
+    rig: Rig, uploads: Callable[[], list[Any]], faults: Faults
+) -> None:
+    """The first answer is lost, and botocore asks again."""
+    plan = "faults: [{operation: CreateMultipartUpload, nth: 1, when: after, reset: true}]"
+    message = rig.request({"keys": ["a/one.pdf"]})
+    faults.install(FaultPlan.parse(plan))
+    assert rig.run(message).status is Status.READY
+    assert len(faults.injected) == 1
+    assert uploads() == []
+
+
+def test_a_job_that_was_nearly_planned_and_is_then_made_alone_leaves_no_plan(rig: Rig) -> None:
+    rig.share = SMALL_SHARE
+    message = rig.request({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]})
+    with (
+        patch.object(rig.store, "note_plan", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        rig.run(message, lease=timedelta(seconds=-1))
+    assert rig.working_objects()
+    rig.share = Share()
+    assert rig.run(message).status is Status.READY
+    assert rig.working_objects() == []
+
+
+def test_a_late_finisher_does_not_forget_what_was_skipped(rig: Rig) -> None:
+    """While it finishes, another has finished, and cleaned up."""
+    rig.share = SMALL_SHARE
+    rig.run(rig.request({"keys": ["a/one.pdf", "gone.pdf", "b/one.pdf"], "onMissing": "skip"}))
+    (segment,) = rig.queue.sent
+    real, calls = rig.work.skipped, iter(range(10))
+
+    def skipped(job_id: str) -> Any:
+        if next(calls) == 0:
+            assert rig.run(segment).status is Status.READY
+        return real(job_id)
+
+    with patch.object(rig.work, "skipped", skipped):
+        assert rig.run(segment).status is Status.READY
+    assert [one["key"] for one in receipt(rig)["skipped"]] == ["gone.pdf"]
 
 
 def test_the_record_of_a_job_lives_on_from_its_end(rig: Rig) -> None:

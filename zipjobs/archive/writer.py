@@ -83,14 +83,19 @@ class ArchiveWriter:
     def create(self, target: Target) -> str:
         """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
         with target_errors(target):
-            return self._s3.create_multipart_upload(
+            answer = self._s3.create_multipart_upload(
                 Bucket=target.bucket,
                 Key=target.key,
                 ContentType=CONTENT_TYPE,
                 Metadata={MARK: target.mark},
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
-            )["UploadId"]
+            )
+        upload_id = answer["UploadId"]
+        if answer["ResponseMetadata"]["RetryAttempts"]:
+            # What was sent before may have made an upload too, of which nobody heard.
+            self.abort_all(target.bucket, target.key, but=upload_id)
+        return upload_id
 
     def resume(self, target: Target, upload_id: str) -> "Upload":
         """An upload that somebody has created."""
@@ -108,14 +113,18 @@ class ArchiveWriter:
                 if aws_error_code(error) != "NoSuchUpload":
                     raise
 
-    def abort_all(self, bucket: str, prefix: str) -> None:
-        """Abort every upload to a key that begins with ``prefix``, known to anybody or not."""
+    def abort_all(self, bucket: str, prefix: str, but: str | None = None) -> None:
+        """Abort every upload to a key that begins with ``prefix``, known to anybody or not.
+
+        All, that is, ``but`` that one.
+        """
         place = Target(bucket, prefix)
         with target_errors(place):
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Uploads", []):
-                    self.abort(Target(bucket, found["Key"]), found["UploadId"])
+                    if found["UploadId"] != but:
+                        self.abort(Target(bucket, found["Key"]), found["UploadId"])
 
     def remove(self, target: Target) -> None:
         """Delete the object at ``target``, if there is one that bears its mark."""

@@ -57,6 +57,11 @@ class Endings:
             self._events.publish(job)
             self._store.note_event_sent(job)
 
+    def start_anew(self, job: Job) -> None:
+        """Clear away what earlier workers left of a job that is not planned yet."""
+        self.abort_uploads(job)
+        self._work.clean(job.job_id)
+
     def abort_uploads(self, job: Job) -> None:
         """Abort the uploads of workers that could not: those in the record, and those that their
         workers had no time to record.

@@ -91,7 +91,7 @@ class JobRunner:
     def _try(self, job: Job) -> Job:
         try:
             if job.attempts > 1:
-                self._a.endings.abort_uploads(job)
+                self._a.endings.start_anew(job)
             request = self._a.requests.load(job.request)
             destination = self._a.policy.resolve(request, job.job_id)
             job = self._a.store.describe(job, destination, request.count)

@@ -112,6 +112,8 @@ class SegmentRunner:
             archive = self._finish_archive(job, plan, number, segments)
             target = Target(plan.target_bucket, upload.key)
             skipped = self._a.work.skipped(job.job_id) if job.skipped and number == 0 else ()
+            if skipped is None:
+                raise UploadGone("What was skipped is gone.")
             receipt = self._a.work.receipt(job.job_id, segments)
             facts.append(self._a.receipts.put(job, target, archive, skipped, receipt))
             source_bytes += archive.source_bytes

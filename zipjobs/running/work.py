@@ -87,9 +87,9 @@ class WorkStore:
     def put_skipped(self, job_id: str, lines: Iterable[bytes]) -> None:
         self._put_lines(job_id, "skipped.jsonl.gz", lines)
 
-    def skipped(self, job_id: str) -> Sequence[bytes]:
-        """The lines of what is skipped."""
-        return self._lines(job_id, "skipped.jsonl.gz") or ()
+    def skipped(self, job_id: str) -> Sequence[bytes] | None:
+        """The lines of what is skipped, or None: they have been cleaned away."""
+        return self._lines(job_id, "skipped.jsonl.gz")
 
     def put_entries(self, job_id: str, segment: int, entries: Iterable[Entry]) -> None:
         lines = (ENTRY.dump_json(entry) for entry in entries)
