@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -50,7 +50,18 @@ from tests.chaos.world import (
     serving,
 )
 from tests.chaos.world_messages import Message
-from tests.chaos.world_orders import BIG, BODIES, GONE, INVALID, ONE, PLANNED, SMALL, TWO, Kind
+from tests.chaos.world_orders import (
+    BIG,
+    BODIES,
+    GONE,
+    INVALID,
+    ONE,
+    PLANNED,
+    SMALL,
+    TWO,
+    Kind,
+    kind,
+)
 from tests.chaos.world_processes import Fate, Script, Trouble
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
@@ -61,6 +72,8 @@ SETTINGS = settings(
     deadline=None,
     stateful_step_count=12,
     suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # to shrink takes minutes, and the world tells its story
+    report_multiple_bugs=False,
 )
 MOST_ORDERS = 3
 
@@ -180,8 +193,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(kinds=st.lists(st.sampled_from([*SMALL, *PLANNED]), min_size=1, max_size=2))
     def begin(self, kinds: list[Kind]) -> None:
-        for kind in kinds:
-            self.world.submit(kind, ())
+        for one in kinds:
+            self.world.submit(one)
 
     @precondition(lambda self: len(self.world.orders) < MOST_ORDERS)
     @rule(kind=st.sampled_from([*SMALL, *PLANNED]), script=perhaps_failing, is_taken=st.booleans())
@@ -319,3 +332,29 @@ def aws() -> Iterator[Aws]:
 
 def test_whatever_happens_jobs_end_once_and_well(aws: Aws) -> None:
     run_state_machine_as_test(lambda: AnyOrder(aws), settings=SETTINGS)  # type: ignore[arg-type]
+
+
+# What it has found.
+
+
+def test_a_create_that_the_sdk_sent_twice_leaves_no_upload(aws: Aws) -> None:
+    world = World(aws)
+    world.submit(kind("alone"))
+    world.deliver(world.queue.visible[0], (Trouble(4, Fate.SENT_TWICE),))
+    world.finish()
+
+
+def test_a_segment_that_comes_late_does_not_forget_what_was_skipped(aws: Aws) -> None:
+    world = World(aws)
+    world.submit(kind("skipping, planned"))
+    world.deliver(world.queue.visible[0])
+    world.deliver(world.queue.visible[0], (Trouble(5, Fate.MEANWHILE, happening=DeliverAgain(0)),))
+    world.finish()
+
+
+def test_a_job_that_was_planned_and_then_made_alone_leaves_no_plan(aws: Aws) -> None:
+    world = World(aws)
+    world.submit(kind("two archives"))
+    world.deliver(world.queue.visible[0], (Trouble(10, Fate.DIES_AFTER),))
+    world.change(BIG, None)
+    world.finish()

@@ -194,6 +194,7 @@ class Invocation(Process):
 
     def __init__(self, world: "World", aws: Aws, name: str, function: str, script: Script) -> None:
         self.is_worker = function.startswith("zipper")
+        self.is_segment = function == "zipper, segment"
         timeout = TIMEOUT_SECONDS if self.is_worker else OTHER_TIMEOUT_SECONDS
         most_calls = CALLS[function]
         super().__init__(name, world.clock, timeout, most_calls, script, world.happen, world.tell)
@@ -292,7 +293,7 @@ class World:
     def happen(self, happening: Any) -> None:
         happening.happen(self)
 
-    def submit(self, kind: Kind, script: Script, *, is_taken: bool = False) -> None:
+    def submit(self, kind: Kind, script: Script = NO_TROUBLE, *, is_taken: bool = False) -> None:
         """A client asks for a job over the API."""
         key = f"key-{len(self.orders)}"
         order = self._order(idempotent_job_id(key, ""), kind)
@@ -561,8 +562,12 @@ class World:
             self.problem(f"{process.name} could not handle its message: {error}")
 
     def _is_well(self, process: Invocation) -> bool:
-        """Whether there was nothing that could have kept a process from its work."""
-        return not (process.met_trouble or self._running)
+        """Whether there was nothing that could have kept a process from its work.
+
+        Who makes a segment may find that another has made it meanwhile, and cleaned up.
+        """
+        found_others = bool(self._running) or (process.is_segment and process.was_interrupted)
+        return not (process.met_trouble or found_others)
 
     # How it runs.
 

@@ -78,6 +78,11 @@ PLANNED = (
 INVALID = Kind("invalid", None, ())
 
 
+def kind(name: str) -> Kind:
+    """The kind of that name."""
+    return next(one for one in (*SMALL, *PLANNED, INVALID) if one.name == name)
+
+
 class Sources:
     """The source objects, and all that they have ever been."""
 

@@ -96,6 +96,7 @@ class Process:
         self.is_gone = False
         self.is_over = False
         self.met_trouble = False
+        self.was_interrupted = False
         self.error: Exception | None = None
         self._clock = clock
         self._script = script
@@ -124,14 +125,14 @@ class Process:
             trouble for trouble in self._script if trouble.strikes(number, self._most_calls)
         ]
         for trouble in troubles:
-            self.met_trouble = True
             self._tell(f"{self.name}, call {number}, {what}: {trouble.fate}")
-            if trouble.happening is not None:
+            if trouble.happening is None:
+                self.met_trouble = True
+            else:
+                self.was_interrupted = True
                 self._happen(trouble.happening)
                 self._live_on()
         fates = {trouble.fate for trouble in troubles}
-        if what.endswith("?uploads"):
-            fates.discard(Fate.SENT_TWICE)  # XXX
         if Fate.DIES_BEFORE in fates:
             self._die()
         if Fate.REFUSED in fates:
@@ -163,12 +164,22 @@ def client_of(process: Process, client: Any, on_answer: Callable[[Process, Any, 
     mine.__dict__.update(client.__dict__)
     mine._endpoint = object.__new__(type(client._endpoint))
     mine._endpoint.__dict__.update(client._endpoint.__dict__)
-    mine._endpoint.http_session = _Session(process, client._endpoint.http_session, on_answer)
+    session = _Session(process, client._endpoint.http_session, on_answer)
+    mine._endpoint.http_session = session
+    make_request = mine._endpoint.make_request
+
+    def say_how_often(*arguments: Any) -> Any:
+        session.sent = 0
+        answer, parsed = make_request(*arguments)
+        parsed["ResponseMetadata"]["RetryAttempts"] = session.sent - 1
+        return answer, parsed
+
+    mine._endpoint.make_request = say_how_often
     return mine
 
 
 class _Session:
-    """botocore's connections."""
+    """botocore's connections. A request was ``sent`` so many times."""
 
     def __init__(
         self, process: Process, session: Any, on_answer: Callable[[Process, Any, Any], None]
@@ -176,9 +187,11 @@ class _Session:
         self._process = process
         self._session = session
         self._on_answer = on_answer
+        self.sent = 0
 
     def send(self, request: Any) -> Any:
         def do() -> Any:
+            self.sent += 1
             request.reset_stream()
             answer = self._session.send(request)
             self._on_answer(self._process, request, answer)
