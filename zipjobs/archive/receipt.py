@@ -4,6 +4,8 @@ import json
 
 from zipjobs.archive.source import Entry, Pinned
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each line
+
 
 def entry_line(name: str, pinned: Pinned, crc32: int) -> bytes:
     """An entry as JSON on one line. ``size`` and ``crc32`` are those of the object's bytes."""
@@ -17,7 +19,7 @@ def entry_line(name: str, pinned: Pinned, crc32: int) -> bytes:
         "size": pinned.size,
         "crc32": f"{crc32:08x}",
     }
-    return json.dumps(line, ensure_ascii=False).encode()
+    return _encode(line).encode()
 
 
 def missing_line(entry: Entry) -> bytes:
@@ -29,4 +31,4 @@ def missing_line(entry: Entry) -> bytes:
         "key": source.key,
         "versionId": source.version_id,
     }
-    return json.dumps(line, ensure_ascii=False).encode()
+    return _encode(line).encode()
