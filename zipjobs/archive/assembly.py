@@ -110,10 +110,13 @@ class Assembly(ABC):
             self._changed.notify_all()
 
     def _advance(self) -> None:
-        """Do what the state allows. Whatever changes the state calls this."""
+        """Do what the state allows. Whatever changes the state calls this, on any thread."""
         if self._failure is None:
-            self._is_laid_out = self._lay_out()
-            self._reserve()
+            try:
+                self._is_laid_out = self._lay_out()
+                self._reserve()
+            except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+                self._fail(error)
         if self._is_over():
             self._changed.notify_all()
 
