@@ -36,7 +36,7 @@ class Trial:
         stack: Stack,
         fleet: Fleet,
         faults: WatchedFaults,
-        dies_after: int | None = None,
+        dies_after: int | Call | None = None,
     ) -> None:
         self.job_id = ""
         self.calls: list[Call] = []
@@ -57,12 +57,18 @@ class Trial:
     # What goes wrong
 
     def count(self, function: str = FUNCTIONS) -> None:
-        """Count the calls of a function, or of all, from now on; after one of them it dies."""
+        """Count the calls of a function, or of all, from now on; after one of them it dies.
+
+        After that of the number ``dies_after``, or the first of the kind.
+        """
         self._counted = function
         self._has_died = False
         self.faults.calls.clear()
-        if self._dies_after is not None:
-            self.fail(function, nth=self._dies_after, when="after", kill=True)
+        match self._dies_after:
+            case int(nth):
+                self.fail(function, nth=nth, when="after", kill=True)
+            case Call(caller, _, operation):
+                self.fail(caller, operation=operation, nth=1, when="after", kill=True)
 
     def end_count(self) -> None:
         """Let everything go well again."""

@@ -66,7 +66,7 @@ from tests.chaos.world_processes import Fate, Script, Trouble
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 30,
+    max_examples=EXAMPLES or 50,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
