@@ -6,6 +6,7 @@ import pulumi_aws as aws
 from infra.settings import Settings
 
 SWEEP_INDEX = "sweep"
+OWNER_INDEX = "owner"
 
 
 def job_table(settings: Settings) -> aws.dynamodb.Table:
@@ -18,15 +19,25 @@ def job_table(settings: Settings) -> aws.dynamodb.Table:
             {"name": "jobId", "type": "S"},
             {"name": "sweep", "type": "S"},
             {"name": "sweepAt", "type": "N"},
+            {"name": "owner", "type": "S"},
+            {"name": "listKey", "type": "S"},
         ],
-        # Jobs that have no end yet, or whose event has not gone out: few, whatever the table holds.
         global_secondary_indexes=[
+            # Jobs that have no end yet, or whose event has not gone out: few, whatever there are.
             {
                 "name": SWEEP_INDEX,
                 "hash_key": "sweep",
                 "range_key": "sweepAt",
                 "projection_type": "KEYS_ONLY",
-            }
+            },
+            # Every job, by owner, newest first. Only a change of status is written here too.
+            {
+                "name": OWNER_INDEX,
+                "hash_key": "owner",
+                "range_key": "listKey",
+                "projection_type": "INCLUDE",
+                "non_key_attributes": ["status"],
+            },
         ],
         ttl={"attribute_name": "expiresAt", "enabled": True},
         opts=pulumi.ResourceOptions(),

@@ -12,11 +12,12 @@ from botocore.credentials import ReadOnlyCredentials
 from local.aws import serving_aws
 from local.faults.runtime import Faults
 from tests.aws.rig import Bus, Rig
+from tests.tables import create_job_table
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.transport import Transport
 from zipjobs.jobs.store import JobStore
-from zipjobs.jobs.table import SWEEP_INDEX, JobTable
+from zipjobs.jobs.table import JobTable
 
 REGION = "us-east-1"
 KEEP_SECONDS = 3600
@@ -110,26 +111,7 @@ def put(s3: Any) -> Callable[[str, bytes], str]:
 @pytest.fixture
 def dynamodb(aws: Callable[[str], Any]) -> Any:
     client = aws("dynamodb")
-    client.create_table(
-        TableName="jobs",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": "jobId", "AttributeType": "S"},
-            {"AttributeName": "sweep", "AttributeType": "S"},
-            {"AttributeName": "sweepAt", "AttributeType": "N"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": SWEEP_INDEX,
-                "KeySchema": [
-                    {"AttributeName": "sweep", "KeyType": "HASH"},
-                    {"AttributeName": "sweepAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
+    create_job_table(client, "jobs")
     return client
 
 

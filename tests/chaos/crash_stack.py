@@ -12,9 +12,9 @@ from moto.sqs.models import sqs_backends
 
 from local.aws import aws_client
 from tests.chaos.crash_fleet import REGION
+from tests.tables import create_job_table
 from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status
-from zipjobs.jobs.table import SWEEP_INDEX
 
 MAX_RECEIVE_COUNT = 5
 HIDDEN_SECONDS = 900
@@ -89,7 +89,7 @@ class Stack:
             s3.create_bucket(Bucket=bucket)
         self._buckets = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets
         self.put = partial(self._put, s3)
-        _create_table(client("dynamodb"), f"{prefix}-jobs")
+        create_job_table(client("dynamodb"), f"{prefix}-jobs")
         table = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_table(f"{prefix}-jobs")
         self._items: dict[DynamoType, Any] = table.items
         self.dead_letters = Queue(sqs, f"{prefix}-dead-letters")
@@ -184,29 +184,6 @@ class Stack:
         """Leave nothing but what holds it all."""
         self.reset()
         self._bucket("source").keys.clear()
-
-
-def _create_table(dynamodb: Any, name: str) -> None:
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": "jobId", "AttributeType": "S"},
-            {"AttributeName": "sweep", "AttributeType": "S"},
-            {"AttributeName": "sweepAt", "AttributeType": "N"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": SWEEP_INDEX,
-                "KeySchema": [
-                    {"AttributeName": "sweep", "KeyType": "HASH"},
-                    {"AttributeName": "sweepAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
 
 
 def _create_bus(events: Any, name: str, queue_arn: str) -> None:

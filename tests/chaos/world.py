@@ -31,6 +31,7 @@ from tests.chaos.world_history import History
 from tests.chaos.world_messages import Bus, Events, Message, Queue, Sqs, record_of
 from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
 from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
+from tests.tables import create_job_table
 from zipjobs import wiring
 from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
@@ -123,26 +124,7 @@ class Aws:
         urllib.request.urlopen(reset).close()
         for bucket in ("src", "dst", "manifests"):
             self.s3.create_bucket(Bucket=bucket)
-        self.dynamodb.create_table(
-            TableName="jobs",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "jobId", "KeyType": "HASH"}],
-            AttributeDefinitions=[
-                {"AttributeName": "jobId", "AttributeType": "S"},
-                {"AttributeName": "sweep", "AttributeType": "S"},
-                {"AttributeName": "sweepAt", "AttributeType": "N"},
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": SWEEP_INDEX,
-                    "KeySchema": [
-                        {"AttributeName": "sweep", "KeyType": "HASH"},
-                        {"AttributeName": "sweepAt", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
+        create_job_table(self.dynamodb, "jobs")
 
 
 _moto_complete_multipart_upload = S3Backend.complete_multipart_upload

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from zipjobs.errors import PermanentError
-from zipjobs.jobs.model import Model, Timestamp
+from zipjobs.jobs.model import Model, Timestamp, iso_utc
 
 SCHEMA_VERSION = 1
 
@@ -87,6 +87,10 @@ class JobError(Model):
         return cls(code=error.code, message=shorten(str(error)), objects=objects)
 
 
+EVERYONE = "*"
+"""The owner of a job that is nobody's own: all who may call the API see it."""
+
+
 class UploadRef(Model):
     """A multipart upload to ``key`` of the job's target bucket."""
 
@@ -118,6 +122,7 @@ class Submission(Model):
     """
 
     job_id: str
+    owner: str = EVERYONE
     trigger: Trigger
     request: ObjectRef
     submitted_at: Timestamp
@@ -126,7 +131,7 @@ class Submission(Model):
 
 
 class Job(Model):
-    """One item of the table, keyed by ``jobId``.
+    """One item of the table, keyed by ``jobId``, and listed by ``owner`` and ``list_key``.
 
     ``attempts`` counts the workers that took the job on. ``skipped`` objects did not exist, of
     which ``skipped_objects`` are as many as the record has room for. As long as the sweeper has to
@@ -135,6 +140,8 @@ class Job(Model):
 
     schema_version: int = SCHEMA_VERSION
     job_id: str
+    owner: str = EVERYONE
+    list_key: str | None = None
     status: Status
     trigger: Trigger
     request: ObjectRef
@@ -170,11 +177,16 @@ class Job(Model):
     def is_final(self) -> bool:
         return self.status in FINAL_STATUSES
 
+    def is_seen_by(self, caller: str) -> bool:
+        """Whether ``caller`` may know of the job."""
+        return self.owner in (EVERYONE, caller)
+
     @property
     def submission(self) -> Submission:
         """The message that the job came in by."""
         return Submission(
             job_id=self.job_id,
+            owner=self.owner,
             trigger=self.trigger,
             request=self.request,
             submitted_at=self.created_at,
@@ -186,6 +198,8 @@ class Job(Model):
         """The record of a job that nobody has started."""
         return cls(
             job_id=submission.job_id,
+            owner=submission.owner,
+            list_key=f"{iso_utc(submission.submitted_at)}/{submission.job_id}",
             status=Status.PENDING,
             trigger=submission.trigger,
             request=submission.request,

@@ -1,13 +1,13 @@
 """The DynamoDB table of jobs: items in and out, and conditional writes of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable, aws_error_code
-from zipjobs.jobs.job import Job
+from zipjobs.jobs.job import Job, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 SWEEP_INDEX = "sweep"
 SWEPT = "yes"
 """The one value of the index's partition key, ``sweep``; items without it are not in the index."""
+
+OWNER_INDEX = "owner"
+
+MOST_TRIES = 5
+"""Of a BatchGetItem that leaves keys out because of its size, or of throttling."""
 
 _to_dynamodb = TypeSerializer().serialize
 _from_dynamodb = TypeDeserializer().deserialize
@@ -26,6 +31,15 @@ class ConditionFailed(Exception):
     def __init__(self, job: Job | None) -> None:
         super().__init__()
         self.job = job
+
+
+class Listed(NamedTuple):
+    """Places in the list, newest first. ``read_to`` is the last that was looked at, and None if
+    that was the end.
+    """
+
+    keys: list[str]
+    read_to: str | None
 
 
 class JobTable:
@@ -113,6 +127,56 @@ class JobTable:
                 raise _unavailable(error) from error
         except BotoCoreError as error:
             raise _unavailable(error) from error
+
+    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> Listed:
+        """The ``list_key`` of up to ``limit`` jobs of one owner, of those with a smaller one.
+
+        With ``status``, of all that one read of the index finds: it filters 1 MB at the most.
+        """
+        condition, values = "#owner = :owner", {":owner": owner}
+        if before is not None:
+            condition += " AND listKey < :before"
+            values[":before"] = before
+        query: dict[str, Any] = {}
+        if status is None:
+            query["Limit"] = limit
+        else:
+            query["FilterExpression"] = "#status = :status"
+            values[":status"] = status
+        names = {"#owner": "owner"} | ({"#status": "status"} if status else {})
+        try:
+            answer = self._dynamodb.query(
+                TableName=self._name,
+                IndexName=OWNER_INDEX,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={n: _to_dynamodb(str(v)) for n, v in values.items()},
+                ScanIndexForward=False,
+                **query,
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        keys = [item["listKey"]["S"] for item in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return Listed(keys, last["listKey"]["S"] if last else None)
+
+    def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """The jobs that there are of up to 100, in that order."""
+        found: dict[str, Job] = {}
+        wanted: Any = {self._name: {"Keys": [_key(job_id) for job_id in job_ids]}}
+        for _ in range(MOST_TRIES):
+            if not wanted or not job_ids:
+                return [found[job_id] for job_id in job_ids if job_id in found]
+            try:
+                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+            except (ClientError, BotoCoreError) as error:
+                raise _unavailable(error) from error
+            for item in answer["Responses"].get(self._name, []):
+                job = _job(item)
+                assert job is not None
+                found[job.job_id] = job
+            wanted = answer.get("UnprocessedKeys")
+        raise ServiceUnavailable("The job table did not answer for all jobs of a page.")
 
     def due_for_sweep(self, now: int) -> Iterator[str]:
         """The ids of the jobs that the sweeper has to look at, longest due first."""

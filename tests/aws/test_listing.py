@@ -1,0 +1,121 @@
+"""The list of jobs, on moto."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from zipjobs.errors import InvalidRequest
+from zipjobs.jobs.job import EVERYONE, ObjectRef, Status, Submission, Trigger
+from zipjobs.jobs.listing import JobList
+from zipjobs.jobs.policy import Destination
+from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.table import JobTable
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+ALICE, BOB = "arn:aws:iam::123456789012:user/alice", "arn:aws:iam::123456789012:user/bob"
+
+
+@pytest.fixture
+def jobs(dynamodb: Any) -> JobList:
+    return JobList(JobTable(dynamodb, "jobs"), clock=lambda: NOON)
+
+
+@pytest.fixture
+def submit(dynamodb: Any) -> Any:
+    store = JobStore(JobTable(dynamodb, "jobs"), 3600, 60, clock=lambda: NOON)
+
+    def submit(job_id: str, owner: str = ALICE, minute: int = 0) -> Submission:
+        submission = Submission(
+            job_id=job_id,
+            owner=owner,
+            trigger=Trigger.API,
+            request=ObjectRef(bucket="manifests", key=f"requests/{job_id}.json"),
+            submitted_at=NOON + timedelta(minutes=minute),
+        )
+        store.create(submission, Destination("src", "dst", f"zips/{job_id}.zip"), 1)
+        return submission
+
+    return submit
+
+
+def ids(jobs: JobList, *arguments: Any, **options: Any) -> list[str]:
+    return [job.job_id for job in jobs.page(*arguments, **options).jobs]
+
+
+def pages(jobs: JobList, caller: str, **options: Any) -> Iterator[list[str]]:
+    cursor = None
+    while True:
+        page = jobs.page(caller, cursor=cursor, **options)
+        yield [job.job_id for job in page.jobs]
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def test_without_jobs_the_list_is_empty_and_ends(jobs: JobList) -> None:
+    assert jobs.page(ALICE) == ((), None)
+
+
+def test_the_newest_come_first_and_those_of_one_moment_in_one_order(
+    jobs: JobList, submit: Any
+) -> None:
+    for job_id, minute in (("b", 1), ("d", 2), ("a", 0), ("c", 1)):
+        submit(job_id, minute=minute)
+    assert ids(jobs, ALICE) == ["d", "c", "b", "a"]
+
+
+def test_everyone_sees_their_own_jobs_and_those_that_are_nobodys_own(
+    jobs: JobList, submit: Any
+) -> None:
+    submit("alices", ALICE, 0)
+    submit("manifests", EVERYONE, 1)
+    submit("bobs", BOB, 2)
+    assert ids(jobs, ALICE) == ["manifests", "alices"]
+    assert ids(jobs, BOB) == ["bobs", "manifests"]
+    assert ids(jobs, EVERYONE) == ["manifests"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
+def test_pages_follow_each_other_without_a_gap_or_a_repetition(
+    jobs: JobList, submit: Any, limit: int
+) -> None:
+    owners = [ALICE, EVERYONE, ALICE, ALICE, EVERYONE, EVERYONE, EVERYONE]
+    for number, owner in enumerate(owners):
+        submit(f"job-{number}", owner, number // 2)
+    found = list(pages(jobs, ALICE, limit=limit))
+    assert sum(found, []) == [f"job-{number}" for number in reversed(range(len(owners)))]
+    assert max(map(len, found)) <= limit
+
+
+def test_jobs_that_come_between_two_pages_do_not_shift_the_second(
+    jobs: JobList, submit: Any
+) -> None:
+    for number in range(4):
+        submit(f"job-{number}", minute=number)
+    first = jobs.page(ALICE, limit=2)
+    submit("newer", minute=9)
+    assert ids(jobs, ALICE, limit=2, cursor=first.next_cursor) == ["job-1", "job-0"]
+
+
+def test_a_status_may_be_asked_for(jobs: JobList, submit: Any, dynamodb: Any) -> None:
+    for number in range(3):
+        submission = submit(f"job-{number}", minute=number)
+    store = JobStore(jobs.table, 3600, 60, clock=lambda: NOON)
+    store.claim(submission, "worker", NOON + timedelta(minutes=5))
+    assert ids(jobs, ALICE, Status.RUNNING) == ["job-2"]
+    assert ids(jobs, ALICE, Status.PENDING) == ["job-1", "job-0"]
+    assert list(pages(jobs, ALICE, status=Status.PENDING, limit=1)) == [["job-1"], ["job-0"]]
+
+
+def test_a_job_that_has_expired_is_not_listed(dynamodb: Any, submit: Any) -> None:
+    submit("old")
+    later = JobList(JobTable(dynamodb, "jobs"), clock=lambda: NOON + timedelta(days=100))
+    assert ids(later, ALICE) == []
+
+
+@pytest.mark.parametrize("cursor", ["", "&", "gibberish!", "é"])
+def test_what_is_no_cursor_is_refused(jobs: JobList, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        jobs.page(ALICE, cursor=cursor)
