@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 from rich.console import Console
 
+from cli.commands.generate import generate_command
 from cli.commands.verify import verify_command
 from cli.errors import CliError
 from cli.screen import line
@@ -27,6 +28,7 @@ def _all_commands() -> None:
     """ZIP archives of objects in S3."""
 
 
+app.command("generate-pdfs")(generate_command)
 app.command("verify")(verify_command)
 
 
