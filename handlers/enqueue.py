@@ -3,68 +3,117 @@
 With an ``Idempotency-Key``, the same request again is the same job.
 """
 
-import base64
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from zipjobs import wiring
-from zipjobs.errors import IdempotencyKeyReused, NotAllowed, PermanentError, TransientError
-from zipjobs.jobs.http import HttpAnswer, answer, caller_of, problem
-from zipjobs.jobs.idempotency import idempotent_job_id, request_digest
-from zipjobs.jobs.job import ObjectRef, Status, Submission, Trigger
-from zipjobs.jobs.model import utc_now
-from zipjobs.jobs.request import JobRequest, parse_request
+from zipjobs.api.application import JOBS, Api, RequestBody, json_response
+from zipjobs.api.problems import documented
+from zipjobs.jobs.idempotency import (
+    MAX_KEY_CHARS,
+    idempotent_job_id,
+    request_digest,
+)
+from zipjobs.jobs.job import EVERYONE, ObjectRef, Status, Submission, Trigger
+from zipjobs.jobs.model import Model, utc_now
+from zipjobs.jobs.request import JobRequest
 from zipjobs.jobs.requests import key_reused
 from zipjobs.wiring import Submitting
 
 logger = logging.getLogger("zipjobs.handlers")
 
+app = Api()
 
-def handler(event: dict[str, Any], context: object) -> HttpAnswer:
+
+class Accepted(Model):
+    """A job that was accepted, now or before with the same idempotency key."""
+
+    job_id: str
+    status: Status
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     wiring.start_logging()
-    try:
-        key = event.get("headers", {}).get("idempotency-key")
-        return submit(_body(event), wiring.submitting(), key, caller_of(event))
-    except NotAllowed as error:
-        return problem(403, error.code, str(error))
-    except IdempotencyKeyReused as error:
-        return problem(422, error.code, str(error))
-    except PermanentError as error:
-        return problem(400, error.code, str(error))
-    except TransientError:
-        logger.exception("The job was not accepted")
-        return problem(503, "UNAVAILABLE", "The job was not accepted. Try again in a moment.")
+    return app.answer(event, context)
+
+
+@app.post(
+    "/zip-jobs",
+    operation_id="submitJob",
+    tags=[JOBS],
+    summary="Submit a job",
+    description="Zip objects in S3. Ask for the job until it is READY, FAILED or CANCELLED.",
+    responses={
+        202: {
+            "description": "The job was accepted",
+            "headers": {
+                "Location": {"description": "The job", "schema": {"type": "string"}},
+                "Retry-After": {"description": "Seconds", "schema": {"type": "string"}},
+            },
+            "content": {"application/json": {"model": Accepted}},
+        },
+        **documented(
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    },
+)
+def post(
+    request: RequestBody,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="The same key with the same request is the same job, however often it is "
+            "sent. Such as a UUID. Each caller has keys of its own.",
+            min_length=1,
+            max_length=MAX_KEY_CHARS,
+            pattern="^[ -~]+$",
+        ),
+    ] = None,
+) -> Response[str]:
+    """Accept a job."""
+    accepted = submit(request, wiring.submitting(), idempotency_key, app.caller)
+    headers = {"location": f"/zip-jobs/{accepted.job_id}", "retry-after": "1"}
+    return json_response(accepted, HTTPStatus.ACCEPTED, headers)
 
 
 def submit(
-    body: bytes, submitting: Submitting, key: str | None = None, caller: str = ""
-) -> HttpAnswer:
+    request: JobRequest, submitting: Submitting, key: str | None = None, caller: str = EVERYONE
+) -> Accepted:
     """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
-    request = parse_request(body)
     if key is None:
         job_id = str(uuid.uuid4())
-        return _accept(job_id, request, submitting, submitting.requests.save)
+        return _accept(job_id, request, submitting, caller, submitting.requests.save)
     job_id = idempotent_job_id(key, caller)
     digest = request_digest(request)
     job = submitting.store.get(job_id)
     if job is None:
         submitting.store.forget_expired(job_id)
-        return _accept(job_id, request, submitting, submitting.requests.save_once, digest)
+        save_once = submitting.requests.save_once
+        return _accept(job_id, request, submitting, caller, save_once, digest)
     if job.request_digest != digest:
         raise key_reused()
-    return _accepted(job_id, job.status)
+    return Accepted(job_id=job_id, status=job.status)
 
 
 def _accept(
     job_id: str,
     request: JobRequest,
     submitting: Submitting,
+    caller: str,
     save: Callable[[str, JobRequest], ObjectRef],
     digest: str | None = None,
-) -> HttpAnswer:
+) -> Accepted:
     """Queue a job, and record it.
 
     The message goes out before the record: a worker that finds no record writes it, so there is
@@ -73,6 +122,7 @@ def _accept(
     destination = submitting.policy.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,
+        owner=caller,
         trigger=Trigger.API,
         request=save(job_id, request),
         request_digest=digest,
@@ -81,25 +131,10 @@ def _accept(
     submitting.queue.send(submission)
     submitting.store.create(submission, destination, request.count)
     logger.info("Job %s: accepted, %s", job_id, _extent(request))
-    return _accepted(job_id, Status.PENDING)
-
-
-def _accepted(job_id: str, status: Status) -> HttpAnswer:
-    return answer(
-        202,
-        {"jobId": job_id, "status": status},
-        {"location": f"/zip-jobs/{job_id}", "retry-after": "1"},
-    )
+    return Accepted(job_id=job_id, status=Status.PENDING)
 
 
 def _extent(request: JobRequest) -> str:
     if request.count is not None:
         return f"{request.count:,} entries"
     return f"entries to be found (prefix {request.prefix!r}, list {request.entries_from!r})"
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        return base64.b64decode(body)
-    return str(body).encode(errors="surrogatepass")  # the schema refuses what is not UTF-8

@@ -1,25 +1,79 @@
-"""``GET /zip-jobs/{jobId}``: shows a job, with a fresh download link if it is READY."""
+"""``GET /zip-jobs/{jobId}`` shows a job, with fresh download links if it is READY.
 
-from typing import Any
+``GET /zip-jobs`` lists jobs, newest first.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from zipjobs import wiring
-from zipjobs.errors import TransientError
-from zipjobs.jobs.http import HttpAnswer, json_answer, problem
-from zipjobs.jobs.job import Status
-from zipjobs.jobs.view import JobView
+from zipjobs.api.application import JOBS, Api, json_response
+from zipjobs.api.problems import documented
+from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
+from zipjobs.jobs.job import Job, Status
+from zipjobs.jobs.links import DownloadLink
+from zipjobs.jobs.listing import DEFAULT_LIMIT, MAX_LIMIT
+from zipjobs.jobs.view import JobsView, JobView
+
+app = Api()
 
 
-def handler(event: dict[str, Any], context: object) -> HttpAnswer:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     wiring.start_logging()
+    return app.answer(event, context)
+
+
+@app.get(
+    JOB_PATH,
+    operation_id="getJob",
+    tags=[JOBS],
+    summary="Show a job",
+    description="With download links made for this answer, if it is READY.",
+    responses={
+        200: {"description": "The job", "content": {"application/json": {"model": JobView}}},
+        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+    },
+)
+def get(job_id: JobId) -> Response[str]:
+    """Show a job."""
     answering = wiring.answering()
-    job_id = event["pathParameters"]["jobId"]
-    try:
-        job = answering.store.get(job_id)
-        done = answering.progress.of(job) if job is not None and not job.is_final else None
-    except TransientError:
-        return problem(503, "UNAVAILABLE", "The job table did not answer. Try again in a moment.")
-    if job is None:
-        return problem(404, "JOB_NOT_FOUND", f"There is no job {job_id}.")
+    job = answering.store.get(job_id)
+    if job is None or not job.is_seen_by(app.caller):
+        raise job_not_found(job_id)
     links = answering.links.mint(job) if job.status is Status.READY else ()
-    return json_answer(200, JobView.of(job, links, done).to_json(), {"cache-control": "no-store"})
+    return json_response(_view(job, links))
+
+
+@app.get(
+    "/zip-jobs",
+    operation_id="listJobs",
+    tags=[JOBS],
+    summary="List jobs, newest first",
+    description="Your own, and those that came by manifest.",
+    responses={
+        200: {"description": "A page", "content": {"application/json": {"model": JobsView}}},
+        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+    },
+)
+def list_jobs(
+    status: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_LIMIT, description="How many jobs a page has at the most.")
+    ] = DEFAULT_LIMIT,
+    cursor: Annotated[
+        str | None, Query(description="`nextCursor` of the page before, to get the next one.")
+    ] = None,
+) -> Response[str]:
+    """List jobs."""
+    page = wiring.answering().jobs.page(app.caller, status, limit, cursor)
+    views = tuple(_view(job) for job in page.jobs)
+    return json_response(JobsView(jobs=views, next_cursor=page.next_cursor))
+
+
+def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
+    done = None if job.is_final else wiring.answering().progress.of(job)
+    return JobView.of(job, links, done)

@@ -12,7 +12,7 @@ from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
-from infra.table import SWEEP_INDEX
+from infra.table import OWNER_INDEX, SWEEP_INDEX
 
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
@@ -30,8 +30,8 @@ Environment = Mapping[str, pulumi.Input[str]]
 
 
 class Functions(pulumi.ComponentResource):
-    """``enqueue``, ``status``, ``cancel``, ``zipper``, ``dead_letter`` and ``sweeper``, and what
-    feeds the last three.
+    """``enqueue``, ``status``, ``cancel``, ``docs``, ``zipper``, ``dead_letter`` and ``sweeper``,
+    and what feeds the last three.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Functions(pulumi.ComponentResource):
         self.enqueue = self._enqueue()
         self.status = self._status()
         self.cancel = self._cancel()
+        self.docs = self._docs()
         self.zipper = self._zipper()
         self.dead_letter = self._dead_letter()
         self.sweeper = self._sweeper()
@@ -101,6 +102,7 @@ class Functions(pulumi.ComponentResource):
             statements=pulumi.Output.all(self._table.arn, self._storage.allowed_targets).apply(
                 lambda a: [
                     policies.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [a[0]]),
+                    policies.allow(["dynamodb:Query"], [f"{a[0]}/index/{OWNER_INDEX}"]),
                     # A presigned URL can do what its signer may do.
                     policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
                 ]
@@ -154,6 +156,16 @@ class Functions(pulumi.ComponentResource):
             timeout_seconds=API_TIMEOUT_SECONDS,
             environment=self._ending_environment(),
             statements=self._ending_statements(),
+        )
+
+    def _docs(self) -> aws.lambda_.Function:
+        return self._function(
+            "docs",
+            handler="handlers.docs.handler",
+            memory_mb=512,
+            timeout_seconds=API_TIMEOUT_SECONDS,
+            environment={"API_AUTH": self._settings.api_auth},
+            statements=pulumi.Output.from_input([]),
         )
 
     def _dead_letter(self) -> aws.lambda_.Function:

@@ -26,7 +26,7 @@ queue's redrive, and at last the dead-letter function, still give the job an end
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class ZipJobsError(Exception):
@@ -46,10 +46,27 @@ class PermanentError(ZipJobsError):
         self.objects = tuple(objects)
 
 
+class FieldProblem(NamedTuple):
+    """What is wrong in one place of a request, by JSON pointer (``#/keys/0``) and line, if known."""
+
+    detail: str
+    pointer: str | None = None
+    line: int | None = None
+
+
 class InvalidRequest(PermanentError):
-    """The request does not fit the schema."""
+    """The request does not fit the schema. ``problems`` are the places that do not."""
 
     code = "INVALID_REQUEST"
+
+    def __init__(
+        self,
+        message: str,
+        objects: Sequence[str] = (),
+        problems: Sequence[FieldProblem] = (),
+    ) -> None:
+        super().__init__(message, objects)
+        self.problems = tuple(problems)
 
 
 class InvalidManifest(PermanentError):

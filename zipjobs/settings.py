@@ -74,6 +74,12 @@ class StatusSettings(TableSettings):
     presign_ttl_seconds: int
 
 
+class DocsSettings(Settings):
+    """What ``handlers/docs.py`` needs: the stack's ``apiAuth``."""
+
+    api_auth: str
+
+
 class WorkSettings(Settings):
     """Where the workers of a planned job leave things for each other."""
 

@@ -21,6 +21,7 @@ from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.links import DownloadLinks
+from zipjobs.jobs.listing import JobList
 from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.policy import Policy
 from zipjobs.jobs.progress import SegmentProgress
@@ -35,6 +36,7 @@ from zipjobs.running.runner import JobRunner
 from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
+    DocsSettings,
     EndingSettings,
     EnqueueSettings,
     StatusSettings,
@@ -85,11 +87,20 @@ class Submitting:
 
 @dataclass(frozen=True)
 class Answering:
-    """What it takes to show a job."""
+    """What it takes to show jobs."""
 
     store: JobStore
+    jobs: JobList
     progress: SegmentProgress
     links: DownloadLinks
+
+
+@dataclass(frozen=True)
+class Canceling:
+    """What it takes to cancel a job."""
+
+    store: JobStore
+    endings: Endings
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,7 @@ def answering() -> Answering:
     settings = StatusSettings.from_environment()
     return Answering(
         store=_store(settings),
+        jobs=JobList(_table(settings)),
         progress=_progress(settings),
         links=DownloadLinks(_s3(), settings.presign_ttl_seconds),
     )
@@ -157,8 +169,20 @@ def zipping() -> Zipping:
 
 
 @cache
+def canceling() -> Canceling:
+    """For ``handlers/cancel.py``."""
+    return Canceling(_store(EndingSettings.from_environment()), ending())
+
+
+@cache
+def documenting() -> DocsSettings:
+    """For ``handlers/docs.py``."""
+    return DocsSettings.from_environment()
+
+
+@cache
 def ending() -> Endings:
-    """For ``handlers/cancel.py`` and ``handlers/dead_letter.py``."""
+    """For ``handlers/dead_letter.py``."""
     settings = EndingSettings.from_environment()
     s3 = _s3()
     return Endings(_store(settings), ArchiveWriter(s3), _work(s3, settings), _events(settings))
@@ -212,8 +236,12 @@ class _Lean:
 
 
 def _store(settings: TableSettings) -> JobStore:
-    table = JobTable(_client("dynamodb"), settings.table_name)
-    return JobStore(table, settings.job_retention_seconds, settings.sweep_grace_seconds)
+    seconds = settings.job_retention_seconds, settings.sweep_grace_seconds
+    return JobStore(_table(settings), *seconds)
+
+
+def _table(settings: TableSettings) -> JobTable:
+    return JobTable(_client("dynamodb"), settings.table_name)
 
 
 def _progress(settings: TableSettings) -> SegmentProgress:

@@ -85,7 +85,9 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(
     for number, owner in enumerate(owners):
         submit(f"job-{number}", owner, number // 2)
     found = list(pages(jobs, ALICE, limit=limit))
-    assert sum(found, []) == [f"job-{number}" for number in reversed(range(len(owners)))]
+    assert [one for page in found for one in page] == [
+        f"job-{number}" for number in reversed(range(len(owners)))
+    ]
     assert max(map(len, found)) <= limit
 
 

@@ -8,8 +8,9 @@ from local.faults.plan import FaultPlan
 from local.faults.rules import FUNCTIONS, RequestFault
 from tests.chaos.crash_fleet import Call, Died, Fleet, WatchedFaults
 from tests.chaos.crash_stack import Queue, Stack
+from tests.events.http import http_event
 from zipjobs.jobs.idempotency import idempotent_job_id
-from zipjobs.jobs.job import FINAL_STATUSES, Status
+from zipjobs.jobs.job import EVERYONE, FINAL_STATUSES, Status
 from zipjobs.jobs.messages import parse_message
 
 PATIENCE = 3
@@ -106,8 +107,9 @@ class Trial:
 
     def post_once(self) -> bool:
         """The client POSTs the job; whether that was answered."""
-        self.job_id = idempotent_job_id(self._name, "")
-        event = {"headers": {"idempotency-key": self._name}, "body": json.dumps(self._request)}
+        self.job_id = idempotent_job_id(self._name, EVERYONE)
+        headers = {"idempotency-key": self._name}
+        event = http_event("POST", "/zip-jobs", json.dumps(self._request), headers)
         answer = self.invoke("enqueue", event)
         assert answer is None or answer["statusCode"] == 202, answer
         return answer is not None
@@ -120,7 +122,7 @@ class Trial:
 
     def cancel(self) -> None:
         """The client DELETEs the job, again and again until that is answered."""
-        event = {"pathParameters": {"jobId": self.job_id}}
+        event = http_event("DELETE", f"/zip-jobs/{self.job_id}")
         for _ in range(PATIENCE):
             if answer := self.invoke("cancel", event):
                 is_cancelled = self.stack.status(self.job_id) is Status.CANCELLED

@@ -31,6 +31,7 @@ from tests.chaos.world_history import History
 from tests.chaos.world_messages import Bus, Events, Message, Queue, Sqs, record_of
 from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
 from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
+from tests.events.http import http_event
 from tests.tables import create_job_table
 from zipjobs import wiring
 from zipjobs.archive.means import EngineOptions
@@ -44,7 +45,7 @@ from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import JobBusy, TransientError
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.idempotency import idempotent_job_id
-from zipjobs.jobs.job import Job, Status, Submission
+from zipjobs.jobs.job import EVERYONE, Job, Status, Submission
 from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.messages import manifest_job_id, parse_message
 from zipjobs.jobs.progress import SegmentProgress
@@ -278,8 +279,9 @@ class World:
     def submit(self, kind: Kind, script: Script = NO_TROUBLE, *, is_taken: bool = False) -> None:
         """A client asks for a job over the API."""
         key = f"key-{len(self.orders)}"
-        order = self._order(idempotent_job_id(key, ""), kind)
-        order.api_event = {"headers": {"idempotency-key": key}, "body": kind.body}
+        order = self._order(idempotent_job_id(key, EVERYONE), kind)
+        headers = {"idempotency-key": key}
+        order.api_event = http_event("POST", "/zip-jobs", kind.body, headers)
         if is_taken:
             order.is_taken = True
             self._s3.put_object(Bucket="dst", Key=f"zips/{order.job_id}.zip", Body=OTHERS)
@@ -354,7 +356,7 @@ class World:
         """The client does not want the job any more."""
         order.is_cancelled = True
         process = self._start("cancel", script)
-        event = {"pathParameters": {"jobId": order.job_id}}
+        event = http_event("DELETE", f"/zip-jobs/{order.job_id}")
         answer = self._run(process, lambda: cancel.handler(event, process))
         status = answer["statusCode"] if answer else None
         self.tell(f"{order.job_id} is cancelled: {status}")
@@ -581,6 +583,7 @@ class World:
                 patch.object(wiring, "submitting", lambda: self._submitting(process)),
                 patch.object(wiring, "zipping", lambda: self._zipping(process)),
                 patch.object(wiring, "ending", lambda: process.endings),
+                patch.object(wiring, "canceling", lambda: self._canceling(process)),
                 patch.object(wiring, "sweeping", lambda: process.sweeper),
                 patch.object(zipper, "utc_now", self.clock),
             ):
@@ -597,6 +600,9 @@ class World:
 
     def _submitting(self, process: Invocation) -> wiring.Submitting:
         return wiring.Submitting(POLICY, process.requests, process.queue, process.store)
+
+    def _canceling(self, process: Invocation) -> wiring.Canceling:
+        return wiring.Canceling(process.store, process.endings)
 
     def _zipping(self, process: Invocation) -> wiring.Zipping:
         return wiring.Zipping(process.runner, process.queue)

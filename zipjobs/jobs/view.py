@@ -1,12 +1,19 @@
 """The job as ``GET /zip-jobs/{id}`` shows it."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from zipjobs.jobs.events import Count, manifest_of
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
 from zipjobs.jobs.links import DownloadLink
 from zipjobs.jobs.model import Model, Timestamp
 from zipjobs.jobs.progress import Done
+
+
+_LEFT_OUT = Field(exclude_if=lambda value: value is None)
+"""Where there is none, it is not in the JSON."""
 
 
 class ArchiveView(ArchiveFacts):
@@ -38,9 +45,9 @@ class JobView(Model):
     skipped_objects: tuple[str, ...]
     created_at: Timestamp
     updated_at: Timestamp
-    download_url: str | None = None
-    download_url_expires_at: Timestamp | None = None
-    error: JobError | None = None
+    download_url: Annotated[str | None, _LEFT_OUT] = None
+    download_url_expires_at: Annotated[Timestamp | None, _LEFT_OUT] = None
+    error: Annotated[JobError | None, _LEFT_OUT] = None
 
     @classmethod
     def of(
@@ -77,11 +84,11 @@ class JobView(Model):
             error=job.error,
         )
 
-    def to_json(self) -> str:
-        """JSON in camelCase, without link and error where there is none."""
-        absent = {
-            name
-            for name in ("download_url", "download_url_expires_at", "error")
-            if getattr(self, name) is None
-        }
-        return self.model_dump_json(by_alias=True, exclude=absent)
+
+class JobsView(Model):
+    """A page of the list of jobs: without links, which come with the job alone."""
+
+    jobs: tuple[JobView, ...]
+    next_cursor: str | None = Field(
+        description="Of the next page; null at the end. A page before it may be short, or empty."
+    )

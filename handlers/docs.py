@@ -1,0 +1,36 @@
+"""``GET /openapi.json`` and ``GET /docs``: the API's description, and a page to try it on."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from handlers import cancel, enqueue, status
+from zipjobs import wiring
+from zipjobs.api.application import Api
+from zipjobs.api.description import describe
+from zipjobs.api.page import SECURITY_HEADERS, swagger_page
+
+app = Api()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    wiring.start_logging()
+    return app.answer(event, context)
+
+
+@app.get("/openapi.json", include_in_schema=False, compress=True)
+def openapi() -> Response[str]:
+    """The description."""
+    return Response(200, "application/json", _description())
+
+
+@app.get("/docs", include_in_schema=False, compress=True)
+def docs() -> Response[str]:
+    """The page."""
+    page = swagger_page(_description())
+    return Response(200, "text/html; charset=utf-8", page, headers=dict(SECURITY_HEADERS))
+
+
+def _description() -> str:
+    return describe((enqueue.app, status.app, cancel.app), wiring.documenting().api_auth)

@@ -1,0 +1,1 @@
+"""The HTTP API: its handlers, with their own wiring, on moto."""

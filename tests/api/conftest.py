@@ -1,0 +1,147 @@
+"""The API's handlers as API Gateway calls them, on a moto that is empty."""
+
+import base64
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from handlers import cancel, docs, enqueue, status
+from local.aws import serving_aws
+from local.faults.runtime import Faults
+from tests.events.http import JOB, http_event, route_of
+from tests.tables import create_job_table
+from zipjobs import wiring
+
+REGION = "us-east-1"
+ALICE = "arn:aws:iam::123456789012:user/alice"
+BOB = "arn:aws:iam::123456789012:user/bob"
+
+FUNCTIONS: Mapping[str, ModuleType] = {
+    "POST /zip-jobs": enqueue,
+    "GET /zip-jobs": status,
+    f"GET {JOB}": status,
+    f"DELETE {JOB}": cancel,
+    "GET /docs": docs,
+    "GET /openapi.json": docs,
+}
+CACHED = ("submitting", "answering", "canceling", "documenting", "ending")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is what RFC 9457 asks for."""
+        return (
+            self.headers["content-type"] == "application/problem+json"
+            and self.body["status"] == self.status
+            and self.body["title"] == HTTPStatus(self.status).phrase
+        )
+
+
+class Gateway:
+    """Calls the function of a route with an event in payload format 2.0."""
+
+    def __init__(self, aws: Mapping[str, Any], faults: Faults) -> None:
+        self.aws = aws
+        self.faults = faults
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes | None = None,
+        caller: str | None = ALICE,
+        headers: Mapping[str, str] | None = None,
+        authorizer: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        if caller is not None:
+            authorizer = {"iam": {"userArn": caller}}
+        event = http_event(method, path, body, headers, authorizer, query)
+        answer = FUNCTIONS[route_of(method, path)].handler(json.loads(json.dumps(event)), None)
+        text = answer["body"]
+        if answer["isBase64Encoded"]:
+            text = base64.b64decode(text)
+        found = {name.lower(): value for name, value in answer["headers"].items()}
+        is_json = found["content-type"].endswith("json") and "content-encoding" not in found
+        return Answer(answer["statusCode"], found, json.loads(text) if is_json else text)
+
+    def submit(self, caller: str | None = ALICE, **request: Any) -> str:
+        """Have a job accepted; its id."""
+        answer = self("POST", "/zip-jobs", json.dumps(request or {"keys": ["a.pdf"]}), caller)
+        assert answer.status == 202, answer.body
+        job_id: str = answer.body["jobId"]
+        return job_id
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What stands on the queue."""
+        url = self.aws["queue_url"]
+        answer = self.aws["sqs"].receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[tuple[str, Faults]]:
+    faults = Faults()
+    services = ("s3", "dynamodb", "sqs", "events", "moto_api")
+    with serving_aws(faults, services=services) as url:
+        yield url, faults
+
+
+@pytest.fixture
+def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    url, faults = endpoint
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "thing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    aws: dict[str, Any] = {name: boto3.client(name) for name in ("s3", "sqs", "dynamodb", "events")}
+    for bucket in ("src", "dst", "manifests"):
+        aws["s3"].create_bucket(Bucket=bucket)
+    create_job_table(aws["dynamodb"], "jobs")
+    aws["events"].create_event_bus(Name="bus")
+    aws["queue_url"] = aws["sqs"].create_queue(QueueName="jobs")["QueueUrl"]
+    for name, value in {
+        "TABLE_NAME": "jobs",
+        "JOB_RETENTION_SECONDS": "3600",
+        "SWEEP_GRACE_SECONDS": "1800",
+        "SOURCE_BUCKET": "src",
+        "TARGET_BUCKET": "dst",
+        "TARGET_PREFIX": "zips/",
+        "ALLOWED_SOURCES": '["src/"]',
+        "ALLOWED_TARGETS": '["dst/zips/"]',
+        "QUEUE_URL": aws["queue_url"],
+        "REQUESTS_BUCKET": "manifests",
+        "REQUESTS_PREFIX": "requests/",
+        "PRESIGN_TTL_SECONDS": "3600",
+        "WORK_BUCKET": "manifests",
+        "WORK_PREFIX": "work/",
+        "EVENT_BUS_NAME": "bus",
+        "API_AUTH": "iam",
+    }.items():
+        monkeypatch.setenv(name, value)
+    _forget()
+    yield Gateway(aws, faults)
+    faults.clear()
+    _forget()
+
+
+def _forget() -> None:
+    for name in CACHED:
+        getattr(wiring, name).cache_clear()

@@ -1,0 +1,1 @@
+"""What AWS hands to the functions."""

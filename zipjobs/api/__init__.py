@@ -1,0 +1,3 @@
+"""HTTP in front of the jobs: routes, their description, and errors as problem details. It never
+decides what becomes of a job.
+"""

@@ -1,0 +1,91 @@
+"""The API's OpenAPI 3.1 description, generated from the routes of its functions."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
+
+from zipjobs.api.application import JOBS, Api
+
+OPENAPI_VERSION = "3.1.0"
+API_VERSION = "1"
+
+TITLE = "S3 ZIP Jobs"
+DESCRIPTION = """\
+ZIP archives of the objects that you keep in S3, made where they live.
+
+`POST` what to zip, `GET` the job until it is `READY`, and follow its `downloadUrl`.
+"""
+
+_VALIDATION_ANSWER = "422"
+_VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
+"""What Powertools would answer with where we answer with a problem."""
+
+SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
+    "iam": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4 for the service execute-api.",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+    },
+    "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+}
+"""By ``apiAuth``; ``none`` has none."""
+
+
+def describe(apps: Iterable[Api], auth: str) -> str:
+    """The description as JSON. ``auth`` is the stack's ``apiAuth``."""
+    is_open = auth not in SECURITY_SCHEMES
+    merge = OpenAPIMerge(
+        title=TITLE,
+        version=API_VERSION,
+        openapi_version=OPENAPI_VERSION,
+        description=DESCRIPTION,
+        security_schemes=None if is_open else {auth: SECURITY_SCHEMES[auth]},  # type: ignore[dict-item]
+        security=None if is_open else [{auth: []}],
+        tags=[JOBS],
+        on_conflict="error",
+    )
+    for app in apps:
+        merge.add_schema(_described(app))
+    return json.dumps(merge.get_openapi_schema(), ensure_ascii=False)
+
+
+def _described(app: Api) -> dict[str, Any]:
+    """One function's routes, with problems for all their errors."""
+    schema: dict[str, Any] = json.loads(
+        app.get_openapi_json_schema(openapi_version=OPENAPI_VERSION)
+    )
+    for path in schema["paths"].values():
+        for operation in path.values():
+            answer = operation["responses"].get(_VALIDATION_ANSWER, {})
+            if "application/json" in answer.get("content", {}):
+                del operation["responses"][_VALIDATION_ANSWER]
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _given(parameter["schema"])
+    for name in _VALIDATION_SCHEMAS:
+        schema["components"]["schemas"].pop(name, None)
+    untitled: dict[str, Any] = _untitled(schema)
+    return untitled
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter that is there: one that may be left out cannot be null."""
+    choices = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
+    del schema["description"]  # the parameter has it
+    return {**choices[0], **schema} if choices else schema
+
+
+def _untitled(node: Any) -> Any:
+    """Without the titles that pydantic makes of the names of fields."""
+    if isinstance(node, list):
+        return [_untitled(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        name: _untitled(value)
+        for name, value in node.items()
+        if not (name == "title" and isinstance(value, str) and "version" not in node)
+    }
