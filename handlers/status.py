@@ -15,7 +15,7 @@ from zipjobs.api.problems import documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
 from zipjobs.jobs.job import Job, Status
 from zipjobs.jobs.links import DownloadLink
-from zipjobs.jobs.listing import DEFAULT_LIMIT, MAX_LIMIT
+from zipjobs.jobs.listing import CURSOR, DEFAULT_LIMIT, MAX_LIMIT
 from zipjobs.jobs.view import JobsView, JobView
 
 app = Api()
@@ -65,7 +65,8 @@ def list_jobs(
         int, Query(ge=1, le=MAX_LIMIT, description="How many jobs a page has at the most.")
     ] = DEFAULT_LIMIT,
     cursor: Annotated[
-        str | None, Query(description="`nextCursor` of the page before, to get the next one.")
+        str | None,
+        Query(pattern=CURSOR, description="`nextCursor` of the page before, to get the next one."),
     ] = None,
 ) -> Response[str]:
     """List jobs."""

@@ -124,6 +124,7 @@ def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> It
         "SOURCE_BUCKET": "src",
         "TARGET_BUCKET": "dst",
         "TARGET_PREFIX": "zips/",
+        "MANIFEST_PREFIX": "manifests/",
         "ALLOWED_SOURCES": '["src/"]',
         "ALLOWED_TARGETS": '["dst/zips/"]',
         "QUEUE_URL": aws["queue_url"],

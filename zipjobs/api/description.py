@@ -35,6 +35,14 @@ SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
 """By ``apiAuth``; ``none`` has none."""
 
 
+_GATEWAY_ANSWERS = {"iam": "403", "jwt": "401"}
+_GATEWAY_ANSWER = {
+    "schema": {"type": "object", "properties": {"message": {"type": "string"}}},
+    "example": {"message": "Forbidden"},
+}
+"""Of requests without the right signature or token, which reach no function."""
+
+
 def describe(apps: Iterable[Api], auth: str) -> str:
     """The description as JSON. ``auth`` is the stack's ``apiAuth``."""
     is_open = auth not in SECURITY_SCHEMES
@@ -50,7 +58,19 @@ def describe(apps: Iterable[Api], auth: str) -> str:
     )
     for app in apps:
         merge.add_schema(_described(app))
-    return json.dumps(merge.get_openapi_schema(), ensure_ascii=False)
+    description = merge.get_openapi_schema()
+    if not is_open:
+        _add_gateways_answer(description, _GATEWAY_ANSWERS[auth])
+    return json.dumps(description, ensure_ascii=False)
+
+
+def _add_gateways_answer(description: dict[str, Any], status: str) -> None:
+    for path in description["paths"].values():
+        for operation in path.values():
+            answer = operation["responses"].setdefault(
+                status, {"description": "The gateway does not know who sent the request"}
+            )
+            answer.setdefault("content", {})["application/json"] = _GATEWAY_ANSWER
 
 
 def _described(app: Api) -> dict[str, Any]:
