@@ -1,6 +1,9 @@
-"""What schemathesis is told on its way: how requests are signed."""
+"""What schemathesis is told on its way: how requests are signed, and what keys are for."""
 
 import os
+import re
+import uuid
+from typing import Any
 
 import schemathesis
 from botocore.auth import SigV4Auth
@@ -24,3 +27,11 @@ class Signature(AuthBase):
 
 
 schemathesis.auth.set_from_requests(Signature())
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Every request has a key of its own: the same with another request is refused, rightly."""
+    key = case.headers.get("idempotency-key")
+    if isinstance(key, str) and re.fullmatch(r"[!-~]([ -~]{0,253}[!-~])?", key):
+        case.headers["idempotency-key"] = str(uuid.uuid4())
