@@ -53,6 +53,26 @@ class DeclaredRoute:
     route_key: str
     target: str
     authorization_type: str
+    authorizer_id: str | None = None
+
+
+@dataclass(frozen=True)
+class DeclaredAuthorizer:
+    """A JWT authorizer: whose tokens, and for whom."""
+
+    issuer: str
+    audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeclaredCors:
+    """What pages of other origins may do."""
+
+    allow_origins: tuple[str, ...]
+    allow_methods: tuple[str, ...]
+    allow_headers: tuple[str, ...]
+    expose_headers: tuple[str, ...]
+    max_age_seconds: int
 
 
 @dataclass
@@ -65,3 +85,6 @@ class Declarations:
     routes: list[DeclaredRoute] = field(default_factory=list)
     integrations: dict[str, str] = field(default_factory=dict)
     """Function name by ``integrations/<id>``."""
+    authorizers: dict[str, DeclaredAuthorizer] = field(default_factory=dict)
+    """By id."""
+    cors: DeclaredCors | None = None

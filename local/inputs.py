@@ -6,6 +6,9 @@ from typing import Any
 Inputs = Mapping[str, Any]
 """A resource's inputs: camelCase, numbers as floats."""
 
+Created = tuple[str, dict[str, Any]]
+"""A resource's id, and the outputs that the AWS provider would add."""
+
 
 def key_schema(inputs: Inputs) -> list[dict[str, str]]:
     """The key of a table or of an index."""

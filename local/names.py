@@ -1,6 +1,9 @@
-"""The names of resources, as Pulumi's autonaming makes them."""
+"""The account, and the names of resources, as Pulumi's autonaming makes them."""
 
 import hashlib
+
+ACCOUNT_ID = "123456789012"
+"""Moto's."""
 
 SUFFIX_CHARS = 7
 

@@ -12,21 +12,17 @@ from typing import Any
 
 import boto3
 
+from local.api_resources import ApiResources
 from local.declarations import (
     Declarations,
     DeclaredFunction,
     DeclaredMapping,
-    DeclaredRoute,
     DeclaredSchedule,
 )
 from local.errors import LocalError
-from local.inputs import Inputs, capital, capitals, index_parameters, key_schema
-from local.names import physical_name
+from local.inputs import Created, Inputs, capital, capitals, index_parameters, key_schema
+from local.names import ACCOUNT_ID, physical_name
 from local.schedules import period_seconds
-
-Created = tuple[str, dict[str, Any]]
-
-ACCOUNT_ID = "123456789012"
 
 DEFAULT_BUS = "default"
 
@@ -38,7 +34,6 @@ class Resources:
         self, endpoint_url: str, region: str, api_url: str, declarations: Declarations
     ) -> None:
         self._region = region
-        self._api_url = api_url
         self._declarations = declarations
         self._schedules: dict[str, tuple[str, float]] = {}
         """ARN and period in seconds of the rules that have a schedule, by name."""
@@ -58,7 +53,7 @@ class Resources:
         self._iam = client("iam")
         self._logs = client("logs")
         self._lambda = client("lambda")
-        self._apigateway = client("apigatewayv2")
+        api = ApiResources(client("apigatewayv2"), region, api_url, declarations)
         self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {
             "aws:s3/bucket:Bucket": self._bucket,
             "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": self._public_access_block,
@@ -77,10 +72,7 @@ class Resources:
             "aws:lambda/function:Function": self._function,
             "aws:lambda/eventSourceMapping:EventSourceMapping": self._event_source_mapping,
             "aws:lambda/permission:Permission": self._permission,
-            "aws:apigatewayv2/api:Api": self._api,
-            "aws:apigatewayv2/integration:Integration": self._integration,
-            "aws:apigatewayv2/route:Route": self._route,
-            "aws:apigatewayv2/stage:Stage": self._stage,
+            **api.creators,
         }
 
     # S3
@@ -291,45 +283,6 @@ class Resources:
             SourceArn=inputs["sourceArn"],
         )
         return physical_name(name), {}
-
-    # API Gateway
-
-    def _api(self, name: str, inputs: Inputs) -> Created:
-        answer = self._apigateway.create_api(
-            Name=physical_name(name), ProtocolType=inputs["protocolType"]
-        )
-        api_id = answer["ApiId"]
-        arn = f"arn:aws:execute-api:{self._region}:{ACCOUNT_ID}:{api_id}"
-        return api_id, {"apiEndpoint": self._api_url, "executionArn": arn}
-
-    def _integration(self, name: str, inputs: Inputs) -> Created:
-        integration_id = self._apigateway.create_integration(
-            ApiId=inputs["apiId"],
-            IntegrationType=inputs["integrationType"],
-            IntegrationUri=inputs["integrationUri"],
-            PayloadFormatVersion=inputs["payloadFormatVersion"],
-        )["IntegrationId"]
-        function_arn = inputs["integrationUri"].split("/functions/")[1].split("/")[0]
-        function_name = function_arn.rpartition(":")[2]
-        self._declarations.integrations[f"integrations/{integration_id}"] = function_name
-        return integration_id, {}
-
-    def _route(self, name: str, inputs: Inputs) -> Created:
-        route = DeclaredRoute(inputs["routeKey"], inputs["target"], inputs["authorizationType"])
-        self._declarations.routes.append(route)
-        route_id = self._apigateway.create_route(
-            ApiId=inputs["apiId"],
-            RouteKey=route.route_key,
-            Target=route.target,
-            AuthorizationType=route.authorization_type,
-        )["RouteId"]
-        return route_id, {}
-
-    def _stage(self, name: str, inputs: Inputs) -> Created:
-        self._apigateway.create_stage(
-            ApiId=inputs["apiId"], StageName=inputs["name"], AutoDeploy=inputs["autoDeploy"]
-        )
-        return inputs["name"], {"invokeUrl": self._api_url}
 
 
 def _placeholder_zip() -> bytes:

@@ -15,6 +15,7 @@ from local.faults.plan import FaultPlan
 from local.faults.requests import OWN_ACCESS_KEY
 from local.faults.runtime import Faults
 from local.functions import Function
+from local.gateway.identities import create_local_user
 from local.http_api import HttpApi
 from local.provider import EmbeddedProvider
 from local.schedules import Schedule
@@ -54,6 +55,7 @@ def running_stack(
     trouble = Faults()
     with ExitStack() as cleanup:
         endpoint_url = cleanup.enter_context(serving_aws(trouble, port))
+        create_local_user()
         api = _LateApp()
         api_url = cleanup.enter_context(serving(api, port + 1 if port else 0))
         provider = EmbeddedProvider(endpoint_url, region, api_url)
@@ -71,7 +73,7 @@ def running_stack(
             trouble.install(faults)
 
         sources = _sources(declared, functions, endpoint_url, region, trouble)
-        api.app = HttpApi(declared, functions)
+        api.app = HttpApi(declared, functions, region, log)
         for source in sources:
             source.start()
             cleanup.callback(source.join)

@@ -1,0 +1,42 @@
+"""Answers browsers that ask what pages of other origins may do.
+
+As "Configure CORS for HTTP APIs in API Gateway" in its Developer Guide documents it: preflight
+requests are answered whatever the routes, and headers of the integration's own are dropped.
+"""
+
+from werkzeug.wrappers import Response
+
+from local.declarations import DeclaredCors
+from local.gateway.request import RawRequest
+
+_PREFIX = "access-control-"
+ANY_ORIGIN = "*"
+
+
+def preflight(cors: DeclaredCors, request: RawRequest) -> Response:
+    """The answer to an OPTIONS request; without headers if the origin may not call."""
+    response = Response(status=204)
+    if origin := _allowed(cors, request):
+        response.headers[f"{_PREFIX}allow-origin"] = origin
+        response.headers[f"{_PREFIX}allow-methods"] = ",".join(cors.allow_methods)
+        response.headers[f"{_PREFIX}allow-headers"] = ",".join(cors.allow_headers)
+        response.headers[f"{_PREFIX}max-age"] = str(cors.max_age_seconds)
+    return response
+
+
+def add_headers(cors: DeclaredCors, request: RawRequest, response: Response) -> None:
+    """Let the page that asked read a function's answer, if its origin may."""
+    for name in {name for name, _ in response.headers if name.lower().startswith(_PREFIX)}:
+        response.headers.remove(name)
+    if origin := _allowed(cors, request):
+        response.headers[f"{_PREFIX}allow-origin"] = origin
+        response.headers[f"{_PREFIX}expose-headers"] = ",".join(cors.expose_headers)
+
+
+def _allowed(cors: DeclaredCors, request: RawRequest) -> str | None:
+    origin = request.headers.get("origin")
+    if origin is None:
+        return None
+    if ANY_ORIGIN in cors.allow_origins:
+        return ANY_ORIGIN
+    return origin if origin in cors.allow_origins else None

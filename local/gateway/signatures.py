@@ -1,0 +1,197 @@
+"""Checks AWS Signature Version 4, in the Authorization header or in the query.
+
+As "Create a signed AWS API request" and "Elements of an AWS API request signature" in the IAM User
+Guide describe it. The body's hash is always computed: an unsigned payload is a matter of S3's.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+from urllib.parse import quote, unquote
+
+from botocore.utils import normalize_url_path
+
+from local.gateway.identities import AccessKey, FindKey
+from local.gateway.request import RawRequest
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+SERVICE = "execute-api"
+CLOCK_SKEW = timedelta(minutes=5)
+MAX_EXPIRES_SECONDS = 604_800
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_UNRESERVED = "-_.~"
+_PARAMETER = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
+
+
+class InvalidSignature(Exception):
+    """A request that is not signed as it must be; the message says why, in AWS's words."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a request says of its signature. ``expires_seconds`` is None but in a presigned URL."""
+
+    credential: str
+    signed_headers: str
+    signature: str
+    timestamp: str
+    token: str | None
+    expires_seconds: int | None = None
+
+    @classmethod
+    def of(cls, request: RawRequest) -> Self:
+        """Raises InvalidSignature."""
+        query = dict(request.parameters)
+        if "X-Amz-Algorithm" in query:
+            return cls._presigned(query)
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            raise InvalidSignature("Missing Authentication Token")
+        found = dict(_PARAMETER.findall(authorization))
+        if not authorization.startswith(f"{ALGORITHM} "):
+            found = {}
+        missing = [
+            f"Authorization header requires '{name}' parameter."
+            for name in ("Credential", "Signature", "SignedHeaders")
+            if name not in found
+        ]
+        if "x-amz-date" not in request.headers:
+            missing.append("Authorization header requires existence of a 'X-Amz-Date' header.")
+        if missing:
+            raise InvalidSignature(" ".join(missing))
+        return cls(
+            credential=found["Credential"],
+            signed_headers=found["SignedHeaders"],
+            signature=found["Signature"],
+            timestamp=request.headers["x-amz-date"],
+            token=request.headers.get("x-amz-security-token"),
+        )
+
+    @classmethod
+    def _presigned(cls, query: Mapping[str, str]) -> Self:
+        names = ("Credential", "SignedHeaders", "Signature", "Date", "Expires")
+        missing = [f"X-Amz-{name}" for name in names if f"X-Amz-{name}" not in query]
+        if query["X-Amz-Algorithm"] != ALGORITHM or missing:
+            raise InvalidSignature(
+                f"AWS query-string parameters must include {ALGORITHM} as X-Amz-Algorithm, and "
+                f"{', '.join(f'X-Amz-{name}' for name in names)}."
+            )
+        expires = query["X-Amz-Expires"]
+        if not expires.isdecimal() or int(expires) > MAX_EXPIRES_SECONDS:
+            raise InvalidSignature(f"X-Amz-Expires must be at most {MAX_EXPIRES_SECONDS} seconds.")
+        return cls(
+            credential=query["X-Amz-Credential"],
+            signed_headers=query["X-Amz-SignedHeaders"],
+            signature=query["X-Amz-Signature"],
+            timestamp=query["X-Amz-Date"],
+            token=query.get("X-Amz-Security-Token"),
+            expires_seconds=int(expires),
+        )
+
+
+def signer_of(request: RawRequest, region: str, find_key: FindKey, now: datetime) -> AccessKey:
+    """The access key that a request to the API of ``region`` is signed with, at ``now``.
+
+    Raises InvalidSignature.
+    """
+    claimed = Signature.of(request)
+    access_key_id, _, scope = claimed.credential.partition("/")
+    _check_scope(claimed, scope, region)
+    key = find_key(access_key_id)
+    if key is None or claimed.token != key.session_token:
+        raise InvalidSignature("The security token included in the request is invalid.")
+    _check_time(claimed, now)
+    if key.expires is not None and key.expires < now:
+        raise InvalidSignature("The security token included in the request is expired")
+    expected = _signature(request, claimed, scope, key.secret)
+    if not hmac.compare_digest(expected, claimed.signature.encode()):
+        raise InvalidSignature(
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your AWS Secret Access Key and signing method."
+        )
+    return key
+
+
+def _check_scope(claimed: Signature, scope: str, region: str) -> None:
+    date, *rest = scope.split("/")
+    if rest != [region, SERVICE, "aws4_request"]:
+        raise InvalidSignature(
+            f"Credential should be scoped to correct service: '{SERVICE}', "
+            f"and to a valid region: '{region}'."
+        )
+    if date != claimed.timestamp[:8]:
+        raise InvalidSignature(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from "
+            f"HTTP: '{date}' != '{claimed.timestamp[:8]}', from '{claimed.timestamp}'."
+        )
+    if "host" not in claimed.signed_headers.split(";"):
+        raise InvalidSignature("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+
+
+def _check_time(claimed: Signature, now: datetime) -> None:
+    try:
+        signed = datetime.strptime(claimed.timestamp, _TIMESTAMP).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidSignature(
+            f"Date must be in ISO-8601 'basic format'. Got '{claimed.timestamp}'."
+        ) from error
+    if claimed.expires_seconds is None:
+        earliest, how = now - CLOCK_SKEW, f" ({now:{_TIMESTAMP}} - 5 min.)"
+    else:
+        earliest, how = now - timedelta(seconds=claimed.expires_seconds), ""
+    if signed < earliest:
+        raise InvalidSignature(
+            f"Signature expired: {claimed.timestamp} is now earlier than "
+            f"{earliest:{_TIMESTAMP}}{how}"
+        )
+    if signed > now + CLOCK_SKEW:
+        raise InvalidSignature(
+            f"Signature not yet current: {claimed.timestamp} is still later than "
+            f"{now + CLOCK_SKEW:{_TIMESTAMP}} ({now:{_TIMESTAMP}} + 5 min.)"
+        )
+
+
+def _signature(request: RawRequest, claimed: Signature, scope: str, secret: str) -> bytes:
+    """The signature that the request should have, in hexadecimal."""
+    canonical = _canonical_request(request, claimed.signed_headers)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"{ALGORITHM}\n{claimed.timestamp}\n{scope}\n{digest}"
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = _hmac(key, part)
+    return _hmac(key, to_sign).hex().encode()
+
+
+def _canonical_request(request: RawRequest, signed_headers: str) -> str:
+    headers = "".join(
+        f"{name}:{' '.join(request.headers.get(name, '').split())}\n"
+        for name in signed_headers.split(";")
+    )
+    return "\n".join(
+        (
+            request.method,
+            quote(normalize_url_path(request.path), safe=f"/{_UNRESERVED}"),
+            _canonical_query(request.query),
+            headers,
+            signed_headers,
+            hashlib.sha256(request.body).hexdigest(),
+        )
+    )
+
+
+def _canonical_query(query: str) -> str:
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    encoded = sorted(
+        (quote(unquote(name), safe=_UNRESERVED), quote(unquote(value), safe=_UNRESERVED))
+        for name, _, value in pairs
+        if name != "X-Amz-Signature"
+    )
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def _hmac(key: bytes, message: str) -> bytes:
+    return hmac.new(key, message.encode(), hashlib.sha256).digest()

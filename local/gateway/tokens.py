@@ -1,0 +1,99 @@
+"""Checks JSON Web Tokens as the JWT authorizers of HTTP APIs do.
+
+As "Control access to HTTP APIs with JWT authorizers" in the API Gateway Developer Guide documents
+it: keys are found through the issuer's discovery document, and kept for two hours.
+"""
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jwt
+
+DISCOVERY_PATH = ".well-known/openid-configuration"
+KEYS_LIFE_SECONDS = 7200
+TIMEOUT_SECONDS = 5
+ALGORITHMS = ("RS256", "RS384", "RS512")
+"""Only those of RSA are supported."""
+
+
+class InvalidToken(Exception):
+    """A token that is not accepted; the message says why."""
+
+
+class TokenVerifier:
+    """Verifies the tokens of one issuer for some audiences. Thread-safe."""
+
+    def __init__(self, issuer: str, audiences: Iterable[str]) -> None:
+        self._issuer = issuer
+        self._audiences = frozenset(audiences)
+        self._keys: jwt.PyJWKClient | None = None
+        self._lock = threading.Lock()
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """What a token says. Raises InvalidToken."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError as error:
+            raise InvalidToken("the token cannot be decoded") from error
+        if header.get("alg") not in ALGORITHMS:
+            raise InvalidToken("the token's signing algorithm is not supported")
+        try:
+            key = self._key_client().get_signing_key(str(header.get("kid"))).key
+        except jwt.PyJWKClientConnectionError as error:
+            raise InvalidToken("the issuer's keys cannot be fetched") from error
+        except jwt.PyJWTError as error:
+            raise InvalidToken("the token's kid is none of the issuer's keys") from error
+        return self._verified(token, key)
+
+    def _verified(self, token: str, key: Any) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                options={"require": ["exp", "iss"], "verify_aud": False, "verify_sub": False},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise InvalidToken("the token has expired") from error
+        except jwt.ImmatureSignatureError as error:
+            raise InvalidToken("the token is not valid yet") from error
+        except jwt.InvalidIssuerError as error:
+            raise InvalidToken("the token does not have a valid issuer") from error
+        except jwt.InvalidSignatureError as error:
+            raise InvalidToken("the token's signature is not valid") from error
+        except jwt.InvalidTokenError as error:
+            raise InvalidToken(f"the token is not valid: {error}") from error
+        audience = claims.get("aud", claims.get("client_id"))
+        if self._audiences.isdisjoint(audience if isinstance(audience, list) else [audience]):
+            raise InvalidToken("the token does not have a valid audience")
+        return claims
+
+    def _key_client(self) -> jwt.PyJWKClient:
+        """Raises PyJWKClientConnectionError if the issuer cannot be discovered."""
+        with self._lock:
+            if self._keys is None:
+                url = f"{self._issuer.rstrip('/')}/{DISCOVERY_PATH}"
+                try:
+                    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  (settings take https only)
+                        jwks_uri = json.load(answer)["jwks_uri"]
+                except (OSError, ValueError, KeyError, TypeError) as error:
+                    raise jwt.PyJWKClientConnectionError(f"{url}: {error!r}") from error
+                self._keys = jwt.PyJWKClient(
+                    jwks_uri, lifespan=KEYS_LIFE_SECONDS, timeout=TIMEOUT_SECONDS
+                )
+            return self._keys
+
+
+def as_strings(claims: Mapping[str, Any]) -> dict[str, str]:
+    """Claims as functions get them: each a string, and a list in brackets, without commas."""
+    return {name: _text(value) for name, value in claims.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{' '.join(_text(item) for item in value)}]"
+    return value if isinstance(value, str) else json.dumps(value)
