@@ -1,4 +1,7 @@
-"""The HTTP API: routes to functions."""
+"""The HTTP API: routes to functions, who may call them, and which web pages."""
+
+import re
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -6,7 +9,19 @@ import pulumi_aws as aws
 from infra.functions import Functions
 from infra.settings import Settings
 
-AUTHORIZATION_TYPES = {"iam": "AWS_IAM", "none": "NONE"}
+AUTHORIZATION_TYPES = {"iam": "AWS_IAM", "jwt": "JWT", "none": "NONE"}
+
+CORS_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
+CORS_REQUEST_HEADERS = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+)
+CORS_RESPONSE_HEADERS = ("location", "retry-after")
+CORS_MAX_AGE_SECONDS = 3600
 
 
 class HttpApi(pulumi.ComponentResource):
@@ -22,13 +37,27 @@ class HttpApi(pulumi.ComponentResource):
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
         if settings.api_auth == "none":
-            pulumi.log.warn("apiAuth is none: everyone who finds the API may submit jobs.")
+            pulumi.log.warn(
+                "apiAuth is none: everyone who finds the API may submit jobs, and see all of them."
+            )
         self.api = aws.apigatewayv2.Api(
-            f"{settings.prefix}-api", protocol_type="HTTP", opts=self._child
+            f"{settings.prefix}-api",
+            protocol_type="HTTP",
+            cors_configuration=_cors(settings),
+            opts=self._child,
         )
-        self._route("POST /zip-jobs", "enqueue", functions.enqueue)
-        self._route("GET /zip-jobs/{jobId}", "status", functions.status)
-        self._route("DELETE /zip-jobs/{jobId}", "cancel", functions.cancel)
+        self._authorizer = self._jwt_authorizer() if settings.api_auth == "jwt" else None
+        self._serve(functions.enqueue, "enqueue", {"enqueue": "POST /zip-jobs"})
+        self._serve(
+            functions.status,
+            "status",
+            {"list": "GET /zip-jobs", "status": "GET /zip-jobs/{jobId}"},
+        )
+        self._serve(functions.cancel, "cancel", {"cancel": "DELETE /zip-jobs/{jobId}"})
+        if settings.api_docs:
+            self._serve(
+                functions.docs, "docs", {"openapi": "GET /openapi.json", "docs": "GET /docs"}
+            )
         aws.apigatewayv2.Stage(
             f"{settings.prefix}-api",
             api_id=self.api.id,
@@ -43,29 +72,64 @@ class HttpApi(pulumi.ComponentResource):
         self.url = self.api.api_endpoint
         self.register_outputs({})
 
-    def _route(self, route_key: str, name: str, function: aws.lambda_.Function) -> None:
-        full_name = f"{self._settings.prefix}-{name}"
+    def _jwt_authorizer(self) -> aws.apigatewayv2.Authorizer:
+        return aws.apigatewayv2.Authorizer(
+            f"{self._settings.prefix}-jwt",
+            api_id=self.api.id,
+            authorizer_type="JWT",
+            identity_sources=["$request.header.Authorization"],
+            jwt_configuration={
+                "issuer": self._settings.api_jwt_issuer,
+                "audiences": list(self._settings.api_jwt_audience),
+            },
+            opts=self._child,
+        )
+
+    def _serve(self, function: aws.lambda_.Function, name: str, routes: Mapping[str, str]) -> None:
+        """Lead routes to a function: their keys by the names of their resources."""
         integration = aws.apigatewayv2.Integration(
-            full_name,
+            f"{self._settings.prefix}-{name}",
             api_id=self.api.id,
             integration_type="AWS_PROXY",
             integration_uri=function.invoke_arn,
             payload_format_version="2.0",
             opts=self._child,
         )
-        aws.apigatewayv2.Route(
-            full_name,
-            api_id=self.api.id,
-            route_key=route_key,
-            authorization_type=AUTHORIZATION_TYPES[self._settings.api_auth],
-            target=integration.id.apply(lambda id_: f"integrations/{id_}"),
-            opts=self._child,
-        )
-        aws.lambda_.Permission(
-            full_name,
-            action="lambda:InvokeFunction",
-            function=function.name,
-            principal="apigateway.amazonaws.com",
-            source_arn=self.api.execution_arn.apply(lambda arn: f"{arn}/*/*"),
-            opts=self._child,
-        )
+        for route_name, route_key in routes.items():
+            full_name = f"{self._settings.prefix}-{route_name}"
+            aws.apigatewayv2.Route(
+                full_name,
+                api_id=self.api.id,
+                route_key=route_key,
+                authorization_type=AUTHORIZATION_TYPES[self._settings.api_auth],
+                authorizer_id=self._authorizer.id if self._authorizer else None,
+                target=integration.id.apply(lambda id_: f"integrations/{id_}"),
+                opts=self._child,
+            )
+            aws.lambda_.Permission(
+                full_name,
+                action="lambda:InvokeFunction",
+                function=function.name,
+                principal="apigateway.amazonaws.com",
+                source_arn=_of_route(self.api.execution_arn, route_key),
+                opts=self._child,
+            )
+
+
+def _of_route(execution_arn: pulumi.Output[str], route_key: str) -> pulumi.Output[str]:
+    """The ARN of what one route of an API asks of a function, whatever its parameters."""
+    method, _, path = re.sub(r"{\w+}", "*", route_key).partition(" ")
+    return execution_arn.apply(lambda arn: f"{arn}/*/{method}{path}")
+
+
+def _cors(settings: Settings) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None:
+    """Answers browsers before they call, and without asking who they are: they do not say."""
+    if not settings.api_cors_origins:
+        return None
+    return aws.apigatewayv2.ApiCorsConfigurationArgs(
+        allow_origins=list(settings.api_cors_origins),
+        allow_methods=list(CORS_METHODS),
+        allow_headers=list(CORS_REQUEST_HEADERS),
+        expose_headers=list(CORS_RESPONSE_HEADERS),
+        max_age=CORS_MAX_AGE_SECONDS,
+    )

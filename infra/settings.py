@@ -1,9 +1,11 @@
 """The stack's configuration, typed and checked. Defaults stand in ``Pulumi.yaml`` alone."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -15,6 +17,16 @@ DAY_SECONDS = 86_400
 
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 """What CloudWatch Logs takes, up to five years: PutRetentionPolicy in its API Reference."""
+
+API_AUTH = ("iam", "jwt", "none")
+
+MAX_JWT_AUDIENCES = 50
+"""Of an authorizer: "Quotas for configuring and running an HTTP API" in its Developer Guide."""
+
+ANY_ORIGIN = "*"
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+"""As browsers send it: no path, not even a slash at the end."""
 
 
 class InvalidSetting(Exception):
@@ -48,6 +60,10 @@ class Settings:
     max_receive_count: int
     sweep_minutes: int
     api_auth: str
+    api_jwt_issuer: str
+    api_jwt_audience: tuple[str, ...]
+    api_docs: bool
+    api_cors_origins: tuple[str, ...]
     api_burst: int
     api_rate: int
     completion_events_queue: bool
@@ -66,8 +82,8 @@ class Settings:
             target_prefix=config.require("targetPrefix"),
             manifest_bucket=config.require("manifestBucket"),
             manifest_prefix=config.require("manifestPrefix"),
-            allowed_sources=tuple(config.require_object("allowedSources")),
-            allowed_targets=tuple(config.require_object("allowedTargets")),
+            allowed_sources=_strings(config, "allowedSources"),
+            allowed_targets=_strings(config, "allowedTargets"),
             presign_ttl_seconds=config.require_int("presignTtlSeconds"),
             job_retention_days=config.require_int("jobRetentionDays"),
             log_retention_days=config.require_int("logRetentionDays"),
@@ -78,6 +94,10 @@ class Settings:
             max_receive_count=config.require_int("maxReceiveCount"),
             sweep_minutes=config.require_int("sweepMinutes"),
             api_auth=config.require("apiAuth"),
+            api_jwt_issuer=config.require("apiJwtIssuer"),
+            api_jwt_audience=_strings(config, "apiJwtAudience"),
+            api_docs=config.require_bool("apiDocs"),
+            api_cors_origins=_strings(config, "apiCorsOrigins"),
             api_burst=config.require_int("apiBurst"),
             api_rate=config.require_int("apiRate"),
             completion_events_queue=config.require_bool("completionEventsQueue"),
@@ -106,11 +126,49 @@ class Settings:
         self._check_range("sweepMinutes", self.sweep_minutes, 1, DAY_SECONDS // 60)
         self._check_range("apiBurst", self.api_burst, 1, 5000)
         self._check_range("apiRate", self.api_rate, 1, 10_000)
-        if self.api_auth not in ("iam", "none"):
-            raise InvalidSetting("apiAuth", self.api_auth, "it must be iam or none")
+        self._check_auth()
+        self._check_origins()
         if not self.target_prefix.endswith("/"):
             raise InvalidSetting("targetPrefix", self.target_prefix, "it must end in a slash")
         self._check_prefixes()
+
+    def _check_auth(self) -> None:
+        if self.api_auth not in API_AUTH:
+            raise InvalidSetting("apiAuth", self.api_auth, "it must be iam, jwt or none")
+        if self.api_auth != "jwt":
+            for name, value in (
+                ("apiJwtIssuer", self.api_jwt_issuer),
+                ("apiJwtAudience", self.api_jwt_audience),
+            ):
+                if value:
+                    raise InvalidSetting(
+                        name,
+                        value,
+                        f"it goes with apiAuth jwt only, and apiAuth is {self.api_auth}",
+                    )
+            return
+        issuer = urlsplit(self.api_jwt_issuer)
+        if issuer.scheme != "https" or not issuer.netloc or issuer.query or issuer.fragment:
+            raise InvalidSetting(
+                "apiJwtIssuer", self.api_jwt_issuer, "with apiAuth jwt it must be an https URL"
+            )
+        if not 1 <= len(self.api_jwt_audience) <= MAX_JWT_AUDIENCES or "" in self.api_jwt_audience:
+            raise InvalidSetting(
+                "apiJwtAudience",
+                self.api_jwt_audience,
+                f"with apiAuth jwt it must be a list of 1 to {MAX_JWT_AUDIENCES} audiences",
+            )
+
+    def _check_origins(self) -> None:
+        if self.api_cors_origins == (ANY_ORIGIN,):
+            return
+        for origin in self.api_cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise InvalidSetting(
+                    "apiCorsOrigins",
+                    self.api_cors_origins,
+                    "it must be a list of origins such as https://app.example.com, or of * alone",
+                )
 
     def _check_prefixes(self) -> None:
         if not self.manifest_prefix.endswith("/"):
@@ -141,6 +199,14 @@ class Settings:
     def _check_range(self, name: str, value: int, low: int, high: int) -> None:
         if not low <= value <= high:
             raise InvalidSetting(name, value, f"it must be from {low:,} to {high:,}")
+
+
+def _strings(config: pulumi.Config, name: str) -> tuple[str, ...]:
+    """A setting that is a list. Raises InvalidSetting, or Pulumi's own ConfigError."""
+    value = config.require_object(name)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidSetting(name, value, "it must be a list of strings")
+    return tuple(value)
 
 
 def _overlap(one: str, other: str) -> bool:

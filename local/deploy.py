@@ -22,16 +22,20 @@ def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
     """The stack's configuration as the Pulumi engine would pass it: defaults, then overrides.
 
     ``overrides`` are settings by their names in ``Pulumi.yaml``, without the project's name.
+    Raises LocalError for one that does not exist.
     """
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     name = project["name"]
+    for key in overrides:
+        if key not in project["config"]:
+            raise LocalError(f"There is no setting {key}: they are {', '.join(project['config'])}.")
     values: dict[str, Any] = {}
     for key, setting in project["config"].items():
         full_key = key if ":" in key else f"{name}:{key}"
         values[full_key] = setting["value"] if "value" in setting else setting["default"]
     stack_file = ROOT / f"Pulumi.{stack}.yaml"
     values |= (yaml.safe_load(stack_file.read_text()) or {}).get("config", {})
-    values |= {f"{name}:{key}": value for key, value in overrides.items()}
+    values |= {key if ":" in key else f"{name}:{key}": value for key, value in overrides.items()}
     return {key: _text(value) for key, value in values.items()}
 
 

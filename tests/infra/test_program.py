@@ -45,7 +45,7 @@ class Recorder(pulumi.runtime.Mocks):
 @pytest.fixture(scope="module")
 def graph() -> Recorder:
     recorder = Recorder()
-    run_program(recorder, "prod", configuration("dev", {"apiAuth": "iam"}))
+    run_program(recorder, "prod", configuration("dev", {}))
     return recorder
 
 
@@ -140,14 +140,96 @@ def test_every_bucket_is_private_and_forgets_unfinished_uploads(graph: Recorder)
     assert forgetting == buckets
 
 
+ROUTES = {
+    "POST /zip-jobs",
+    "GET /zip-jobs",
+    "GET /zip-jobs/{jobId}",
+    "DELETE /zip-jobs/{jobId}",
+}
+DOCS_ROUTES = {"GET /openapi.json", "GET /docs"}
+
+
+def api_of(**settings: Any) -> Recorder:
+    """The graph of a stack with these settings."""
+    recorder = Recorder()
+    run_program(recorder, "prod", configuration("dev", settings))
+    return recorder
+
+
 def test_the_api_asks_for_a_signature_unless_told_not_to(graph: Recorder) -> None:
     routes = graph.of_type("aws:apigatewayv2/route:Route").values()
-    assert {route["routeKey"] for route in routes} == {
-        "POST /zip-jobs",
-        "GET /zip-jobs/{jobId}",
-        "DELETE /zip-jobs/{jobId}",
-    }
+    assert {route["routeKey"] for route in routes} == ROUTES | DOCS_ROUTES
     assert {route["authorizationType"] for route in routes} == {"AWS_IAM"}
+    assert all("authorizerId" not in route for route in routes)
+    assert graph.of_type("aws:apigatewayv2/authorizer:Authorizer") == {}
+
+
+def test_with_jwt_every_route_is_behind_one_authorizer() -> None:
+    issuer, audience = "https://login.example.com", ["zip-jobs"]
+    graph = api_of(apiAuth="jwt", apiJwtIssuer=issuer, apiJwtAudience=audience)
+    ((name, authorizer),) = graph.of_type("aws:apigatewayv2/authorizer:Authorizer").items()
+    assert authorizer["authorizerType"] == "JWT"
+    assert authorizer["identitySources"] == ["$request.header.Authorization"]
+    assert authorizer["jwtConfiguration"] == {"issuer": issuer, "audiences": audience}
+    routes = graph.of_type("aws:apigatewayv2/route:Route").values()
+    assert len(routes) == len(ROUTES | DOCS_ROUTES)
+    assert {(route["authorizationType"], route["authorizerId"]) for route in routes} == {
+        ("JWT", f"{name}-id")
+    }
+
+
+def test_with_none_everybody_may_call_and_pulumi_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    routes = api_of(apiAuth="none").of_type("aws:apigatewayv2/route:Route").values()
+    assert {route["authorizationType"] for route in routes} == {"NONE"}
+    assert "apiAuth is none: everyone who finds the API" in caplog.text
+
+
+def test_the_api_need_not_describe_itself() -> None:
+    graph = api_of(apiDocs="false")
+    routes = graph.of_type("aws:apigatewayv2/route:Route").values()
+    assert {route["routeKey"] for route in routes} == ROUTES
+
+
+def test_each_route_may_invoke_its_function_and_nothing_else_may(graph: Recorder) -> None:
+    permissions = graph.of_type("aws:lambda/permission:Permission").values()
+    api = "arn:execute/s3-zip-jobs-prod-api/*"
+    assert {
+        (permission["function"], permission["sourceArn"])
+        for permission in permissions
+        if permission["principal"] == "apigateway.amazonaws.com"
+    } == {
+        ("s3-zip-jobs-prod-enqueue", f"{api}/POST/zip-jobs"),
+        ("s3-zip-jobs-prod-status", f"{api}/GET/zip-jobs"),
+        ("s3-zip-jobs-prod-status", f"{api}/GET/zip-jobs/*"),
+        ("s3-zip-jobs-prod-cancel", f"{api}/DELETE/zip-jobs/*"),
+        ("s3-zip-jobs-prod-docs", f"{api}/GET/openapi.json"),
+        ("s3-zip-jobs-prod-docs", f"{api}/GET/docs"),
+    }
+
+
+def test_pages_of_other_origins_may_call_only_if_they_are_named(graph: Recorder) -> None:
+    (api,) = graph.of_type("aws:apigatewayv2/api:Api").values()
+    assert "corsConfiguration" not in api
+    named = api_of(apiCorsOrigins=["https://app.example.com"])
+    (api,) = named.of_type("aws:apigatewayv2/api:Api").values()
+    cors = api["corsConfiguration"]
+    assert cors["allowOrigins"] == ["https://app.example.com"]
+    assert set(cors["allowMethods"]) == {"GET", "POST", "DELETE", "OPTIONS"}
+    assert {"authorization", "idempotency-key", "x-amz-date"} <= set(cors["allowHeaders"])
+    assert set(cors["exposeHeaders"]) == {"location", "retry-after"}
+
+
+@pytest.mark.parametrize("value", ["one", '"one"', "[1]"])
+def test_a_list_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(LocalError, match="apiCorsOrigins"):
+        api_of(apiCorsOrigins=value)
+
+
+def test_a_setting_that_does_not_exist_is_named() -> None:
+    with pytest.raises(LocalError, match=r"apiAuht.*apiAuth"):
+        api_of(apiAuht="none")
 
 
 def test_named_buckets_are_used_and_not_created() -> None:
@@ -193,7 +275,7 @@ def test_a_resource_type_that_is_not_played_is_named() -> None:
 def test_a_route_that_leads_to_no_function_is_named() -> None:
     declarations = Declarations(routes=[DeclaredRoute("GET /x", "integrations/none", "NONE")])
     with pytest.raises(LocalError, match="GET /x"):
-        HttpApi(declarations, {})
+        HttpApi(declarations, {}, "us-east-1", lambda name, line: None)
 
 
 @pytest.mark.parametrize("handler", ["handlers.nope.handler", "handlers.status.nope"])

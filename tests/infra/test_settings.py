@@ -25,15 +25,36 @@ GOOD = Settings(
     max_receive_count=5,
     sweep_minutes=15,
     api_auth="iam",
+    api_jwt_issuer="",
+    api_jwt_audience=(),
+    api_docs=True,
+    api_cors_origins=(),
     api_burst=50,
     api_rate=25,
     completion_events_queue=False,
     force_destroy=False,
 )
 
+JWT = replace(
+    GOOD,
+    api_auth="jwt",
+    api_jwt_issuer="https://login.example.com/",
+    api_jwt_audience=("zip-jobs", "reports"),
+)
 
-def test_good_settings_pass() -> None:
-    GOOD.check()
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        GOOD,
+        JWT,
+        replace(GOOD, api_auth="none"),
+        replace(GOOD, api_cors_origins=("*",)),
+        replace(GOOD, api_cors_origins=("https://app.example.com", "http://localhost:3000")),
+    ],
+)
+def test_good_settings_pass(good: Settings) -> None:
+    good.check()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +64,13 @@ def test_good_settings_pass() -> None:
         ({"zipper_max_concurrency": 1}, "zipperMaxConcurrency is 1.*from 2"),
         ({"zipper_timeout_seconds": 901}, "zipperTimeoutSeconds"),
         ({"log_retention_days": 2}, "logRetentionDays is 2.*1, 3, 5"),
-        ({"api_auth": "open"}, 'apiAuth is "open".*iam or none'),
+        ({"api_auth": "open"}, 'apiAuth is "open".*iam, jwt or none'),
+        ({"api_auth": ""}, 'apiAuth is "".*iam, jwt or none'),
+        ({"api_jwt_issuer": "https://x"}, "apiJwtIssuer.*apiAuth jwt only, and apiAuth is iam"),
+        ({"api_jwt_audience": ("a",)}, 'apiJwtAudience is \\["a"\\].*jwt only'),
+        ({"api_cors_origins": ("https://a.example/",)}, "apiCorsOrigins.*origins such as"),
+        ({"api_cors_origins": ("app.example.com",)}, "apiCorsOrigins.*origins such as"),
+        ({"api_cors_origins": ("*", "https://a.example")}, "apiCorsOrigins.*or of \\* alone"),
         ({"target_prefix": "zips"}, "targetPrefix.*slash"),
         ({"manifest_prefix": ""}, "manifestPrefix.*slash"),
         ({"manifest_prefix": "requests/"}, "manifestPrefix.*requests/"),
@@ -54,6 +81,21 @@ def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
 ) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
         replace(GOOD, **change).check()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"api_jwt_issuer": ""}, 'apiJwtIssuer is "".*https URL'),
+        ({"api_jwt_issuer": "http://login.example.com"}, "apiJwtIssuer.*https URL"),
+        ({"api_jwt_issuer": "https:///login"}, "apiJwtIssuer.*https URL"),
+        ({"api_jwt_audience": ()}, "apiJwtAudience is \\[\\].*1 to 50"),
+        ({"api_jwt_audience": ("",)}, "apiJwtAudience.*1 to 50"),
+    ],
+)
+def test_tokens_need_an_issuer_and_an_audience(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(InvalidSetting, match=complaint):
+        replace(JWT, **change).check()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
