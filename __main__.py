@@ -19,6 +19,7 @@ functions = Functions(settings, storage, table, queue, events.bus)
 api = HttpApi(settings, functions)
 
 pulumi.export("apiUrl", api.url)
+pulumi.export("apiAuth", settings.api_auth)
 pulumi.export("region", settings.region)
 pulumi.export("sourceBucket", storage.source_bucket)
 pulumi.export("targetBucket", storage.target_bucket)

@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -36,6 +37,14 @@ def main() -> int:
         help=f"of the AWS endpoint; the API listens on the next one (default {DEFAULT_PORT}, "
         "0 picks free ones)",
     )
+    up.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=VALUE",
+        help="a setting of Pulumi.yaml, such as apiAuth=none; may be repeated",
+    )
     up.add_argument("--json", action="store_true", help="print one JSON line when ready")
     up.add_argument(
         "--faults",
@@ -57,7 +66,8 @@ def main() -> int:
             from local.demo import run_demo
 
             return run_demo()
-        return _up(options.port, options.json, _plan(options.faults, options.seed))
+        faults = _plan(options.faults, options.seed)
+        return _up(options.port, options.json, faults, dict(options.set))
     except LocalError as error:
         message = f"[bold red]Cannot start:[/] {escape(str(error))}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
@@ -66,11 +76,11 @@ def main() -> int:
         return 0 if options.command == "up" else INTERRUPTED
 
 
-def _up(port: int, as_json: bool, faults: FaultPlan | None) -> int:
+def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[str, str]) -> int:
     if faults is not None:
         sys.stderr.write("# The fault plan. Save it, and --faults FILE plays it again.\n")
         sys.stderr.write(f"{faults.to_yaml()}\n")
-    with running_stack(port, log=_log, faults=faults) as stack:
+    with running_stack(port, overrides=overrides, log=_log, faults=faults) as stack:
         if as_json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
@@ -81,6 +91,14 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None) -> int:
             for line in stack.faults.summary():
                 sys.stderr.write(f"Injected {line}\n")
     return 0
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """The name and the value of a setting; a value that is a list is JSON."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:

@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from cli.samples import generate
+from local.signing import signed_headers
 from local.stack import LocalStack, running_stack
 from zipjobs.jobs.messages import manifest_job_id
 
@@ -128,12 +129,10 @@ class _Demo:
     def post_job(self) -> DemoJob:
         """Start a job over HTTP."""
         url = f"{self._outputs['apiUrl']}/zip-jobs"
-        request = urllib.request.Request(  # noqa: S310  (our own http URL)
-            url, json.dumps({"keys": self._keys}).encode(), {"Content-Type": "application/json"}
-        )
+        body = json.dumps({"keys": self._keys}).encode()
         started = time.monotonic()
         try:
-            job_id = _json(request)["jobId"]
+            job_id = self._ask("POST", url, body)["jobId"]
         except urllib.error.URLError as error:
             return DemoJob("-", "api", started, problem=f"POST failed: {error}")
         self._console.print(f"POST {url} → {job_id}")
@@ -154,7 +153,7 @@ class _Demo:
         """Ask for a job's state; true if that is its last."""
         job.seconds = time.monotonic() - job.started
         try:
-            view = _json(f"{self._outputs['apiUrl']}/zip-jobs/{job.job_id}")
+            view = self._ask("GET", f"{self._outputs['apiUrl']}/zip-jobs/{job.job_id}")
         except urllib.error.URLError as error:
             is_unknown = isinstance(error, urllib.error.HTTPError) and error.code == 404
             if is_unknown and job.seconds < GIVE_UP_SECONDS:
@@ -168,6 +167,15 @@ class _Demo:
         elif view["status"] != "READY" and job.seconds > GIVE_UP_SECONDS:
             job.problem = f"still {view['status']} after {GIVE_UP_SECONDS:.0f} seconds"
         return job.problem is not None or view["status"] == "READY"
+
+    def _ask(self, method: str, url: str, body: bytes | None = None) -> dict[str, Any]:
+        """The API's answer to a signed request. Raises URLError."""
+        kind = {"Content-Type": "application/json"} if body else {}
+        headers = signed_headers(method, url, body, self._outputs["region"], kind)
+        request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310  (our own http URL)
+        with urllib.request.urlopen(request) as answer:  # noqa: S310  (as above)
+            content: dict[str, Any] = json.load(answer)
+            return content
 
     def wait_for_events(self, jobs: list[DemoJob]) -> None:
         """Wait until the completion events of all jobs have arrived."""
@@ -224,12 +232,6 @@ def _print_table(jobs: list[DemoJob]) -> None:
             str(job.file or "-"),
         )
     Console(width=TABLE_WIDTH).print(table)
-
-
-def _json(request: str | urllib.request.Request) -> dict[str, Any]:
-    with urllib.request.urlopen(request) as answer:  # noqa: S310  (our own http URL)
-        content: dict[str, Any] = json.load(answer)
-        return content
 
 
 def _progress(console: Console) -> Progress:

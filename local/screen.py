@@ -7,7 +7,15 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-CREDENTIALS = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+from local.gateway.identities import LOCAL_USER
+
+CREDENTIALS = f"AWS_ACCESS_KEY_ID={LOCAL_USER} AWS_SECRET_ACCESS_KEY={LOCAL_USER}"
+
+WHO_MAY_CALL = {
+    "iam": "The API takes requests that are signed by an IAM user or role (apiAuth: iam).",
+    "jwt": "The API takes requests that bear a token of its issuer (apiAuth: jwt).",
+    "none": "The API takes requests from everybody (apiAuth: none).",
+}
 
 
 def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
@@ -28,8 +36,8 @@ def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
         ),
         (
             "Or start one over HTTP, then ask how it is",
-            f"curl -s {outputs['apiUrl']}/zip-jobs -d '{body}'\n"
-            f"curl -s {outputs['apiUrl']}/zip-jobs/JOB_ID",
+            f"curl -s{_credentials(outputs)} {outputs['apiUrl']}/zip-jobs -d '{body}'\n"
+            f"curl -s{_credentials(outputs)} {outputs['apiUrl']}/zip-jobs/JOB_ID",
         ),
         (
             "See the completion events",
@@ -38,12 +46,25 @@ def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
             f"--queue-url {outputs['eventsQueueUrl']}",
         ),
     ]
-    console.print("\n[bold green]The embedded AWS is up.[/] Ctrl-C ends it.\n")
+    console.print("\n[bold green]The embedded AWS is up.[/] Ctrl-C ends it.")
+    console.print(f"{escape(WHO_MAY_CALL[outputs['apiAuth']])}\n", soft_wrap=True)
     for title, commands in steps:
         console.print(f"[bold]{escape(title)}[/]")
         for line in commands.splitlines():
             console.print(f"  {escape(line)}", soft_wrap=True, highlight=False, style="cyan")
         console.print()
+
+
+def _credentials(outputs: Mapping[str, Any]) -> str:
+    """What curl needs to say who calls."""
+    match outputs["apiAuth"]:
+        case "iam":
+            scope = f"aws:amz:{outputs['region']}:execute-api"
+            return f' --aws-sigv4 "{scope}" --user {LOCAL_USER}:{LOCAL_USER}'
+        case "jwt":
+            return ' -H "Authorization: Bearer $TOKEN"'
+        case _:
+            return ""
 
 
 def _exports(outputs: Mapping[str, Any]) -> str:

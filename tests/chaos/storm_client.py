@@ -7,6 +7,7 @@ from typing import Any
 
 import urllib3
 
+from local.signing import signed_headers
 from local.stack import LocalStack
 from zipjobs.jobs.messages import manifest_job_id
 
@@ -89,10 +90,10 @@ class StormClient:
         """Ask until the answer is one: 503 says that there may be another in a moment."""
         give_up = time.monotonic() + PATIENCE_SECONDS
         data = None if body is None else json.dumps(body).encode()
+        url = self.outputs["apiUrl"] + path
         while True:
-            answer = self._http.request(
-                method, self.outputs["apiUrl"] + path, body=data, headers=headers
-            )
+            signed = signed_headers(method, url, data, self.outputs["region"], headers)
+            answer = self._http.request(method, url, body=data, headers=signed)
             if answer.status != 503:
                 return answer.status, answer.json()
             assert time.monotonic() < give_up, f"{method} {path}: {answer.data!r}"

@@ -15,6 +15,7 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from local.faults.runtime import Faults
+from local.gateway.identities import LOCAL_USER
 from local.stack import LocalStack, running_stack
 from tests.waiting import wait_for
 from zipjobs.archive.engine import build_archive
@@ -33,6 +34,16 @@ AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
 SEGMENT_MIB = 32
 FINAL = ("READY", "FAILED", "CANCELLED")
+
+
+def curl(url: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body of curl's answer; the body parsed if it is JSON."""
+    done = subprocess.run(["curl", "-sS", "-i", *arguments, url], capture_output=True, check=True)
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode().split("\r\n")
+    headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+    is_json = headers.get("content-type", "").endswith("json")
+    return int(status_line.split()[1]), headers, json.loads(body) if is_json else body
 
 
 @dataclass
@@ -67,16 +78,18 @@ class Client:
         return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
 
     def curl(self, path: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
-        """Call the API with curl; return status, headers and body, parsed if it is JSON."""
-        url = path if path.startswith("http") else self.outputs["apiUrl"] + path
-        done = subprocess.run(
-            ["curl", "-sS", "-i", *arguments, url], capture_output=True, check=True
-        )
-        head, _, body = done.stdout.partition(b"\r\n\r\n")
-        status_line, *lines = head.decode().split("\r\n")
-        headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
-        is_json = headers.get("content-type", "").endswith("json")
-        return int(status_line.split()[1]), headers, json.loads(body) if is_json else body
+        """Call the API with curl, signed by the user local; or any other URL, as it is.
+
+        Return status, headers and body, parsed if it is JSON.
+        """
+        if path.startswith("http"):
+            return curl(path, *arguments)
+        return curl(self.outputs["apiUrl"] + path, *self.signing(), *arguments)
+
+    def signing(self, access_key_id: str = LOCAL_USER, secret: str = LOCAL_USER) -> list[str]:
+        """What makes curl sign a request to the API."""
+        scope = f"aws:amz:{self.outputs['region']}:execute-api"
+        return ["--aws-sigv4", scope, "--user", f"{access_key_id}:{secret}"]
 
     def put_sources(self, contents: dict[str, bytes]) -> str:
         """Upload source objects below a fresh prefix; return the prefix."""

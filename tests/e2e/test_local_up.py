@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = {
+    "apiAuth",
     "apiUrl",
     "awsEndpointUrl",
     "region",
@@ -107,4 +108,8 @@ def test_it_says_what_to_type_next() -> None:
             seen += process.stdout.readline()
         process.terminate()
     assert "aws s3 cp" in seen
-    assert "curl -s http://127.0.0.1:" in seen
+    assert "apiAuth: iam" in seen
+    signed = (
+        'curl -s --aws-sigv4 "aws:amz:us-east-1:execute-api" --user local:local http://127.0.0.1:'
+    )
+    assert signed in seen
