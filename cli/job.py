@@ -1,0 +1,67 @@
+"""A job as the API shows it: docs/api.md."""
+
+from typing import Any, TypedDict
+
+FINAL = ("READY", "FAILED", "CANCELLED")
+
+
+class Count(TypedDict):
+    """How many are done, of how many; ``total`` is None as long as it is not known."""
+
+    done: int
+    total: int | None
+
+
+class Archive(TypedDict):
+    """An archive of a READY job. ``size`` is in bytes, ``crc32`` eight hexadecimal digits."""
+
+    key: str
+    receiptKey: str
+    entries: int
+    size: int
+    crc32: str
+    etag: str
+    copiedBytes: int
+    downloadUrl: str
+    receiptUrl: str
+    downloadUrlExpiresAt: str
+
+
+class JobError(TypedDict):
+    """Why a job FAILED."""
+
+    code: str
+    message: str
+    objects: list[str]
+
+
+class _Job(TypedDict):
+    jobId: str
+    status: str
+    trigger: str
+    manifest: dict[str, Any] | None
+    sourceBucket: str | None
+    targetBucket: str | None
+    targetKey: str | None
+    entries: Count
+    bytes: Count
+    archives: list[Archive]
+    skipped: int
+    skippedObjects: list[str]
+    createdAt: str
+    updatedAt: str
+
+
+class Job(_Job, total=False):
+    """In a list, without ``archives``' links."""
+
+    downloadUrl: str
+    downloadUrlExpiresAt: str
+    error: JobError
+
+
+class Accepted(TypedDict):
+    """A job that was accepted."""
+
+    jobId: str
+    status: str
