@@ -38,7 +38,7 @@ def running_stacks() -> Iterator[LocalStack]:
     Only their ports are tried.
     """
     for stack in sorted(_told(), key=lambda stack: stack.started):
-        if _is_running(stack.pid) and all(_answers(url) for url in _urls(stack)):
+        if is_running(stack.pid) and all(_answers(url) for url in _urls(stack)):
             yield stack
         else:
             sys.stderr.write(f"The local stack of process {stack.pid} has ended unheard.\n")
@@ -58,7 +58,8 @@ def _urls(stack: LocalStack) -> list[str]:
     return [str(stack.outputs.get(name)) for name in ("awsEndpointUrl", "apiUrl")]
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,6 +12,7 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
+from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
 from local.screen import welcome
@@ -80,7 +81,10 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[s
     if faults is not None:
         sys.stderr.write("# The fault plan. Save it, and --faults FILE plays it again.\n")
         sys.stderr.write(f"{faults.to_yaml()}\n")
-    with running_stack(port, overrides=overrides, log=_log, faults=faults) as stack:
+    with (
+        running_stack(port, overrides=overrides, log=_log, faults=faults) as stack,
+        announced(stack.outputs),
+    ):
         if as_json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
