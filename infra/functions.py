@@ -121,6 +121,7 @@ class Functions(pulumi.ComponentResource):
                 **self._table_environment(),
                 **self._policy_environment(),
                 **self._work_environment(),
+                "MANIFEST_PREFIX": prefix,
                 "QUEUE_URL": self._queue.queue.url,
                 "EVENT_BUS_NAME": self._bus.name,
                 "SEGMENT_MIB": str(self._settings.segment_mib),
@@ -203,6 +204,9 @@ class Functions(pulumi.ComponentResource):
         return {
             **self._table_environment(),
             **self._work_environment(),
+            "TARGET_BUCKET": self._storage.target_bucket,
+            "TARGET_PREFIX": self._settings.target_prefix,
+            "MANIFEST_PREFIX": self._settings.manifest_prefix,
             "EVENT_BUS_NAME": self._bus.name,
         }
 
@@ -210,10 +214,15 @@ class Functions(pulumi.ComponentResource):
         """What it takes to give a job its end without having worked on it."""
         storage = self._storage
         return pulumi.Output.all(
-            storage.allowed_targets, storage.manifest_bucket, self._table.arn, self._bus.arn
+            storage.allowed_targets,
+            storage.manifest_bucket,
+            self._table.arn,
+            self._bus.arn,
+            storage.target_bucket,
         ).apply(
             lambda a: [
                 *policies.end_jobs(a[0], f"{a[1]}/{WORK_PREFIX}"),
+                policies.write_status_objects(f"{a[4]}/{self._settings.target_prefix}"),
                 policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
                 policies.allow(["events:PutEvents"], [a[3]]),
             ]

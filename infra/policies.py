@@ -8,6 +8,9 @@ Statement = Mapping[str, Any]
 
 VERSION = "2012-10-17"
 
+STATUS_SUFFIX = ".status.json"
+"""What the keys of status objects end in."""
+
 
 def document(*statements: Statement) -> str:
     """A policy document, as JSON."""
@@ -93,6 +96,14 @@ def end_jobs(targets: Sequence[str], work: str) -> list[Statement]:
         allow(["s3:ListBucket"], [f"arn:aws:s3:::{work.partition('/')[0]}"]),
         allow(["s3:DeleteObject"], [f"arn:aws:s3:::{work}*"]),
     ]
+
+
+def write_status_objects(location: str) -> Statement:
+    """Say how jobs of manifests ended, below a ``bucket/prefix``.
+
+    To write one in the place of another it must also be read, which ``end_jobs`` allows.
+    """
+    return allow(["s3:PutObject"], [f"arn:aws:s3:::{location}*{STATUS_SUFFIX}"])
 
 
 def work_objects(location: str) -> Statement:

@@ -87,7 +87,15 @@ class WorkSettings(Settings):
     work_prefix: str
 
 
-class ZipperSettings(PolicySettings, TableSettings, WorkSettings):
+class StatusObjectSettings(Settings):
+    """Where status objects stand, and where manifests are dropped."""
+
+    target_bucket: str
+    target_prefix: str
+    manifest_prefix: str
+
+
+class ZipperSettings(PolicySettings, TableSettings, WorkSettings, StatusObjectSettings):
     """What ``handlers/zipper.py`` needs."""
 
     queue_url: str
@@ -95,7 +103,7 @@ class ZipperSettings(PolicySettings, TableSettings, WorkSettings):
     event_bus_name: str
 
 
-class EndingSettings(TableSettings, WorkSettings):
+class EndingSettings(TableSettings, WorkSettings, StatusObjectSettings):
     """What ``handlers/cancel.py`` and ``handlers/dead_letter.py`` need."""
 
     event_bus_name: str

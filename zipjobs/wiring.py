@@ -32,12 +32,14 @@ from zipjobs.jobs.table import JobTable
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.receipts import Receipts
+from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.runner import JobRunner
 from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
     DocsSettings,
     EndingSettings,
+    StatusObjectSettings,
     EnqueueSettings,
     StatusSettings,
     SweeperSettings,
@@ -161,7 +163,7 @@ def zipping() -> Zipping:
         reader=lean.reader(options.probes + options.ranges),
         writer=writer,
         receipts=Receipts(s3),
-        endings=Endings(store, writer, work, _events(settings)),
+        endings=Endings(store, writer, work, _statuses(s3, settings), _events(settings)),
         blocks=BlockPool(BLOCKS_BYTES),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
@@ -185,7 +187,13 @@ def ending() -> Endings:
     """For ``handlers/dead_letter.py``."""
     settings = EndingSettings.from_environment()
     s3 = _s3()
-    return Endings(_store(settings), ArchiveWriter(s3), _work(s3, settings), _events(settings))
+    return Endings(
+        _store(settings),
+        ArchiveWriter(s3),
+        _work(s3, settings),
+        _statuses(s3, settings),
+        _events(settings),
+    )
 
 
 @cache
@@ -250,6 +258,11 @@ def _progress(settings: TableSettings) -> SegmentProgress:
 
 def _events(settings: EndingSettings | ZipperSettings) -> CompletionEvents:
     return CompletionEvents(_client("events"), settings.event_bus_name)
+def _statuses(s3: "S3Client", settings: StatusObjectSettings) -> StatusObjects:
+    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
+    return StatusObjects(s3, *places)
+
+
 
 
 def _work(s3: "S3Client", settings: WorkSettings) -> WorkStore:

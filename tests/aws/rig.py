@@ -23,6 +23,7 @@ from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
+from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.wiring import BLOCKS_BYTES
@@ -77,7 +78,8 @@ class Rig:
         self.work = WorkStore(s3, "manifests", "work/")
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
-        self.endings = Endings(store, self.writer, self.work, bus)  # type: ignore[arg-type]
+        statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
+        self.endings = Endings(store, self.writer, self.work, statuses, bus)  # type: ignore[arg-type]
         self.sweeper = Sweeper(store, self.queue, self.work, self.endings)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:

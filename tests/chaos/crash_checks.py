@@ -12,7 +12,7 @@ from typing import Any
 from tests.chaos.crash_lives import Life
 from tests.chaos.crash_trial import Trial
 from zipjobs.jobs.events import DETAIL_TYPES
-from zipjobs.jobs.job import ArchiveFacts, Job, Status
+from zipjobs.jobs.job import ArchiveFacts, Job, Status, Trigger
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Ending:
 def check(job: Trial, life: Life) -> Ending:
     """How the job ended. Raises AssertionError if anything is not as it should be.
 
-    One end, its event, and of READY the archive with its receipt; of the others nothing. A message
-    that comes once more changes none of that.
+    One end, its event, and of READY the archive with its receipt; of the others nothing. Of a
+    manifest a status object too. A message that comes once more changes none of that.
     """
     stack = job.stack
     record = stack.job(job.job_id)
@@ -45,13 +45,18 @@ def check(job: Trial, life: Life) -> Ending:
     assert not stack.is_swept(job.job_id), "the record is left to the sweeper"
     assert stack.uploads() == {}, "an upload is left"
     assert stack.keys("manifests", "work/") == set(), "working objects are left"
-    _check_events(record, stack.events.take())
+    detail = _check_events(record, stack.events.take())
+    keys = stack.keys("target")
+    if record.trigger is Trigger.MANIFEST:
+        status_key = f"zips/{PurePosixPath(record.request.key).stem}.status.json"
+        assert json.loads(stack.get("target", status_key)) == detail, "the status object differs"
+        keys.remove(status_key)
     if record.status is not Status.READY:
         assert record.archives == ()
-        assert stack.keys("target") == set(), "objects are left"
+        assert keys == set(), "objects are left"
         return Ending(record.status)
     (facts,) = record.archives
-    assert stack.keys("target") == {facts.key, facts.receipt_key}
+    assert keys == {facts.key, facts.receipt_key}
     archive = stack.get("target", facts.key)
     receipt = json.loads(stack.get("target", facts.receipt_key))
     _check_receipt(record, facts, archive, receipt)
@@ -60,7 +65,8 @@ def check(job: Trial, life: Life) -> Ending:
     return Ending(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
 
 
-def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> None:
+def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> Any:
+    """What the events say, all of them the same."""
     assert events, "there is no event"
     for event in events:
         assert event["detail-type"] == DETAIL_TYPES[record.status]
@@ -70,6 +76,7 @@ def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> None:
     assert detail["eventId"] == f"{record.job_id}/{record.status}"
     archives = [ArchiveFacts.model_validate(facts) for facts in detail["archives"]]
     assert tuple(archives) == record.archives
+    return detail
 
 
 def _check_receipt(record: Job, facts: ArchiveFacts, archive: bytes, receipt: Any) -> None:

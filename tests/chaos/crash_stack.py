@@ -105,6 +105,7 @@ class Stack:
             "SOURCE_BUCKET": self._names["source"],
             "TARGET_BUCKET": self._names["target"],
             "TARGET_PREFIX": "zips/",
+            "MANIFEST_PREFIX": "manifests/",
             "ALLOWED_SOURCES": json.dumps([self._names["source"]]),
             "ALLOWED_TARGETS": json.dumps([f"{self._names['target']}/zips/"]),
             "TABLE_NAME": f"{prefix}-jobs",

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cli.verify import verify
@@ -58,6 +58,7 @@ class Aftermath:
         yield from self._jobs()
         yield from self._events()
         yield from self._leftovers()
+        yield from self._status_objects()
         for number, line in enumerate(self.log):
             if DEFECT in line:
                 yield "\n".join(self.log[number : number + TRACEBACK_LINES])
@@ -140,10 +141,28 @@ class Aftermath:
             if set(ends[job_id]) != {status}:
                 yield f"job {job_id} is {status}; its events say {dict(ends[job_id])}"
 
+    def _status_objects(self) -> Iterator[str]:
+        """Of each manifest there is one, and it says what the job's events say."""
+        details = {event["detail"]["jobId"]: event["detail"] for event in self.events}
+        target = self.client.outputs["targetBucket"]
+        for job_id, key in self._status_keys.items():
+            said = json.loads(self.client.body(target, key))
+            if said != details.get(job_id):
+                yield f"job {job_id}: its status object says {said}"
+
+    @property
+    def _status_keys(self) -> dict[str, str]:
+        """Where the status objects of jobs that came by manifest stand."""
+        return {
+            job_id: f"zips/{PurePosixPath(record['request']['M']['key']['S']).stem}.status.json"
+            for job_id, record in self.records.items()
+            if record["trigger"]["S"] == "manifest"
+        }
+
     def _leftovers(self) -> Iterator[str]:
         outputs, s3 = self.client.outputs, self.client.s3
         target = outputs["targetBucket"]
-        left = {
+        left = set(self._status_keys.values()) | {
             archive["M"][key]["S"]
             for record in self.records.values()
             if record["status"]["S"] == "READY"

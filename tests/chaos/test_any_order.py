@@ -14,6 +14,7 @@ After each step, and when all was given time to come to rest (``World.finish``):
 - Who is READY has its archive, which opens, with the right names and contents, and its receipt.
 - A delivery fails for a reason: a lease that runs, a call that failed, a bus that is down.
 - One function timeout after a worker died, the next one takes over.
+- A manifest's event comes after its status object, which in the end tells of its last drop.
 - In the end every job that was accepted has the end that it should have, and an event; no upload,
   no working object, no message, nothing in the sweeper's index, and, of jobs that did not get
   READY, no archive and no receipt is left.
@@ -60,6 +61,7 @@ from tests.chaos.world_orders import (
     SMALL,
     TWO,
     Kind,
+    Order,
     kind,
 )
 from tests.chaos.world_processes import Fate, Script, Trouble
@@ -206,6 +208,14 @@ class AnyOrder(RuleBasedStateMachine):
     def drop(self, kind: Kind) -> None:
         self.world.drop(kind)
 
+    @precondition(lambda self: len(self.world.orders) < MOST_ORDERS and self._manifests())
+    @rule(pick=picks)
+    def drop_again(self, pick: int) -> None:
+        """The same manifest, which is another job."""
+        orders = self._manifests()
+        order = orders[pick % len(orders)]
+        self.world.drop(order.kind, order.manifest_key)
+
     @precondition(lambda self: any(order.api_event for order in self.world.orders))
     @rule(pick=picks, script=perhaps_failing)
     def submit_again(self, pick: int, script: Script) -> None:
@@ -303,6 +313,9 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.world.problems:
             self.world.finish()
 
+    def _manifests(self) -> list[Order]:
+        return [order for order in self.world.orders if order.manifest_key]
+
     def _losable(self) -> list[Message]:
         """Who knows of a lost message, but the record of a job that has no end?"""
         world = self.world
@@ -357,4 +370,24 @@ def test_a_job_that_was_planned_and_then_made_alone_leaves_no_plan(aws: Aws) -> 
     world.submit(kind("two archives"))
     world.deliver(world.queue.visible[0], (Trouble(10, Fate.DIES_AFTER),))
     world.change(BIG, None)
+    world.finish()
+
+
+# What is too rare for it.
+
+
+@pytest.mark.parametrize("fate", [Fate.MEANWHILE, Fate.DIES_BEFORE])
+@pytest.mark.parametrize("call", [3, *range(9, CALLS["zipper"] + 1)])
+def test_of_a_manifest_that_is_dropped_twice_the_second_drop_has_the_say(
+    aws: Aws, call: int, fate: Fate
+) -> None:
+    """Whenever its job ends: while the first one's worker is at a call, or after it died there."""
+    world = World(aws)
+    for _ in range(2):
+        world.drop(kind("alone"), "manifests/again.json")
+    first, second = world.queue.visible
+    happening = Deliver(1) if fate is Fate.MEANWHILE else None
+    world.deliver(first, (Trouble(call, fate, happening=happening),))
+    if second in world.queue.messages:
+        world.deliver(second)
     world.finish()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 from unittest.mock import patch
 
@@ -43,7 +44,7 @@ from zipjobs.archive.sizing import MIB
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.errors import JobBusy, TransientError
-from zipjobs.jobs.events import CompletionEvents
+from zipjobs.jobs.events import CompletionDetail, CompletionEvents
 from zipjobs.jobs.idempotency import idempotent_job_id
 from zipjobs.jobs.job import EVERYONE, Job, Status, Submission
 from zipjobs.jobs.lists import SourceLists
@@ -58,6 +59,7 @@ from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
+from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 
@@ -73,11 +75,11 @@ BLOCKS_BYTES = 52 * MIB
 
 CALLS = {
     "enqueue": 5,
-    "zipper": 14,
-    "zipper, segment": 24,
-    "cancel": 9,
-    "dead_letter": 9,
-    "sweeper": 9,
+    "zipper": 16,
+    "zipper, segment": 26,
+    "cancel": 11,
+    "dead_letter": 11,
+    "sweeper": 11,
 }
 """How many calls each function makes of AWS, one way or the other."""
 
@@ -191,7 +193,8 @@ class Invocation(Process):
         self.work = WorkStore(s3, "manifests", WORK_PREFIX)
         self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
-        self.endings = _Endings(self, self.store, self.writer, self.work, events)
+        statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
+        self.endings = _Endings(self, self.store, self.writer, self.work, statuses, events)
         self.sweeper = Sweeper(self.store, self.queue, self.work, self.endings)
         adapters = Adapters(
             store=self.store,
@@ -298,10 +301,10 @@ class World:
         elif not process.met_trouble:
             self.problem(f"{order.job_id} was not accepted: {answer}")
 
-    def drop(self, kind: Kind) -> None:
-        """Somebody drops a manifest."""
+    def drop(self, kind: Kind, key: str | None = None) -> None:
+        """Somebody drops a manifest, of a key of its own unless there is one."""
         number = len(self.orders)
-        key = f"manifests/{number}.json"
+        key = key or f"manifests/{number}.json"
         etag = self._s3.put_object(Bucket="manifests", Key=key, Body=kind.body)["ETag"].strip('"')
         sequencer = f"{number:020X}"
         found = {"key": key, "etag": etag, "sequencer": sequencer}
@@ -312,6 +315,7 @@ class World:
         }
         order = self._order(manifest_job_id("manifests", key, None, etag, sequencer), kind)
         order.is_accepted = True
+        order.manifest_key = key
         self.queue.send(json.dumps(event))
         self.tell(f"{order.job_id} ({kind.name}) dropped")
 
@@ -479,6 +483,7 @@ class World:
         else:
             self.problem("it never ends")
         self._check_nothing_is_left()
+        self._check_status_objects()
         self.check()
 
     def _check_end(self, order: Order, job: Job) -> None:
@@ -514,6 +519,21 @@ class World:
         found = self._s3.list_objects_v2(Bucket="manifests", Prefix=WORK_PREFIX).get("Contents", [])
         if found:
             self.problem(f"working objects are left: {[one['Key'] for one in found]}")
+
+    def _check_status_objects(self) -> None:
+        """Of each manifest one is there, and tells of its last drop."""
+        last = {order.manifest_key: order.job_id for order in self.orders if order.manifest_key}
+        for key, job_id in last.items():
+            said, job = self._status_object(key), self.history.jobs.get(job_id)
+            if job is not None and said != CompletionDetail.of(job):
+                self.problem(f"{job_id} is {job.status}, and {key}'s status object says {said}")
+
+    def _status_object(self, manifest_key: str) -> CompletionDetail | None:
+        key = f"zips/{PurePosixPath(manifest_key).stem}.status.json"
+        if not self._s3.list_objects_v2(Bucket="dst", Prefix=key).get("Contents"):
+            return None
+        body = self._s3.get_object(Bucket="dst", Key=key)["Body"].read()
+        return CompletionDetail.model_validate_json(body)
 
     def _check_no_archive(self, order: Order) -> None:
         prefix = f"zips/{order.job_id}"
@@ -569,6 +589,9 @@ class World:
         for key in [facts[key] for facts in event["archives"] for key in ("key", "receiptKey")]:
             if not self._s3.list_objects_v2(Bucket="dst", Prefix=key).get("Contents"):
                 self.problem(f"an event speaks of {key}, which is not there")
+        manifest_key = self.order_of(event["jobId"]).manifest_key
+        if manifest_key and self._status_object(manifest_key) is None:
+            self.problem(f"{event['jobId']} had its event before its status object")
 
     def _start(self, function: str, script: Script) -> Invocation:
         self._started += 1

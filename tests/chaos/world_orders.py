@@ -119,6 +119,7 @@ class Order:
     kind: Kind
     contents: dict[str, bytes | None]
     api_event: dict[str, Any] | None = None
+    manifest_key: str | None = None
     is_accepted: bool = False
     is_disturbed: bool = False
     is_taken: bool = False

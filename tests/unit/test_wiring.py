@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "SOURCE_BUCKET": "src",
     "TARGET_BUCKET": "dst",
     "TARGET_PREFIX": "zips/",
+    "MANIFEST_PREFIX": "manifests/",
     "ALLOWED_SOURCES": '["src/"]',
     "ALLOWED_TARGETS": '["dst/zips/"]',
     "QUEUE_URL": "https://queue",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
+from zipjobs.jobs.facts import JobFacts, facts_of
+from zipjobs.jobs.job import Job, Status
 from zipjobs.jobs.model import Model, Timestamp
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ DETAIL_TYPES = {
 }
 
 
-class Count(Model):
-    """How much of something is done, of how much; the total is null while it is not known."""
-
-    done: int
-    total: int | None
-
-
 class Durations(Model):
     """Where the time went, in seconds: waiting in the queue, and being worked on."""
 
@@ -34,27 +28,13 @@ class Durations(Model):
     running_seconds: float
 
 
-class CompletionDetail(Model):
+class CompletionDetail(JobFacts):
     """The ``detail`` of a completion event. ``event_id`` is the same for every repetition."""
 
     version: Literal["1"] = "1"
     event_id: str
-    job_id: str
-    status: Status
-    trigger: Trigger
-    manifest: ObjectRef | None
-    source_bucket: str | None
-    target_bucket: str | None
-    target_key: str | None
-    entries: Count
-    bytes: Count
-    archives: tuple[ArchiveFacts, ...]
-    skipped: int
-    skipped_objects: tuple[str, ...]
     durations: Durations
-    created_at: Timestamp
     finished_at: Timestamp
-    error: JobError | None
 
     @classmethod
     def of(cls, job: Job) -> "CompletionDetail":
@@ -62,32 +42,14 @@ class CompletionDetail(Model):
         assert job.finished_at is not None
         started_at = job.started_at or job.finished_at
         return cls(
+            **facts_of(job),
             event_id=f"{job.job_id}/{job.status}",
-            job_id=job.job_id,
-            status=job.status,
-            trigger=job.trigger,
-            manifest=manifest_of(job),
-            source_bucket=job.source_bucket,
-            target_bucket=job.target_bucket,
-            target_key=job.target_key,
-            entries=Count(done=job.entries_done, total=job.entries_total),
-            bytes=Count(done=job.bytes_done, total=job.bytes_total),
-            archives=job.archives,
-            skipped=job.skipped,
-            skipped_objects=job.skipped_objects,
             durations=Durations(
                 queued_seconds=_seconds(job.created_at, started_at),
                 running_seconds=_seconds(started_at, job.finished_at),
             ),
-            created_at=job.created_at,
             finished_at=job.finished_at,
-            error=job.error,
         )
-
-
-def manifest_of(job: Job) -> ObjectRef | None:
-    """Where the job's manifest stands, if it came from one."""
-    return job.request if job.trigger is Trigger.MANIFEST else None
 
 
 class CompletionEvents:

@@ -72,19 +72,36 @@ class ObjectRef(Model):
     etag: str | None = None
 
 
+class Problem(Model):
+    """What is wrong in one place of a manifest, with its JSON pointer and its line, if known."""
+
+    detail: str
+    pointer: str | None = None
+    line: int | None = None
+
+
 class JobError(Model):
     """Why a job failed: a stable code, a sentence that says what to do, and the objects that it is
-    about, if it is about any: as many as a record has room for.
+    about, if it is about any: as many as a record has room for. Of a manifest that is wrong,
+    ``problems`` are the places.
     """
 
     code: str
     message: str
     objects: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
-        objects = as_many_as_fit(error.objects)
-        return cls(code=error.code, message=shorten(str(error)), objects=objects)
+        return cls(
+            code=error.code,
+            message=shorten(str(error)),
+            objects=as_many_as_fit(error.objects),
+            problems=tuple(
+                Problem(detail=shorten(one.detail), pointer=one.pointer, line=one.line)
+                for one in getattr(error, "problems", ())
+            ),
+        )
 
 
 EVERYONE = "*"
@@ -118,7 +135,8 @@ class Submission(Model):
     """A job as it arrives on the queue: its id, how it came in, and where its request stands.
 
     With ``segment``, that segment of a job that has been planned. ``request_digest`` is that of a
-    request that came with an idempotency key.
+    request that came with an idempotency key, ``sequencer`` S3's of the drop of a manifest: of two
+    drops of the same key, the later one's is greater.
     """
 
     job_id: str
@@ -127,6 +145,7 @@ class Submission(Model):
     request: ObjectRef
     submitted_at: Timestamp
     request_digest: str | None = None
+    sequencer: str | None = None
     segment: int | None = None
 
 
@@ -146,6 +165,7 @@ class Job(Model):
     trigger: Trigger
     request: ObjectRef
     request_digest: str | None = None
+    sequencer: str | None = None
     source_bucket: str | None = None
     target_bucket: str | None = None
     target_key: str | None = None
@@ -191,6 +211,7 @@ class Job(Model):
             request=self.request,
             submitted_at=self.created_at,
             request_digest=self.request_digest,
+            sequencer=self.sequencer,
         )
 
     @classmethod
@@ -204,6 +225,7 @@ class Job(Model):
             trigger=submission.trigger,
             request=submission.request,
             request_digest=submission.request_digest,
+            sequencer=submission.sequencer,
             created_at=submission.submitted_at,
             updated_at=now,
             expires_at=int(now.timestamp()) + UNFINISHED_SECONDS,

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from zipjobs.jobs.events import manifest_of
+from zipjobs.jobs.facts import manifest_of
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.model import utc_now
 

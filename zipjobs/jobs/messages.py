@@ -68,6 +68,7 @@ def _from_manifest(event: _ObjectCreated) -> Submission:
             version_id=version_id,
             etag=None if version_id else found.etag,
         ),
+        sequencer=found.sequencer or None,
         submitted_at=event.time,
     )
 

@@ -9,6 +9,7 @@ from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.store import JobStore
 from zipjobs.running.receipts import receipt_key
+from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.work import WorkStore
 
 logger = logging.getLogger(__name__)
@@ -21,11 +22,17 @@ class Endings:
     """
 
     def __init__(
-        self, store: JobStore, writer: ArchiveWriter, work: WorkStore, events: CompletionEvents
+        self,
+        store: JobStore,
+        writer: ArchiveWriter,
+        work: WorkStore,
+        statuses: StatusObjects,
+        events: CompletionEvents,
     ) -> None:
         self._store = store
         self._writer = writer
         self._work = work
+        self._statuses = statuses
         self._events = events
 
     def give_up(self, submission: Submission) -> Job:
@@ -45,7 +52,8 @@ class Endings:
         return job
 
     def conclude(self, job: Job) -> None:
-        """Clean up after a job that has its end, and publish its event unless that went out.
+        """Clean up after a job that has its end, and tell of it unless that was done: first where
+        the dropper of a manifest looks, then on the bus.
 
         Who works on the job still may leave things behind; it concludes the job again.
         """
@@ -54,6 +62,7 @@ class Endings:
         elif job.segments is not None:
             self._work.clean(job.job_id)
         if not job.event_sent:
+            self._statuses.put(job)
             self._events.publish(job)
             self._store.note_event_sent(job)
 
