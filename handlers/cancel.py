@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.api.application import JOBS, Api, json_response
 from zipjobs.api.problems import HttpProblem, documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
@@ -21,7 +21,7 @@ app = Api()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
-    wiring.start_logging()
+    telemetry.start_logging(context)
     return app.answer(event, context)
 
 
@@ -46,6 +46,7 @@ def cancel(job_id: JobId) -> Response[str]:
     It is cancelled once the table says so: what then fails is made up for by its worker, or by the
     sweeper.
     """
+    telemetry.about_job(job_id)
     canceling = wiring.canceling()
     job = canceling.store.get(job_id)
     if job is None or not job.is_seen_by(app.caller):

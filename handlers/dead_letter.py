@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.queue import BatchAnswer
 
@@ -15,15 +15,19 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
 
     A message that names no job ends here, in the log: there is no job to fail.
     """
-    wiring.start_logging()
+    telemetry.start_logging(context)
     endings = wiring.ending()
     failures = []
     for record in event["Records"]:
+        telemetry.about_job(None)
         try:
-            job = endings.give_up(parse_message(record["body"]))
+            submission = parse_message(record["body"])
+            telemetry.about_job(submission.job_id)
+            job = endings.give_up(submission)
             logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
         except UnknownMessage:
-            logger.exception("Not a job: %s", record["body"])
+            chars = len(record["body"])
+            logger.error("Message %s names no job (%d characters)", record["messageId"], chars)
         except Exception:
             logger.exception("Message %s stays on the dead-letter queue", record["messageId"])
             failures.append({"itemIdentifier": record["messageId"]})

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from handlers import cancel, enqueue, status
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.api.application import Api
 from zipjobs.api.description import describe
 from zipjobs.api.page import SECURITY_HEADERS, swagger_page
@@ -15,7 +15,7 @@ app = Api()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
-    wiring.start_logging()
+    telemetry.start_logging(context)
     return app.answer(event, context)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.api.application import JOBS, Api, RequestBody, json_response
 from zipjobs.api.problems import documented
 from zipjobs.jobs.idempotency import (
@@ -40,7 +40,7 @@ class Accepted(Model):
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
-    wiring.start_logging()
+    telemetry.start_logging(context)
     return app.answer(event, context)
 
 
@@ -95,6 +95,7 @@ def submit(
         job_id = str(uuid.uuid4())
         return _accept(job_id, request, submitting, caller, submitting.requests.save)
     job_id = idempotent_job_id(key, caller)
+    telemetry.about_job(job_id)
     digest = request_digest(request)
     job = submitting.store.get(job_id)
     if job is None:
@@ -119,6 +120,7 @@ def _accept(
     The message goes out before the record: a worker that finds no record writes it, so there is
     no moment at which a crash would leave a recorded job that nobody works on.
     """
+    telemetry.about_job(job_id)
     destination = submitting.policy.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,

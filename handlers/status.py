@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.api.application import JOBS, Api, json_response
 from zipjobs.api.problems import documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
@@ -23,7 +23,7 @@ app = Api()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
-    wiring.start_logging()
+    telemetry.start_logging(context)
     return app.answer(event, context)
 
 
@@ -40,6 +40,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 )
 def get(job_id: JobId) -> Response[str]:
     """Show a job."""
+    telemetry.about_job(job_id)
     answering = wiring.answering()
     job = answering.store.get(job_id)
     if job is None or not job.is_seen_by(app.caller):

@@ -4,7 +4,7 @@ import logging
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 
@@ -20,7 +20,7 @@ class Context(Protocol):
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, int]:
     """EventBridge's scheduled event in; how many jobs met with what out."""
-    wiring.start_logging()
+    telemetry.start_logging(context)
     swept = wiring.sweeping().sweep(
         lambda: context.get_remaining_time_in_millis() > SPARE_MILLISECONDS
     )

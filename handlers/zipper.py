@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any, Protocol
 
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.errors import TransientError, ZipJobsError
 from zipjobs.jobs.messages import parse_message
 from zipjobs.jobs.model import utc_now
@@ -25,13 +25,16 @@ def handler(event: dict[str, Any], context: Context) -> BatchAnswer:
     A job is leased until this invocation's deadline: it cannot outlive that, so whoever gets the
     message after it need not ask whether the first worker still lives.
     """
-    wiring.start_logging()
+    telemetry.start_logging(context)
     zipping = wiring.zipping()
     lease_until = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     failures = []
     for record in event["Records"]:
+        telemetry.about_job(None)
         try:
-            zipping.runner.run(parse_message(record["body"]), lease_until)
+            submission = parse_message(record["body"])
+            telemetry.about_job(submission.job_id)
+            zipping.runner.run(submission, lease_until)
         except Exception as error:  # noqa: BLE001  (a defect too must leave its message queued)
             _log(record, error)
             _retry_soon(record, error, zipping.queue)

@@ -287,7 +287,8 @@ class Functions(pulumi.ComponentResource):
             timeout=timeout_seconds,
             ephemeral_storage={"size": disk_mb},
             environment={"variables": environment},
-            logging_config={"log_format": "Text", "log_group": logs.name},
+            # JSON, as the functions' own lines are: so are Lambda's then, even that of a crash.
+            logging_config={"log_format": "JSON", "log_group": logs.name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
 

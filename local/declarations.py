@@ -15,6 +15,7 @@ class DeclaredFunction:
     memory_mb: int
     environment: Mapping[str, str]
     log_group: str
+    log_format: str = "Text"
 
     @property
     def short_name(self) -> str:

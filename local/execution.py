@@ -283,6 +283,7 @@ def _process_environment(declared: DeclaredFunction) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(declared.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_LOG_GROUP_NAME": declared.log_group,
+        "AWS_LAMBDA_LOG_FORMAT": declared.log_format,
         "_HANDLER": declared.handler,
     }
 

@@ -256,6 +256,7 @@ class Resources:
             memory_mb=int(inputs["memorySize"]),
             environment=environment,
             log_group=inputs["loggingConfig"]["logGroup"],
+            log_format=inputs["loggingConfig"]["logFormat"],
         )
         arn = answer["FunctionArn"]
         invoke_arn = f"arn:aws:apigateway:{self._region}:lambda:path/2015-03-31/functions/{arn}"

@@ -3,7 +3,6 @@
 Clients set their retry mode and timeouts here; the defaults of the boto3 in use do not matter.
 """
 
-import logging
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -202,11 +201,6 @@ def sweeping() -> Sweeper:
     settings = SweeperSettings.from_environment()
     queue = JobQueue(_client("sqs"), settings.queue_url)
     return Sweeper(_store(settings), queue, _work(_s3(), settings), ending())
-
-
-def start_logging() -> None:
-    """Let this package's INFO lines through to the log that the Lambda runtime set up."""
-    logging.getLogger("zipjobs").setLevel(logging.INFO)
 
 
 class _Lean:

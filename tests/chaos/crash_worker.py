@@ -36,6 +36,8 @@ def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> No
     """Answer each event that comes through ``pipe`` with the handler's answer and its log."""
     forget_aws()
     os.environ.update(environment)
+    # Lines reach standard output as Lambda has them, and the handler that is added here.
+    os.environ["POWERTOOLS_LOG_DEDUPLICATION_DISABLED"] = "1"
     log = _Log()
     logging.getLogger().addHandler(log)
     context = Context(TIME_LEFT_MILLISECONDS.get(function, 0))

@@ -34,7 +34,7 @@ from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, w
 from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
 from tests.events.http import http_event
 from tests.tables import create_job_table
-from zipjobs import wiring
+from zipjobs import telemetry, wiring
 from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
@@ -162,7 +162,7 @@ def serving() -> Iterator[Aws]:
     """AWS while the block lasts, and nothing in this process that depends on real time."""
     with ExitStack() as stack:
         for where, name, value in (
-            (wiring, "start_logging", lambda: None),
+            (telemetry, "start_logging", lambda context: None),
             (segments, "READS", 1),
             (planner, "MAX_ARCHIVE_BYTES", MOST_ARCHIVE_BYTES),
             (S3Backend, "complete_multipart_upload", _complete_multipart_upload),

@@ -10,6 +10,7 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import MOST_SWEEPS, JobStore
 from zipjobs.running.endings import Endings
 from zipjobs.running.work import WorkStore
+from zipjobs.telemetry import about_job
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +44,13 @@ class Sweeper:
         for job in self._store.due_for_sweep():
             if not has_time():
                 break
+            about_job(job.job_id)
             try:
                 self._look_at(job, swept)
             except TransientError:
                 logger.exception("Job %s: left for the next sweep", job.job_id)
                 swept.left += 1
+        about_job(None)
         return swept
 
     def _look_at(self, job: Job, swept: Swept) -> None:

@@ -1,0 +1,70 @@
+"""What a function's log looks like, as CloudWatch gets it."""
+
+import json
+import logging
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from zipjobs.telemetry import about_job, start_logging
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_line_is_json_and_says_which_job_and_which_invocation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start_logging(SimpleNamespace(aws_request_id="the-request"))
+    about_job("the-job")
+    logging.getLogger("zipjobs.running.runner").info("Job %s: started", "the-job")
+    (line,) = lines(capsys)
+    assert line["job_id"] == "the-job"
+    assert line["function_request_id"] == "the-request"
+    assert line["message"] == "Job the-job: started"
+    assert (line["level"], line["name"]) == ("INFO", "zipjobs.running.runner")
+
+
+def test_so_is_a_line_of_another_thread_and_of_another_library(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start_logging(None)
+    about_job("the-job")
+    log = logging.getLogger("botocore.credentials").warning
+    thread = threading.Thread(target=log, args=("They expire",))
+    thread.start()
+    thread.join()
+    (line,) = lines(capsys)
+    assert (line["job_id"], line["message"]) == ("the-job", "They expire")
+
+
+def test_an_invocation_does_not_inherit_the_job_of_the_one_before(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start_logging(None)
+    about_job("the-job")
+    start_logging(None)
+    logging.getLogger("zipjobs.handlers").info("Swept")
+    (line,) = lines(capsys)
+    assert "job_id" not in line
+
+
+def test_details_of_others_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """At DEBUG botocore logs the requests that it sends, with all that is in them."""
+    start_logging(None)
+    logging.getLogger("botocore.endpoint").info("Sending a request")
+    assert lines(capsys) == []
+
+
+def test_an_error_takes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging(None)
+    try:
+        raise ValueError("no")
+    except ValueError:
+        logging.getLogger("zipjobs.handlers").exception("It failed")
+    (line,) = lines(capsys)
+    assert line["exception_name"] == "ValueError"
+    assert 'raise ValueError("no")' in line["exception"]
