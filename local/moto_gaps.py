@@ -13,6 +13,7 @@ import zlib
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from moto.core.responses import BaseResponse
 from moto.events.models import events_backends
 from moto.s3 import notifications
 from moto.s3.exceptions import NoSuchUpload
@@ -33,6 +34,10 @@ _REASONS = {
     S3NotificationEvent.OBJECT_CREATED_COMPLETE_MULTIPART_UPLOAD_EVENT: "CompleteMultipartUpload",
 }
 
+_ACCESS_KEY_ID = re.compile(r"^AWS\S* (?:Credential=)?([^/:,\s]+)[:/]")
+"""In an Authorization header. "AccessKey" in the IAM API Reference: 16 word characters or more. Moto
+finds those only that are 20 capitals and digits. The embedded AWS has shorter ones too."""
+
 _sequence = itertools.count(0x0062E99A88DC407460)
 
 
@@ -42,6 +47,7 @@ def close_gaps() -> None:
     S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
+    BaseResponse.access_key_regex = _ACCESS_KEY_ID
 
 
 def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:

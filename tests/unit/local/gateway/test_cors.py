@@ -1,0 +1,89 @@
+"""What the embedded API Gateway tells browsers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+
+from local.declarations import Declarations, DeclaredCors, DeclaredRoute
+from local.http_api import HttpApi
+
+APP = "https://app.example.com"
+PREFLIGHT = {"Access-Control-Request-Method": "POST"}
+
+
+class Echo:
+    """A function that answers with headers of its own."""
+
+    def invoke(self, event: Any) -> Any:
+        headers = {"location": "/x", "Access-Control-Allow-Origin": "https://evil.example"}
+        return {"statusCode": 202, "headers": headers, "body": "{}"}
+
+
+@pytest.fixture
+def client() -> Callable[..., Client]:
+    def make(*origins: str, authorization: str = "NONE") -> Client:
+        cors = DeclaredCors(
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type"),
+            expose_headers=("location",),
+            max_age_seconds=60,
+        )
+        declarations = Declarations(
+            routes=[DeclaredRoute("POST /zip-jobs", "integrations/1", authorization)],
+            integrations={"integrations/1": "echo"},
+            cors=cors if origins else None,
+        )
+        functions: Any = {"echo": Echo()}
+        return Client(HttpApi(declarations, functions, "us-east-1", lambda name, line: None))
+
+    return make
+
+
+def cors_headers(response: Response) -> dict[str, str]:
+    return {
+        name.lower().removeprefix("access-control-"): value
+        for name, value in response.headers
+        if name.lower().startswith("access-control-")
+    }
+
+
+@pytest.mark.parametrize(("origins", "allowed"), [((APP,), APP), (("*",), "*")])
+def test_a_preflight_is_answered_without_asking_who_calls(
+    client: Callable[..., Client], origins: tuple[str, ...], allowed: str
+) -> None:
+    gateway = client(*origins, authorization="AWS_IAM")
+    answer = gateway.options("/zip-jobs", headers={"Origin": APP, **PREFLIGHT})
+    assert answer.status_code == 204
+    assert cors_headers(answer) == {
+        "allow-origin": allowed,
+        "allow-methods": "GET,POST",
+        "allow-headers": "authorization,content-type",
+        "max-age": "60",
+    }
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", f"{APP}.evil.example", "null"])
+def test_another_origin_learns_nothing(client: Callable[..., Client], origin: str) -> None:
+    gateway = client(APP)
+    preflight = gateway.options("/zip-jobs", headers={"Origin": origin, **PREFLIGHT})
+    assert (preflight.status_code, cors_headers(preflight)) == (204, {})
+    answer = gateway.post("/zip-jobs", headers={"Origin": origin})
+    assert (answer.status_code, cors_headers(answer)) == (202, {})
+
+
+def test_an_answer_says_that_the_page_may_read_it_and_what_the_function_says_is_dropped(
+    client: Callable[..., Client],
+) -> None:
+    answer = client(APP).post("/zip-jobs", headers={"Origin": APP})
+    assert answer.status_code == 202
+    assert cors_headers(answer) == {"allow-origin": APP, "expose-headers": "location"}
+
+
+def test_without_origins_a_preflight_finds_nothing(client: Callable[..., Client]) -> None:
+    answer = client().options("/zip-jobs", headers={"Origin": APP, **PREFLIGHT})
+    assert (answer.status_code, answer.json) == (404, {"message": "Not Found"})
+    assert cors_headers(answer) == {}

@@ -1,0 +1,117 @@
+"""JSON Web Tokens, as JWT authorizers take them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.gateway.tokens import InvalidToken, TokenVerifier, as_strings
+from tests.issuer import AUDIENCE, Issuer, new_key, running_issuer
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    folder: Path = tmp_path_factory.mktemp("issuer")
+    with pytest.MonkeyPatch.context() as patch, running_issuer(folder) as issuer:
+        patch.setenv("SSL_CERT_FILE", str(issuer.certificate))
+        yield issuer
+
+
+@pytest.fixture
+def verifier(issuer: Issuer) -> TokenVerifier:
+    return TokenVerifier(issuer.url, [AUDIENCE, "reports"])
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"aud": "reports"},
+        {"aud": ["somebody", AUDIENCE]},
+        {"aud": None, "client_id": AUDIENCE},
+        {"aud": AUDIENCE, "client_id": "somebody"},
+        {"nbf": 0},
+        {"iat": None},
+    ],
+)
+def test_a_good_token_passes(
+    issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any]
+) -> None:
+    assert verifier.claims(issuer.token(**claims))["sub"] == "ann"
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "RS512"])
+def test_a_longer_digest_will_do(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
+    assert verifier.claims(issuer.token(algorithm=algorithm))["sub"] == "ann"
+
+
+@pytest.mark.parametrize(
+    ("claims", "complaint"),
+    [
+        ({"aud": "somebody"}, "valid audience"),
+        ({"aud": "somebody", "client_id": AUDIENCE}, "valid audience"),
+        ({"aud": None}, "valid audience"),
+        ({"iss": "https://login.example.com"}, "valid issuer"),
+        ({"iss": None}, "iss"),
+        ({"exp": 1}, "has expired"),
+        ({"exp": None}, "exp"),
+        ({"nbf": 2**40}, "not valid yet"),
+        ({"iat": 2**40}, "not valid yet"),
+    ],
+)
+def test_a_token_for_others_or_of_others_or_at_another_time_is_refused(
+    issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(InvalidToken, match=complaint):
+        verifier.claims(issuer.token(**claims))
+
+
+def test_what_another_key_signed_is_refused(issuer: Issuer, verifier: TokenVerifier) -> None:
+    with pytest.raises(InvalidToken, match="signature is not valid"):
+        verifier.claims(issuer.token(key=new_key()))
+
+
+def test_a_key_that_the_issuer_does_not_show_is_refused(
+    issuer: Issuer, verifier: TokenVerifier
+) -> None:
+    with pytest.raises(InvalidToken, match="kid"):
+        verifier.claims(issuer.token(kid="second"))
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none"])
+def test_only_rsa_signs(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
+    key = "a secret that is long enough for the digest" if algorithm == "HS256" else ""
+    with pytest.raises(InvalidToken, match="algorithm is not supported"):
+        verifier.claims(issuer.token(key=key, algorithm=algorithm))
+
+
+@pytest.mark.parametrize("text", ["", "no token", "a.b.c", "é"])
+def test_what_is_no_token_is_refused(verifier: TokenVerifier, text: str) -> None:
+    with pytest.raises(InvalidToken, match="cannot be decoded"):
+        verifier.claims(text)
+
+
+def test_the_issuers_keys_are_fetched_once(issuer: Issuer, verifier: TokenVerifier) -> None:
+    issuer.asked.clear()
+    for _ in range(3):
+        verifier.claims(issuer.token())
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+def test_an_issuer_that_does_not_answer_lets_nobody_pass(issuer: Issuer) -> None:
+    nowhere = TokenVerifier("https://127.0.0.1:1", [AUDIENCE])
+    with pytest.raises(InvalidToken, match="cannot be fetched"):
+        nowhere.claims(issuer.token(iss="https://127.0.0.1:1"))
+
+
+def test_functions_get_claims_as_strings() -> None:
+    now = int(time.time())
+    claims = {"sub": "ann", "iat": now, "admin": True, "groups": ["staff", "editors"]}
+    assert as_strings(claims) == {
+        "sub": "ann",
+        "iat": str(now),
+        "admin": "true",
+        "groups": "[staff editors]",
+    }
