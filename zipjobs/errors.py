@@ -4,13 +4,15 @@
 
     ZipJobsError
     ├── PermanentError       the job is FAILED with this code and sentence; the message is done
-    │   ├── InvalidRequest           INVALID_REQUEST
-    │   ├── InvalidManifest          INVALID_MANIFEST
+    │   ├── Unfit                    with the places that are wrong
+    │   │   ├── InvalidRequest           INVALID_REQUEST
+    │   │   └── InvalidManifest          INVALID_MANIFEST
     │   ├── NotAllowed               NOT_ALLOWED
     │   ├── SourceNotFound           SOURCE_NOT_FOUND
     │   ├── SourceForbidden          SOURCE_FORBIDDEN
     │   ├── SourceArchived           SOURCE_ARCHIVED
     │   ├── SourceChanged            SOURCE_CHANGED
+    │   ├── DuplicateName            DUPLICATE_NAME
     │   ├── TargetForbidden          TARGET_FORBIDDEN
     │   ├── TargetExists             TARGET_EXISTS
     │   ├── ArchiveTooLarge          ARCHIVE_TOO_LARGE
@@ -47,29 +49,28 @@ class PermanentError(ZipJobsError):
 
 
 class FieldProblem(NamedTuple):
-    """What is wrong in one place of a request, by JSON pointer (``#/keys/0``) and line, if known."""
+    """What is wrong in one place of a request: its JSON pointer (``#/keys/0``), line, if known."""
 
     detail: str
     pointer: str | None = None
     line: int | None = None
 
 
-class InvalidRequest(PermanentError):
-    """The request does not fit the schema. ``problems`` are the places that do not."""
+class Unfit(PermanentError):
+    """Something does not fit its schema. ``problems`` are the places that do not."""
 
-    code = "INVALID_REQUEST"
-
-    def __init__(
-        self,
-        message: str,
-        objects: Sequence[str] = (),
-        problems: Sequence[FieldProblem] = (),
-    ) -> None:
-        super().__init__(message, objects)
+    def __init__(self, message: str, problems: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(message)
         self.problems = tuple(problems)
 
 
-class InvalidManifest(PermanentError):
+class InvalidRequest(Unfit):
+    """The request does not fit the schema."""
+
+    code = "INVALID_REQUEST"
+
+
+class InvalidManifest(Unfit):
     """The manifest is gone, is not JSON, or does not fit the schema."""
 
     code = "INVALID_MANIFEST"
@@ -103,6 +104,12 @@ class SourceChanged(PermanentError):
     """A source object was replaced while the job was reading it."""
 
     code = "SOURCE_CHANGED"
+
+
+class DuplicateName(PermanentError):
+    """Two members would have the same name, and the request wants that to be an error."""
+
+    code = "DUPLICATE_NAME"
 
 
 class TargetForbidden(PermanentError):

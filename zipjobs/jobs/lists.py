@@ -14,11 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from zipjobs.errors import InvalidManifest, InvalidRequest, ServiceUnavailable
+from zipjobs.jobs.fields import split_s3_url
 from zipjobs.jobs.globs import matcher
+from zipjobs.jobs.mistakes import problems_of
 from zipjobs.jobs.model import Model
 from zipjobs.jobs.objectfile import ObjectFile, source_error
 from zipjobs.jobs.policy import Policy
-from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, problems_of, split_s3_url
+from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest
 from zipjobs.jobs.rows import Lines, Row, inventory_rows, is_folder_marker, rows_of
 from zipjobs.jobs.strictjson import look_through
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from zipjobs.errors import NotAllowed
-from zipjobs.jobs.request import JobRequest, split_s3_url
+from zipjobs.jobs.fields import split_s3_url
+from zipjobs.jobs.request import JobRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,151 +1,204 @@
 """The one request schema: a REST body and a manifest are the same JSON."""
 
 import re
-from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from zipjobs.errors import InvalidRequest
-from zipjobs.jobs.globs import translate
+from zipjobs.jobs.fields import (
+    MAX_ARCHIVE_NAME_BYTES,
+    MAX_KEY_BYTES,
+    MAX_PREFIX_BYTES,
+    ArchiveBytes,
+    ArchiveName,
+    BucketName,
+    Compression,
+    Glob,
+    Key,
+    KeyPrefix,
+    MemberName,
+    Naming,
+    OnDuplicate,
+    OnMissing,
+    S3Url,
+    StripPrefix,
+    TargetPrefix,
+    VersionId,
+)
+from zipjobs.jobs.mistakes import refusal, rule
 from zipjobs.jobs.model import Model
-from zipjobs.jobs.strictjson import SEVERAL, look_through, shown, visible
+from zipjobs.jobs.schema import entry_schema, request_schema
+from zipjobs.jobs.strictjson import MAX_LISTED, SEVERAL, look_through
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 """Of a manifest. A REST body is cut off at 6 MB by Lambda's payload limit already."""
 
-MAX_REPORTED_ERRORS = 5
-
 EXPLAINED_BYTES = 64 * 1024
 """In longer requests a list is read to its first mistake only: each takes 850 bytes of memory."""
-
-_UTF8_BOM = b"\xef\xbb\xbf"
-_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-
-MAX_KEY_BYTES = 1024
-"""Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
-
-MAX_PREFIX_BYTES = 900
-"""Of a target prefix: the rest of a key's bytes is for the archive's name."""
 
 MAX_GLOBS = 100
 """In each of ``include`` and ``exclude``: every listed key is held against all of them."""
 
-MIN_ARCHIVE_BYTES = 64 * 1024**2
-MAX_ARCHIVE_BYTES = 10_000 * 5 * 1024**3
-"""48.8 TiB: 10,000 parts of 5 GiB, "Amazon S3 multipart upload limits" in the S3 User Guide."""
-
-_S3_SCHEME = "s3://"
+_UTF8_BOM = b"\xef\xbb\xbf"
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def _key(key: str) -> str:
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise ValueError(f"a key has at most {MAX_KEY_BYTES:,} bytes of UTF-8")
-    return key
-
-
-def _target_prefix(prefix: str) -> str:
-    if len(prefix.encode()) > MAX_PREFIX_BYTES:
-        raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
-    return prefix
-
-
-def _glob(glob: str) -> str:
-    translate(glob)
-    return glob
-
-
-def split_s3_url(url: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``. Raises ValueError."""
-    bucket, _, key = url.removeprefix(_S3_SCHEME).partition("/")
-    if not (url.startswith(_S3_SCHEME) and 3 <= len(bucket) <= 63 and key):
-        raise ValueError("a list is named as s3://bucket/key")
-    return bucket, _key(key)
-
-
-def _s3_url(url: str) -> str:
-    split_s3_url(url)
-    return url
-
-
-BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
-Key = Annotated[str, StringConstraints(min_length=1), AfterValidator(_key)]
-KeyPrefix = Annotated[str, AfterValidator(_key)]
-TargetPrefix = Annotated[str, AfterValidator(_target_prefix)]
-MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
-Globs = Annotated[
-    tuple[Glob, ...],
-    Field(max_length=MAX_GLOBS, strict=False, fail_fast=True, exclude_if=lambda globs: not globs),
-]
-ArchiveBytes = Annotated[int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)]
-S3Url = Annotated[str, AfterValidator(_s3_url)]
-
-
-_LISTED = Field(min_length=1, strict=False, fail_fast=True, exclude_if=lambda listed: not listed)
-"""A list with something in it, or left out."""
-
-
-class Compression(StrEnum):
-    """How members are kept: as they are, or deflated where that makes them smaller."""
-
-    STORE = "store"
-    DEFLATE = "deflate"
-
-
-class OnMissing(StrEnum):
-    """What becomes of a job when an object that it asks for does not exist."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-
-
-ROW = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True)
+ROW = ConfigDict(
+    alias_generator=to_camel,
+    populate_by_name=True,
+    extra="forbid",
+    strict=True,
+    json_schema_extra=entry_schema,
+)
 
 
 @dataclass(frozen=True, slots=True, config=ROW)
 class RequestedEntry:
-    """An object to zip. ``name`` is the member's path in the archive, made safe later.
+    """An object to zip."""
 
-    A tenth of a model's size: a manifest has room for a million of them.
-    """
+    # A tenth of a model's size: a manifest has room for a million of them.
 
-    key: Key
-    bucket: BucketName | None = None
-    name: MemberName | None = None
-    version_id: VersionId | None = None
+    key: Annotated[
+        Key,
+        Field(
+            description=f"The object's key, up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+            examples=["2026/q3/invoice-1.pdf"],
+        ),
+    ]
+    bucket: Annotated[
+        BucketName | None,
+        Field(description="Its bucket; left out: `sourceBucket`.", examples=["my-documents"]),
+    ] = None
+    name: Annotated[
+        MemberName | None,
+        Field(
+            description="The member's path in the archive, made safe; left out: as `naming` says.",
+            examples=["invoices/July.pdf"],
+        ),
+    ] = None
+    version_id: Annotated[
+        VersionId | None,
+        Field(
+            description="The object's version; left out: the latest.",
+            examples=["3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"],
+        ),
+    ] = None
+
+
+_LISTED = Field(
+    min_length=1,
+    max_length=MAX_LISTED,
+    strict=False,
+    fail_fast=True,
+    exclude_if=lambda listed: not listed,
+)
+"""A list with something in it, or left out."""
+
+Globs = Annotated[
+    tuple[Glob, ...],
+    Field(max_length=MAX_GLOBS, strict=False, fail_fast=True, exclude_if=lambda globs: not globs),
+]
 
 
 class JobRequest(Model):
-    """What a client asks for. Everything has a default, but one way to say what to zip is given:
-    ``keys``, ``entries``, ``prefix`` or ``entries_from``.
+    """What to zip, by exactly one of `keys`, `entries`, `prefix` and `entriesFrom`, and how.
+    Everything else has a default.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=request_schema)
 
-    source_bucket: BucketName | None = None
-    target_bucket: BucketName | None = None
-    target_prefix: TargetPrefix | None = None
-    compression: Compression = Compression.STORE
-    max_archive_bytes: ArchiveBytes | None = None
-    on_missing: OnMissing = OnMissing.FAIL
-    keys: Annotated[tuple[Key, ...], _LISTED] = ()
-    entries: Annotated[tuple[RequestedEntry, ...], _LISTED] = ()
-    prefix: KeyPrefix | None = None
-    include: Globs = ()
-    exclude: Globs = ()
-    entries_from: S3Url | None = None
+    keys: Annotated[tuple[Key, ...], _LISTED] = Field(
+        default=(),
+        description=f"Keys in `sourceBucket`, each up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+        examples=[["2026/q3/invoice-1.pdf", "2026/q3/invoice-2.pdf"]],
+    )
+    entries: Annotated[tuple[RequestedEntry, ...], _LISTED] = Field(
+        default=(),
+        description="Objects, each with a bucket, a version or a name of its own.",
+        examples=[[{"key": "2026/q3/invoice-1.pdf", "name": "invoices/July.pdf"}]],
+    )
+    prefix: KeyPrefix | None = Field(
+        default=None,
+        description="All keys in `sourceBucket` that begin with it. Up to "
+        f"{MAX_KEY_BYTES:,} bytes of UTF-8; empty: the whole bucket.",
+        examples=["2026/q3/"],
+    )
+    entries_from: S3Url | None = Field(
+        default=None,
+        description="A list in S3, of any length: JSON Lines, CSV, or the `manifest.json` of an "
+        f"S3 Inventory. Its key has up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+        examples=["s3://my-documents/lists/q3.jsonl"],
+    )
+    include: Globs = Field(
+        default=(),
+        description="Of the keys below `prefix`, those that one of these globs matches; left out: "
+        "all. A range in a glob, as in `[a-z]`, runs forwards.",
+        examples=[["**/*.pdf"]],
+    )
+    exclude: Globs = Field(
+        default=(),
+        description="And none that one of these globs matches.",
+        examples=[["drafts/**"]],
+    )
+    source_bucket: BucketName | None = Field(
+        default=None,
+        description="Where keys are that come without a bucket; left out: the stack's.",
+        examples=["my-documents"],
+    )
+    target_bucket: BucketName | None = Field(
+        default=None,
+        description="Where the archive goes; left out: the stack's.",
+        examples=["my-archives"],
+    )
+    target_prefix: TargetPrefix | None = Field(
+        default=None,
+        description="The folder that the archive goes to, with or without its slash, up to "
+        f"{MAX_PREFIX_BYTES} bytes of UTF-8; left out: the stack's.",
+        examples=["zips/"],
+    )
+    archive_name: ArchiveName | None = Field(
+        default=None,
+        description="The archive's file name, with or without `.zip`, made safe, up to "
+        f"{MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8 in form NFC. The archive is "
+        "`<targetPrefix>/<jobId>/<archiveName>.zip` then; else `<targetPrefix>/<jobId>.zip`.",
+        examples=["q3-invoices"],
+    )
+    naming: Naming = Field(
+        default=Naming.BASENAME,
+        description="What a member without a name of its own is called: `basename`, the last "
+        "component of its key; `path`, the whole key; `relative`, with `prefix`, the key without "
+        "the prefix's folder (all of it up to its last slash).",
+    )
+    strip_prefix: StripPrefix | None = Field(
+        default=None,
+        description="With `naming` `path`: what is taken off the front of keys that begin with "
+        f"it; others stay whole. Up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+        examples=["2026/"],
+    )
+    on_duplicate: OnDuplicate = Field(
+        default=OnDuplicate.SUFFIX,
+        description="When members would have the same name, upper and lower case aside: `suffix` "
+        "numbers them, `report (2).pdf`; `fail` ends the job with `DUPLICATE_NAME`.",
+    )
+    on_missing: OnMissing = Field(
+        default=OnMissing.FAIL,
+        description="When objects do not exist: `fail` ends the job, and names all of them; "
+        "`skip` leaves them out, and the job and its receipt name them.",
+    )
+    compression: Compression = Field(
+        default=Compression.STORE,
+        description="`store`, or `deflate` for text and the like; what it would not make smaller "
+        "is stored.",
+    )
+    max_archive_bytes: ArchiveBytes | None = Field(
+        default=None,
+        description="The most bytes of one archive; what is more becomes numbered archives. Not "
+        "with `deflate`. Written without fraction and exponent.",
+        examples=[4_294_967_296],
+    )
 
     @model_validator(mode="after")
     def _says_what_to_zip(self) -> Self:
@@ -157,19 +210,41 @@ class JobRequest(Model):
         }
         given = [way for way, is_given in ways.items() if is_given]
         if len(given) != 1:
-            raise PydanticCustomError(
+            raise rule(
                 "what_to_zip",
-                "Say what to zip by exactly one of {ways}; the request has {given}",
-                {"ways": ", ".join(ways), "given": " and ".join(given) or "none of them"},
+                f"Say what to zip by exactly one of {', '.join(ways)}; the request has "
+                f"{' and '.join(given) or 'none of them'}",
+                at=given[-1] if given else "",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
         if self.prefix is None and (self.include or self.exclude):
-            raise PydanticCustomError(
-                "globs_without_prefix", "include and exclude choose among the keys below a prefix"
+            raise rule(
+                "globs_without_prefix",
+                "include and exclude choose among the keys below a prefix",
+                at="include" if self.include else "exclude",
+            )
+        if self.prefix is None and self.naming is Naming.RELATIVE:
+            raise rule(
+                "relative_to_nothing",
+                "naming relative leaves out the folder of prefix, and there is no prefix: use "
+                "path, and stripPrefix for what should not be in the archive",
+                at="naming",
+            )
+        if self.strip_prefix is not None and self.naming is not Naming.PATH:
+            raise rule(
+                "nothing_to_strip",
+                "stripPrefix shortens the names that naming path gives: set naming to path, or "
+                "leave stripPrefix out",
+                at="stripPrefix",
             )
         if self.max_archive_bytes is not None and self.compression is Compression.DEFLATE:
-            raise PydanticCustomError(
+            raise rule(
                 "sizes_unknown",
                 "maxArchiveBytes needs sizes that are known beforehand: leave it out, or deflate",
+                at="maxArchiveBytes",
             )
         return self
 
@@ -189,8 +264,9 @@ class _EveryMistake(JobRequest):
 def parse_request(data: bytes) -> JobRequest:
     """Validate ``data`` as a request in JSON.
 
-    Raises InvalidRequest with every field that is wrong, up to ``MAX_REPORTED_ERRORS``; of each
-    list in a request above ``EXPLAINED_BYTES``, with the first mistake.
+    Raises InvalidRequest with every field that is wrong and where it stands, up to
+    ``MAX_REPORTED_ERRORS``; of each list in a request above ``EXPLAINED_BYTES``, with the first
+    mistake.
     """
     if len(data) > MAX_REQUEST_BYTES:
         raise InvalidRequest(
@@ -201,47 +277,21 @@ def parse_request(data: bytes) -> JobRequest:
     try:
         return JobRequest.model_validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(_explain(data, error)) from error
+        raise _explained(data, error) from error
 
 
-def _explain(data: bytes, error: ValidationError) -> str:
-    """Say what is wrong with ``data``, of which ``error`` may name the beginning only."""
+def _explained(data: bytes, error: ValidationError) -> InvalidRequest:
+    """What is wrong with ``data``, of which ``error`` may name the beginning only."""
     if error.errors()[0]["type"] == "json_invalid" and _HALF_OF_A_PAIR.search(data):
-        return (
-            f"{problems_of(error)}. Half of a surrogate pair is no character, and no key has one: "
-            "write both \\u escapes of the pair, or the character itself."
+        refused = refusal(error, data)
+        return InvalidRequest(
+            f"{refused}. Half of a surrogate pair is no character, and no key has one: "
+            "write both \\u escapes of the pair, or the character itself.",
+            problems=refused.problems,
         )
     if len(data) <= EXPLAINED_BYTES:
         try:
             _EveryMistake.model_validate_json(data)
         except ValidationError as whole:
-            return problems_of(whole)
-    return problems_of(error)
-
-
-def problems_of(error: ValidationError) -> str:
-    """Every field that is wrong and how, up to ``MAX_REPORTED_ERRORS``."""
-    every = error.errors(include_url=False, include_input=False, include_context=False)
-    within = {problem["loc"][:1] for problem in every if len(problem["loc"]) > 1}
-    problems = [
-        problem
-        for problem in every
-        if problem["type"] != "too_short" or problem["loc"] not in within  # only for the mistakes
-    ]
-    lines = [_line(problem) for problem in problems[:MAX_REPORTED_ERRORS]]
-    if len(problems) > MAX_REPORTED_ERRORS:
-        lines.append(f"and {len(problems) - MAX_REPORTED_ERRORS:,} more")
-    return "; ".join(lines)
-
-
-def _line(problem: ErrorDetails) -> str:
-    field = ".".join(shown(str(step)) for step in problem["loc"])
-    complaint = visible(_complaint(problem))
-    return f"{field}: {complaint}" if field else complaint
-
-
-def _complaint(problem: ErrorDetails) -> str:
-    """Pydantic's words, which would be others for a dataclass than for a model."""
-    if problem["type"] == "unexpected_keyword_argument":
-        return "Extra inputs are not permitted"
-    return problem["msg"]
+            return refusal(whole, data)
+    return refusal(error, data)

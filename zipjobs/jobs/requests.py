@@ -47,7 +47,9 @@ class RequestReader:
             body.close()
             return parse_request(data)
         except InvalidRequest as error:
-            raise InvalidManifest(f"{where} is not a valid manifest: {error}") from error
+            raise InvalidManifest(
+                f"{where} is not a valid manifest: {error}", error.problems
+            ) from error
         except ClientError as error:
             match aws_error_code(error):
                 case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket":

@@ -16,8 +16,10 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
+from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES
+from zipjobs.jobs.mistakes import problems_of
 from zipjobs.jobs.objectfile import ObjectFile
-from zipjobs.jobs.request import MAX_ARCHIVE_BYTES, ROW, RequestedEntry, problems_of
+from zipjobs.jobs.request import ROW, RequestedEntry
 from zipjobs.jobs.strictjson import once
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-from zipjobs.errors import InvalidRequest
+from zipjobs.errors import FieldProblem, InvalidRequest
 
 MAX_LISTED = 1_000_000
 """Keys or entries in one request: each takes 600 bytes of memory while it is read."""
@@ -41,15 +41,17 @@ def look_through(data: bytes) -> None:
         _refuse(f"it must be UTF-8, and byte {error.start + 1:,} is not. Save it as UTF-8")
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")
-        _refuse(f"{what} at line {error.lineno} column {error.colno}. Correct it there")
+        where = f"{what} at line {error.lineno} column {error.colno}"
+        _refuse(f"{where}. Correct it there", error.lineno)
     except RecursionError:
         _refuse("it is nested too deeply. A request is one object with lists in it")
     if isinstance(document, list):
         counter.see_list("The request", document)
 
 
-def _refuse(problem: str) -> NoReturn:
-    raise InvalidRequest(f"Invalid JSON: {problem}.")
+def _refuse(problem: str, line: int | None = None) -> NoReturn:
+    detail = f"Invalid JSON: {problem}."
+    raise InvalidRequest(detail, problems=[FieldProblem(detail, line=line)])
 
 
 def _refuse_constant(constant: str) -> NoReturn:

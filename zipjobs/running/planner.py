@@ -12,9 +12,10 @@ from zipjobs.archive.source import Entry
 from zipjobs.archive.survey import survey
 from zipjobs.archive.target import Target
 from zipjobs.errors import ArchiveTooLarge, SourceNotFound
+from zipjobs.jobs.fields import OnMissing
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
-from zipjobs.jobs.request import JobRequest, OnMissing
+from zipjobs.jobs.request import JobRequest
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.entries import EntryList
 from zipjobs.running.progress import Heartbeat

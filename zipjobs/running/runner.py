@@ -14,9 +14,10 @@ from zipjobs.archive.survey import naming_all
 from zipjobs.archive.target import Target
 from zipjobs.archive.writer import Upload
 from zipjobs.errors import LeaseLost, PermanentError, SourceNotFound, TransientError, UploadGone
+from zipjobs.jobs.fields import Compression, OnMissing
 from zipjobs.jobs.job import Job, JobError, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
-from zipjobs.jobs.request import Compression, JobRequest, OnMissing
+from zipjobs.jobs.request import JobRequest
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.entries import EntryList, named
 from zipjobs.running.planner import Planner

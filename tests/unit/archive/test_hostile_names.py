@@ -29,8 +29,9 @@ from tests.readers import (
 )
 from zipjobs.archive.members import Member, central_directory
 from zipjobs.archive.names import MAX_COMPONENT_BYTES, MAX_PATH_BYTES, UniqueNames, safe_name
+from zipjobs.jobs.fields import MAX_KEY_BYTES
 from zipjobs.jobs.lists import Listed
-from zipjobs.jobs.request import MAX_KEY_BYTES, parse_request
+from zipjobs.jobs.request import parse_request
 from zipjobs.running.entries import named
 
 MODIFIED = datetime(2026, 11, 23, tzinfo=UTC)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidRequest
+from zipjobs.jobs.fields import Compression
 from zipjobs.jobs.request import (
     MAX_REQUEST_BYTES,
-    Compression,
     JobRequest,
     RequestedEntry,
     parse_request,
