@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from cli.errors import CliError
+from cli.options import JsonOption
 from cli.screen import counted, line, out
 
 SAMPLES = Path("out/samples")
@@ -34,9 +35,7 @@ def generate_command(
     ],
     folder: OutOption = SAMPLES,
     seed: SeedOption = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one line of JSON.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make sample PDFs of mixed sizes.
 

@@ -1,0 +1,66 @@
+"""``python -m cli`` as a person types it, about the embedded AWS of the tests."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from local.gateway.identities import LOCAL_USER
+from tests.e2e.conftest import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """How a command ended: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @cached_property
+    def json(self) -> Any:
+        """The one line of JSON that was written."""
+        assert self.out.count("\n") == 1, self.out
+        return json.loads(self.out)
+
+
+def environment(client: Client) -> dict[str, str]:
+    """What tells the command line all of a stack."""
+    told = {
+        f"ZIPJOBS_{re.sub('(?=[A-Z])', '_', name).upper()}": str(value)
+        for name, value in client.outputs.items()
+    }
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        **told,
+        "AWS_ENDPOINT_URL": client.outputs["awsEndpointUrl"],
+        "AWS_ACCESS_KEY_ID": LOCAL_USER,
+        "AWS_SECRET_ACCESS_KEY": LOCAL_USER,
+    }
+
+
+def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
+    """Begin a command."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment(client),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def typed(client: Client, *arguments: object) -> Typed:
+    """Run a command to its end."""
+    with begun(client, *arguments) as running:
+        out, err = running.communicate()
+    return Typed(running.returncode, out, err)
