@@ -4,14 +4,17 @@ import sys
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 
+from cli.commands.bulk import bulk_upload_command
 from cli.commands.generate import generate_command
+from cli.commands.status import cancel_command, list_command, status_command
+from cli.commands.submit import submit_command
 from cli.commands.verify import verify_command
-from cli.errors import CliError
-from cli.screen import line
+from cli.commands.watch import watch_command
+from cli.failures import explained
+from cli.options import remember_where
+from cli.screen import err, line, program
 
-PROGRAM = "python -m cli"
 CANNOT = 2
 """The exit code of wrong usage, and of all that cannot be done."""
 
@@ -23,13 +26,15 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _all_commands() -> None:
-    """ZIP archives of objects in S3."""
-
-
-app.command("generate-pdfs")(generate_command)
+app.callback()(remember_where)
+app.command("submit")(submit_command)
+app.command("status")(status_command)
+app.command("list")(list_command)
+app.command("watch")(watch_command)
+app.command("cancel")(cancel_command)
 app.command("verify")(verify_command)
+app.command("generate-pdfs")(generate_command)
+app.command("bulk-upload")(bulk_upload_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,9 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns the exit code if the command cannot be carried out. Raises SystemExit otherwise.
     """
     try:
-        app(arguments, prog_name=PROGRAM)
-    except CliError as error:
-        Console(stderr=True).print(line(str(error), "bold red"), highlight=False, soft_wrap=True)
+        app(arguments, prog_name=program())
+    except Exception as error:
+        told = explained(error)
+        if told is None:
+            raise
+        for text in told.splitlines():
+            err().print(line(text, "bold red"), soft_wrap=True)
     return CANNOT
 
 

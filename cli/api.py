@@ -50,11 +50,12 @@ class ApiError(CliError):
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
-        lines = [f"{detail.rstrip('.')}. ({status} {code})"]
-        for wrong in self.errors:
-            place = wrong.get("pointer") or wrong.get("parameter") or "the request"
-            lines.append(f"  {place}: {wrong.get('detail', '')}")
-        super().__init__("\n".join(lines))
+        lines = [
+            f"  {wrong.get('pointer') or wrong.get('parameter') or '#'}: {wrong.get('detail', '')}"
+            for wrong in self.errors
+        ]
+        head = "The request is wrong" if lines else detail.rstrip(".")
+        super().__init__("\n".join((f"{head}. ({status} {code})", *lines)))
 
 
 class Api:
@@ -243,6 +244,9 @@ def _refused(status: int, message: str, stack: Stack) -> ApiError:
     """An answer of API Gateway itself, which has a message and nothing else."""
     code = http.client.responses.get(status, "unknown").upper().replace(" ", "_")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        own = "The local stack knows the access key local, secret local; AWS_ACCESS_KEY_ID is set."
+        if stack.endpoint_url and stack.api_auth == "iam":
+            return ApiError(status, code, f"{message}: {own}")
         needs = {
             "iam": "The API takes AWS credentials (apiAuth is iam) of this account whose policy "
             f"allows execute-api:Invoke, for the region {stack.region}. `doctor` says whose these "

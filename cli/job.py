@@ -28,11 +28,12 @@ class Archive(TypedDict):
 
 
 class JobError(TypedDict):
-    """Why a job FAILED."""
+    """Why a job FAILED, and which objects, or places of its manifest, are to blame."""
 
     code: str
     message: str
     objects: list[str]
+    problems: list[dict[str, Any]]
 
 
 class _Job(TypedDict):
@@ -57,7 +58,7 @@ class Job(_Job, total=False):
 
     downloadUrl: str
     downloadUrlExpiresAt: str
-    error: JobError
+    error: JobError | None
 
 
 class Accepted(TypedDict):

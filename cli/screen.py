@@ -1,5 +1,8 @@
 """What commands have in common on the screen."""
 
+import sys
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
@@ -7,10 +10,23 @@ PIPE_COLUMNS = 10_000
 """Wide enough that nothing is wrapped where there is no terminal."""
 
 
+INSTALLED = "zipjobs"
+
+
+def program() -> str:
+    """How this program is called, for messages that say what to type."""
+    return INSTALLED if Path(sys.argv[0]).stem == INSTALLED else "python -m cli"
+
+
 def out() -> Console:
     """Standard output, for results."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PIPE_COLUMNS)
+
+
+def err() -> Console:
+    """Standard error, for all that is not a result."""
+    return Console(stderr=True, highlight=False)
 
 
 def line(text: str, style: str = "") -> Text:

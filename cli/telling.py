@@ -1,0 +1,101 @@
+"""Jobs as people read them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cli.job import Count, Job
+from cli.screen import line
+
+STYLES = {"READY": "green", "FAILED": "bold red", "CANCELLED": "yellow", "RUNNING": "cyan"}
+
+MOST_NAMED = 20
+"""Skipped objects, and those that an error is about; ``--json`` has all."""
+
+
+def tell_job(console: Console, job: Job, has_links: bool = False) -> None:
+    """Print a job, a line for each thing to say; links, which are long, if they are wanted."""
+    for name, value, style in _lines(job, has_links):
+        text = line(f"{name:<10}")
+        text.append_text(line(value, style))
+        console.print(text, soft_wrap=True)
+
+
+def _lines(job: Job, has_links: bool) -> Iterable[tuple[str, str, str]]:
+    yield "Job", job["jobId"], ""
+    yield "Status", job["status"], STYLES.get(job["status"], "")
+    if manifest := job["manifest"]:
+        yield "Manifest", f"s3://{manifest['bucket']}/{manifest['key']}", ""
+    yield "Entries", _count(job["entries"]), ""
+    yield "Bytes", _count(job["bytes"]), ""
+    yield "Created", job["createdAt"], ""
+    yield "Updated", job["updatedAt"], ""
+    if error := job.get("error"):
+        yield "Error", f"{error['code']}: {error['message']}", "red"
+        objects = error.get("objects") or []
+        yield from _named(objects, len(objects))
+    if job["skipped"]:
+        yield "Skipped", f"{job['skipped']:,}, which did not exist", ""
+        yield from _named(job["skippedObjects"], job["skipped"])
+    for archive in job["archives"]:
+        size = f"{archive['size']:,} bytes, CRC-32 {archive['crc32']}"
+        yield "Archive", f"s3://{job['targetBucket']}/{archive['key']}  ({size})", ""
+        if has_links:
+            yield "Link", archive["downloadUrl"], ""
+
+
+def _named(names: list[str], count: int) -> Iterable[tuple[str, str, str]]:
+    """Some of the ``count`` objects that there are; ``names`` may lack some."""
+    shown = names[:MOST_NAMED]
+    yield from (("", name, "") for name in shown)
+    if count > len(shown):
+        yield "", f"… and {count - len(shown):,} more", ""
+
+
+def job_table(jobs: Iterable[Job]) -> Table:
+    """A row for each job."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Job", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Entries", justify="right", overflow="fold")
+    table.add_column("Bytes", justify="right", overflow="fold")
+    table.add_column("Age", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    now = datetime.now(UTC)
+    for job in jobs:
+        table.add_row(
+            job["jobId"],
+            line(job["status"], STYLES.get(job["status"], "")),
+            _count(job["entries"]),
+            _count(job["bytes"]),
+            age(now - datetime.fromisoformat(job["createdAt"])),
+            line(_what(job)),
+        )
+    return table
+
+
+def age(time: timedelta) -> str:
+    """``5 s``, ``3 min``, ``2 h``, ``7 d``."""
+    seconds = max(0, int(time.total_seconds()))
+    for unit, length, most in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < most:
+            return f"{seconds // length} {unit}"
+    return f"{seconds // 86_400} d"
+
+
+def _what(job: Job) -> str:
+    """What tells this job from others: why it failed, its manifest, or its archive."""
+    if error := job.get("error"):
+        return error["code"]
+    if manifest := job["manifest"]:
+        return str(manifest["key"])
+    target = job["targetKey"] or ""
+    return "" if job["jobId"] in target else target
+
+
+def _count(count: Count) -> str:
+    done, total = count["done"], count["total"]
+    return f"{done:,}" if total is None or done == total else f"{done:,} of {total:,}"
