@@ -124,6 +124,7 @@ class Functions(pulumi.ComponentResource):
                 "MANIFEST_PREFIX": prefix,
                 "QUEUE_URL": self._queue.queue.url,
                 "EVENT_BUS_NAME": self._bus.name,
+                "SERVICE_NAME": self._settings.prefix,
                 "SEGMENT_MIB": str(self._settings.segment_mib),
             },
             statements=pulumi.Output.all(
@@ -208,6 +209,7 @@ class Functions(pulumi.ComponentResource):
             "TARGET_PREFIX": self._settings.target_prefix,
             "MANIFEST_PREFIX": self._settings.manifest_prefix,
             "EVENT_BUS_NAME": self._bus.name,
+            "SERVICE_NAME": self._settings.prefix,
         }
 
     def _ending_statements(self) -> pulumi.Output[Sequence[Statement]]:

@@ -95,7 +95,15 @@ class StatusObjectSettings(Settings):
     manifest_prefix: str
 
 
-class ZipperSettings(PolicySettings, TableSettings, WorkSettings, StatusObjectSettings):
+class MetricsSettings(Settings):
+    """What the metrics are said to be of: the stack, as its resources' names begin."""
+
+    service_name: str
+
+
+class ZipperSettings(
+    PolicySettings, TableSettings, WorkSettings, StatusObjectSettings, MetricsSettings
+):
     """What ``handlers/zipper.py`` needs."""
 
     queue_url: str
@@ -103,7 +111,7 @@ class ZipperSettings(PolicySettings, TableSettings, WorkSettings, StatusObjectSe
     event_bus_name: str
 
 
-class EndingSettings(TableSettings, WorkSettings, StatusObjectSettings):
+class EndingSettings(TableSettings, WorkSettings, StatusObjectSettings, MetricsSettings):
     """What ``handlers/cancel.py`` and ``handlers/dead_letter.py`` need."""
 
     event_bus_name: str

@@ -30,6 +30,7 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
+from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.runner import JobRunner
@@ -162,7 +163,14 @@ def zipping() -> Zipping:
         reader=lean.reader(options.probes + options.ranges),
         writer=writer,
         receipts=Receipts(s3),
-        endings=Endings(store, writer, work, _statuses(s3, settings), _events(settings)),
+        endings=Endings(
+            store,
+            writer,
+            work,
+            _statuses(s3, settings),
+            _events(settings),
+            JobMetrics(settings.service_name),
+        ),
         blocks=BlockPool(BLOCKS_BYTES),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
@@ -192,6 +200,7 @@ def ending() -> Endings:
         _work(s3, settings),
         _statuses(s3, settings),
         _events(settings),
+        JobMetrics(settings.service_name),
     )
 
 
@@ -200,7 +209,8 @@ def sweeping() -> Sweeper:
     """For ``handlers/sweeper.py``."""
     settings = SweeperSettings.from_environment()
     queue = JobQueue(_client("sqs"), settings.queue_url)
-    return Sweeper(_store(settings), queue, _work(_s3(), settings), ending())
+    metrics = JobMetrics(settings.service_name)
+    return Sweeper(_store(settings), queue, _work(_s3(), settings), ending(), metrics)
 
 
 class _Lean:

@@ -134,6 +134,7 @@ def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> It
         "WORK_BUCKET": "manifests",
         "WORK_PREFIX": "work/",
         "EVENT_BUS_NAME": "bus",
+        "SERVICE_NAME": "zip-jobs",
         "API_AUTH": "iam",
     }.items():
         monkeypatch.setenv(name, value)

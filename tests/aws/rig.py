@@ -21,6 +21,7 @@ from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
+from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
 from zipjobs.running.statuses import StatusObjects
@@ -79,8 +80,9 @@ class Rig:
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
-        self.endings = Endings(store, self.writer, self.work, statuses, bus)  # type: ignore[arg-type]
-        self.sweeper = Sweeper(store, self.queue, self.work, self.endings)  # type: ignore[arg-type]
+        metrics = JobMetrics("zip-jobs")
+        self.endings = Endings(store, self.writer, self.work, statuses, bus, metrics)  # type: ignore[arg-type]
+        self.sweeper = Sweeper(store, self.queue, self.work, self.endings, metrics)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         adapters = Adapters(

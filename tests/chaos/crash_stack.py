@@ -118,6 +118,7 @@ class Stack:
             "WORK_PREFIX": "work/",
             "SEGMENT_MIB": str(segment_mib),
             "EVENT_BUS_NAME": f"{prefix}-bus",
+            "SERVICE_NAME": prefix,
         }
 
     def drop_manifest(self, key: str, body: bytes) -> str:

@@ -57,6 +57,7 @@ from zipjobs.jobs.table import SWEEP_INDEX, JobTable
 from zipjobs.running import planner, segments
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
+from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
 from zipjobs.running.statuses import StatusObjects
@@ -194,8 +195,9 @@ class Invocation(Process):
         self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
-        self.endings = _Endings(self, self.store, self.writer, self.work, statuses, events)
-        self.sweeper = Sweeper(self.store, self.queue, self.work, self.endings)
+        metrics = JobMetrics("zip-jobs")
+        self.endings = _Endings(self, self.store, self.writer, self.work, statuses, events, metrics)
+        self.sweeper = Sweeper(self.store, self.queue, self.work, self.endings, metrics)
         adapters = Adapters(
             store=self.store,
             progress=SegmentProgress(dynamodb, "jobs"),

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "WORK_BUCKET": "manifests",
     "WORK_PREFIX": "work/",
     "EVENT_BUS_NAME": "bus",
+    "SERVICE_NAME": "zip-jobs",
     "SEGMENT_MIB": "1024",
 }
 

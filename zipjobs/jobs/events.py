@@ -27,6 +27,16 @@ class Durations(Model):
     queued_seconds: float
     running_seconds: float
 
+    @classmethod
+    def of(cls, job: Job) -> "Durations":
+        """Those of a job that is final."""
+        assert job.finished_at is not None
+        started_at = job.started_at or job.finished_at
+        return cls(
+            queued_seconds=_seconds(job.created_at, started_at),
+            running_seconds=_seconds(started_at, job.finished_at),
+        )
+
 
 class CompletionDetail(JobFacts):
     """The ``detail`` of a completion event. ``event_id`` is the same for every repetition."""
@@ -40,14 +50,10 @@ class CompletionDetail(JobFacts):
     def of(cls, job: Job) -> "CompletionDetail":
         """Describe a job that is final."""
         assert job.finished_at is not None
-        started_at = job.started_at or job.finished_at
         return cls(
             **facts_of(job),
             event_id=f"{job.job_id}/{job.status}",
-            durations=Durations(
-                queued_seconds=_seconds(job.created_at, started_at),
-                running_seconds=_seconds(started_at, job.finished_at),
-            ),
+            durations=Durations.of(job),
             finished_at=job.finished_at,
         )
 

@@ -130,6 +130,11 @@ class ArchiveFacts(Model):
     etag: str
     copied_bytes: int = 0
 
+    @property
+    def parts(self) -> int:
+        """Of how many parts the archive was made; S3 says so behind the dash of its ETag."""
+        return int(self.etag.strip('"').partition("-")[2] or 1)
+
 
 class Submission(Model):
     """A job as it arrives on the queue: its id, how it came in, and where its request stands.

@@ -8,6 +8,7 @@ from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.store import JobStore
+from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import receipt_key
 from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.work import WorkStore
@@ -28,12 +29,14 @@ class Endings:
         work: WorkStore,
         statuses: StatusObjects,
         events: CompletionEvents,
+        metrics: JobMetrics,
     ) -> None:
         self._store = store
         self._writer = writer
         self._work = work
         self._statuses = statuses
         self._events = events
+        self._metrics = metrics
 
     def give_up(self, submission: Submission) -> Job:
         """End a job that the queue gave up on: FAILED, unless its work was done after all."""
@@ -65,6 +68,7 @@ class Endings:
             self._statuses.put(job)
             self._events.publish(job)
             self._store.note_event_sent(job)
+            self._metrics.ended(job)
 
     def start_anew(self, job: Job) -> None:
         """Clear away what earlier workers left of a job that is not planned yet."""

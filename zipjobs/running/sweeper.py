@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import MOST_SWEEPS, JobStore
 from zipjobs.running.endings import Endings
+from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.work import WorkStore
 from zipjobs.telemetry import about_job
 
@@ -32,11 +33,19 @@ class Sweeper:
     does no harm if it was not lost, and after ``MOST_SWEEPS`` times it is FAILED.
     """
 
-    def __init__(self, store: JobStore, queue: JobQueue, work: WorkStore, endings: Endings) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        queue: JobQueue,
+        work: WorkStore,
+        endings: Endings,
+        metrics: JobMetrics,
+    ) -> None:
         self._store = store
         self._queue = queue
         self._work = work
         self._endings = endings
+        self._metrics = metrics
 
     def sweep(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
         """Look at all jobs that are due, or as many as there is time for."""
@@ -51,6 +60,7 @@ class Sweeper:
                 logger.exception("Job %s: left for the next sweep", job.job_id)
                 swept.left += 1
         about_job(None)
+        self._metrics.swept(swept.sent + swept.given_up + swept.left, asdict(swept))
         return swept
 
     def _look_at(self, job: Job, swept: Swept) -> None:

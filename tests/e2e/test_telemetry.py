@@ -1,0 +1,57 @@
+"""What the functions write to their log groups, while jobs run."""
+
+import json
+from typing import Any
+
+from tests.e2e.conftest import Client
+from tests.waiting import wait_for
+
+LAMBDAS_OWN = ("START ", "END ", "REPORT ")
+
+
+def written(client: Client, start: int) -> list[dict[str, Any]]:
+    """What the functions wrote since the log had ``start`` lines."""
+    lines = client.log[start:]
+    return [json.loads(line) for line in lines if line and not line.startswith(LAMBDAS_OWN)]
+
+
+def test_every_line_about_a_job_is_json_and_has_its_id(client: Client) -> None:
+    start = len(client.log)
+    prefix = client.put_sources({"one.pdf": b"one", "two.pdf": b"two"})
+    job_id = client.post({"keys": [f"{prefix}one.pdf", f"{prefix}two.pdf"]})
+    client.finished(job_id)
+    lines = written(client, start)
+    about = [line for line in lines if job_id in line.get("message", "")]
+    assert {line["job_id"] for line in about} == {job_id}
+    assert {"zipjobs.handlers", "zipjobs.running.runner"} <= {line["name"] for line in about}
+    assert all(line["function_request_id"] for line in about)
+
+
+def test_a_jobs_end_is_a_line_of_metrics(client: Client) -> None:
+    start = len(client.log)
+    prefix = client.put_sources({"one.pdf": b"one"})
+    job_id = client.post({"keys": [f"{prefix}one.pdf"]})
+
+    def metrics() -> list[dict[str, Any]] | None:
+        lines = written(client, start)
+        return [line for line in lines if "_aws" in line and line.get("job_id") == job_id] or None
+
+    (line,) = wait_for("the metrics of the job", metrics)
+    assert (line["JobsReady"], line["Entries"]) == ([1.0], [1.0])
+    assert line["service"] == "s3-zip-jobs-dev"
+
+
+def test_neither_an_event_nor_a_request_nor_a_link_is_logged(client: Client) -> None:
+    start = len(client.log)
+    name = "a-name-that-stands-in-the-request-alone"
+    prefix = client.put_sources({"one.pdf": b"one"})
+    entry = {"key": f"{prefix}one.pdf", "name": f"{name}.pdf"}
+    job_id = client.post({"entries": [entry]})
+    assert client.finished(job_id)["downloadUrl"]
+    client.curl("/zip-jobs", "-d", json.dumps({"keys": [], name: name}))
+    key = client.drop_manifest(json.dumps({"entries": [entry]}).encode())
+    client.event_of_manifest(key)
+    text = "\n".join(client.log[start:])
+    assert job_id in text
+    for secret in (name, "X-Amz-Signature", "X-Amz-Security-Token", '"Records"', "aws:sqs"):
+        assert secret not in text
