@@ -35,8 +35,8 @@ _REASONS = {
 }
 
 _ACCESS_KEY_ID = re.compile(r"^AWS\S* (?:Credential=)?([^/:,\s]+)[:/]")
-"""In an Authorization header. "AccessKey" in the IAM API Reference: 16 word characters or more. Moto
-finds those only that are 20 capitals and digits. The embedded AWS has shorter ones too."""
+"""In an Authorization header. "AccessKey" in the IAM API Reference: 16 word characters and more.
+Moto finds those only that are 20 capitals and digits. The embedded AWS has shorter ones too."""
 
 _sequence = itertools.count(0x0062E99A88DC407460)
 
