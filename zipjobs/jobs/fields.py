@@ -4,7 +4,7 @@ import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from zipjobs.jobs.globs import translate
 
@@ -34,6 +34,11 @@ def _target_prefix(prefix: str) -> str:
     if len(prefix.encode()) > MAX_PREFIX_BYTES:
         raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
     return prefix
+
+
+def _whole(number: Any) -> Any:
+    """``1e9`` and ``1.0`` are integers, in JSON and to its schemas."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _archive_name(name: str) -> str:
@@ -91,7 +96,9 @@ ArchiveName = Annotated[
 MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
-ArchiveBytes = Annotated[int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)]
+ArchiveBytes = Annotated[
+    int, BeforeValidator(_whole), Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)
+]
 S3Url = Annotated[
     str,
     AfterValidator(_s3_url),

@@ -164,3 +164,9 @@ def test_a_request_survives_being_written_and_read(content: Any) -> None:
     assert parse_request(request.model_dump_json(by_alias=True, exclude_none=True).encode()) == (
         request
     )
+
+
+@pytest.mark.parametrize("number", ["1e9", "1000000000.0", "1000000000"])
+def test_an_integer_may_be_written_as_json_lets_it(number: str) -> None:
+    request = parse_request(f'{{"keys": ["a"], "maxArchiveBytes": {number}}}'.encode())
+    assert request.max_archive_bytes == 10**9
