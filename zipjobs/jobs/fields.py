@@ -97,7 +97,7 @@ MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
 ArchiveBytes = Annotated[
-    int, BeforeValidator(_whole), Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES)
+    int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES), BeforeValidator(_whole)
 ]
 S3Url = Annotated[
     str,
