@@ -1,0 +1,220 @@
+"""What policies say: the IAM User Guide's rules, one by one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.iam.conditions import PolicyError
+from local.iam.evaluation import Access, Policies, Principal, decide
+from local.iam.policy import Kind, Policy, parse_policy
+
+ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
+ROLE = Principal(
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/zipper/one",
+    f"arn:aws:iam::{ACCOUNT}:role/zipper",
+    ACCOUNT,
+)
+EVENT_BRIDGE = Principal("events.amazonaws.com")
+OBJECT = "arn:aws:s3:::bucket/zips/a.zip"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:jobs"
+RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/dropped"
+
+GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*"}
+DENY = {**GET, "Effect": "Deny"}
+TO_ROLE = {**GET, "Principal": {"AWS": ROLE.role_arn}}
+TO_EVENTS = {
+    "Effect": "Allow",
+    "Principal": {"Service": EVENT_BRIDGE.name},
+    "Action": "sqs:SendMessage",
+    "Resource": QUEUE,
+    "Condition": {"ArnEquals": {"aws:SourceArn": [RULE]}},
+}
+
+
+def policy(*statements: Any, kind: Kind = "identity") -> Policy:
+    return parse_policy(json.dumps({"Version": "2012-10-17", "Statement": statements}), kind)
+
+
+def get(resource: str = OBJECT, account: str = ACCOUNT, **keys: str) -> Access:
+    return Access("s3:GetObject", resource, account, frozenset(keys.items()))
+
+
+def allows(*statements: Any, access: Access | None = None) -> bool:
+    return decide(access or get(), ROLE, Policies([policy(*statements)])).allowed
+
+
+def resource_allows(
+    *statements: Any, access: Access | None = None, principal: Principal = ROLE
+) -> bool:
+    resource = policy(*statements, kind="resource")
+    return decide(access or get(), principal, Policies(resource=resource)).allowed
+
+
+def test_what_nothing_allows_is_denied() -> None:
+    assert not allows()
+    assert not decide(get(), ROLE, Policies()).allowed
+
+
+def test_a_role_may_what_its_policy_says_and_no_more() -> None:
+    assert allows(GET)
+    assert not allows({**GET, "Action": "s3:GetObjectVersion"})
+    assert not allows({**GET, "Resource": "arn:aws:s3:::bucket/other/*"})
+    assert not allows({**GET, "Resource": "arn:aws:s3:::bucket"})
+
+
+def test_a_deny_wins_wherever_it_stands() -> None:
+    assert not allows(GET, DENY)
+    both = Policies([policy(GET)], policy({**DENY, "Principal": "*"}, kind="resource"))
+    assert not decide(get(), ROLE, both).allowed
+
+
+def test_a_denial_says_what_is_missing() -> None:
+    assert (
+        "no identity-based policy allows the s3:GetObject" in decide(get(), ROLE, Policies()).reason
+    )
+    denied = decide(get(), ROLE, Policies([policy(GET, DENY)]))
+    assert "explicit deny in an identity-based policy" in denied.reason
+
+
+class TestWildcards:
+    @pytest.mark.parametrize("action", ["s3:Get*", "S3:getobject", "s3:GetO?ject", "*"])
+    def test_actions_have_them_and_no_case(self, action: str) -> None:
+        assert allows({**GET, "Action": ["sqs:*", action]})
+
+    def test_resources_have_them_and_case(self) -> None:
+        assert allows({**GET, "Resource": "arn:aws:s3:::b?cket/*.zip"})
+        assert not allows({**GET, "Resource": "arn:aws:s3:::bucket/ZIPS/*"})
+
+    @given(st.text(min_size=1).filter(lambda text: not set(text) & set("*?$")))
+    def test_all_else_is_literal(self, key: str) -> None:
+        arn = f"arn:aws:s3:::bucket/{key}"
+        assert allows({**GET, "Resource": arn}, access=get(arn))
+        assert not allows({**GET, "Resource": arn}, access=get(f"{arn}x"))
+        assert allows({**GET, "Resource": "arn:aws:s3:::bucket/*"}, access=get(arn))
+
+
+def test_not_action_and_not_resource_are_everything_else() -> None:
+    assert not allows({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"})
+    assert allows({"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"})
+    assert not allows({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::bucket/*"})
+    assert allows({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::other/*"})
+
+
+class TestPoliciesOfResources:
+    def test_one_that_names_the_role_is_enough_within_an_account(self) -> None:
+        assert resource_allows(TO_ROLE)
+        assert resource_allows({**GET, "Principal": {"AWS": ROLE.name}})
+        assert resource_allows({**GET, "Principal": "*"})
+        assert not resource_allows({**GET, "Principal": {"AWS": f"{ROLE.role_arn}x"}})
+
+    def test_one_that_names_the_account_leaves_it_to_the_role_s_policies(self) -> None:
+        root = {**GET, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+        assert not resource_allows(root)
+        both = Policies([policy(GET)], policy(root, kind="resource"))
+        assert decide(get(), ROLE, both).allowed
+
+    def test_between_accounts_it_takes_both(self) -> None:
+        foreign = get(account=OTHER_ACCOUNT)
+        of_role, of_bucket = [policy(GET)], policy(TO_ROLE, kind="resource")
+        assert not decide(foreign, ROLE, Policies(of_role)).allowed
+        assert not decide(foreign, ROLE, Policies(resource=of_bucket)).allowed
+        assert decide(foreign, ROLE, Policies(of_role, of_bucket)).allowed
+
+    def test_a_service_needs_one_that_names_it_and_its_source(self) -> None:
+        def send(rule: str) -> Access:
+            return Access.on_behalf_of(rule, "sqs:SendMessage", QUEUE, ACCOUNT)
+
+        assert resource_allows(TO_EVENTS, access=send(RULE), principal=EVENT_BRIDGE)
+        assert not resource_allows(TO_EVENTS, access=send(f"{RULE}2"), principal=EVENT_BRIDGE)
+        assert not resource_allows(TO_EVENTS, access=send(RULE), principal=Principal("s3"))
+        assert not resource_allows(TO_EVENTS, access=send(RULE))
+
+    def test_a_function_s_is_the_only_one_that_counts(self) -> None:
+        everything = [policy({"Effect": "Allow", "Action": "*", "Resource": "*"})]
+        assert not decide(get(), ROLE, Policies(everything, must_name=True)).allowed
+
+
+class TestConditions:
+    @pytest.mark.parametrize(
+        ("operator", "wanted", "found", "holds"),
+        [
+            ("StringEquals", "zips/", "zips/", True),
+            ("StringEquals", "zips/*", "zips/a", False),
+            ("StringEquals", ["a", "b"], "b", True),
+            ("StringNotEquals", ["a", "b"], "b", False),
+            ("StringNotEquals", ["a", "b"], "c", True),
+            ("StringLike", "zips/*", "zips/a", True),
+            ("StringNotLike", "zips/*", "zips/a", False),
+        ],
+    )
+    def test_strings(self, operator: str, wanted: Any, found: str, holds: bool) -> None:
+        statement = {**GET, "Condition": {operator: {"s3:prefix": wanted}}}
+        assert allows(statement, access=get(**{"s3:prefix": found})) is holds
+
+    @pytest.mark.parametrize(
+        ("operator", "wanted", "holds"),
+        [
+            ("ArnEquals", RULE, True),
+            ("ArnLike", f"arn:aws:events:*:{ACCOUNT}:rule/*", True),
+            ("ArnLike", "arn:aws:events:*", False),
+            ("ArnNotLike", "arn:aws:events:*:*:rule/other*", True),
+            ("ArnNotEquals", RULE, False),
+        ],
+    )
+    def test_arns_are_compared_part_by_part(self, operator: str, wanted: str, holds: bool) -> None:
+        statement = {**GET, "Condition": {operator: {"aws:SourceArn": wanted}}}
+        assert allows(statement, access=get(**{"aws:sourcearn": RULE})) is holds
+
+    def test_a_key_that_the_request_has_not_meets_nothing_unless_it_is_said(self) -> None:
+        for operator, holds in [
+            ("StringLike", False),
+            ("StringLikeIfExists", True),
+            ("StringNotLike", True),
+        ]:
+            assert allows({**GET, "Condition": {operator: {"s3:prefix": "*"}}}) is holds
+
+    def test_all_must_hold(self) -> None:
+        condition = {"StringEquals": {"s3:prefix": "a", "s3:delimiter": "/"}}
+        statement = {**GET, "Condition": condition}
+        assert allows(statement, access=get(**{"s3:prefix": "a", "s3:delimiter": "/"}))
+        assert not allows(statement, access=get(**{"s3:prefix": "a"}))
+
+    def test_names_of_keys_have_no_case(self) -> None:
+        statement = {**GET, "Condition": {"StringEquals": {"AWS:PrincipalAccount": ACCOUNT}}}
+        assert allows(statement)
+
+    def test_requests_come_over_tls_and_one_without_it_can_be_denied(self) -> None:
+        insecure = {"Bool": {"aws:SecureTransport": "false"}}
+        tls_only = {**DENY, "Principal": "*", "Condition": insecure}
+        both = Policies([policy(GET)], policy(tls_only, kind="resource"))
+        assert decide(get(), ROLE, both).allowed
+        assert not decide(get().over_plain_http(), ROLE, both).allowed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"Condition": {"NumericLessThan": {"s3:max-keys": "1"}}}, "operator NumericLessThan"),
+        ({"Condition": {"StringEquals": {"aws:username": "a"}}}, "key aws:username"),
+        ({"Resource": "arn:aws:s3:::${aws:username}/*"}, "policy variables"),
+        ({"NotPrincipal": "*"}, "NotPrincipal"),
+        ({"Effect": "Maybe"}, "Maybe"),
+        ({"Principal": "*"}, "Principal"),
+        ({"NotAction": "s3:*"}, "either Action or NotAction"),
+        ({"Action": [1]}, "1 stands in a policy"),
+    ],
+)
+def test_what_is_not_played_is_an_error_and_never_passed_over(
+    change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PolicyError, match=said):
+        policy({**GET, **change})
+
+
+@pytest.mark.parametrize("document", ["{", "[]", '{"Statement": []}', '{"Version": "2008-10-17"}'])
+def test_a_document_that_is_none_is_an_error(document: str) -> None:
+    with pytest.raises(PolicyError):
+        parse_policy(document, "identity")
