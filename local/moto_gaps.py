@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _moto_upload_part = S3Backend.upload_part
 _moto_upload_part_copy = S3Response.upload_part_copy
+_moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
 
 _REASONS = {
@@ -47,6 +48,7 @@ def close_gaps() -> None:
     S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
+    S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     BaseResponse.access_key_regex = _ACCESS_KEY_ID
 
 
@@ -155,6 +157,22 @@ def _key_response_post(
         if int(self.headers.get("x-amz-mp-object-size", size)) != size:
             return _error(400, "InvalidRequest")
     return _moto_key_response_post(self, request, body, bucket_name, query, key_name)
+
+
+def _get_bucket_notification(self: Any) -> Any:
+    """Tell that a bucket sends its events to EventBridge.
+
+    "GetBucketNotificationConfiguration" in the Amazon S3 API Reference. Moto leaves it out.
+    """
+    status, headers, body = _moto_get_bucket_notification(self)
+    told = self.backend.get_bucket_notification_configuration(self.bucket_name)
+    if told is not None and told.event_bridge is not None:
+        text = body.decode() if isinstance(body, bytes) else body
+        tag = "NotificationConfiguration"
+        text = re.sub(rf"<{tag}([^>]*)/>", rf"<{tag}\1></{tag}>", text)
+        body = text.replace(f"</{tag}>", f"<EventBridgeConfiguration/></{tag}>")
+        headers["content-length"] = str(len(body.encode()))
+    return status, headers, body
 
 
 _PART_CHECKSUMS = re.compile(
