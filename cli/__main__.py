@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import typer
 
 from cli.commands.bulk import bulk_upload_command
+from cli.commands.doctor import doctor_command
+from cli.commands.download import download_command
 from cli.commands.generate import generate_command
+from cli.commands.redrive import redrive_command
 from cli.commands.status import cancel_command, list_command, status_command
 from cli.commands.submit import submit_command
 from cli.commands.verify import verify_command
@@ -32,7 +35,10 @@ app.command("status")(status_command)
 app.command("list")(list_command)
 app.command("watch")(watch_command)
 app.command("cancel")(cancel_command)
+app.command("download")(download_command)
 app.command("verify")(verify_command)
+app.command("redrive")(redrive_command)
+app.command("doctor")(doctor_command)
 app.command("generate-pdfs")(generate_command)
 app.command("bulk-upload")(bulk_upload_command)
 

@@ -64,8 +64,14 @@ class Api:
     Every method raises ApiError, or CliError if there is no answer, or none that makes sense.
     """
 
-    def __init__(self, stack: Stack, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.stack = stack
+        self._pauses_seconds = pauses_seconds
         self._sleep = sleep
         self._pool = pool(stack.api_url)
         self._chance = Random()  # noqa: S311  (spreads retries, and hides nothing)
@@ -127,7 +133,10 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """What the API answers, if it is JSON and no problem."""
-        answer = self.send(method, path, body, headers)
+        return self.parsed(self.send(method, path, body, headers))
+
+    def parsed(self, answer: BaseHTTPResponse) -> Any:
+        """What an answer says, if it is JSON and no problem."""
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _problem(answer, self.stack)
         try:
@@ -143,7 +152,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> BaseHTTPResponse:
         """The API's answer, whatever it is, read to its end and not decompressed."""
-        pauses = iter((*PAUSES_SECONDS, None))
+        pauses = iter((*self._pauses_seconds, None))
         while True:
             try:
                 answer = self._send_once(method, path, body, headers or {})

@@ -7,3 +7,7 @@ class CliError(Exception):
 
 class Unreadable(CliError):
     """A file is missing, or is not what it was taken for."""
+
+
+class NotTold(CliError):
+    """A stack does not tell something of itself that is needed."""

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cli.errors import CliError
+from cli.errors import CliError, NotTold
 from cli.local_stacks import running_stacks
 from cli.pulumi import stack_outputs
 
@@ -74,19 +74,20 @@ class Stack:
     token: str | None = field(default=None, repr=False)
 
     def need(self, value: str) -> str:
-        """One of ``VALUES``. Raises CliError if it is not known."""
+        """One of ``VALUES``. Raises NotTold if it is not known."""
         known: str | None = getattr(self, value)
         if known is None:
-            raise CliError(
+            variable = "AWS_REGION" if value == "region" else _variable(value)
+            raise NotTold(
                 f"The stack (found: {self.found}) does not tell its {_output_name(value)}. "
-                f"Set {_variable(value)}, or name the stack: --stack."
+                f"Set {variable}, or name the stack: --stack."
             )
         return known
 
     def client(self, service: str, connections: int = 10) -> Any:
         """A boto3 client for ``service``, which keeps so many connections. Threads may share it.
 
-        Raises CliError if the region or the profile is not known.
+        Raises NotTold if the region is not known, and CliError if the profile is not.
         """
         from botocore.config import Config
 

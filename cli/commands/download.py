@@ -1,0 +1,111 @@
+"""``download``: what a job made."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from cli.api import Api
+from cli.commands.status import JobArgument
+from cli.download import Download, Fetched, Wrong
+from cli.options import JsonOption, on_a_stack
+from cli.screen import err, line, out
+from cli.stack import Where, find_stack
+
+IS_WRONG = 1
+
+
+@on_a_stack
+def download_command(
+    where: Where,
+    job_id: JobArgument,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The file, or the folder if it is one or ends with /. Left out: the folder here.",
+            show_default=False,
+        ),
+    ] = None,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="Fetch the receipt too, beside each archive.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file of the same name.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Download all archives of a job.
+
+    What was downloaded in part, into a .part file, is gone on with, unless the archive has changed.
+    Size and CRC-32 of each archive must be what the job says.
+
+    Exit codes:
+
+    - 0: all archives are here, and are what the job made
+    - 1: an archive, or its receipt, is not what the job made
+    - 2: wrong usage, or it cannot be done: there is no such job, it is not READY, its archive is
+      gone, a file is in the way, the disk is full, or there is no stack, or no answer
+    - 130: interrupted; the same command goes on where it ended
+    """
+    api = Api(find_stack(where))
+    download = Download(api, api.get(job_id), force)
+    paths = download.places(output)
+    try:
+        with _progress(download.size) as download.on_bytes:
+            fetched = download.fetch(paths, receipt)
+    except Wrong as error:
+        err().print(line(str(error), "bold red"), soft_wrap=True)
+        raise typer.Exit(IS_WRONG) from error
+    except KeyboardInterrupt:
+        err().print("The same command goes on where this one ended.")
+        raise
+    if as_json:
+        told = {"jobId": download.job["jobId"], "archives": [_as_json(one) for one in fetched]}
+        typer.echo(json.dumps(told))
+        return
+    for one in fetched:
+        archive = one.archive
+        text = f"{one.path}: {archive['size']:,} bytes, CRC-32 {archive['crc32']}, as the job says."
+        out().print(line(text, "green"), soft_wrap=True)
+
+
+def _as_json(one: Fetched) -> dict[str, object]:
+    return {
+        "path": str(one.path),
+        "receipt": str(one.receipt) if one.receipt else None,
+        "size": one.archive["size"],
+        "crc32": one.archive["crc32"],
+        "entries": one.archive["entries"],
+        "resumedBytes": one.resumed_bytes,
+    }
+
+
+@contextmanager
+def _progress(size: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal."""
+    console = err()
+    with Progress(
+        TextColumn("Downloading"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", total=size)
+        yield lambda count: progress.advance(task, count)
