@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from cli.commands.bulk import bulk_upload_command
+from cli.commands.docs import docs_command
 from cli.commands.doctor import doctor_command
 from cli.commands.download import download_command
 from cli.commands.generate import generate_command
@@ -39,6 +40,7 @@ app.command("download")(download_command)
 app.command("verify")(verify_command)
 app.command("redrive")(redrive_command)
 app.command("doctor")(doctor_command)
+app.command("docs")(docs_command)
 app.command("generate-pdfs")(generate_command)
 app.command("bulk-upload")(bulk_upload_command)
 
