@@ -47,7 +47,8 @@ def problems_of(
         entries = counted(found.total(), "entry", "entries")
         objects = counted(expected.total(), "object", "objects")
         problems.append(
-            f"{entries} of {_bytes(found):,} bytes came of {objects} of {_bytes(expected):,} bytes"
+            f"{entries} of {bytes_of(found):,} bytes came of "
+            f"{objects} of {bytes_of(expected):,} bytes"
         )
     return problems
 
@@ -77,5 +78,6 @@ def _by_zipfile(archive: Path) -> Iterable[str]:
             yield f"{archive.name} is broken at {broken}"
 
 
-def _bytes(sizes: Counter[int]) -> int:
+def bytes_of(sizes: Counter[int]) -> int:
+    """How many bytes so many objects of each size have together."""
     return sum(size * count for size, count in sizes.items())

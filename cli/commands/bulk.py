@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -26,8 +25,8 @@ from cli.bulk_files import LocalFile, find_files
 from cli.commands.generate import SAMPLES, OutOption, SeedOption, make_samples
 from cli.errors import CliError
 from cli.options import JsonOption, on_a_stack
-from cli.screen import counted, line, out
-from cli.stack import Where, find_stack
+from cli.screen import counted, err, line, out
+from cli.stack import Stack, Where, find_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +38,9 @@ INCOMPLETE = 1
 MOST_SHOWN = 50
 """Failures in the table; ``--json`` has all."""
 
-MOST_AT_ONCE = 256
+PARALLEL = 10
+MOST_PARALLEL = 256
+BATCH_FILES = 50
 PATHS = "FILE|FOLDER"
 
 
@@ -58,8 +59,8 @@ def bulk_upload_command(
         str, typer.Option(metavar="PREFIX", help="What the keys begin with.")
     ] = "uploads/",
     parallel: Annotated[
-        int, typer.Option(metavar="N", min=1, max=MOST_AT_ONCE, help="How many requests at once.")
-    ] = 10,
+        int, typer.Option(metavar="N", min=1, max=MOST_PARALLEL, help="How many requests at once.")
+    ] = PARALLEL,
     batch: Annotated[
         int,
         typer.Option(
@@ -67,7 +68,7 @@ def bulk_upload_command(
             min=1,
             help="After how many files to tell how it goes, and to try again what failed.",
         ),
-    ] = 50,
+    ] = BATCH_FILES,
     generate: Annotated[
         int | None,
         typer.Option(
@@ -100,29 +101,18 @@ def bulk_upload_command(
     - 2: wrong usage, nothing to upload, no stack, or no such bucket
     - 130: interrupted
     """
-    from cli.bulk import Batch, Bulk  # boto3 takes a while to import
-
     if not paths and not generate:
         raise typer.BadParameter(
             "name files or folders, or --generate a number of PDFs.", param_hint=PATHS
         )
     prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    s3, bucket = _open(where, bucket, parallel)
+    stack = find_stack(where)
+    bucket = bucket or stack.need("source_bucket")
+    s3 = open_bucket(stack, bucket, parallel)
     samples = make_samples(generate, folder, seed) if generate else []
     files = find_files([*(paths or []), *samples], prefix)
     began = time.monotonic()
-    whole = Batch()
-    try:
-        with _progress(files, is_silent=as_json) as (on_bytes, on_batch):
-            bulk = Bulk(s3, bucket, parallel, batch, force, on_bytes)
-            for done in bulk.run(files):
-                whole.add(done)
-                on_batch(done)
-    except KeyboardInterrupt:
-        count = len(whole.uploaded) + len(whole.skipped)
-        text = f"At least {count:,} of {len(files):,} files are there. The same again goes on."
-        Console(stderr=True, highlight=False).print(line(text))
-        raise
+    whole = upload_files(s3, bucket, files, parallel, batch, force, is_silent=as_json)
     result = _Result(bucket, prefix, files, whole, time.monotonic() - began)
     if as_json:
         typer.echo(json.dumps(result.as_json()))
@@ -131,14 +121,12 @@ def bulk_upload_command(
     raise typer.Exit(INCOMPLETE if whole.failed else 0)
 
 
-def _open(where: Where, bucket: str | None, parallel: int) -> tuple["S3Client", str]:
-    """A client, and the bucket that is meant. Raises CliError if there is no such bucket."""
+def open_bucket(stack: Stack, bucket: str, parallel: int = PARALLEL) -> "S3Client":
+    """A client for so many uploads at once. Raises CliError if there is no such bucket."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from cli.bulk import explained
 
-    stack = find_stack(where)
-    bucket = bucket or stack.need("source_bucket")
     s3: S3Client = stack.client("s3", connections=2 * parallel)  # each file is asked for, too
     try:
         s3.head_bucket(Bucket=bucket)
@@ -147,7 +135,36 @@ def _open(where: Where, bucket: str | None, parallel: int) -> tuple["S3Client", 
             raise CliError(f"There is no bucket {bucket}.") from error
     except BotoCoreError as error:
         raise CliError(f"{bucket} cannot be reached: {explained(error).rstrip('.')}.") from error
-    return s3, bucket
+    return s3
+
+
+def upload_files(
+    s3: "S3Client",
+    bucket: str,
+    files: Sequence[LocalFile],
+    parallel: int = PARALLEL,
+    batch_files: int = BATCH_FILES,
+    is_forced: bool = False,
+    is_silent: bool = False,
+) -> "Batch":
+    """Upload ``files``, and show on standard error how it goes, also where it is interrupted.
+
+    ``is_silent``: only a terminal is shown something. Returns what became of all of them.
+    """
+    from cli.bulk import Batch, Bulk
+
+    whole = Batch()
+    try:
+        with _progress(files, is_silent) as (on_bytes, on_batch):
+            for done in Bulk(s3, bucket, parallel, batch_files, is_forced, on_bytes).run(files):
+                whole.add(done)
+                on_batch(done)
+    except KeyboardInterrupt:
+        count = len(whole.uploaded) + len(whole.skipped)
+        text = f"At least {count:,} of {len(files):,} files are there. The same again goes on."
+        err().print(line(text), soft_wrap=True)
+        raise
+    return whole
 
 
 @dataclass(frozen=True)
@@ -197,7 +214,7 @@ def _progress(
 
     Yields who is to be told bytes, and who is to be told batches.
     """
-    console = Console(stderr=True, highlight=False)
+    console = err()
     done = failed = 0
     with Progress(
         TextColumn("{task.fields[done]:,} of {task.fields[files]:,} files"),

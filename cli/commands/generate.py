@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,7 +15,7 @@ from rich.progress import (
 
 from cli.errors import CliError
 from cli.options import JsonOption
-from cli.screen import counted, line, out
+from cli.screen import counted, err, line, out
 
 SAMPLES = Path("out/samples")
 """Where sample PDFs go, unless it is said otherwise."""
@@ -65,7 +64,7 @@ def make_samples(count: int, folder: Path, seed: int) -> list[Path]:
     """
     from cli.samples import generate  # fpdf2 and Pillow take a while to import
 
-    console = Console(stderr=True)
+    console = err()
     paths = []
     with Progress(
         TextColumn("Making PDFs"),
