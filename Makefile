@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10
+COUNT ?= 500
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test test-large chaos load bench build deploy destroy clean
+.PHONY: help demo local test test-large chaos load bench build deploy destroy generate-pdfs bulk-upload \
+	test-flow clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.txt requirements-dev.txt handlers/requirements.txt cli/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +50,15 @@ deploy: build ## Deploy the selected Pulumi stack
 
 destroy: ## Remove the selected Pulumi stack
 	pulumi destroy
+
+generate-pdfs: $(STAMP) ## Make sample PDFs: COUNT=n of them (500), in out/samples
+	$(BIN)/python -m cli generate-pdfs $(COUNT) $(ARGS)
+
+bulk-upload: $(STAMP) ## Upload files to the stack that is found: ARGS="FOLDER", ARGS="--generate 500"
+	$(BIN)/python -m cli bulk-upload $(ARGS)
+
+test-flow: $(STAMP) ## Zip what is in the stack that is found, and check the ZIPs: ARGS="--prefix uploads/"
+	$(BIN)/python -m cli test-flow $(ARGS)
 
 clean: ## Remove everything that is made
 	rm -rf $(VENV) build out .mypy_cache .ruff_cache .pytest_cache .hypothesis
