@@ -49,6 +49,7 @@ class ApiResources:
             )
         api_id = answer["ApiId"]
         arn = f"arn:aws:execute-api:{self._region}:{ACCOUNT_ID}:{api_id}"
+        self._declarations.execution_arn = arn
         return api_id, {"apiEndpoint": self._api_url, "executionArn": arn}
 
     def _authorizer(self, name: str, inputs: Inputs) -> Created:

@@ -17,6 +17,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from local.errors import LocalError
 from local.faults.middleware import FaultyAws
 from local.faults.runtime import Faults
+from local.iam.enforcement import GuardedAws
+from local.iam.permissions import Permissions
 from local.moto_gaps import close_gaps
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ LOOPBACK = "127.0.0.1"
 
 SERVICES: tuple[Any, ...] = (
     *("apigateway", "apigatewayv2", "awslambda", "dynamodb", "events"),
-    *("iam", "logs", "s3", "sqs", "sts"),
+    *("cloudwatch", "iam", "logs", "s3", "sns", "sqs", "sts"),
 )
 """What a stack asks of moto. Made before it serves: werkzeug compiles routes by way of ``ast``,
 which fails in CPython 3.11 when two threads parse at a time."""
@@ -34,12 +36,15 @@ which fails in CPython 3.11 when two threads parse at a time."""
 
 @contextmanager
 def serving_aws(
-    faults: Faults, port: int = 0, services: tuple[Any, ...] = SERVICES
+    faults: Faults,
+    port: int = 0,
+    services: tuple[Any, ...] = SERVICES,
+    permissions: Permissions | None = None,
 ) -> Iterator[str]:
     """Serve AWS while the block lasts, with the faults that are installed then; yields its URL.
 
     ``services`` are moto's names of those that are asked by several threads at once. Port 0 picks
-    a free one. Raises LocalError.
+    a free one. Without ``permissions`` everybody may everything. Raises LocalError.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     close_gaps()
@@ -49,7 +54,8 @@ def serving_aws(
     apps: dict[str, Any] = moto.app_instances
     if "dynamodb" in apps:
         apps["dynamodb"] = _OneAtATime(apps["dynamodb"])
-    with serving(FaultyAws(moto, faults), port, _AwsHandler) as url:
+    guarded = moto if permissions is None else GuardedAws(moto, permissions)
+    with serving(FaultyAws(guarded, faults), port, _AwsHandler) as url:
         try:
             yield url
         finally:

@@ -89,3 +89,5 @@ class Declarations:
     authorizers: dict[str, DeclaredAuthorizer] = field(default_factory=dict)
     """By id."""
     cors: DeclaredCors | None = None
+    execution_arn: str = ""
+    """The API's, which is the first part of its routes'."""

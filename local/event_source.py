@@ -3,11 +3,12 @@
 As "Using Lambda with Amazon SQS" in the Lambda Developer Guide documents it: batches, at most
 ``maximum_concurrency`` invocations at once, partial batch failures; a message that failed stays on
 the queue until its visibility timeout ends. Receive counts and redrive are the queue's own. A fault
-plan may have messages delivered late, in another order, or twice, as SQS itself may do.
+plan may have messages delivered late, in another order, or twice, as SQS itself may do. The queue
+is polled as far as the function's role may.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -24,16 +25,26 @@ POLL_SECONDS = 1
 
 
 class EventSourceMapping:
-    """Polls a queue on a thread of its own and hands batches to the function."""
+    """Polls a queue on a thread of its own and hands batches to the function.
+
+    ``may`` says which actions of SQS the function's role has on the queue.
+    """
 
     def __init__(
-        self, mapping: DeclaredMapping, function: Function, sqs: Any, region: str, faults: Faults
+        self,
+        mapping: DeclaredMapping,
+        function: Function,
+        sqs: Any,
+        region: str,
+        faults: Faults,
+        may: Callable[[str], bool],
     ) -> None:
         self._mapping = mapping
         self._function = function
         self._sqs = sqs
         self._region = region
         self._faults = faults
+        self._may = may
         queue = mapping.queue_arn.rpartition(":")[2]
         self._queue = logical_name(queue)
         self._queue_url: str = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
@@ -75,6 +86,9 @@ class EventSourceMapping:
                 self._pool.submit(self._deliver, copy)
 
     def _receive(self) -> list[dict[str, Any]]:
+        if not (self._may("GetQueueAttributes") and self._may("ReceiveMessage")):
+            self._stopping.wait(POLL_SECONDS)
+            return []
         try:
             answer = self._sqs.receive_message(
                 QueueUrl=self._queue_url,
@@ -112,6 +126,8 @@ class EventSourceMapping:
         return named if named <= ids else ids
 
     def _delete(self, message: dict[str, Any]) -> None:
+        if not self._may("DeleteMessage"):
+            return  # and the queue will deliver it again
         try:
             self._sqs.delete_message(
                 QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]

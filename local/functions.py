@@ -2,12 +2,19 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from local.declarations import DeclaredFunction
 from local.execution import ExecutionEnvironment, InvocationFailed, LogSink
 
 Launch = Callable[[DeclaredFunction, Mapping[str, str], LogSink], ExecutionEnvironment]
+
+
+class Invocable(Protocol):
+    """A function, or what invokes one."""
+
+    def invoke(self, event: object) -> Any:
+        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
 
 
 class Function:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 from local.declarations import Declarations, DeclaredRoute
 from local.errors import LocalError
 from local.execution import InvocationFailed, LogSink
-from local.functions import Function
+from local.functions import Invocable
 from local.gateway import cors
 from local.gateway.authorizers import Refused, authorizer_of
 from local.gateway.events import message, request_event, response_of
@@ -33,7 +33,7 @@ class HttpApi:
     def __init__(
         self,
         declarations: Declarations,
-        functions: Mapping[str, Function],
+        functions: Mapping[str, Invocable],
         region: str,
         log: LogSink,
     ) -> None:
@@ -85,7 +85,7 @@ class _Route:
         self,
         declared: DeclaredRoute,
         declarations: Declarations,
-        functions: Mapping[str, Function],
+        functions: Mapping[str, Invocable],
         region: str,
     ) -> None:
         function_name = declarations.integrations.get(declared.target)

@@ -16,7 +16,7 @@ from typing import Any
 from local.declarations import DeclaredSchedule
 from local.errors import LocalError
 from local.execution import InvocationFailed
-from local.functions import Function
+from local.functions import Invocable
 
 _RATE = re.compile(r"rate\((?P<value>[1-9]\d*) (?P<unit>minute|hour|day)s?\)")
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
@@ -36,7 +36,7 @@ def period_seconds(rule: str, expression: str) -> float:
 class Schedule:
     """Invokes a function every period, on a thread of its own."""
 
-    def __init__(self, declared: DeclaredSchedule, function: Function) -> None:
+    def __init__(self, declared: DeclaredSchedule, function: Invocable) -> None:
         self._declared = declared
         self._function = function
         self._stopping = threading.Event()

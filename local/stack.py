@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.aws import aws_client, serving, serving_aws
-from local.declarations import Declarations, DeclaredFunction
+from local.declarations import (
+    Declarations,
+    DeclaredFunction,
+    DeclaredMapping,
+    DeclaredSchedule,
+)
 from local.deploy import configuration, run_program
+from local.errors import LocalError
 from local.event_source import EventSourceMapping
 from local.execution import ExecutionEnvironment, LogSink
 from local.faults.plan import FaultPlan
@@ -17,6 +23,10 @@ from local.faults.runtime import Faults
 from local.functions import Function
 from local.gateway.identities import create_local_user
 from local.http_api import HttpApi
+from local.iam.delivery import delivering
+from local.iam.permissions import Permissions
+from local.iam.services import Services
+from local.names import ACCOUNT_ID
 from local.provider import EmbeddedProvider
 from local.schedules import Schedule
 
@@ -30,6 +40,7 @@ class LocalStack:
     outputs: Mapping[str, Any]
     functions: Mapping[str, Function] = field(repr=False)
     faults: Faults = field(repr=False)
+    permissions: Permissions = field(repr=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the embedded AWS; any credentials work."""
@@ -52,9 +63,11 @@ def running_stack(
     """
     config = configuration(stack, overrides or {})
     region = config["aws:region"]
-    trouble = Faults()
+    trouble, permissions = Faults(), Permissions(ACCOUNT_ID, log)
     with ExitStack() as cleanup:
-        endpoint_url = cleanup.enter_context(serving_aws(trouble, port))
+        serving_all = serving_aws(trouble, port, permissions=permissions)
+        endpoint_url = cleanup.enter_context(serving_all)
+        cleanup.enter_context(delivering(permissions))
         create_local_user()
         api = _LateApp()
         api_url = cleanup.enter_context(serving(api, port + 1 if port else 0))
@@ -62,7 +75,10 @@ def running_stack(
         outputs = run_program(provider, stack, config)
         declared = provider.declarations
 
-        launch = _Launch(endpoint_url, region, trouble)
+        permissions.check()
+
+        services = Services(permissions, region)
+        launch = _Launch(endpoint_url, region, trouble, permissions, services)
         functions: dict[str, Function] = {}
         for name, declaration in declared.functions.items():
             functions[name] = Function(declaration, launch.environment, log, launch)
@@ -72,8 +88,12 @@ def running_stack(
         if faults is not None:
             trouble.install(faults)
 
-        sources = _sources(declared, functions, endpoint_url, region, trouble)
-        api.app = HttpApi(declared, functions, region, log)
+        sources = _sources(declared, functions, services, endpoint_url, region, trouble)
+        by_api = {
+            name: services.api_gateway(function, declared.execution_arn)
+            for name, function in functions.items()
+        }
+        api.app = HttpApi(declared, by_api, region, log)
         for source in sources:
             source.start()
             cleanup.callback(source.join)
@@ -81,34 +101,48 @@ def running_stack(
             cleanup.callback(function.stop)
         for source in sources:
             cleanup.callback(source.stop)
-        yield LocalStack({**outputs, "awsEndpointUrl": endpoint_url}, functions, trouble)
+        outputs = {**outputs, "awsEndpointUrl": endpoint_url}
+        yield LocalStack(outputs, functions, trouble, permissions)
 
 
 def _sources(
     declared: Declarations,
     functions: Mapping[str, Function],
+    services: Services,
     endpoint_url: str,
     region: str,
     faults: Faults,
 ) -> list[EventSourceMapping | Schedule]:
-    """What invokes functions by itself."""
+    """What invokes functions by itself. Raises LocalError."""
     sqs = aws_client("sqs", endpoint_url, region, OWN_ACCESS_KEY)
-    return [
-        *(
-            EventSourceMapping(mapping, functions[mapping.function_name], sqs, region, faults)
-            for mapping in declared.mappings
-        ),
-        *(Schedule(schedule, functions[schedule.function_name]) for schedule in declared.schedules),
-    ]
+
+    def mapping(declared: DeclaredMapping) -> EventSourceMapping:
+        function = functions[declared.function_name]
+        may = services.poller(function.declared, declared.queue_arn)
+        return EventSourceMapping(declared, function, sqs, region, faults, may)
+
+    def schedule(declared: DeclaredSchedule) -> Schedule:
+        function = functions[declared.function_name]
+        return Schedule(declared, services.event_bridge(function, declared.rule_arn))
+
+    return [*map(mapping, declared.mappings), *map(schedule, declared.schedules)]
 
 
 class _Launch:
     """Starts execution environments, each with credentials of its own, as Lambda does.
 
-    So each request leads to the process that made it, which ``faults`` is told of.
+    So each request leads to the process that made it, which ``faults`` is told of, and to what that
+    may.
     """
 
-    def __init__(self, endpoint_url: str, region: str, faults: Faults) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        region: str,
+        faults: Faults,
+        permissions: Permissions,
+        services: Services,
+    ) -> None:
         self.environment = {
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -116,10 +150,15 @@ class _Launch:
         }
         self._sts = aws_client("sts", endpoint_url, region, OWN_ACCESS_KEY)
         self._faults = faults
+        self._permissions = permissions
+        self._services = services
 
     def __call__(
         self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
     ) -> ExecutionEnvironment:
+        """Raises LocalError if Lambda may not assume the function's role."""
+        if not self._services.may_run(declared):
+            raise LocalError(f"Lambda may not assume the role of {declared.name}.")
         credentials = self._sts.assume_role(
             RoleArn=declared.role_arn,
             RoleSessionName=declared.name[:64],
@@ -130,6 +169,9 @@ class _Launch:
             "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
             "AWS_SESSION_TOKEN": credentials["SessionToken"],
         }
+        role = self._permissions.holdings.session(credentials["AccessKeyId"])
+        assert role is not None
+        log = self._services.log(declared, role, log)
         started = ExecutionEnvironment(declared, {**environment, **variables}, log)
         self._faults.callers[credentials["AccessKeyId"]] = started
         return started
