@@ -9,6 +9,7 @@ from cli.commands.bulk import bulk_upload_command
 from cli.commands.docs import docs_command
 from cli.commands.doctor import doctor_command
 from cli.commands.download import download_command
+from cli.commands.flow import flow_command
 from cli.commands.generate import generate_command
 from cli.commands.redrive import redrive_command
 from cli.commands.status import cancel_command, list_command, status_command
@@ -43,6 +44,7 @@ app.command("doctor")(doctor_command)
 app.command("docs")(docs_command)
 app.command("generate-pdfs")(generate_command)
 app.command("bulk-upload")(bulk_upload_command)
+app.command("test-flow")(flow_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
