@@ -67,26 +67,19 @@ def _s3_url(url: str) -> str:
     return url
 
 
-def _says(**constraints: Any) -> Any:
-    """Constraints for the schema alone: of what a validator checks, in words of its own."""
-    return Field(json_schema_extra=constraints)
+def _says(pattern: str) -> Any:
+    """A pattern for the schema alone: a validator checks it, and has better words for it."""
+    return Field(json_schema_extra={"pattern": pattern})
 
 
 BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
 Key = Annotated[
-    str,
-    StringConstraints(min_length=1),
-    AfterValidator(_key),
-    _says(maxLength=MAX_KEY_BYTES),
+    str, StringConstraints(min_length=1, max_length=MAX_KEY_BYTES), AfterValidator(_key)
 ]
-KeyPrefix = Annotated[str, AfterValidator(_key), _says(maxLength=MAX_KEY_BYTES)]
-StripPrefix = Annotated[
-    str,
-    StringConstraints(min_length=1),
-    AfterValidator(_key),
-    _says(maxLength=MAX_KEY_BYTES),
+KeyPrefix = Annotated[str, StringConstraints(max_length=MAX_KEY_BYTES), AfterValidator(_key)]
+TargetPrefix = Annotated[
+    str, StringConstraints(max_length=MAX_PREFIX_BYTES), AfterValidator(_target_prefix)
 ]
-TargetPrefix = Annotated[str, AfterValidator(_target_prefix), _says(maxLength=MAX_PREFIX_BYTES)]
 ArchiveName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ARCHIVE_NAME_BYTES),
@@ -101,11 +94,9 @@ ArchiveBytes = Annotated[
 ]
 S3Url = Annotated[
     str,
+    StringConstraints(max_length=len(_S3_SCHEME) + 63 + 1 + MAX_KEY_BYTES),
     AfterValidator(_s3_url),
-    _says(
-        pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$",
-        maxLength=len(_S3_SCHEME) + 63 + 1 + MAX_KEY_BYTES,
-    ),
+    _says(pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$"),
 ]
 
 

@@ -24,7 +24,6 @@ from zipjobs.jobs.fields import (
     OnDuplicate,
     OnMissing,
     S3Url,
-    StripPrefix,
     TargetPrefix,
     VersionId,
 )
@@ -172,7 +171,7 @@ class JobRequest(Model):
         "component of its key; `path`, the whole key; `relative`, with `prefix`, the key without "
         "the prefix's folder (all of it up to its last slash).",
     )
-    strip_prefix: StripPrefix | None = Field(
+    strip_prefix: Key | None = Field(
         default=None,
         description="With `naming` `path`: what is taken off the front of keys that begin with "
         f"it; others stay whole. Up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
@@ -196,7 +195,7 @@ class JobRequest(Model):
     max_archive_bytes: ArchiveBytes | None = Field(
         default=None,
         description="The most bytes of one archive; what is more becomes numbered archives. Not "
-        "with `deflate`. Written without fraction and exponent.",
+        "with `deflate`.",
         examples=[4_294_967_296],
     )
 

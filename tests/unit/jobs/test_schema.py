@@ -1,0 +1,180 @@
+"""The JSON Schema that clients are generated from says what the parser does."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from zipjobs.errors import InvalidRequest
+from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES, MIN_ARCHIVE_BYTES
+from zipjobs.jobs.request import JobRequest, parse_request
+
+SCHEMA = JobRequest.model_json_schema(by_alias=True)
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+UNSAYABLE = ("bytes of UTF-8", "runs backwards")
+"""How the parser speaks of what it refuses and JSON Schema cannot say. The descriptions do."""
+
+thorough = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+def is_accepted_by_schema(content: Any) -> bool:
+    return VALIDATOR.is_valid(content)
+
+
+def refusal_of(content: Any) -> InvalidRequest | None:
+    try:
+        parse_request(json.dumps(content).encode())
+    except InvalidRequest as refused:
+        return refused
+    return None
+
+
+ANY_VALUE: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.just([])
+)
+
+
+def text_around(*lengths: int) -> st.SearchStrategy[str]:
+    """Texts that are just short enough, and just too long; of ASCII, and of more bytes."""
+    sizes = sorted({max(0, length + by) for length in lengths for by in (-1, 0, 1)})
+    return st.builds(
+        lambda size, character, start: (start + character * size)[:size],
+        st.sampled_from(sizes),
+        st.sampled_from("aü😀"),
+        st.sampled_from(["", "a/", "\\", "s3://bucket/", "\n", "[z-a]"]),
+    )
+
+
+KEYS = st.sampled_from(["", "a", "a/b.pdf", "ü", "\n"]) | text_around(1, 512, 1024)
+BUCKETS = text_around(3, 63)
+LONG = text_around(1, 1024)
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "key": KEYS | ANY_VALUE,
+        "bucket": BUCKETS | ANY_VALUE,
+        "name": LONG | ANY_VALUE,
+        "versionId": LONG | ANY_VALUE,
+        "size": ANY_VALUE,
+    },
+)
+LISTS_IN_S3 = st.sampled_from(["s3://", "s3:/", "S3://", "https://"]).flatmap(
+    lambda scheme: st.builds(
+        lambda bucket, key: f"{scheme}{bucket}/{key}",
+        st.sampled_from(["src", "sr", "b" * 63, "b" * 64, "", "a\nb"]),
+        KEYS,
+    )
+)
+GLOBS = st.lists(
+    st.sampled_from(["*", "**/*.pdf", "[a-z]", "[z-a]", "", "[", "\n"]) | LONG, max_size=1
+)
+ARCHIVE_BYTES = st.sampled_from([MIN_ARCHIVE_BYTES, MAX_ARCHIVE_BYTES]).flatmap(
+    lambda limit: st.sampled_from([limit - 1, limit, limit + 1, limit + 0.5, float(limit)])
+)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "keys": st.lists(KEYS, max_size=3),
+    "entries": st.lists(ENTRIES, max_size=3),
+    "prefix": KEYS,
+    "entriesFrom": LISTS_IN_S3,
+    "include": GLOBS | st.integers(99, 101).map(lambda count: ["*"] * count),
+    "exclude": GLOBS,
+    "sourceBucket": BUCKETS,
+    "targetBucket": BUCKETS,
+    "targetPrefix": st.just("") | text_around(450, 900),
+    "archiveName": st.sampled_from(["q3.zip", "a/b", "a\\b", "..", "\n", "a\n"])
+    | text_around(1, 100, 200),
+    "naming": st.sampled_from(["basename", "path", "relative", "PATH", ""]),
+    "stripPrefix": KEYS,
+    "onDuplicate": st.sampled_from(["suffix", "fail", "skip"]),
+    "onMissing": st.sampled_from(["fail", "skip", "suffix"]),
+    "compression": st.sampled_from(["store", "deflate", "zip"]),
+    "maxArchiveBytes": ARCHIVE_BYTES,
+}
+WAYS = ("keys", "entries", "prefix", "entriesFrom")
+GOOD: dict[str, st.SearchStrategy[Any]] = {
+    "keys": st.just(["a"]),
+    "entries": st.just([{"key": "a", "name": None}]),
+    "prefix": st.sampled_from(["", "a/"]) | st.none(),
+    "entriesFrom": st.just("s3://src/list") | st.none(),
+    "include": st.sampled_from([[], ["*"]]),
+    "exclude": st.sampled_from([[], ["*"]]),
+    "naming": st.sampled_from(["basename", "path", "relative"]),
+    "stripPrefix": st.just("a/") | st.none(),
+    "onDuplicate": st.just("fail"),
+    "compression": st.sampled_from(["store", "deflate"]),
+    "maxArchiveBytes": st.just(MIN_ARCHIVE_BYTES) | st.none(),
+}
+"""Values that are fine alone, but not with all others."""
+
+
+def test_every_field_is_drawn() -> None:
+    assert set(FIELDS) == set(SCHEMA["properties"])
+    assert set(GOOD) < set(FIELDS)
+
+
+def one_field(name: str) -> st.SearchStrategy[Any]:
+    """A request that would be fine, but for one field perhaps."""
+    way: dict[str, Any] = {} if name in WAYS else {"prefix": "a/"}
+    more: dict[str, Any] = {
+        "stripPrefix": {"naming": "path"},
+        "include": {"prefix": ""},
+        "exclude": {"prefix": ""},
+    }.get(name, {})
+    return (FIELDS[name] | ANY_VALUE).map(lambda value: {**way, **more, name: value})
+
+
+def assert_they_agree(content: Any) -> None:
+    refused = refusal_of(content)
+    if refused is not None and any(words in str(refused) for words in UNSAYABLE):
+        assume(len(refused.problems) == 1)  # else there is something that it can say, perhaps
+        assert is_accepted_by_schema(content), refused
+    else:
+        assert is_accepted_by_schema(content) == (refused is None), refused
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_schema_and_the_parser_accept_the_same_values(name: str) -> None:
+    @thorough
+    @given(one_field(name))
+    def check(content: Any) -> None:
+        assert_they_agree(content)
+
+    check()
+
+
+@thorough
+@given(st.fixed_dictionaries({}, optional=GOOD))
+@example({"keys": ["a"], "prefix": None})
+@example({"prefix": None})
+def test_the_schema_and_the_parser_accept_the_same_fields_together(content: Any) -> None:
+    assert_they_agree(content)
+
+
+@thorough
+@given(st.dictionaries(st.sampled_from([*FIELDS, "version_id", "source_bucket"]), ANY_VALUE))
+def test_the_schema_and_the_parser_refuse_the_same_nonsense(content: Any) -> None:
+    assert_they_agree(content)
+
+
+def test_every_field_has_a_description_and_an_example_or_choices() -> None:
+    fields = [
+        *SCHEMA["properties"].items(),
+        *SCHEMA["$defs"]["RequestedEntry"]["properties"].items(),
+    ]
+    for name, field in fields:
+        assert field["description"].endswith("."), name
+        if "$ref" not in field:
+            assert VALIDATOR.evolve(schema={**field, "$defs": SCHEMA["$defs"]}).is_valid(
+                field["examples"][0]
+            ), name
+
+
+def test_no_default_is_one_that_the_schema_refuses() -> None:
+    for name, field in SCHEMA["properties"].items():
+        if "default" in field:
+            assert is_accepted_by_schema({"keys": ["a"], name: field["default"]}), name
+            assert refusal_of({"keys": ["a"], name: field["default"]}) is None
