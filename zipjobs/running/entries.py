@@ -1,15 +1,20 @@
 """The entries of a job, kept on disk while they are looked at: a list may be a million long."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from pydantic import TypeAdapter
 
-from zipjobs.archive.names import UniqueNames, basename
+from zipjobs.archive.names import DistinctNames, UniqueNames, basename, without_prefix
 from zipjobs.archive.source import Entry, Source
+from zipjobs.errors import DuplicateName
+from zipjobs.jobs.fields import Naming, OnDuplicate
+from zipjobs.jobs.job import MAX_NAMED
 from zipjobs.jobs.lists import Listed
+from zipjobs.jobs.request import JobRequest
 
 IN_MEMORY_BYTES = 1024 * 1024
 
@@ -17,12 +22,73 @@ ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
 """An entry as JSON, a line of a list."""
 
 
-def named(listed: Iterable[Listed]) -> Iterator[Entry]:
-    """Give each object its member name: the one that was asked for, or the last of its key's."""
-    names = UniqueNames()
+MOST_OF_A_NAME = 20
+"""So many of the objects that want one name are told."""
+
+MOST_IN_THE_SENTENCE = 5
+"""So many names that are wanted twice are in the error's sentence."""
+
+
+def named(
+    listed: Iterable[Listed],
+    name_of: Callable[[str], str] = basename,
+    names: UniqueNames | DistinctNames | None = None,
+) -> Iterator[Entry]:
+    """Give each object its member name: the one that was asked for, or ``name_of`` its key."""
+    names = names or UniqueNames()
     for one in listed:
-        name = names.claim(basename(one.key) if one.name is None else one.name)
+        name = names.claim(name_of(one.key) if one.name is None else one.name)
         yield Entry(name, Source(one.bucket, one.key, one.version_id), one.size, one.etag)
+
+
+def entries_of(request: JobRequest, listed: Iterable[Listed]) -> "EntryList":
+    """The entries of a request for what is ``listed``, named as it says. Raises DuplicateName."""
+    if request.on_duplicate is OnDuplicate.SUFFIX:
+        return EntryList(named(listed, _naming(request)))
+    names = DistinctNames(MAX_NAMED)
+    entries = EntryList(named(listed, _naming(request), names))
+    if names.refused:
+        with entries:
+            raise _duplicate(entries, names)
+    return entries
+
+
+def _naming(request: JobRequest) -> Callable[[str], str]:
+    """What makes a member's name of a key."""
+    match request.naming:
+        case Naming.BASENAME:
+            return basename
+        case Naming.PATH:
+            return partial(without_prefix, prefix=request.strip_prefix or "")
+        case Naming.RELATIVE:
+            folder, slash, _ = (request.prefix or "").rpartition("/")
+            return partial(without_prefix, prefix=folder + slash)
+
+
+def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
+    """The error that names those of ``entries`` which ``names`` cannot tell apart."""
+    wanting: dict[str, list[str]] = {slot: [] for slot in names.contested}
+    as_folder = set()
+    for entry in entries:
+        contest = names.contest_of(entry.name)
+        if contest is None or len(wanting[contest.slot]) == MOST_OF_A_NAME:
+            continue
+        if contest.as_folder:
+            if contest.slot in as_folder:
+                continue  # one of those in the folder is enough
+            as_folder.add(contest.slot)
+        wanting[contest.slot].append(str(entry.source))
+    told = [
+        f"{names.contested[slot]} for {' and '.join(objects)}"
+        for slot, objects in list(wanting.items())[:MOST_IN_THE_SENTENCE]
+    ]
+    return DuplicateName(
+        f"{names.refused:,} objects would get a member name that another has, and onDuplicate is "
+        "fail. Give them names in entries, keep their folders with naming path, or leave "
+        f"onDuplicate out. Wanted: {'; '.join(told)}"
+        f"{' …' if len(wanting) > MOST_IN_THE_SENTENCE else '.'}",
+        [source for objects in wanting.values() for source in objects],
+    )
 
 
 class EntryList:

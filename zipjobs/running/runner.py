@@ -19,7 +19,7 @@ from zipjobs.jobs.job import Job, JobError, Submission, UploadRef
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.request import JobRequest
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.entries import EntryList, named
+from zipjobs.running.entries import EntryList, entries_of
 from zipjobs.running.planner import Planner
 from zipjobs.running.progress import tolerant
 from zipjobs.running.segments import SegmentRunner
@@ -97,7 +97,7 @@ class JobRunner:
             destination = self._a.policy.resolve(request, job.job_id)
             job = self._a.store.describe(job, destination, request.count)
             listed = self._a.lists.read(request, destination.source_bucket)
-            with EntryList(named(listed)) as entries:
+            with entries_of(request, listed) as entries:
                 return self._make(job, request, entries, destination)
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)

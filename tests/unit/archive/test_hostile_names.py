@@ -28,7 +28,8 @@ from tests.readers import (
     by_unzip,
 )
 from zipjobs.archive.members import Member, central_directory
-from zipjobs.archive.names import MAX_COMPONENT_BYTES, MAX_PATH_BYTES, UniqueNames, safe_name
+from zipjobs.archive.names import MAX_PATH_BYTES, UniqueNames, safe_name
+from zipjobs.filenames import MAX_COMPONENT_BYTES
 from zipjobs.jobs.fields import MAX_KEY_BYTES
 from zipjobs.jobs.lists import Listed
 from zipjobs.jobs.request import parse_request

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipjobs.archive.names import MAX_COMPONENT_BYTES, UniqueNames, basename, safe_name
+from zipjobs.archive.names import UniqueNames, basename, safe_name
+from zipjobs.filenames import MAX_COMPONENT_BYTES
 
 ANY_NAME = st.text(max_size=300)
 NASTY_NAME = st.text(alphabet="aA./\\: \x00\u202e\u00e9\u0301CONconß…", max_size=12)

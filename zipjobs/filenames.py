@@ -1,0 +1,90 @@
+"""File names that are safe on any system: of the members of archives, and of archives.
+
+A name that somebody asks for may hold any Unicode text; a file's may not. The rules for Windows are
+those of "Naming Files, Paths, and Namespaces" on learn.microsoft.com.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+MAX_COMPONENT_BYTES = 240
+"""Most file systems stop at 255 bytes a component; the rest is room for a suffix."""
+
+REPLACEMENT = "_"
+
+_FORBIDDEN_CHARACTERS = frozenset('\\<>:"|?*')
+_UNPRINTABLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_RESERVED_STEMS = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
+)
+_JOINERS = frozenset("\u200c\u200d")
+"""Zero-width (non-)joiner: category Cf, but part of the spelling in several scripts and emoji."""
+
+IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2065\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""What is safe, but invisible, and makes no difference to HFS+ and to ext4's folders without case:
+the rest of Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt."""
+
+_VERSION = re.compile(r";(?=[0-9]*$)")
+"""Info-ZIP takes what follows for a version number of VMS, and leaves it out of the file's name."""
+
+_ALIAS = re.compile(r"(?=[^.]{3,8}(?:\.|$))([^. ]{1,6})~([0-9]{1,6}(?:\.[^. ]{1,3})?)")
+"""A name that Windows itself may give to another file, of a longer name: an "8.3 alias"."""
+
+
+def safe_file_name(name: str) -> str:
+    """``name``, which has no slash, as the name of a file on every system.
+
+    The result is NFC and not empty, has no control, bidi or otherwise invisible character, none
+    that Windows forbids, is no reserved Windows device name, has no trailing dot or space, and no
+    more than ``MAX_COMPONENT_BYTES`` of UTF-8.
+    """
+    text = unicodedata.normalize("NFC", "".join(map(_safe_character, name)))
+    while (safer := _safer(text)) != text:  # what is cut off or replaced may bare the next hazard
+        text = safer
+    return text
+
+
+def _safer(text: str) -> str:
+    text = text.rstrip(". ")
+    if not IGNORABLE.sub("", text).strip(". "):
+        return REPLACEMENT
+    if text.partition(".")[0].rstrip(" ").lower() in _RESERVED_STEMS:
+        text = REPLACEMENT + text
+    text = _truncate(_VERSION.sub(REPLACEMENT, text))
+    alias = _ALIAS.fullmatch(text)
+    return REPLACEMENT.join(alias.groups()) if alias else text
+
+
+@lru_cache(maxsize=4096)
+def _safe_character(character: str) -> str:
+    if character in _FORBIDDEN_CHARACTERS or _is_noncharacter(ord(character)):
+        return REPLACEMENT
+    is_printable = unicodedata.category(character) not in _UNPRINTABLE_CATEGORIES
+    return character if is_printable or character in _JOINERS else REPLACEMENT
+
+
+def _is_noncharacter(code: int) -> bool:
+    """Whether Unicode will never make a character of it; not every file system takes it."""
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+
+
+def _truncate(component: str) -> str:
+    if len(component.encode()) <= MAX_COMPONENT_BYTES:
+        return component
+    stem, extension = split_extension(component)
+    room = MAX_COMPONENT_BYTES - len(extension.encode())
+    kept = stem.encode()[:room].decode(errors="ignore").rstrip(". ") or REPLACEMENT
+    return kept + extension
+
+
+def split_extension(component: str) -> tuple[str, str]:
+    """Split off a short extension, dot included. A leading dot does not start one."""
+    stem, dot, extension = component.rpartition(".")
+    if not stem or not dot or len(extension.encode()) > 16:
+        return component, ""
+    return stem, dot + extension
