@@ -61,9 +61,13 @@ class DownloadLinks:
 
 
 def file_name(job: Job) -> str:
-    """``q3-invoices.zip`` for the manifest ``q3-invoices.json``; else the archive's own name."""
+    """The name that the request gave to the archive; else ``q3-invoices.zip`` for the manifest
+    ``q3-invoices.json``; else the archive's own name.
+    """
+    stem = (job.target_key or job.job_id).rpartition("/")[2].removesuffix(".zip")
     manifest = manifest_of(job)
-    stem = PurePosixPath(manifest.key if manifest else job.target_key or job.job_id).stem
+    if manifest and stem == job.job_id:
+        stem = PurePosixPath(manifest.key).stem
     return f"{stem}.zip"
 
 

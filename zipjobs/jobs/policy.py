@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Self
 
-from zipjobs.errors import NotAllowed
-from zipjobs.jobs.fields import split_s3_url
+from zipjobs.errors import FieldProblem, InvalidRequest, NotAllowed
+from zipjobs.filenames import safe_file_name
+from zipjobs.jobs.fields import MAX_KEY_BYTES, split_s3_url
 from zipjobs.jobs.request import JobRequest
+
+ZIP = ".zip"
+LONGEST_SUFFIX = "-001.receipt.json"
+"""What takes the place of ``.zip`` in the longest key that is made of an archive's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,16 @@ class Policy:
     allowed_targets: tuple[Location, ...]
 
     def resolve(self, request: JobRequest, job_id: str) -> Destination:
-        """Fill in the defaults. Raises NotAllowed if a bucket or prefix is not on its list."""
+        """Fill in the defaults.
+
+        An archive with a name stands in a folder of its own, so that no two jobs want the same key.
+        Raises NotAllowed if a bucket or prefix is not on its list, and InvalidRequest if the key
+        would be too long.
+        """
         source_bucket = request.source_bucket or self.source_bucket
         target_bucket = request.target_bucket or self.target_bucket
         prefix = self.target_prefix if request.target_prefix is None else request.target_prefix
-        target_key = f"{prefix.rstrip('/')}/{job_id}.zip".lstrip("/")
+        target_key = _target_key(prefix, job_id, request.archive_name)
         _require(self.allowed_targets, target_bucket, target_key, "targetBucket/targetPrefix")
         self._require_sources(request, source_bucket)
         return Destination(source_bucket, target_bucket, target_key)
@@ -75,6 +85,26 @@ class Policy:
         Of a prefix: unless they may read every key that begins with it.
         """
         _require(self.allowed_sources, bucket, key, where)
+
+
+def _target_key(prefix: str, job_id: str, archive_name: str | None) -> str:
+    name = job_id if archive_name is None else f"{job_id}/{_stem(archive_name)}"
+    stem = f"{prefix.rstrip('/')}/{name}".lstrip("/")
+    excess = len(f"{stem}{LONGEST_SUFFIX}".encode()) - MAX_KEY_BYTES
+    if excess > 0:
+        detail = (
+            f"behind targetPrefix and the job's id it makes a key {excess} bytes too long for "
+            "S3: shorten one of them"
+        )
+        problem = FieldProblem(detail, "#/archiveName")
+        raise InvalidRequest(f"archiveName: {detail}", [problem])
+    return stem + ZIP
+
+
+def _stem(archive_name: str) -> str:
+    """The name of the archive's file, safe and without ``.zip``."""
+    is_whole = archive_name.lower().endswith(ZIP)
+    return safe_file_name(archive_name[: -len(ZIP)] if is_whole else archive_name)
 
 
 def _require(allowed: tuple[Location, ...], bucket: str, key: str, where: str) -> None:
