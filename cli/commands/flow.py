@@ -82,7 +82,8 @@ def flow_command(
         Triggers, typer.Option(help="Submit a job over HTTP, drop a manifest, or do both.")
     ] = Triggers.BOTH,
     folder: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where to put the archives.")
+        Path,
+        typer.Option("--out", metavar="DIR", help="Where to put the archives, a folder a job."),
     ] = OUT,
     timeout: Annotated[
         int, typer.Option(metavar="SECONDS", min=1, help="How long a job may take.")
@@ -166,7 +167,7 @@ def _fetch_and_check(
     try:
         with _bytes_progress("Downloading", total) as on_bytes:
             download = Download(api, view, on_bytes=on_bytes)
-            fetched = download.fetch(download.places(f"{folder}/"), has_receipts=True)
+            fetched = download.fetch(download.places(f"{folder / job.job_id}/"), has_receipts=True)
         job.files = [one.path for one in fetched]
         with _bytes_progress("Checking", total) as on_bytes:
             job.problem = "; ".join(problems_of(job.files, expected, on_bytes)) or None

@@ -21,8 +21,9 @@ def test_both_ways_lead_to_archives_of_all_that_is_below_the_prefix(
     client: Client, tmp_path: Path
 ) -> None:
     prefix = client.put_sources({"a.pdf": b"one", "b/c.pdf": b"three", "folder/": b""})
-    done = flow(client, tmp_path / "out", "--prefix", prefix)
-    assert done.code == 0, done.err
+    for _ in range(2):  # what it leaves is in nobody's way
+        done = flow(client, tmp_path / "out", "--prefix", prefix)
+        assert done.code == 0, done.err
     bucket = client.outputs["sourceBucket"]
     assert done.err == f"Zipping 2 objects, 8 bytes, below s3://{bucket}/{prefix}\n"
     rows = [row.split() for row in done.out.splitlines() if " READY " in row]
