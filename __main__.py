@@ -5,6 +5,7 @@ import pulumi
 from infra.api import HttpApi
 from infra.events import CompletionBus
 from infra.functions import Functions
+from infra.monitoring import Monitoring
 from infra.queue import JobQueue
 from infra.settings import Settings
 from infra.storage import Storage
@@ -17,6 +18,7 @@ queue = JobQueue(settings, storage.manifest_bucket)
 events = CompletionBus(settings)
 functions = Functions(settings, storage, table, queue, events.bus)
 api = HttpApi(settings, functions)
+monitoring = Monitoring(settings, table, queue, events, functions, api)
 
 pulumi.export("apiUrl", api.url)
 pulumi.export("apiAuth", settings.api_auth)
@@ -30,3 +32,4 @@ pulumi.export("queueUrl", queue.queue.url)
 pulumi.export("deadLetterQueueUrl", queue.dead_letters.url)
 pulumi.export("eventBusName", events.bus.name)
 pulumi.export("eventsQueueUrl", events.queue_url)
+pulumi.export("dashboardName", monitoring.dashboard.dashboard_name)

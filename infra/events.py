@@ -15,6 +15,7 @@ class CompletionBus(pulumi.ComponentResource):
     """The bus; with ``completionEventsQueue``, also a queue that receives all of its events."""
 
     queue_url: pulumi.Output[str] | None = None
+    rule: aws.cloudwatch.EventRule | None = None
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("s3zipjobs:infra:CompletionBus", f"{settings.prefix}-events", None, opts)
@@ -26,7 +27,7 @@ class CompletionBus(pulumi.ComponentResource):
 
     def _tap(self, prefix: str) -> pulumi.Output[str]:
         queue = aws.sqs.Queue(f"{prefix}-completion-events", opts=self._child)
-        rule = aws.cloudwatch.EventRule(
+        self.rule = rule = aws.cloudwatch.EventRule(
             f"{prefix}-completed",
             description="A job is finished",
             event_bus_name=self.bus.name,

@@ -13,6 +13,7 @@ from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
 from infra.table import OWNER_INDEX, SWEEP_INDEX
+from infra.watched import WatchedFunction
 
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
@@ -49,6 +50,7 @@ class Functions(pulumi.ComponentResource):
         self._table = table
         self._queue = queue
         self._bus = bus
+        self.watched: dict[str, WatchedFunction] = {}
         self.enqueue = self._enqueue()
         self.status = self._status()
         self.cancel = self._cancel()
@@ -58,7 +60,7 @@ class Functions(pulumi.ComponentResource):
         self.sweeper = self._sweeper()
         self._feed("zipper", self.zipper, queue.queue, 1, settings.zipper_max_concurrency)
         self._feed("dead-letter", self.dead_letter, queue.dead_letters, 10, 2)
-        self._schedule("sweeper", self.sweeper, settings.sweep_minutes)
+        self.sweeper_rule = self._schedule("sweeper", self.sweeper, settings.sweep_minutes)
         self.register_outputs({})
 
     def _enqueue(self) -> aws.lambda_.Function:
@@ -278,7 +280,7 @@ class Functions(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        return aws.lambda_.Function(
+        function = aws.lambda_.Function(
             full_name,
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
@@ -293,6 +295,8 @@ class Functions(pulumi.ComponentResource):
             logging_config={"log_format": "JSON", "log_group": logs.name},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
+        self.watched[name] = WatchedFunction(function.name, memory_mb)
+        return function
 
     def _feed(
         self,
@@ -312,7 +316,9 @@ class Functions(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _schedule(self, name: str, function: aws.lambda_.Function, minutes: int) -> None:
+    def _schedule(
+        self, name: str, function: aws.lambda_.Function, minutes: int
+    ) -> aws.cloudwatch.EventRule:
         full_name = f"{self._settings.prefix}-{name}"
         child = pulumi.ResourceOptions(parent=self)
         rule = aws.cloudwatch.EventRule(
@@ -330,3 +336,4 @@ class Functions(pulumi.ComponentResource):
             opts=child,
         )
         aws.cloudwatch.EventTarget(full_name, rule=rule.name, arn=function.arn, opts=child)
+        return rule

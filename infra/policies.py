@@ -46,6 +46,19 @@ def send_from_rule(queue_arn: str, rule_arns: Sequence[str]) -> str:
     )
 
 
+def publish_from_alarms(topic_arn: str, alarm_arns: Sequence[str]) -> str:
+    """A topic policy: CloudWatch may publish, on behalf of these alarms only."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": topic_arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": list(alarm_arns)}},
+        }
+    )
+
+
 def write_logs(log_group_arn: str) -> Statement:
     """Write to the function's own log group."""
     return allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])

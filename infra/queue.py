@@ -44,7 +44,7 @@ class JobQueue(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        rule = aws.cloudwatch.EventRule(
+        self.manifest_rule = aws.cloudwatch.EventRule(
             f"{settings.prefix}-manifest-dropped",
             description="A manifest was dropped",
             event_pattern=manifest_bucket.apply(
@@ -56,14 +56,14 @@ class JobQueue(pulumi.ComponentResource):
             aws.sqs.QueuePolicy(
                 f"{settings.prefix}-{name}-from-rule",
                 queue_url=queue.url,
-                policy=pulumi.Output.all(queue.arn, rule.arn).apply(
+                policy=pulumi.Output.all(queue.arn, self.manifest_rule.arn).apply(
                     lambda arns: send_from_rule(arns[0], [arns[1]])
                 ),
                 opts=child,
             )
         aws.cloudwatch.EventTarget(
             f"{settings.prefix}-manifest-to-queue",
-            rule=rule.name,
+            rule=self.manifest_rule.name,
             arn=self.queue.arn,
             dead_letter_config={"arn": self.dead_letters.arn},
             opts=child,

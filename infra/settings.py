@@ -59,6 +59,9 @@ class Settings:
     segment_mib: int
     max_receive_count: int
     sweep_minutes: int
+    alarm_email: str
+    alarm_oldest_message_seconds: int
+    alarm_error_percent: int
     api_auth: str
     api_jwt_issuer: str
     api_jwt_audience: tuple[str, ...]
@@ -93,6 +96,9 @@ class Settings:
             segment_mib=config.require_int("segmentMib"),
             max_receive_count=config.require_int("maxReceiveCount"),
             sweep_minutes=config.require_int("sweepMinutes"),
+            alarm_email=config.require("alarmEmail"),
+            alarm_oldest_message_seconds=config.require_int("alarmOldestMessageSeconds"),
+            alarm_error_percent=config.require_int("alarmErrorPercent"),
             api_auth=config.require("apiAuth"),
             api_jwt_issuer=config.require("apiJwtIssuer"),
             api_jwt_audience=_strings(config, "apiJwtAudience"),
@@ -124,6 +130,7 @@ class Settings:
         self._check_range("segmentMib", self.segment_mib, 8, 16_384)
         self._check_range("maxReceiveCount", self.max_receive_count, 1, 1000)
         self._check_range("sweepMinutes", self.sweep_minutes, 1, DAY_SECONDS // 60)
+        self._check_alarms()
         self._check_range("apiBurst", self.api_burst, 1, 5000)
         self._check_range("apiRate", self.api_rate, 1, 10_000)
         self._check_auth()
@@ -131,6 +138,19 @@ class Settings:
         if not self.target_prefix.endswith("/"):
             raise InvalidSetting("targetPrefix", self.target_prefix, "it must end in a slash")
         self._check_prefixes()
+
+    def _check_alarms(self) -> None:
+        if self.alarm_email and "@" not in self.alarm_email.strip("@"):
+            raise InvalidSetting("alarmEmail", self.alarm_email, "it must be an e-mail address")
+        self._check_range("alarmErrorPercent", self.alarm_error_percent, 1, 100)
+        seconds, timeout = self.alarm_oldest_message_seconds, self.zipper_timeout_seconds
+        if not timeout < seconds <= 14 * DAY_SECONDS:
+            raise InvalidSetting(
+                "alarmOldestMessageSeconds",
+                seconds,
+                f"it must be more than zipperTimeoutSeconds, {timeout}, which a job may take, and "
+                "at the most 14 days",
+            )
 
     def _check_auth(self) -> None:
         if self.api_auth not in API_AUTH:

@@ -21,6 +21,7 @@ from local.declarations import (
 )
 from local.errors import LocalError
 from local.inputs import Created, Inputs, capital, capitals, index_parameters, key_schema
+from local.monitoring_resources import MonitoringResources
 from local.names import ACCOUNT_ID, physical_name
 from local.schedules import period_seconds
 
@@ -54,6 +55,7 @@ class Resources:
         self._logs = client("logs")
         self._lambda = client("lambda")
         api = ApiResources(client("apigatewayv2"), region, api_url, declarations)
+        monitoring = MonitoringResources(client("cloudwatch"), client("sns"))
         self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {
             "aws:s3/bucket:Bucket": self._bucket,
             "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": self._public_access_block,
@@ -73,6 +75,7 @@ class Resources:
             "aws:lambda/eventSourceMapping:EventSourceMapping": self._event_source_mapping,
             "aws:lambda/permission:Permission": self._permission,
             **api.creators,
+            **monitoring.creators,
         }
 
     # S3
