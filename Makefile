@@ -6,7 +6,7 @@ SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test test-large chaos load bench build deploy destroy generate-pdfs bulk-upload \
+.PHONY: help demo local test test-large chaos load bench docs build deploy destroy generate-pdfs bulk-upload \
 	test-flow clean
 
 help: ## List the commands
@@ -41,6 +41,9 @@ load: $(STAMP) ## 500 jobs at once while AWS fails at random; takes minutes
 
 bench: $(STAMP) ## Measure the engine against the original and peers; write docs/performance.md
 	$(BIN)/python -m bench --write
+
+docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
+	$(BIN)/python -m docs.asyncapi
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.core.responses import BaseResponse
-from moto.events.models import events_backends
+from moto.events.models import EventTemplateParser, events_backends  # type: ignore[attr-defined]
 from moto.s3 import notifications
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
@@ -39,6 +39,12 @@ _ACCESS_KEY_ID = re.compile(r"^AWS\S* (?:Credential=)?([^/:,\s]+)[:/]")
 """In an Authorization header. "AccessKey" in the IAM API Reference: 16 word characters and more.
 Moto finds those only that are 20 capitals and digits. The embedded AWS has shorter ones too."""
 
+_DELIVERED_EVENT = EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE.replace(
+    '{"id"', '{"account": "<account>", "id"', 1
+)
+"""Moto delivers what was put on a bus without the account: "Event structure" in the Amazon
+EventBridge User Guide has it in every event."""
+
 _sequence = itertools.count(0x0062E99A88DC407460)
 
 
@@ -50,6 +56,7 @@ def close_gaps() -> None:
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     BaseResponse.access_key_regex = _ACCESS_KEY_ID
+    EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = _DELIVERED_EVENT
 
 
 def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:

@@ -17,6 +17,7 @@ from botocore.credentials import ReadOnlyCredentials
 from local.faults.runtime import Faults
 from local.gateway.identities import LOCAL_USER
 from local.stack import LocalStack, running_stack
+from tests.described import problems_of_event
 from tests.waiting import wait_for
 from zipjobs.archive.engine import build_archive
 from zipjobs.archive.means import EngineOptions, Means
@@ -131,12 +132,17 @@ class Client:
         return wait_for("a completion event", look)
 
     def poll_events(self) -> list[dict[str, Any]]:
-        """Fetch the events that have arrived; return all of them so far."""
+        """Fetch the events that have arrived, each as docs/asyncapi.yaml describes it.
+
+        Returns all of them so far.
+        """
         answer = self.sqs.receive_message(
             QueueUrl=self.outputs["eventsQueueUrl"], MaxNumberOfMessages=10
         )
         for message in answer.get("Messages", []):
-            self._events.append(json.loads(message["Body"]))
+            event = json.loads(message["Body"])
+            assert not (problems := list(problems_of_event(event))), (problems, event)
+            self._events.append(event)
             self.sqs.delete_message(
                 QueueUrl=self.outputs["eventsQueueUrl"], ReceiptHandle=message["ReceiptHandle"]
             )

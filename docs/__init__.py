@@ -1,0 +1,1 @@
+"""What users read. ``asyncapi`` writes what is generated."""

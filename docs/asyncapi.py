@@ -1,0 +1,240 @@
+"""Writes ``docs/asyncapi.yaml``: the completion events, described by their own models.
+
+``python -m docs.asyncapi``
+"""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema
+
+from zipjobs.jobs.events import DETAIL_TYPES, CompletionDetail
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Problem, Status, Trigger
+
+FILE = Path(__file__).parent / "asyncapi.yaml"
+ASYNCAPI_VERSION = "3.0.0"
+EVENTS_VERSION = "1"
+SCHEMAS = "#/components/schemas/"
+LINE_CHARS = 100
+
+
+class CompletionEvent(BaseModel):
+    """An event as EventBridge delivers it, unless a rule transforms it. Fields may be added."""
+
+    version: Literal["0"] = "0"
+    id: str = Field(description="EventBridge's own. Tell repetitions by detail.eventId instead.")
+    detail_type: Literal["Zip Job Ready", "Zip Job Failed", "Zip Job Cancelled"] = Field(
+        alias="detail-type"
+    )
+    source: Literal["s3-zip-jobs"] = "s3-zip-jobs"
+    account: str = Field(description="The AWS account, 12 digits.")
+    time: str = Field(json_schema_extra={"format": "date-time"})
+    region: str
+    resources: list[str]
+    detail: CompletionDetail
+
+
+_ENDS: dict[Status, tuple[str, str, dict[str, Any]]] = {
+    Status.READY: (
+        "zipJobReady",
+        "The archives are there, verified, each with its receipt.",
+        {"archives": {"minItems": 1}, "error": {"type": "null"}},
+    ),
+    Status.FAILED: (
+        "zipJobFailed",
+        "There is no archive, and the error says why.",
+        {"archives": {"maxItems": 0}, "error": {"type": "object"}},
+    ),
+    Status.CANCELLED: (
+        "zipJobCancelled",
+        "Somebody cancelled the job, and nothing is left of it.",
+        {"archives": {"maxItems": 0}, "error": {"type": "null"}},
+    ),
+}
+"""Of each status: the message's name, what it means, and what is more in its detail."""
+
+
+class _Complete(GenerateJsonSchema):
+    """Events have all of their fields, those with a default too."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return True
+
+
+def description() -> dict[str, Any]:
+    """The AsyncAPI document."""
+    schema = CompletionEvent.model_json_schema(
+        mode="serialization", ref_template=f"{SCHEMAS}{{model}}", schema_generator=_Complete
+    )
+    schemas = schema.pop("$defs")
+    schemas[CompletionEvent.__name__] = schema
+    names = [name for name, _, _ in _ENDS.values()]
+    return {
+        "asyncapi": ASYNCAPI_VERSION,
+        "info": {
+            "title": "S3 ZIP Jobs: completion events",
+            "version": EVENTS_VERSION,
+            "description": "Every job that ends puts an event on the stack's EventBridge bus, at "
+            "least once: its `eventId` is the same in every repetition. Events come in any order.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "completions": {
+                "address": "{eventBusName}",
+                "description": "The EventBridge bus. A rule on it sends events where you want "
+                "them; docs/events.md has some to copy.",
+                "parameters": {"eventBusName": {"description": "The stack's output of that name."}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+            }
+        },
+        "operations": {
+            "tellCompletion": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/completions"},
+                "summary": "A job has its end",
+                "messages": [{"$ref": f"#/channels/completions/messages/{name}"} for name in names],
+            }
+        },
+        "components": {
+            "messages": {name: _message(status) for status, (name, _, _) in _ENDS.items()},
+            "schemas": {name: _readable(found) for name, found in sorted(schemas.items())},
+        },
+    }
+
+
+def _message(status: Status) -> dict[str, Any]:
+    name, summary, more = _ENDS[status]
+    return {
+        "name": name,
+        "title": DETAIL_TYPES[status],
+        "summary": summary,
+        "payload": {
+            "allOf": [
+                {"$ref": f"{SCHEMAS}{CompletionEvent.__name__}"},
+                {
+                    "properties": {
+                        "detail-type": {"const": DETAIL_TYPES[status]},
+                        "detail": {"properties": {"status": {"const": status.value}, **more}},
+                    }
+                },
+            ]
+        },
+        "examples": [{"payload": example(status)}],
+    }
+
+
+def _readable(schema: Any) -> Any:
+    """``schema`` without the titles that pydantic makes of names, and with the names of JSON."""
+    if isinstance(schema, list):
+        return [_readable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    readable = {}
+    for key, value in schema.items():
+        if key == "description":
+            text = re.sub(r"``(\w+)``", lambda name: f"`{to_camel(name[1])}`", value)
+            readable[key] = " ".join(text.split())
+        elif key != "title" or not isinstance(value, str):
+            readable[key] = _readable(value)
+    return readable
+
+
+def example(status: Status) -> dict[str, Any]:
+    """An event of that status, as JSON."""
+    event = CompletionEvent.model_validate(
+        {
+            "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+            "detail-type": DETAIL_TYPES[status],
+            "account": "123456789012",
+            "time": "2026-11-23T19:04:46Z",
+            "region": "us-east-1",
+            "resources": [],
+            "detail": CompletionDetail.of(_job(status)),
+        }
+    )
+    found: dict[str, Any] = json.loads(event.model_dump_json(by_alias=True))
+    return found
+
+
+def _job(status: Status) -> Job:
+    job_id = "baa9bdd3-af5e-5495-8e61-158e46581a62"
+    ended = datetime.fromisoformat("2026-11-23T19:04:46.002Z")
+    job = Job(
+        job_id=job_id,
+        status=status,
+        trigger=Trigger.MANIFEST,
+        request=ObjectRef(
+            bucket="s3-zip-jobs-dev-manifests-407b777",
+            key="manifests/q3/invoices.json",
+            version_id="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+        ),
+        created_at=datetime.fromisoformat("2026-11-23T19:04:45Z"),
+        started_at=datetime.fromisoformat("2026-11-23T19:04:45.906Z"),
+        updated_at=ended,
+        finished_at=ended,
+        expires_at=0,
+    )
+    return job.model_copy(update=_ENDINGS[status](job_id))
+
+
+def _target(job_id: str) -> dict[str, Any]:
+    return {
+        "source_bucket": "s3-zip-jobs-dev-source-4ed0dd3",
+        "target_bucket": "s3-zip-jobs-dev-target-7e599f2",
+        "target_key": f"zips/{job_id}.zip",
+        "entries_total": 2,
+    }
+
+
+def _ready(job_id: str) -> dict[str, Any]:
+    archive = ArchiveFacts(
+        key=f"zips/{job_id}.zip",
+        receipt_key=f"zips/{job_id}.receipt.json",
+        entries=2,
+        size=1_763_817,
+        crc32="61948ede",
+        etag='"2fe743ccfda99b820ba2468553dc575f-1"',
+    )
+    done = {"entries_done": 2, "bytes_done": 1_763_541, "bytes_total": 1_763_541}
+    return {**_target(job_id), **done, "archives": (archive,)}
+
+
+def _failed(job_id: str) -> dict[str, Any]:
+    problem = "Input should be a valid string"
+    error = JobError(
+        code="INVALID_MANIFEST",
+        message="s3://s3-zip-jobs-dev-manifests-407b777/manifests/q3/invoices.json is not a valid "
+        f"manifest: keys.1: {problem}",
+        problems=(Problem(detail=problem, pointer="#/keys/1", line=4),),
+    )
+    return {"error": error}
+
+
+_ENDINGS = {Status.READY: _ready, Status.FAILED: _failed, Status.CANCELLED: _target}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes everything out, also what occurs twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def text() -> str:
+    """The document as YAML."""
+    head = "# Written by `make docs` from the models in zipjobs/jobs. Do not edit.\n"
+    document = yaml.dump(
+        description(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_CHARS
+    )
+    return head + document
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())

@@ -1,0 +1,47 @@
+"""Holds events against ``docs/asyncapi.yaml``, as their consumers would."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from docs.asyncapi import FILE
+
+
+@cache
+def document() -> Any:
+    """The file, as it is."""
+    return yaml.safe_load(FILE.read_text())
+
+
+def problems_of_event(event: Any) -> Iterator[str]:
+    """What is wrong with an event; also that it has fields that nobody was told of."""
+    payloads = {
+        message["title"]: name for name, message in document()["components"]["messages"].items()
+    }
+    name = payloads.get(event.get("detail-type"))
+    if name is None:
+        yield f"no message is called {event.get('detail-type')}"
+        return
+    schema = {**document(), "$ref": f"#/components/messages/{name}/payload"}
+    for error in Draft202012Validator(schema).iter_errors(event):
+        yield f"{error.json_path}: {error.message}"
+    yield from _unknown(event, {"$ref": "#/components/schemas/CompletionEvent"}, "$")
+
+
+def _unknown(value: Any, schema: Any, path: str) -> Iterator[str]:
+    if reference := schema.get("$ref"):
+        schema = document()["components"]["schemas"][reference.rpartition("/")[2]]
+    if "anyOf" in schema:
+        schema = next((one for one in schema["anyOf"] if one.get("type") != "null"), {})
+        yield from _unknown(value, schema, path)
+    elif isinstance(value, dict):
+        properties = schema["properties"]
+        yield from (f"{path}.{name} is not described" for name in value.keys() - properties.keys())
+        for name in value.keys() & properties.keys():
+            yield from _unknown(value[name], properties[name], f"{path}.{name}")
+    elif isinstance(value, list) and "items" in schema:
+        for item in value:
+            yield from _unknown(item, schema["items"], f"{path}[]")

@@ -1,0 +1,162 @@
+"""What somebody learns of a job's end: in S3, on the bus, and by a rule from ``docs/events.md``."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from local.provider import EmbeddedProvider
+from tests.described import problems_of_event
+from tests.docs.recipes import remove_rule, run_pulumi, run_shell
+from tests.e2e.conftest import Client
+from tests.waiting import wait_for
+
+
+class Dropper:
+    """Has the AWS CLI, may use S3, and knows the names of buckets and the key of a manifest."""
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+        self._manifests = f"s3://{client.outputs['manifestBucket']}/manifests"
+        self._target = f"s3://{client.outputs['targetBucket']}"
+
+    def drop(self, name: str, text: str) -> None:
+        path = self._folder / "manifest.json"
+        path.write_text(text)
+        self._client.aws("s3", "cp", str(path), f"{self._manifests}/{name}.json")
+
+    def outcome(self, name: str, but: str = "") -> Any:
+        """The status object, as soon as it is there and is not that of the job ``but``."""
+        key = f"zips/{name}.status.json"
+
+        bucket = self._client.outputs["targetBucket"]
+
+        def look() -> bool | None:
+            listed = self._client.s3.list_objects_v2(Bucket=bucket, Prefix=key)
+            if "Contents" not in listed:
+                return None
+            body = self._client.s3.get_object(Bucket=bucket, Key=key)["Body"]
+            return json.load(body)["jobId"] != but or None
+
+        wait_for(key, look)
+        return json.loads(self._fetch(key).read_text())
+
+    def archive(self, outcome: Any) -> zipfile.ZipFile:
+        (archive,) = outcome["archives"]
+        return zipfile.ZipFile(self._fetch(archive["key"]))
+
+    def _fetch(self, key: str) -> Path:
+        path = self._folder / "fetched"
+        self._client.aws("s3", "cp", f"{self._target}/{key}", str(path))
+        return path
+
+
+@pytest.fixture
+def dropper(client: Client, tmp_path: Path) -> Dropper:
+    return Dropper(client, tmp_path)
+
+
+# In S3
+
+
+def test_who_has_s3_alone_learns_that_a_job_is_ready_and_gets_its_archive(
+    client: Client, dropper: Dropper
+) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    dropper.drop("results/ready", json.dumps({"keys": [f"{prefix}one.pdf"]}))
+    outcome = dropper.outcome("results/ready")
+    assert (outcome["status"], outcome["error"]) == ("READY", None)
+    assert outcome["manifest"]["key"] == "manifests/results/ready.json"
+    with dropper.archive(outcome) as archive:
+        assert archive.read("one.pdf") == b"one"
+    assert "X-Amz" not in json.dumps(outcome)
+
+
+def test_who_has_s3_alone_learns_what_is_wrong_and_sees_that_it_is_right_the_next_time(
+    client: Client, dropper: Dropper
+) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    manifest = f'{{\n  "keys": [\n    "{prefix}one.pdf",\n    7\n  ]\n}}\n'
+    dropper.drop("results/mended", manifest)
+    failed = dropper.outcome("results/mended")
+    assert (failed["status"], failed["error"]["code"]) == ("FAILED", "INVALID_MANIFEST")
+    (problem,) = failed["error"]["problems"]
+    assert (problem["pointer"], problem["line"]) == ("#/keys/1", 4)
+
+    dropper.drop("results/mended", manifest.replace(",\n    7", ""))
+    outcome = dropper.outcome("results/mended", but=failed["jobId"])
+    assert outcome["status"] == "READY"
+    assert outcome["manifest"]["versionId"] != failed["manifest"]["versionId"]
+
+
+def test_it_says_what_the_event_says(client: Client, dropper: Dropper) -> None:
+    dropper.drop("results/gone", json.dumps({"keys": ["gone.pdf"]}))
+    event = client.event_of_manifest("manifests/results/gone.json")
+    assert dropper.outcome("results/gone") == event["detail"]
+    assert event["detail"]["error"]["objects"]
+
+
+# By a rule
+
+
+class Embedded(EmbeddedProvider):
+    """Keeps the names of what it creates."""
+
+    def __init__(self, client: Client) -> None:
+        outputs = client.outputs
+        super().__init__(outputs["awsEndpointUrl"], outputs["region"], outputs["apiUrl"])
+        self.created: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def new_resource(
+        self, args: pulumi.runtime.MockResourceArgs
+    ) -> tuple[str | None, dict[str, Any]]:
+        resource_id, outputs = super().new_resource(args)
+        self.created[args.typ.rpartition(":")[2], args.name] = outputs
+        return resource_id, outputs
+
+
+@pytest.fixture(scope="module", params=["pulumi", "shell"])
+def queue_url(request: pytest.FixtureRequest, client: Client) -> Iterator[str]:
+    """The queue of the recipe, made in one form or the other."""
+    bus = client.outputs["eventBusName"]
+    if request.param == "pulumi":
+        provider = Embedded(client)
+        run_pulumi("queue", {"eventBusName": bus}, provider)
+        url: str = provider.created["Queue", "zip-jobs-ended"]["url"]
+        rule: str = provider.created["EventRule", "zip-jobs-ended"]["name"]
+    else:
+        run_shell("queue", {"BUS": bus}, client.outputs["awsEndpointUrl"])
+        url = client.sqs.get_queue_url(QueueName="zip-jobs-ended")["QueueUrl"]
+        rule = "zip-jobs-ended"
+    events = client.stack.client("events")
+    (target,) = events.list_targets_by_rule(Rule=rule, EventBusName=bus)["Targets"]
+    assert "undelivered" in target["DeadLetterConfig"]["Arn"]
+    yield url
+    remove_rule(events, rule, bus)
+
+
+def test_the_queue_of_the_recipe_gets_the_events(client: Client, queue_url: str) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
+
+    def look() -> Any:
+        answer = client.sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
+        events = [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        return next((one for one in events if one["detail"]["jobId"] == job["jobId"]), None)
+
+    event = wait_for("the event", look)
+    assert event["detail"]["archives"][0]["key"] == job["targetKey"]
+    assert list(problems_of_event(event)) == []
+
+
+def test_a_queue_takes_nothing_but_what_its_rule_sends(client: Client, queue_url: str) -> None:
+    attributes = client.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
+    (statement,) = json.loads(attributes["Attributes"]["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Resource"] == attributes["Attributes"]["QueueArn"]
+    assert ":rule/" in statement["Condition"]["ArnEquals"]["aws:SourceArn"]
