@@ -274,7 +274,7 @@ def parse_request(data: bytes) -> JobRequest:
     data = data.removeprefix(_UTF8_BOM)
     look_through(data)
     try:
-        return JobRequest.model_validate_json(data)
+        return JobRequest.model_validate_json(data, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _explained(data, error) from error
 
@@ -290,7 +290,7 @@ def _explained(data: bytes, error: ValidationError) -> InvalidRequest:
         )
     if len(data) <= EXPLAINED_BYTES:
         try:
-            _EveryMistake.model_validate_json(data)
+            _EveryMistake.model_validate_json(data, by_alias=True, by_name=False)
         except ValidationError as whole:
             return refusal(whole, data)
     return refusal(error, data)

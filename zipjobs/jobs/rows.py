@@ -91,7 +91,7 @@ def _json_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
     for line in data:
         if text := line.strip():
             try:
-                row = _ROW.validate_json(text)
+                row = _ROW.validate_json(text, by_alias=True, by_name=False)
                 json.loads(text, object_pairs_hook=once)  # the schema sees the last of two
                 yield row
             except InvalidRequest as error:

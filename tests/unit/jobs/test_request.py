@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.errors import InvalidRequest
-from zipjobs.jobs.fields import Compression
+from zipjobs.errors import FieldProblem, InvalidRequest
+from zipjobs.jobs.fields import Compression, Naming, OnDuplicate
 from zipjobs.jobs.request import (
     MAX_REQUEST_BYTES,
     JobRequest,
@@ -67,6 +67,21 @@ def test_members_are_stored_unless_asked_otherwise() -> None:
         parse({"keys": ["a"], "compression": "zip"})
 
 
+def test_members_are_named_by_basename_and_numbered_unless_asked_otherwise() -> None:
+    request = parse({"keys": ["a"]})
+    assert (request.naming, request.on_duplicate) == (Naming.BASENAME, OnDuplicate.SUFFIX)
+    request = parse(
+        {"keys": ["a"], "naming": "path", "stripPrefix": "a/", "onDuplicate": "fail"},
+    )
+    assert (request.naming, request.on_duplicate) == (Naming.PATH, OnDuplicate.FAIL)
+    assert parse({"prefix": "", "naming": "relative"}).naming is Naming.RELATIVE
+
+
+def test_an_archive_may_have_any_name_without_folders() -> None:
+    for name in ("q3", "q3.zip", "C:", "..", "ü" * 100, "\n", "e\u0301" * 66):
+        assert parse({"keys": ["a"], "archiveName": name}).archive_name == name
+
+
 def test_archives_of_a_limited_size_are_stored() -> None:
     with pytest.raises(InvalidRequest, match="maxArchiveBytes"):
         parse({"keys": ["a"], "compression": "deflate", "maxArchiveBytes": 2**30})
@@ -106,6 +121,16 @@ def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
         ({"keys": ["a"], "maxArchiveBytes": 67_108_863}, "maxArchiveBytes: "),
         ({"keys": ["a"], "maxArchiveBytes": 53_687_091_200_001}, "maxArchiveBytes: "),
         ({"keys": ["a"], "maxArchiveBytes": "67108864"}, "maxArchiveBytes: "),
+        ({"keys": ["a"], "archiveName": "a/b"}, "archiveName: .* go into targetPrefix"),
+        ({"keys": ["a"], "archiveName": "..\\\\x"}, "archiveName: .* go into targetPrefix"),
+        ({"keys": ["a"], "archiveName": "ü" * 101}, "archiveName: .* 200 bytes of UTF-8"),
+        ({"keys": ["a"], "naming": "folder"}, "naming: Input should be 'basename', 'path' or"),
+        ({"keys": ["a"], "naming": "relative"}, "there is no prefix: use path, and stripPrefix"),
+        ({"keys": ["a"], "stripPrefix": "a/"}, "set naming to path, or leave stripPrefix out"),
+        (
+            {"prefix": "a/", "naming": "relative", "stripPrefix": "a/"},
+            "set naming to path, or leave stripPrefix out",
+        ),
         ([], "Input should be an object"),
     ],
 )
@@ -114,6 +139,61 @@ def test_what_does_not_fit_is_refused_with_the_field_that_is_wrong(
 ) -> None:
     with pytest.raises(InvalidRequest, match=complaint):
         parse(content)
+
+
+def problems_of(body: bytes) -> list[FieldProblem]:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_request(body)
+    return list(refused.value.problems)
+
+
+def test_a_refusal_tells_each_place_by_pointer_and_line() -> None:
+    body = b'{\n "keys": ["a",\n  ""],\n "Naming": "path"\n}'
+    with pytest.raises(InvalidRequest) as refused:
+        parse_request(body)
+    assert str(refused.value) == (
+        "keys.1 (line 3): String should have at least 1 character; "
+        "Naming (line 4): Extra inputs are not permitted"
+    )
+    assert [(one.pointer, one.line) for one in refused.value.problems] == [
+        ("#/keys/1", 3),
+        ("#/Naming", 4),
+    ]
+    assert refused.value.problems[1].detail == "Extra inputs are not permitted"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "line"),
+    [
+        (b'{"keys": ["a"],\n"include":\n["*"]}', "#/include", 3),
+        (b'{"keys": ["a"],\n"exclude": ["*"]}', "#/exclude", 2),
+        (b'{"keys": ["a"],\n"naming": "relative"}', "#/naming", 2),
+        (b'{"keys": ["a"],\n"stripPrefix": "a/"}', "#/stripPrefix", 2),
+        (b'{"keys": ["a"],\n\n"prefix": ""}', "#/prefix", 3),
+        (b'{"entries": [{"key": "a"},\n{"name": "b"}]}', "#/entries/1/key", 2),
+        (b'{"entries":\n[{"key": "a",\n"version_id": "b"}]}', "#/entries/0/version_id", 3),
+        (b"{\n}", "#", None),
+        (b'{"keys": ["a",\n]}', None, 2),
+        (b'{"keys":\n["\\ud83d"]}', None, 2),
+    ],
+)
+def test_the_place_is_that_of_the_field_to_change(
+    body: bytes, pointer: str | None, line: int | None
+) -> None:
+    (problem,) = problems_of(body)
+    assert (problem.pointer, problem.line) == (pointer, line)
+
+
+def test_on_a_single_line_the_sentence_tells_no_lines() -> None:
+    with pytest.raises(InvalidRequest, match="^naming relative .*"):
+        parse({"keys": ["a"], "naming": "relative"})
+    with pytest.raises(InvalidRequest, match="^Line 2: naming relative .*"):
+        parse_request(b'{"keys": ["a"],\n"naming": "relative"}')
+
+
+def test_places_are_as_many_as_the_sentence_names() -> None:
+    body = json.dumps({"keys": [""] * 100}).encode()
+    assert [one.pointer for one in problems_of(body)] == [f"#/keys/{n}" for n in range(5)]
 
 
 @pytest.mark.parametrize("body", [b"", b"keys: [a]", b'{"keys": ["a"', b"\xff\xfe{"])

@@ -156,6 +156,8 @@ def test_the_schema_and_the_parser_accept_the_same_fields_together(content: Any)
 
 @thorough
 @given(st.dictionaries(st.sampled_from([*FIELDS, "version_id", "source_bucket"]), ANY_VALUE))
+@example({"keys": ["a"], "source_bucket": "src"})
+@example({"entries": [{"key": "a", "version_id": "1"}]})
 def test_the_schema_and_the_parser_refuse_the_same_nonsense(content: Any) -> None:
     assert_they_agree(content)
 
