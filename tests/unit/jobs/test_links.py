@@ -64,6 +64,25 @@ def test_a_zip_is_called_as_its_manifest_or_as_its_key() -> None:
     assert file_name(ready_job()) == "job-1.zip"
 
 
+def test_a_name_that_was_asked_for_is_the_files_name() -> None:
+    manifest = ObjectRef(bucket="m", key="manifests/list.json")
+    for job in (
+        ready_job(target_key="zips/job-1/q3 für alle.v2.zip"),
+        ready_job(
+            target_key="zips/job-1/q3 für alle.v2.zip", trigger=Trigger.MANIFEST, request=manifest
+        ),
+    ):
+        assert file_name(job) == "q3 für alle.v2.zip"
+
+
+def test_parts_of_an_archive_with_a_name_are_numbered() -> None:
+    several = tuple(archive_facts(f"zips/job-1/q3-00{n}") for n in (1, 2))
+    job = ready_job(target_key="zips/job-1/q3.zip", archives=several)
+    link = links(3600).mint(job)[1]
+    assert "q3-002.zip" in link.url.split("response-content-disposition")[1]
+    assert "q3-002.receipt.json" in link.receipt_url.split("response-content-disposition")[1]
+
+
 @pytest.mark.parametrize(
     ("name", "header"),
     [

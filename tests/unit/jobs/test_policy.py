@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zipjobs.errors import NotAllowed
+from zipjobs.errors import InvalidRequest, NotAllowed
 from zipjobs.jobs.policy import Location, Policy
 from zipjobs.jobs.request import JobRequest, RequestedEntry
 
@@ -26,6 +28,48 @@ def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("q3-invoices", "q3-invoices.zip"),
+        ("q3-invoices.zip", "q3-invoices.zip"),
+        ("Q3.ZIP", "Q3.zip"),
+        ("Rechnungen für Q3", "Rechnungen für Q3.zip"),
+        ("fu\u0308r", "für.zip"),
+        ("..", "_.zip"),
+        (".zip", "_.zip"),
+        ("con.zip", "_con.zip"),
+        ("a\n\u202eb", "a__b.zip"),
+        ("q3. .zip", "q3.zip"),
+    ],
+)
+def test_an_archive_with_a_name_stands_in_its_jobs_own_folder(name: str, file: str) -> None:
+    request = JobRequest(keys=("a.pdf",), archive_name=name)
+    assert POLICY.resolve(request, "job-1").target_key == f"zips/job-1/{file}"
+
+
+ANYTHING = st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1)
+
+
+@given(st.none() | ANYTHING, st.none() | ANYTHING)
+def test_archives_and_uploads_of_two_jobs_never_meet(one: str | None, other: str | None) -> None:
+    """What a job leaves behind is looked for by how its archive's key begins."""
+    mine = POLICY.resolve(JobRequest(keys=("a",), archive_name=one), "0f0e").target_key
+    theirs = POLICY.resolve(JobRequest(keys=("a",), archive_name=other), "0f0f").target_key
+    assert mine.startswith("zips/0f0e")
+    assert not theirs.startswith(mine.removesuffix(".zip"))
+    assert not mine.startswith(theirs.removesuffix(".zip"))
+
+
+def test_a_key_that_would_be_too_long_for_s3_is_refused() -> None:
+    request = JobRequest(keys=("a",), target_prefix="zips/" + "x" * 895, archive_name="y" * 200)
+    with pytest.raises(InvalidRequest, match="a key 100 bytes too long for S3: shorten") as refused:
+        POLICY.resolve(request, "job-1")
+    assert refused.value.problems[0].pointer == "#/archiveName"
+    shorter = JobRequest(keys=("a",), target_prefix="zips/" + "x" * 895, archive_name="y" * 100)
+    assert len(POLICY.resolve(shorter, "job-1").target_key) == 1024 - len("-001.receipt.json") + 4
+
+
+@pytest.mark.parametrize(
     "request_",
     [
         JobRequest(keys=("a.pdf",), source_bucket="other"),
@@ -41,6 +85,7 @@ def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
         JobRequest(keys=("a.pdf",), target_prefix=""),
         JobRequest(keys=("a.pdf",), target_prefix="zipsy/"),
         JobRequest(keys=("a.pdf",), target_prefix="manifests/"),
+        JobRequest(keys=("a.pdf",), target_prefix="", archive_name="zips"),
     ],
 )
 def test_what_is_not_on_the_allow_list_is_refused(request_: JobRequest) -> None:
