@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from zipjobs.errors import PermanentError
+from zipjobs.errors import PermanentError, Unfit
 from zipjobs.jobs.model import Model, Timestamp, iso_utc
 
 SCHEMA_VERSION = 1
@@ -93,13 +93,14 @@ class JobError(Model):
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
+        problems = error.problems if isinstance(error, Unfit) else ()
         return cls(
             code=error.code,
             message=shorten(str(error)),
             objects=as_many_as_fit(error.objects),
             problems=tuple(
                 Problem(detail=shorten(one.detail), pointer=one.pointer, line=one.line)
-                for one in getattr(error, "problems", ())
+                for one in problems
             ),
         )
 
