@@ -21,8 +21,8 @@ WORKERS = ("zipper", "dead-letter", "sweeper")
 
 @dataclass(frozen=True)
 class Alarm:
-    """It watches ``expression``, metric math over ``metrics`` by id, or the only metric there is. It
-    rings when that is beyond ``threshold`` in ``datapoints`` of the last ``periods``.
+    """It watches ``expression``, metric math over ``metrics`` by id, or the only metric there is.
+    It rings when that is beyond ``threshold`` in ``datapoints`` of the last ``periods``.
 
     ``missing`` is what a period without data counts as.
     """
