@@ -26,6 +26,11 @@ class LocalStack:
     started: float
     outputs: Mapping[str, Any]
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """The address of its AWS."""
+        return self.outputs.get("awsEndpointUrl")
+
 
 def word_folder() -> Path:
     """Where stacks leave word of themselves: ZIPJOBS_LOCAL, or else .local in the project."""

@@ -124,8 +124,8 @@ def find_stack(where: Where | None = None) -> Stack:
     """The stack that is meant: the first that is found of these.
 
     The one at ``where.api_url``; else at ``ZIPJOBS_API_URL``, unless ``where`` names a stack; one
-    that runs on this machine, unless it or ``ZIPJOBS_STACK`` names one; the one of that name in
-    Pulumi, or the one that is selected there.
+    that runs on this machine (of several that at ``AWS_ENDPOINT_URL``), unless it or
+    ``ZIPJOBS_STACK`` names one; the one of that name in Pulumi, or the one that is selected there.
 
     Raises CliError if there is none, or if it is not told what it is needed for.
     """
@@ -148,7 +148,9 @@ def _find(where: Where) -> Stack:
         return _from_environment("ZIPJOBS_API_URL", at, about=at)
     name = where.stack or os.environ.get("ZIPJOBS_STACK") or None
     if name is None:
-        for local in running_stacks():
+        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")  # so the AWS CLI looks there too
+        running = sorted(running_stacks(), key=lambda one: one.endpoint_url != endpoint_url)
+        for local in running[:1]:
             found = f"the local stack that runs on this machine (process {local.pid})"
             return _from_outputs(found, local.outputs)
     outputs = stack_outputs(name)
