@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -28,7 +29,13 @@ from tests.readers import (
     by_unzip,
 )
 from zipjobs.archive.members import Member, central_directory
-from zipjobs.archive.names import MAX_PATH_BYTES, UniqueNames, safe_name
+from zipjobs.archive.names import (
+    MAX_PATH_BYTES,
+    DistinctNames,
+    UniqueNames,
+    safe_name,
+    without_prefix,
+)
 from zipjobs.filenames import MAX_COMPONENT_BYTES
 from zipjobs.jobs.fields import MAX_KEY_BYTES
 from zipjobs.jobs.lists import Listed
@@ -347,6 +354,27 @@ def test_no_file_is_lost_nor_outside_on_any_system(listed: list[Listed]) -> None
         made = make(Path(folder) / "a.zip", listed)
         extract_everywhere(made.contents)
         extract_here(made, Path(folder))
+
+
+@thorough
+@given(st.lists(ANY_LISTED, min_size=1, max_size=12), st.none() | ANY_KEY)
+@example([Listed("b", key) for key in ("a/../../x", "/x", "C:\\x", "a\0b", "a/x")], "a/")
+def test_whole_keys_as_names_are_as_safe(listed: list[Listed], prefix: str | None) -> None:
+    whole = partial(without_prefix, prefix=prefix or "")
+    entries = list(named(listed, whole))
+    contents = {entry.name: str(number).encode() for number, entry in enumerate(entries)}
+    assert len(contents) == len(listed)
+    extract_everywhere(contents)
+
+
+@thorough
+@given(st.lists(ANY_KEY, min_size=1, max_size=8))
+def test_names_that_are_not_refused_are_other_names_on_every_system(keys: list[str]) -> None:
+    names = DistinctNames(most=1)
+    claimed = [names.claim(key) for key in keys]
+    if not names.refused:
+        extract_everywhere({name: name.encode() for name in claimed})
+        assert len(set(claimed)) == len(keys)
 
 
 @thorough

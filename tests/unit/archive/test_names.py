@@ -6,7 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipjobs.archive.names import UniqueNames, basename, safe_name
+from zipjobs.archive.names import (
+    DistinctNames,
+    UniqueNames,
+    basename,
+    safe_name,
+    without_prefix,
+)
 from zipjobs.filenames import MAX_COMPONENT_BYTES
 
 ANY_NAME = st.text(max_size=300)
@@ -131,3 +137,52 @@ def test_a_file_gives_way_to_a_folder_and_a_folder_to_a_file() -> None:
 def test_many_duplicates_take_linear_time() -> None:
     unique = UniqueNames()
     assert [unique.claim("a.pdf") for _ in range(20_000)][-1] == "a (20000).pdf"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rest"),
+    [
+        ("", "a/b/c.pdf"),
+        ("a/", "b/c.pdf"),
+        ("a/b", "/c.pdf"),
+        ("b/", "a/b/c.pdf"),
+        ("a/b/c.pdf", "a/b/c.pdf"),
+        ("a/b/c.pdf/", "a/b/c.pdf"),
+    ],
+)
+def test_a_prefix_is_left_out_where_something_is_left(prefix: str, rest: str) -> None:
+    assert without_prefix("a/b/c.pdf", prefix) == rest
+
+
+@given(st.lists(NASTY_NAME, max_size=30))
+def test_names_that_nobody_else_wants_are_handed_out_by_both_alike(names: list[str]) -> None:
+    numbering, refusing = UniqueNames(), DistinctNames(most=30)
+    numbered = [numbering.claim(name) for name in names]
+    plain = [refusing.claim(name) for name in names]
+    assert plain == [safe_name(name) for name in names]
+    assert (refusing.refused == 0) == (numbered == plain)
+    assert bool(refusing.contested) == bool(refusing.refused)
+
+
+@given(st.lists(NASTY_NAME, max_size=30))
+def test_every_contested_name_has_at_least_two_who_want_it(names: list[str]) -> None:
+    unique = DistinctNames(most=30)
+    claimed = [unique.claim(name) for name in names]
+    contests = [unique.contest_of(name) for name in claimed]
+    slots = [contest.slot for contest in contests if contest]
+    assert all(slots.count(slot) >= 2 for slot in unique.contested)
+    assert set(slots) == set(unique.contested)
+
+
+def test_no_more_names_are_noted_than_asked_for() -> None:
+    unique = DistinctNames(most=2)
+    for name in ["a", "b", "c", "A", "B", "C", "a"]:
+        unique.claim(name)
+    assert (list(unique.contested.values()), unique.refused) == (["A", "B"], 4)
+
+
+def test_claims_of_folders_in_folders_take_time_in_proportion() -> None:
+    unique = DistinctNames(most=1)
+    for number in range(500):
+        unique.claim(f"{number}/" + "d/" * 440 + "x")
+    assert unique.refused == 0
