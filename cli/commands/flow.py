@@ -82,8 +82,7 @@ def flow_command(
         Triggers, typer.Option(help="Submit a job over HTTP, drop a manifest, or do both.")
     ] = Triggers.BOTH,
     folder: Annotated[
-        Path,
-        typer.Option("--out", metavar="DIR", help="Where to put the archives, a folder a job."),
+        Path, typer.Option("--out", metavar="DIR", help="Where to put the archives.")
     ] = OUT,
     timeout: Annotated[
         int, typer.Option(metavar="SECONDS", min=1, help="How long a job may take.")
@@ -164,11 +163,12 @@ def _fetch_and_check(
 ) -> None:
     """Note where the archives of a READY job are, and what is wrong with them."""
     total = sum(archive["size"] for archive in view["archives"])
+    names = [job.job_id, *(f"{job.job_id}-{n}" for n in range(2, len(view["archives"]) + 1))]
+    paths = [folder / f"{name}.zip" for name in names]  # jobs of a manifest share its name
     try:
         with _bytes_progress("Downloading", total) as on_bytes:
-            download = Download(api, view, on_bytes=on_bytes)
-            fetched = download.fetch(download.places(f"{folder / job.job_id}/"), has_receipts=True)
-        job.files = [one.path for one in fetched]
+            Download(api, view, on_bytes=on_bytes).fetch(paths, has_receipts=True)
+        job.files = paths
         with _bytes_progress("Checking", total) as on_bytes:
             job.problem = "; ".join(problems_of(job.files, expected, on_bytes)) or None
     except CliError as error:
@@ -250,7 +250,10 @@ def _tell(jobs: Sequence[FlowJob]) -> None:
     for heading in ("Job", "Trigger", "Status", "Entries", "Bytes", "Seconds", "MB/s", "Archive"):
         is_number = heading in ("Entries", "Bytes", "Seconds", "MB/s")
         table.add_column(
-            heading, justify="right" if is_number else "left", no_wrap=heading != "Archive"
+            heading,
+            justify="right" if is_number else "left",
+            no_wrap=heading != "Archive",
+            overflow="fold",
         )
     for job in jobs:
         table.add_row(
