@@ -1,7 +1,8 @@
 """Jobs as people read them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -35,6 +36,7 @@ def _lines(job: Job, has_links: bool) -> Iterable[tuple[str, str, str]]:
     yield "Updated", job["updatedAt"], ""
     if error := job.get("error"):
         yield "Error", f"{error['code']}: {error['message']}", "red"
+        yield from (("", _place(one), "") for one in error.get("problems") or [])
         objects = error.get("objects") or []
         yield from _named(objects, len(objects))
     if job["skipped"]:
@@ -45,6 +47,13 @@ def _lines(job: Job, has_links: bool) -> Iterable[tuple[str, str, str]]:
         yield "Archive", f"s3://{job['targetBucket']}/{archive['key']}  ({size})", ""
         if has_links:
             yield "Link", archive["downloadUrl"], ""
+
+
+def _place(problem: Mapping[str, Any]) -> str:
+    """What is wrong, and where in the manifest, as far as that is known."""
+    line_number, pointer = problem.get("line"), problem.get("pointer")
+    places = [f"line {line_number:,}"] if line_number else []
+    return ": ".join((", ".join([*places, pointer or "#"]), str(problem.get("detail", ""))))
 
 
 def _named(names: list[str], count: int) -> Iterable[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cli import stack as stacks
 
 ROOT = Path(__file__).parents[3]
 BODIES = {
@@ -129,3 +132,18 @@ def receipt_of(archive: Path, bodies: Mapping[str, bytes], skipped: int = 0) -> 
             for name, body in bodies.items()
         ],
     }
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No stack, no AWS settings, no Pulumi, and an empty folder for words of local stacks."""
+    for name in list(os.environ):
+        if name.startswith(("ZIPJOBS_", "AWS_")):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "words"
+    folder.mkdir()
+    monkeypatch.setenv("ZIPJOBS_LOCAL", str(folder))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    stacks._session.cache_clear()
+    return folder

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from cli import pulumi
-from cli import stack as stacks
 from cli.errors import CliError, NotTold
 from cli.stack import LOCAL_KEY, Stack, Where, find_stack
 
@@ -26,19 +25,7 @@ OUTPUTS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No stack, no AWS settings, no Pulumi, and an empty folder for words of local stacks."""
-    for name in list(os.environ):
-        if name.startswith(("ZIPJOBS_", "AWS_")):
-            monkeypatch.delenv(name)
-    folder = tmp_path / "words"
-    folder.mkdir()
-    monkeypatch.setenv("ZIPJOBS_LOCAL", str(folder))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    stacks._session.cache_clear()
-    return folder
+pytestmark = pytest.mark.usefixtures("bare")
 
 
 @pytest.fixture
