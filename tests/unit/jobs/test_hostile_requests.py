@@ -171,6 +171,7 @@ def test_a_hostile_manifest_is_refused_with_its_place_and_the_same_sentence(name
     with pytest.raises(InvalidRequest) as same:
         parse_request(body)
     assert str(caught.value).endswith(str(same.value))
+    assert caught.value.problems == same.value.problems
 
 
 def test_a_manifest_of_50_mb_is_not_read_to_its_end() -> None:
@@ -206,6 +207,15 @@ def test_a_mistake_is_found_in_a_list_of_any_length() -> None:
         parse_request(json.dumps({"keys": keys}).encode())
 
 
+def test_the_line_of_a_mistake_is_found_in_a_list_of_any_length() -> None:
+    entries = [f'{{"key": "uploads/{number:09}.pdf"}}' for number in range(100_000)]
+    entries[77_777] = '{"key": ""}'
+    body = '{"prefix": null, "entries": [\n' + ",\n".join(entries) + "]}"
+    with pytest.raises(InvalidRequest, match=r"^entries.77777.key \(line 77,779\): ") as refused:
+        parse_request(body.encode())
+    assert [one.line for one in refused.value.problems] == [77_779]
+
+
 def bulky() -> dict[str, bytes]:
     """What is wrong millions of times."""
     return {
@@ -217,6 +227,10 @@ def bulky() -> dict[str, bytes]:
         "lists in an entry": filled(b'{"entries":[{"key":[', b"[]", b"]}]}", 3 * MAX_LISTED),
         "wrong entries": filled(b'{"entries":[', b'{"":1,"a":2}', b"]}", 12 * MAX_LISTED),
         "wrong keys": filled(b'{"keys":[', b'""', b"]}", 3 * MAX_LISTED),
+        "a wrong key behind two letters": filled(
+            b'{"keys":[', b'"ab"', b',""]}', 5 * MAX_LISTED - 9
+        ),
+        "wrong keys in lines": filled(b'{"keys":[', b'\n""', b"]}", 3 * MAX_LISTED),
         "wrong globs": filled(b'{"prefix":"","include":[', b'""', b"]}", 3 * MAX_LISTED),
         "members": b"{" + b",".join(b'"%x":1' % number for number in range(1_000_000)) + b"}",
         "digits": b'{"maxArchiveBytes":' + b"9" * (MAX_REQUEST_BYTES - 20) + b"}",
