@@ -55,3 +55,14 @@ def test_neither_an_event_nor_a_request_nor_a_link_is_logged(client: Client) -> 
     assert job_id in text
     for secret in (name, "X-Amz-Signature", "X-Amz-Security-Token", '"Records"', "aws:sqs"):
         assert secret not in text
+
+
+def test_the_alarms_and_the_dashboard_are_there_to_be_looked_at(client: Client) -> None:
+    def cloudwatch(*arguments: str) -> Any:
+        return client.aws("cloudwatch", *arguments, "--region", client.outputs["region"])
+
+    alarms = cloudwatch("describe-alarms", "--alarm-name-prefix", "s3-zip-jobs-dev-")
+    assert len(alarms["MetricAlarms"]) == 7
+    board = cloudwatch("get-dashboard", "--dashboard-name", client.outputs["dashboardName"])
+    titles = [one["properties"]["title"] for one in json.loads(board["DashboardBody"])["widgets"]]
+    assert "Jobs by end" in titles

@@ -1,0 +1,305 @@
+"""The dashboard and the alarms: what they watch exists, and what they say is written down."""
+
+import ast
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pictures.declared import declared, references_in
+from tests.builders import ready_job
+from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
+from zipjobs.jobs.job import JobError, Status
+from zipjobs.running.metrics import NAMESPACE, JobMetrics
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs/operations.md").read_text()
+
+ALARM = "cloudwatch/metricAlarm:MetricAlarm"
+DAY_SECONDS = 86_400
+METRICS_IN_AN_ALARM = 10
+CHARS_IN_AN_EXPRESSION = 2048
+
+PUBLISHED: dict[str, tuple[dict[str, str], set[str]]] = {
+    "AWS/Lambda": (
+        {"FunctionName": "lambda/function:Function"},
+        {"Errors", "Invocations", "Throttles", "Duration", "ConcurrentExecutions"},
+    ),
+    "AWS/SQS": (
+        {"QueueName": "sqs/queue:Queue"},
+        {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+            "NumberOfEmptyReceives",
+            "NumberOfMessagesDeleted",
+            "NumberOfMessagesReceived",
+            "NumberOfMessagesSent",
+        },
+    ),
+    "AWS/ApiGateway": ({"ApiId": "apigatewayv2/api:Api"}, {"Count", "4xx", "5xx", "Latency"}),
+    "AWS/Events": (
+        {
+            "RuleName": "cloudwatch/eventRule:EventRule",
+            "EventBusName": "cloudwatch/eventBus:EventBus",
+        },
+        {"FailedInvocations"},
+    ),
+    "AWS/DynamoDB": (
+        {"TableName": "dynamodb/table:Table", "GlobalSecondaryIndexName": ""},
+        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
+    ),
+}
+"""What AWS publishes, as its services document it: dimensions, with what they name, and metrics."""
+
+
+def widgets(program: Declared) -> list[dict[str, Any]]:
+    (board,) = program.of("cloudwatch/dashboard:Dashboard").values()
+    found: list[dict[str, Any]] = json.loads(board.inputs["dashboardBody"])["widgets"]
+    return found
+
+
+def graphs(program: Declared) -> list[dict[str, Any]]:
+    return [one["properties"] for one in widgets(program) if one["type"] == "metric"]
+
+
+def watched(program: Declared) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of every metric on the dashboard and in an alarm."""
+    for graph in graphs(program):
+        for row in graph["metrics"]:
+            if isinstance(row[0], str):
+                namespace, name, *pairs = row[:-1]
+                yield namespace, name, dict(zip(pairs[::2], pairs[1::2], strict=True))
+    for alarm in program.of(ALARM).values():
+        for query in alarm.inputs["metricQueries"]:
+            if metric := query.get("metric"):
+                yield metric["namespace"], metric["metricName"], metric["dimensions"]
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The names of all metrics that the functions write."""
+    metrics = JobMetrics(STACK)
+    metrics.ended(ready_job())
+    metrics.ended(ready_job(status=Status.FAILED, error=JobError(code="X", message="x")))
+    metrics.ended(ready_job(status=Status.CANCELLED))
+    metrics.swept(0, {})
+    return {
+        metric["Name"]
+        for line in capsys.readouterr().out.splitlines()
+        for metric in json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
+
+
+def test_every_metric_that_is_watched_is_written_by_the_functions_or_by_aws(
+    program: Declared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = written(capsys)
+    for namespace, name, dimensions in watched(program):
+        if namespace == NAMESPACE:
+            assert name in ours
+            assert dimensions == {"service": STACK}
+        else:
+            known, names = PUBLISHED[namespace]
+            assert name in names
+            assert set(dimensions) <= set(known)
+
+
+def test_every_metric_of_our_own_is_on_the_dashboard(
+    program: Declared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert written(capsys) == {name for space, name, _ in watched(program) if space == NAMESPACE}
+
+
+def test_what_dimensions_name_is_declared_and_of_that_type(program: Declared) -> None:
+    for namespace, _, dimensions in watched(program):
+        for dimension, value in dimensions.items():
+            type_ = PUBLISHED.get(namespace, ({}, set()))[0].get(dimension)
+            if type_:
+                (key,) = references_in(value)
+                assert program.resources[key].type == f"aws:{type_}"
+
+
+def test_a_rule_on_a_bus_of_our_own_is_found_by_both_names(program: Declared) -> None:
+    """ "Metrics that specify only the RuleName dimension refer to the default event bus." """
+    rules = {f"<{one.key}>": one for one in program.of("cloudwatch/eventRule:EventRule").values()}
+    for namespace, _, dimensions in watched(program):
+        if namespace == "AWS/Events":
+            bus = rules[dimensions["RuleName"]].inputs.get("eventBusName")
+            assert dimensions.get("EventBusName") == bus
+
+
+def test_the_function_is_watched_that_has_the_memory_that_its_time_is_paid_by(
+    program: Declared,
+) -> None:
+    (cost,) = [one for one in graphs(program) if one["title"] == "Estimated cost"]
+    expressions = [row[0] for row in cost["metrics"] if isinstance(row[0], dict)]
+    (formula,) = [one["expression"] for one in expressions if one["label"] == "Lambda"]
+    memory = {f"<{one.key}>": one.inputs["memorySize"] for one in functions(program)}
+    durations = {row[-1]["id"]: row[3] for row in cost["metrics"] if row[1:2] == ["Duration"]}
+    priced = dict(re.findall(r"FILL\((m\d+), 0\) \* ([\d.]+) / 1000", formula))
+    assert {durations[id_]: float(gb) * 1024 for id_, gb in priced.items()} == memory
+
+
+def functions(program: Declared) -> list[Any]:
+    return list(program.of("lambda/function:Function").values())
+
+
+def names_in(expression: str) -> set[str]:
+    """The ids that metric math uses. Its functions are upper case."""
+    tree = ast.parse(expression, mode="eval")
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {name for name in names if not name.isupper()}
+
+
+def test_metric_math_uses_what_its_widget_has(program: Declared) -> None:
+    for graph in graphs(program):
+        ids = Counter(row[-1]["id"] for row in graph["metrics"] if "id" in row[-1])
+        assert all(count == 1 for count in ids.values())
+        expressions = [row[0]["expression"] for row in graph["metrics"] if isinstance(row[0], dict)]
+        used = set().union(*map(names_in, expressions)) if expressions else set()
+        assert used == set(ids), graph["title"]
+        assert all(len(one) < CHARS_IN_AN_EXPRESSION for one in expressions)
+        assert not any(re.search(r"\de-?\d", one) for one in expressions), "no exponents"
+
+
+def test_widgets_do_not_cover_each_other(program: Declared) -> None:
+    taken: Counter[tuple[int, int]] = Counter()
+    for one in widgets(program):
+        assert one["x"] + one["width"] <= 24
+        for x in range(one["x"], one["x"] + one["width"]):
+            taken.update((x, y) for y in range(one["y"], one["y"] + one["height"]))
+    assert set(taken.values()) == {1}
+
+
+# Alarms
+
+
+def test_an_alarm_watches_the_last_of_its_queries_and_only_that(program: Declared) -> None:
+    for alarm in program.of(ALARM).values():
+        *others, last = alarm.inputs["metricQueries"]
+        assert last["returnData"]
+        assert not any(one["returnData"] for one in others)
+        assert len(alarm.inputs["metricQueries"]) <= METRICS_IN_AN_ALARM
+        if expression := last.get("expression"):
+            assert names_in(expression) == {one["id"] for one in others}
+
+
+def test_an_alarm_looks_back_no_further_than_cloudwatch_does(program: Declared) -> None:
+    """A day; seven if a period is an hour or more: PutMetricAlarm in the API Reference."""
+    for alarm in [
+        *program.of(ALARM).values(),
+        *Declared(declared("dev", {"sweepMinutes": 1440})).of(ALARM).values(),
+        *Declared(declared("dev", {"sweepMinutes": 59})).of(ALARM).values(),
+    ]:
+        periods = {q["metric"]["period"] for q in alarm.inputs["metricQueries"] if "metric" in q}
+        (period,) = periods
+        days = 7 if period >= 3600 else 1
+        assert period % 60 == 0
+        assert period * alarm.inputs["evaluationPeriods"] <= days * DAY_SECONDS
+        assert alarm.inputs["datapointsToAlarm"] <= alarm.inputs["evaluationPeriods"]
+
+
+def test_every_alarm_writes_to_whom_it_may_concern_when_it_rings_and_when_it_is_over(
+    program: Declared,
+) -> None:
+    topic = program.mark("sns/topic:Topic", "alarms")
+    for alarm in program.of(ALARM).values():
+        assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic]
+    subscription = program.of("sns/topicSubscription:TopicSubscription")["alarms"].inputs
+    assert (subscription["protocol"], subscription["endpoint"]) == ("email", ALARM_EMAIL)
+    assert subscription["topic"] == topic
+
+
+def test_only_the_alarms_may_publish(program: Declared) -> None:
+    policy = json.loads(program.of("sns/topicPolicy:TopicPolicy")["alarms"].inputs["policy"])
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    alarms = {f"<{one.key}>" for one in program.of(ALARM).values()}
+    assert set(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == alarms
+
+
+def test_without_an_address_there_is_no_topic_and_the_alarms_are_there_all_the_same() -> None:
+    program = Declared(declared("dev"))
+    assert not [one for one in program.resources.values() if one.type.startswith("aws:sns")]
+    assert all(one.inputs["alarmActions"] == [] for one in program.of(ALARM).values())
+    assert len(program.of(ALARM)) == 7
+
+
+def test_thresholds_are_settings() -> None:
+    changed = {"alarmOldestMessageSeconds": 7200, "alarmErrorPercent": 20}
+    alarms = Declared(declared("dev", changed)).of(ALARM)
+    assert alarms["oldest-message"].inputs["threshold"] == 7200
+    assert alarms["worker-errors"].inputs["threshold"] == 20
+    assert alarms["api-errors"].inputs["threshold"] == 20
+
+
+def test_the_alarm_of_the_oldest_message_is_not_rung_by_one_that_is_worked_on(
+    program: Declared,
+) -> None:
+    zipper = program.of("lambda/function:Function")["zipper"]
+    assert program.of(ALARM)["oldest-message"].inputs["threshold"] > zipper.inputs["timeout"]
+
+
+def test_the_dashboard_shows_every_alarm(program: Declared) -> None:
+    (status,) = [one["properties"] for one in widgets(program) if one["type"] == "alarm"]
+    assert set(status["alarms"]) == {f"<{one.key}>" for one in program.of(ALARM).values()}
+
+
+# docs/operations.md
+
+
+def test_every_alarm_has_its_section_and_every_section_its_alarm(program: Declared) -> None:
+    sections = GUIDE.partition("\n## The alarms\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^### (.+)$", sections, re.MULTILINE) == [*alarms_in_order(program)]
+    for section in re.split(r"^### ", sections, flags=re.MULTILINE)[1:]:
+        assert re.findall(r"^\*(Rings when|It means|Do)\*", section, re.MULTILINE) == [
+            *("Rings when", "It means", "Do"),
+        ]
+
+
+def alarms_in_order(program: Declared) -> list[str]:
+    """As the dashboard shows them."""
+    (status,) = [one["properties"] for one in widgets(program) if one["type"] == "alarm"]
+    names = {f"<{one.key}>": name for name, one in program.of(ALARM).items()}
+    return [names[arn] for arn in status["alarms"]]
+
+
+def test_an_alarm_says_where_its_section_is(program: Declared) -> None:
+    for name, alarm in program.of(ALARM).items():
+        assert alarm.inputs["alarmDescription"].endswith(f"docs/operations.md, {name}.")
+
+
+def test_what_silence_means_is_what_is_declared(program: Declared) -> None:
+    words = {"notBreaching": "it is well", "ignore": "as it was", "breaching": "it rings"}
+    table = GUIDE.partition("## What silence means")[2].partition("\n## ")[0]
+    said = dict(re.findall(r"^\| ([a-z-]+) \| ([a-z ]+) \|", table, re.MULTILINE))
+    said.pop("alarm")
+    alarms = program.of(ALARM).items()
+    assert said == {name: words[one.inputs["treatMissingData"]] for name, one in alarms}
+
+
+def test_the_metrics_are_all_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    table = GUIDE.partition("## The metrics")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`([A-Z]\w+)`", row)} == written(capsys)
+
+
+def test_what_the_stack_costs_by_itself_is_counted_right(
+    program: Declared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"{len(written(capsys))} metrics of its own" in GUIDE
+    queries = [q for one in program.of(ALARM).values() for q in one.inputs["metricQueries"]]
+    assert f"each of the {sum('metric' in q for q in queries)} metrics" in GUIDE
+
+
+def test_the_commands_of_the_guide_exist() -> None:
+    from cli.__main__ import app
+
+    known = {one.name for one in app.registered_commands}
+    used = set(re.findall(r"python -m cli ([a-z-]+)", GUIDE))
+    assert used
+    assert used <= known
