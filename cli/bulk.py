@@ -158,7 +158,7 @@ class Bulk:
             self.on_bytes(-told)
             cause = error.__context__ if isinstance(error, S3UploadFailedError) else error
             is_local = not isinstance(cause, BotoCoreError | ClientError)
-            problem = explained(cause or error)
+            problem = _said(cause or error)
             return Batch(failed=[Failure(file, problem, is_local, _may_pass(cause))])
         return Batch(uploaded=[file])
 
@@ -183,7 +183,7 @@ def check_key(key: str) -> None:
         raise ValueError(f"its key has {size:,} bytes; S3 takes {MAX_KEY_BYTES:,}")
 
 
-def explained(error: BaseException) -> str:
+def _said(error: BaseException) -> str:
     """What went wrong, as S3 or the system says it."""
     if isinstance(error, ClientError):
         told = error.response["Error"]

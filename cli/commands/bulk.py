@@ -122,10 +122,11 @@ def bulk_upload_command(
 
 
 def open_bucket(stack: Stack, bucket: str, parallel: int = PARALLEL) -> "S3Client":
-    """A client for so many uploads at once. Raises CliError if there is no such bucket."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    """A client for so many uploads at once. Raises CliError if there is no such bucket.
 
-    from cli.bulk import explained
+    And what boto3 raises if it cannot be asked.
+    """
+    from botocore.exceptions import ClientError
 
     s3: S3Client = stack.client("s3", connections=2 * parallel)  # each file is asked for, too
     try:
@@ -133,8 +134,6 @@ def open_bucket(stack: Stack, bucket: str, parallel: int = PARALLEL) -> "S3Clien
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
             raise CliError(f"There is no bucket {bucket}.") from error
-    except BotoCoreError as error:
-        raise CliError(f"{bucket} cannot be reached: {explained(error).rstrip('.')}.") from error
     return s3
 
 
