@@ -45,6 +45,9 @@ bench: $(STAMP) ## Measure the engine against the original and peers; write docs
 docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
 	$(BIN)/python -m docs.asyncapi
 
+graph: $(STAMP) ## Draw what the Pulumi program declares: docs/graph.svg
+	$(BIN)/python -m pictures graph
+
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package
 

@@ -1,0 +1,22 @@
+"""``python -m pictures graph`` and the others write the pictures that the docs show."""
+
+import argparse
+import sys
+
+
+def main() -> int:
+    """Parse the command line and draw. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
+    pictures = parser.add_subparsers(dest="picture", required=True)
+    pictures.add_parser("graph", help="docs/graph.svg: what the Pulumi program declares")
+    options = parser.parse_args()
+    if options.picture == "graph":
+        from pictures.graph import write_graph
+
+        written = write_graph()
+    print(written)  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The picture of the graph is that of the program as it is, and shows all of it."""
+
+from pictures.declared import declared
+from pictures.flow import DRAWN, flow
+from pictures.graph import GRAPH, graph
+
+
+def test_the_committed_graph_is_current_and_drawn_alike_each_time() -> None:
+    assert GRAPH.read_text() == graph(), "python -m pictures graph"
+
+
+def test_every_resource_is_drawn_or_counted_among_those_that_are_not() -> None:
+    resources = declared("dev")
+    found = flow(resources)
+    drawn = [one for one in resources.values() if one.type in DRAWN]
+    assert len(drawn) + sum(found.folded.values()) == len(resources)
+    picture = graph()
+    for one in drawn:
+        short = one.name.removeprefix("s3-zip-jobs-dev").removeprefix("-")
+        assert short in picture
+
+
+def test_what_starts_a_function_is_found() -> None:
+    starts = {
+        one.resource.name.removeprefix("s3-zip-jobs-dev-"): (
+            one.routes,
+            one.queue and one.queue.name.removeprefix("s3-zip-jobs-dev-"),
+            one.rule and one.rule.inputs["scheduleExpression"],
+        )
+        for one in flow(declared("dev")).functions
+    }
+    assert starts["status"] == (("GET /zip-jobs/{jobId}", "GET /zip-jobs"), None, None)
+    assert starts["zipper"] == ((), "jobs", None)
+    assert starts["dead-letter"] == ((), "dead-letters", None)
+    assert starts["sweeper"] == ((), None, "rate(15 minutes)")
+
+
+def test_what_a_role_allows_is_said_in_a_word() -> None:
+    access = {
+        one.resource.name.removeprefix("s3-zip-jobs-dev-"): {
+            key.rpartition("/")[2].replace("s3-zip-jobs-dev-", ""): verbs
+            for key, verbs in one.access.items()
+        }
+        for one in flow(declared("dev")).functions
+    }
+    assert access["docs"] == {}
+    assert access["status"] == {"table:Table jobs": ("read",), "bucket:Bucket target": ("read",)}
+    assert access["zipper"]["bucket:Bucket source"] == ("read",)
+    assert access["zipper"]["queue:Queue jobs"] == ("send",)
+    assert access["dead-letter"]["eventBus:EventBus events"] == ("publish",)
+    assert "queue:Queue dead-letters" not in access["dead-letter"]
