@@ -6,8 +6,8 @@ SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test test-large chaos load bench docs build deploy destroy generate-pdfs bulk-upload \
-	test-flow clean
+.PHONY: help demo local test test-large chaos load bench docs graph build deploy destroy generate-pdfs \
+	bulk-upload test-flow clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
