@@ -64,3 +64,17 @@ def typed(client: Client, *arguments: object) -> Typed:
     with begun(client, *arguments) as running:
         out, err = running.communicate()
     return Typed(running.returncode, out, err)
+
+
+def piped(client: Client, text: str, *arguments: str, **variables: str) -> Typed:
+    """Run a command with ``text`` as its standard input."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        env={**environment(client), **variables},
+        input=text,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+    )
+    return Typed(done.returncode, done.stdout, done.stderr)

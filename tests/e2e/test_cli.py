@@ -1,0 +1,229 @@
+"""The command line as a person types it, against the embedded AWS."""
+
+import json
+import random
+import re
+import signal
+import urllib.request
+import uuid
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
+from tests.e2e.conftest import Client
+from tests.e2e.typed import begun, piped, typed
+from tests.waiting import wait_for
+
+MIB = 1024 * 1024
+STALLED = FaultPlan.parse(
+    """
+    faults:
+    - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
+    """
+)
+CUT = FaultPlan.parse(
+    f"""
+    faults:
+    - {{service: s3, operation: GetObject, key: "*.zip", caller: client, nth: 1, cut: {3 * MIB}}}
+    """
+)
+CONTENTS = {"one.pdf": b"one", "größe.txt": b"two", "deep/three.pdf": b"three"}
+
+
+def members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_job_is_submitted_followed_listed_and_downloaded(client: Client, tmp_path: Path) -> None:
+    prefix = client.put_sources(CONTENTS)
+    submitted = typed(client, "submit", *(prefix + name for name in CONTENTS), "--wait", "--json")
+    assert (submitted.code, submitted.err) == (0, "")
+    job = submitted.json
+    assert (job["status"], job["entries"]) == ("READY", {"done": 3, "total": 3})
+
+    listed = typed(client, "list", "--json", "--limit", "100", "--status", "READY")
+    assert job["jobId"] in [json.loads(line)["jobId"] for line in listed.out.splitlines()]
+    table = typed(client, "list", "--limit", "100")
+    assert re.search(rf"{job['jobId']}\s+READY", table.out)
+
+    shown = typed(client, "status", job["jobId"])
+    assert "Status    READY\n" in shown.out
+    with urllib.request.urlopen(shown.out.rpartition("Link      ")[2].strip()) as answer:
+        assert answer.status == 200
+
+    downloaded = typed(client, "download", job["jobId"], "-o", tmp_path / "my.zip", "--receipt")
+    assert (downloaded.code, downloaded.err) == (0, "")
+    assert f"CRC-32 {job['archives'][0]['crc32']}, as the job says." in downloaded.out
+    assert set(members(tmp_path / "my.zip").values()) == set(CONTENTS.values())
+    assert typed(client, "verify", tmp_path / "my.zip").code == 0
+
+
+def test_keys_come_from_standard_input_and_the_id_goes_to_standard_output(client: Client) -> None:
+    prefix = client.put_sources(CONTENTS)
+    done = piped(client, "".join(f"{prefix}{name}\n" for name in CONTENTS), "submit", "-")
+    assert done.code == 0, done.err
+    job_id = done.out.strip()
+    assert f"`python -m cli watch {job_id}` follows it." in done.err
+    watched = typed(client, "watch", job_id)
+    assert watched.code == 0
+    assert "Entries   3\n" in watched.out
+    assert f"Job {job_id}: READY, 3 of 3 entries, 11 of 11 bytes" in watched.err
+
+
+def test_a_prefix_with_globs_and_names(client: Client, tmp_path: Path) -> None:
+    prefix = client.put_sources(CONTENTS)
+    what = ("--prefix", prefix, "--include", "**/*.pdf", "--exclude", "one.*")
+    done = typed(client, "submit", *what, "--naming", "relative", "--name", "q3", "--wait")
+    assert done.code == 0, done.out + done.err
+    job_id = done.out.split()[1]
+    assert typed(client, "download", job_id, "-o", f"{tmp_path}/").code == 0
+    (path,) = tmp_path.iterdir()
+    assert path.name == "q3.zip"
+    assert members(path) == {"deep/three.pdf": b"three"}
+
+
+def test_a_manifest_is_dropped_and_its_job_followed(client: Client) -> None:
+    prefix = client.put_sources(CONTENTS)
+    name = f"cli-{uuid.uuid4()}"
+    done = typed(client, "submit", prefix + "one.pdf", "--manifest", name, "--wait", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert (done.json["trigger"], done.json["status"]) == ("manifest", "READY")
+    assert done.json["manifest"]["key"] == f"{client.outputs['manifestPrefix']}{name}.json"
+
+    dropped = typed(client, "submit", prefix + "one.pdf", "--manifest", name, "--json").json
+    assert dropped["manifest"]["versionId"]
+    assert client.finished(dropped["jobId"])["status"] == "READY"
+
+
+@pytest.fixture
+def unversioned(client: Client) -> Iterator[str]:
+    """The manifest bucket, which keeps no versions until the test ends."""
+    bucket: str = client.outputs["manifestBucket"]
+    client.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    yield bucket
+    client.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
+def test_where_no_versions_are_kept_a_manifest_cannot_be_followed(
+    client: Client, unversioned: str
+) -> None:
+    prefix = client.put_sources(CONTENTS)
+    name = f"cli-{uuid.uuid4()}"
+    done = typed(client, "submit", prefix + "one.pdf", "--manifest", name, "--wait")
+    assert (done.code, done.out) == (2, "")
+    assert f"Dropped s3://{unversioned}/" in done.err
+    assert "cannot be followed" in done.err
+    assert client.event_of_manifest(f"{client.outputs['manifestPrefix']}{name}.json")
+
+
+def test_a_job_that_fails_is_exit_code_1_and_says_why(client: Client) -> None:
+    done = typed(client, "submit", "nowhere/nothing.pdf", "--wait")
+    assert done.code == 1
+    assert "SOURCE_NOT_FOUND" in done.out
+    assert "Traceback" not in done.err
+    again = typed(client, "watch", done.out.split()[1], "--json")
+    assert (again.code, again.err, again.json["status"]) == (1, "", "FAILED")
+    refused = typed(client, "download", done.out.split()[1])
+    assert refused.code == 2
+    assert "is FAILED: it has no archive" in refused.err
+
+
+def test_a_request_that_is_wrong_names_the_places(client: Client) -> None:
+    done = piped(client, '{"keys": ["a", 1], "colour": "red"}', "submit", "-")
+    assert (done.code, done.out) == (2, "")
+    assert "The request is wrong. (400 INVALID_REQUEST)" in done.err
+    assert "  #/keys/1: " in done.err
+    assert "  #/colour: " in done.err
+    local = typed(client, "submit", "--prefix", "a", "--include", "", "--manifest", "x")
+    assert local.code == 2
+    assert "The request is wrong." in local.err
+
+
+def test_the_same_key_is_the_same_job(client: Client) -> None:
+    key = str(uuid.uuid4())
+    first = typed(client, "submit", "a.pdf", "--idempotency-key", key, "--json").json
+    again = typed(client, "submit", "a.pdf", "--idempotency-key", key, "--json").json
+    assert first["jobId"] == again["jobId"]
+    other = typed(client, "submit", "b.pdf", "--idempotency-key", key)
+    assert other.code == 2
+    assert "IDEMPOTENCY_KEY_REUSED" in other.err
+
+
+def test_a_job_is_cancelled_and_a_finished_one_never(client: Client, faults: Faults) -> None:
+    prefix = client.put_sources({"one.pdf": b"one", "never.pdf": b"never"})
+    ready = typed(client, "submit", prefix + "one.pdf", "--wait", "--json").json["jobId"]
+    refused = typed(client, "cancel", ready)
+    assert (refused.code, refused.out) == (1, "")
+    assert "is READY: it cannot be cancelled" in refused.err
+
+    faults.install(STALLED)
+    waiting = typed(client, "submit", prefix + "never.pdf", "--json").json["jobId"]
+    done = typed(client, "cancel", waiting)
+    assert (done.code, done.out) == (0, f"Job {waiting} is CANCELLED.\n")
+    watched = typed(client, "watch", waiting, "--json")
+    assert (watched.code, watched.json["status"]) == (1, "CANCELLED")
+
+
+def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: Faults) -> None:
+    prefix = client.put_sources({"never.pdf": b"never"})
+    faults.install(STALLED)
+    with begun(client, "submit", prefix + "never.pdf", "--wait") as waiting:
+        assert waiting.stderr is not None
+        first = waiting.stderr.readline()
+        job_id = first.split()[1].rstrip(":")
+        waiting.send_signal(signal.SIGINT)
+        out, errors = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out) == (130, "")
+    assert f"The job goes on. `python -m cli watch {job_id}` follows it" in errors
+    assert "Traceback" not in errors
+    assert typed(client, "cancel", job_id).code == 0
+
+
+def test_a_download_that_was_cut_goes_on(client: Client, faults: Faults, tmp_path: Path) -> None:
+    content = random.Random(3).randbytes(8 * MIB)
+    prefix = client.put_sources({"large.bin": content})
+    job = typed(client, "submit", prefix + "large.bin", "--wait", "--json").json
+    whole = tmp_path / "whole.zip"
+    faults.install(CUT)
+    assert typed(client, "download", job["jobId"], "-o", whole).code == 0
+    assert faults.summary()
+    assert set(members(whole).values()) == {content}
+
+    (archive,) = job["archives"]
+    part = tmp_path / f"cut.zip.{archive['crc32']}.part"
+    part.write_bytes(whole.read_bytes()[: 5 * MIB])
+    done = typed(client, "download", job["jobId"], "-o", tmp_path / "cut.zip", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["archives"][0]["resumedBytes"] == 5 * MIB
+    assert (tmp_path / "cut.zip").read_bytes() == whole.read_bytes()
+    assert not part.exists()
+
+    client.s3.put_object(Bucket=client.outputs["targetBucket"], Key=archive["key"], Body=b"another")
+    part.write_bytes(whole.read_bytes()[: 5 * MIB])
+    changed = typed(client, "download", job["jobId"], "-o", tmp_path / "other.zip")
+    assert (changed.code, changed.out) == (2, "")
+    assert "was replaced" in changed.err
+    assert not (tmp_path / "other.zip").exists()
+
+
+def test_watch_prints_what_changes_until_it_is_interrupted(client: Client) -> None:
+    prefix = client.put_sources(CONTENTS)
+    with begun(client, "watch", "--json", "--limit", "5") as watching:
+        assert watching.stdout is not None
+        job_id = typed(client, "submit", prefix + "one.pdf", "--json").json["jobId"]
+
+        def ready() -> dict[str, Any] | None:
+            assert watching.stdout is not None
+            job: dict[str, Any] = json.loads(watching.stdout.readline())
+            return job if (job["jobId"], job["status"]) == (job_id, "READY") else None
+
+        assert wait_for("the job among what is watched", ready)["entries"]["done"] == 1
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate(timeout=30)
+    assert (watching.returncode, errors) == (0, "")
