@@ -42,6 +42,11 @@ def test_the_package_knows_nothing_of_its_handlers() -> None:
     assert offenders(modules("zipjobs"), "handlers") == []
 
 
+def test_the_command_line_is_installed_alone() -> None:
+    """Without the Pulumi program, the handlers and the embedded AWS."""
+    assert offenders(modules("cli"), "handlers", "infra", "local", "pulumi", "moto") == []
+
+
 def test_archive_has_never_heard_of_jobs_nor_jobs_of_archives() -> None:
     assert offenders(modules("zipjobs/archive"), "zipjobs.jobs") == []
     assert offenders(modules("zipjobs/jobs"), "zipjobs.archive") == []
