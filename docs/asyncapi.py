@@ -14,8 +14,10 @@ from pydantic import BaseModel, Field
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
+from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.jobs.events import DETAIL_TYPES, CompletionDetail
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Problem, Status, Trigger
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
+from zipjobs.jobs.request import parse_request
 
 FILE = Path(__file__).parent / "asyncapi.yaml"
 ASYNCAPI_VERSION = "3.0.0"
@@ -207,14 +209,13 @@ def _ready(job_id: str) -> dict[str, Any]:
 
 
 def _failed(job_id: str) -> dict[str, Any]:
-    problem = "Input should be a valid string"
-    error = JobError(
-        code="INVALID_MANIFEST",
-        message="s3://s3-zip-jobs-dev-manifests-407b777/manifests/q3/invoices.json is not a valid "
-        f"manifest: keys.1: {problem}",
-        problems=(Problem(detail=problem, pointer="#/keys/1", line=4),),
-    )
-    return {"error": error}
+    where = "s3://s3-zip-jobs-dev-manifests-407b777/manifests/q3/invoices.json"
+    try:
+        parse_request(b'{\n  "keys": [\n    "uploads/one.pdf",\n    7\n  ]\n}\n')
+    except InvalidRequest as wrong:
+        message = f"{where} is not a valid manifest: {wrong}"
+        return {"error": JobError.of(InvalidManifest(message, wrong.problems))}
+    raise AssertionError("7 is no key")
 
 
 _ENDINGS = {Status.READY: _ready, Status.FAILED: _failed, Status.CANCELLED: _target}
