@@ -143,7 +143,8 @@ class Functions(pulumi.ComponentResource):
                     ),
                     policies.write_objects(a[1]),
                     policies.work_objects(f"{a[2]}/{WORK_PREFIX}"),
-                    *policies.end_jobs(a[1], f"{a[2]}/{WORK_PREFIX}"),
+                    policies.delete_objects(f"{a[2]}/{WORK_PREFIX}"),
+                    *policies.remove_archives(a[1]),
                     policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[3]]),
                     policies.consume(a[4]),
                     policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
@@ -225,7 +226,9 @@ class Functions(pulumi.ComponentResource):
             storage.target_bucket,
         ).apply(
             lambda a: [
-                *policies.end_jobs(a[0], f"{a[1]}/{WORK_PREFIX}"),
+                *policies.remove_archives(a[0]),
+                policies.list_objects(f"{a[1]}/{WORK_PREFIX}"),
+                policies.delete_objects(f"{a[1]}/{WORK_PREFIX}"),
                 policies.write_status_objects(f"{a[4]}/{self._settings.target_prefix}"),
                 policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
                 policies.allow(["events:PutEvents"], [a[3]]),

@@ -87,11 +87,8 @@ def read_objects(locations: Sequence[str]) -> list[Statement]:
     ]
 
 
-def end_jobs(targets: Sequence[str], work: str) -> list[Statement]:
-    """Remove what jobs without success leave: uploads, archives, receipts, working objects.
-
-    ``targets`` and ``work`` are ``bucket/prefix``.
-    """
+def remove_archives(locations: Sequence[str]) -> list[Statement]:
+    """Remove what jobs without success leave in each ``bucket/prefix``: uploads and objects."""
     return [
         allow(
             [
@@ -100,21 +97,33 @@ def end_jobs(targets: Sequence[str], work: str) -> list[Statement]:
                 "s3:DeleteObject",
                 "s3:DeleteObjectVersion",
             ],
-            [f"arn:aws:s3:::{place}*" for place in targets],
+            [f"arn:aws:s3:::{location}*" for location in locations],
         ),
         allow(
             ["s3:ListBucketMultipartUploads"],
-            sorted({f"arn:aws:s3:::{place.partition('/')[0]}" for place in targets}),
+            sorted({f"arn:aws:s3:::{location.partition('/')[0]}" for location in locations}),
         ),
-        allow(["s3:ListBucket"], [f"arn:aws:s3:::{work.partition('/')[0]}"]),
-        allow(["s3:DeleteObject"], [f"arn:aws:s3:::{work}*"]),
     ]
+
+
+def delete_objects(location: str) -> Statement:
+    """Delete what lies in a ``bucket/prefix``."""
+    return allow(["s3:DeleteObject"], [f"arn:aws:s3:::{location}*"])
+
+
+def list_objects(location: str) -> Statement:
+    """List what lies in a ``bucket/prefix``, and nothing else of the bucket."""
+    bucket, _, prefix = location.partition("/")
+    return {
+        **allow(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"]),
+        "Condition": {"StringLike": {"s3:prefix": f"{prefix}*"}},
+    }
 
 
 def write_status_objects(location: str) -> Statement:
     """Say how jobs of manifests ended, below a ``bucket/prefix``.
 
-    To write one in the place of another it must also be read, which ``end_jobs`` allows.
+    To write one in the place of another it must also be read, which ``remove_archives`` allows.
     """
     return allow(["s3:PutObject"], [f"arn:aws:s3:::{location}*{STATUS_SUFFIX}"])
 
