@@ -45,6 +45,11 @@ class Schedule:
     def start(self) -> None:
         self._thread.start()
 
+    def invoke(self) -> None:
+        """Invoke the function now, as if it were due."""
+        with suppress(InvocationFailed):  # the function's log says why
+            self._function.invoke(self._event())
+
     def stop(self) -> None:
         """Stop. An invocation under way ends with its function."""
         self._stopping.set()
@@ -59,8 +64,7 @@ class Schedule:
             due += self._declared.period_seconds
             if self._stopping.wait(max(0.0, due - time.monotonic())):
                 return
-            with suppress(InvocationFailed):  # the function's log says why
-                self._function.invoke(self._event())
+            self.invoke()
 
     def _event(self) -> Any:
         """The event of a scheduled rule: "Scheduled Event" in the EventBridge User Guide."""

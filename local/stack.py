@@ -1,6 +1,6 @@
 """Starts and ends the embedded AWS: moto, the deployed program, its functions, queues and API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +41,7 @@ class LocalStack:
     functions: Mapping[str, Function] = field(repr=False)
     faults: Faults = field(repr=False)
     permissions: Permissions = field(repr=False)
+    schedules: Sequence[Schedule] = field(repr=False)
 
     def client(self, service: str) -> Any:
         """A boto3 client for the embedded AWS; any credentials work."""
@@ -102,7 +103,8 @@ def running_stack(
         for source in sources:
             cleanup.callback(source.stop)
         outputs = {**outputs, "awsEndpointUrl": endpoint_url}
-        yield LocalStack(outputs, functions, trouble, permissions)
+        schedules = [source for source in sources if isinstance(source, Schedule)]
+        yield LocalStack(outputs, functions, trouble, permissions, schedules)
 
 
 def _sources(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from moto.awslambda.models import lambda_backends
 from moto.iam.models import Role, iam_backends
@@ -13,6 +14,16 @@ from local.iam.evaluation import Access, Policies, Principal
 from local.iam.policy import VERSION, Kind, parse_policy
 
 PARTITION = "aws"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A policy in JSON: a role's, by ``name``, or that of the resource ``arn`` itself."""
+
+    kind: Kind
+    arn: str
+    name: str
+    text: str = field(repr=False)
 
 
 class Holdings:
@@ -63,16 +74,23 @@ class Holdings:
             return role.assume_role_policy_document if role else None
         return None
 
-    def documents(self) -> Iterator[tuple[Kind, str]]:
+    def documents(self) -> Iterator[Document]:
         """Every policy that there is."""
         for role in iam_backends[self._account][PARTITION].roles.values():
-            yield "trust", role.assume_role_policy_document
-            yield from (("identity", document) for document in role.policies.values())
-        for region in sqs_backends[self._account].values():
-            yield from (("resource", q.policy) for q in region.queues.values() if q.policy)
-        for bucket in s3_backends[self._account][PARTITION].buckets.values():
-            if bucket.policy:
-                yield "resource", bucket.policy.decode()
+            yield Document("trust", role.arn, "", role.assume_role_policy_document)
+            for name, text in role.policies.items():
+                yield Document("identity", role.arn, name, text)
+        buckets = s3_backends[self._account][PARTITION].buckets.values()
+        regions = sqs_backends[self._account].values()
+        functions = lambda_backends[self._account].values()
+        arns = [
+            *(bucket.arn for bucket in buckets),
+            *(queue.queue_arn for region in regions for queue in region.queues.values()),
+            *(found.function_arn for region in functions for found in region.list_functions()),
+        ]
+        for arn in arns:
+            if found := self.resource_document(arn):
+                yield Document("resource", arn, "", found)
 
     def _role(self, arn: str) -> Role | None:
         roles = iam_backends[self._account][PARTITION].roles.values()

@@ -33,8 +33,8 @@ class Permissions:
 
     def check(self) -> None:
         """Read every policy that there is. Raises PolicyError for one that cannot be played."""
-        for kind, document in self.holdings.documents():
-            parse_policy(document, kind)
+        for document in self.holdings.documents():
+            parse_policy(document.text, document.kind)
 
     def denial(self, principal: Principal, request: str, accesses: Sequence[Access]) -> str | None:
         """Why ``principal`` may not, as AWS words it, or None if it may all of ``accesses``.
