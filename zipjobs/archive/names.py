@@ -6,6 +6,7 @@ pure functions of their input order. ``DistinctNames`` finds those that are want
 
 import unicodedata
 from collections.abc import Container
+from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
@@ -13,6 +14,10 @@ from zipjobs.filenames import IGNORABLE, REPLACEMENT, safe_file_name, split_exte
 
 MAX_PATH_BYTES = 900
 """macOS stops at 1,024 bytes a path, and that with the folder that is extracted to."""
+
+
+_safe_folder = lru_cache(maxsize=4096)(safe_file_name)
+"""The same folders come again and again."""
 
 
 def basename(key: str) -> str:
@@ -32,13 +37,14 @@ def safe_name(name: str) -> str:
     The result uses ``/`` only, has no empty, ``.`` or ``..`` component, and each component is what
     ``safe_file_name`` makes of it. Above ``MAX_PATH_BYTES`` the innermost folders are left out.
     """
-    components = [safe_file_name(part) for part in name.split("/") if part not in ("", ".", "..")]
+    components = [part for part in name.split("/") if part not in ("", ".", "..")]
     if not components:
         return REPLACEMENT
-    *folders, leaf = components
+    *folders, last = components
+    leaf = safe_file_name(last)
     room = MAX_PATH_BYTES - len(leaf.encode())
     kept = []
-    for folder in folders:
+    for folder in map(_safe_folder, folders):
         room -= len(folder.encode()) + 1
         if room < 0:
             break
