@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 from cli.pulumi import project_folder
 
+DEFAULT_PORT = 8700
+"""Of the AWS endpoint of a stack that a person starts. The API listens on the next one."""
+
 CONNECT_SECONDS = 2.0
 
 
@@ -27,9 +30,16 @@ class LocalStack:
     outputs: Mapping[str, Any]
 
     @property
-    def endpoint_url(self) -> str | None:
-        """The address of its AWS."""
-        return self.outputs.get("awsEndpointUrl")
+    def urls(self) -> list[str]:
+        """Of the AWS endpoint and of the API."""
+        return [str(self.outputs.get(name)) for name in ("awsEndpointUrl", "apiUrl")]
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """The least is the one that is meant."""
+        endpoint_url = self.urls[0]
+        is_used = endpoint_url == os.environ.get("AWS_ENDPOINT_URL")  # by the AWS CLI
+        return not is_used, urlsplit(endpoint_url).port != DEFAULT_PORT, self.started
 
 
 def word_folder() -> Path:
@@ -37,16 +47,22 @@ def word_folder() -> Path:
     return Path(os.environ.get("ZIPJOBS_LOCAL") or project_folder() / ".local")
 
 
-def running_stacks() -> Iterator[LocalStack]:
-    """Those that answer, the one that has run longest first. Of others there is a word on stderr.
+def running_stack() -> LocalStack | None:
+    """The one at AWS_ENDPOINT_URL, or on the default port, or that has run longest; None if none.
 
-    Only their ports are tried.
+    Only its ports are tried. On stderr there is a word if it is one of several, and of those that
+    have died.
     """
-    for stack in sorted(_told(), key=lambda stack: stack.started):
-        if is_running(stack.pid) and all(_answers(url) for url in _urls(stack)):
-            yield stack
+    alive = []
+    for stack in sorted(_told(), key=lambda stack: stack.rank):
+        if is_running(stack.pid) and all(_answers(url) for url in stack.urls):
+            alive.append(stack)
         else:
             sys.stderr.write(f"The local stack of process {stack.pid} has ended unheard.\n")
+    if len(alive) > 1:
+        several = f"{len(alive)} local stacks run here; this is about the one at"
+        sys.stderr.write(f"{several} {alive[0].urls[0]}. AWS_ENDPOINT_URL names another.\n")
+    return alive[0] if alive else None
 
 
 def _told() -> Iterator[LocalStack]:
@@ -57,10 +73,6 @@ def _told() -> Iterator[LocalStack]:
                     yield LocalStack(pid, started, outputs)
         except (OSError, ValueError):
             continue  # it was taken away meanwhile, or is no word of a stack
-
-
-def _urls(stack: LocalStack) -> list[str]:
-    return [str(stack.outputs.get(name)) for name in ("awsEndpointUrl", "apiUrl")]
 
 
 def is_running(pid: int) -> bool:

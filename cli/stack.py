@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cli.errors import CliError, NotTold
-from cli.local_stacks import running_stacks
+from cli.local_stacks import running_stack
 from cli.pulumi import stack_outputs
 
 if TYPE_CHECKING:
@@ -147,12 +147,9 @@ def _find(where: Where) -> Stack:
     if at and not where.stack:
         return _from_environment("ZIPJOBS_API_URL", at, about=at)
     name = where.stack or os.environ.get("ZIPJOBS_STACK") or None
-    if name is None:
-        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")  # so the AWS CLI looks there too
-        running = sorted(running_stacks(), key=lambda one: one.endpoint_url != endpoint_url)
-        for local in running[:1]:
-            found = f"the local stack that runs on this machine (process {local.pid})"
-            return _from_outputs(found, local.outputs)
+    if name is None and (local := running_stack()):
+        found = f"the local stack that runs on this machine (process {local.pid})"
+        return _from_outputs(found, local.outputs)
     outputs = stack_outputs(name)
     return _from_outputs(f"Pulumi's stack {name}" if name else "Pulumi's selected stack", outputs)
 

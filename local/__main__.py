@@ -12,13 +12,13 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
+from cli.local_stacks import DEFAULT_PORT
 from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
 from local.screen import welcome
 from local.stack import running_stack
 
-DEFAULT_PORT = 8700
 INTERRUPTED = 130
 RANDOM = "random"
 

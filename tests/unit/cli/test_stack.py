@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import pulumi
+from cli import local_stacks, pulumi
 from cli.errors import CliError, NotTold
 from cli.stack import LOCAL_KEY, Stack, Where, find_stack
 
@@ -82,16 +82,38 @@ def test_what_the_environment_tells_of_one_stack_is_not_said_of_another(
 
 def test_a_local_stack_is_found_by_itself(bare: Path, port: int) -> None:
     url = f"http://127.0.0.1:{port}"
-    leave_word(bare, url, started=2.5)
-    leave_word(bare, f"{url}/older", started=1.5)
+    leave_word(bare, url)
     stack = find_stack()
-    assert stack.api_url == f"{url}/older"
-    assert stack.endpoint_url == f"{url}/older"
+    assert stack.api_url == url
+    assert stack.endpoint_url == url
     assert "local stack" in stack.found
     assert stack.need("dead_letter_queue_url") == "https://sqs/dead"
     credentials = stack.credentials()
     assert (credentials.access_key, credentials.secret_key) == (LOCAL_KEY, LOCAL_KEY)
     assert stack.client("s3", 3).meta.endpoint_url == stack.endpoint_url
+
+
+def test_of_several_it_is_that_of_the_aws_cli_or_on_the_default_port_or_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+    bare: Path,
+    port: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = f"http://127.0.0.1:{port}"
+    leave_word(bare, f"{url}/newer", started=2.5)
+    leave_word(bare, f"{url}/older", started=1.5)
+    assert find_stack().api_url == f"{url}/older"
+    assert (
+        f"2 local stacks run here; this is about the one at {url}/older. "
+        in capsys.readouterr().err
+    )
+    with socket.create_server(("127.0.0.1", 0)) as usual:
+        usual_port = usual.getsockname()[1]
+        monkeypatch.setattr(local_stacks, "DEFAULT_PORT", usual_port)
+        leave_word(bare, f"http://127.0.0.1:{usual_port}", started=3.5)
+        assert find_stack().api_url == f"http://127.0.0.1:{usual_port}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"{url}/newer")
+        assert find_stack().api_url == f"{url}/newer"
 
 
 def test_a_local_stack_takes_the_credentials_of_the_environment(
