@@ -18,6 +18,7 @@ OUTPUTS = {
     "apiAuth",
     "apiUrl",
     "awsEndpointUrl",
+    "dashboardName",
     "region",
     "sourceBucket",
     "targetBucket",
@@ -59,13 +60,17 @@ def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        outputs = json.loads(process.stdout.readline())
-        assert set(outputs) == OUTPUTS
-        assert outputs["awsEndpointUrl"] == f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(outputs["awsEndpointUrl"]) as answer:
-            assert answer.status == 200
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert family
+        try:
+            outputs = json.loads(process.stdout.readline())
+            assert set(outputs) == OUTPUTS
+            assert outputs["awsEndpointUrl"] == f"http://127.0.0.1:{port}"
+            with urllib.request.urlopen(outputs["awsEndpointUrl"]) as answer:
+                assert answer.status == 200
+            family = psutil.Process(process.pid).children(recursive=True)
+            assert family
+        except BaseException:
+            process.terminate()  # nobody else would end it
+            raise
         if stop is signal.SIGINT:  # as a terminal does it: to the whole group
             os.killpg(process.pid, stop)
         else:
