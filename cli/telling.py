@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from rich import box
@@ -101,8 +102,8 @@ def _what(job: Job) -> str:
         return error["code"]
     if manifest := job["manifest"]:
         return str(manifest["key"])
-    target = job["targetKey"] or ""
-    return "" if job["jobId"] in target else target
+    name = PurePosixPath(job["targetKey"] or "").name
+    return "" if name.startswith(job["jobId"]) else name
 
 
 def _count(count: Count) -> str:

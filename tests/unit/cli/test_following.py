@@ -137,12 +137,14 @@ def test_a_failure_says_why_and_where() -> None:
 def test_a_list_is_a_row_for_each_job() -> None:
     out = io.StringIO()
     manifest = {"bucket": "m", "key": "manifests/q3.json"}
-    jobs = [job(), job("FAILED", error={"code": "SOURCE_NOT_FOUND"}), job(manifest=manifest)]
+    failed = job("FAILED", error={"code": "SOURCE_NOT_FOUND"})
+    jobs = [job(), failed, job(manifest=manifest), job(targetKey=f"zips/{JOB_ID}/q3.zip")]
     Console(file=out, width=120).print(job_table(jobs))
     rows = [row for row in out.getvalue().splitlines() if JOB_ID in row]
-    assert [row.split()[1] for row in rows] == ["RUNNING", "FAILED", "RUNNING"]
+    assert [row.split()[1] for row in rows] == ["RUNNING", "FAILED", "RUNNING", "RUNNING"]
     assert rows[1].split()[-1] == "SOURCE_NOT_FOUND"
     assert rows[2].split()[-1] == "manifests/q3.json"
+    assert rows[3].split()[-1] == "q3.zip"
 
 
 @pytest.mark.parametrize(
