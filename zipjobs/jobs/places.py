@@ -43,6 +43,32 @@ def line_at(text: str, path: Path) -> int:
     return text.count("\n", 0, at) + 1
 
 
+def line_of_second(text: str, name: str) -> int | None:
+    """The line of the second member of that name: of the whole, or of an object in its lists.
+
+    None, if there is none before the place where ``text`` ceases to be JSON.
+    """
+    try:
+        for at in _objects(text):
+            named = [place for step, place in _values(text, at) if step == name]
+            if len(named) > 1:
+                return text.count("\n", 0, named[1]) + 1
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return None
+
+
+def _objects(text: str) -> Iterator[int]:
+    """Where each object in a list of the whole begins, and then the whole, as readers end them."""
+    whole = _after_blanks(text, 0)
+    if text[whole] != "{":
+        return
+    for _, value in _values(text, whole):
+        if text[value] == "[":
+            yield from (item for _, item in _values(text, value) if text[item] == "{")
+    yield whole
+
+
 def _values(text: str, at: int) -> Iterator[tuple[str | int, int]]:
     """The name or number of each value in the object or list at ``at``, and where it begins."""
     is_object = text[at] == "{"

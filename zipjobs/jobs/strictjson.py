@@ -4,6 +4,7 @@ import json
 from typing import Any, NoReturn
 
 from zipjobs.errors import FieldProblem, InvalidRequest
+from zipjobs.jobs.places import line_of_second
 
 MAX_LISTED = 1_000_000
 """Keys or entries in one request: each takes 600 bytes of memory while it is read."""
@@ -43,6 +44,8 @@ def look_through(data: bytes) -> None:
         what = error.msg.removesuffix(" at")
         where = f"{what} at line {error.lineno} column {error.colno}"
         _refuse(f"{where}. Correct it there", error.lineno)
+    except GivenTwice as twice:
+        raise _placed(twice, data.decode()) from None
     except RecursionError:
         _refuse("it is nested too deeply. A request is one object with lists in it")
     if isinstance(document, list):
@@ -58,11 +61,27 @@ def _refuse_constant(constant: str) -> NoReturn:
     _refuse(f"{constant} is no number. Leave the field out, or give it a value")
 
 
+class GivenTwice(InvalidRequest):
+    """An object has two members of that ``name``."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message, [FieldProblem(message)])
+        self.name = name
+
+
+def _placed(twice: GivenTwice, text: str) -> InvalidRequest:
+    """The same with the line of the second one, if that is found."""
+    line = line_of_second(text, twice.name)
+    is_told = line is not None and "\n" in text.strip()
+    message = f"Line {line:,}: {twice}" if is_told else str(twice)
+    return InvalidRequest(message, [FieldProblem(str(twice), line=line)])
+
+
 def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of an object, by name. Raises InvalidRequest if one is given twice."""
+    """The members of an object, by name. Raises GivenTwice."""
     given = dict(members)
     if len(given) < len(members):
-        raise InvalidRequest(_repetition(members))
+        raise _repetition(members)
     return given
 
 
@@ -103,15 +122,16 @@ class _Counter:
             )
 
 
-def _repetition(members: list[tuple[str, Any]]) -> str:
+def _repetition(members: list[tuple[str, Any]]) -> GivenTwice:
     given: dict[str, Any] = {}
     for name, value in members:
         if name in given:
             both = (given[name], value)
             values = " and ".join(f'"{shown(one)}"' for one in both if isinstance(one, str))
-            return (
+            return GivenTwice(
                 f"{shown(name)}: given twice in one object{values and f', as {values}'}; only one "
-                "of them would count. Give it once, with all that belongs to it."
+                "of them would count. Give it once, with all that belongs to it.",
+                name,
             )
         given[name] = value
     raise AssertionError("no member is given twice")

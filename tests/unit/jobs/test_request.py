@@ -184,6 +184,23 @@ def test_the_place_is_that_of_the_field_to_change(
     assert (problem.pointer, problem.line) == (pointer, line)
 
 
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'{"keys": ["a"],\n\n "keys": ["b"]}', 3),
+        (b'{"entries": [{"key": "a"},\n{"key": "a",\n"key": "b"}]}', 3),
+        (b'{"entries": [{"key": "a", "key":\n"b"}],\n', 2),
+        (b'{"entries": [{"key": {"a": 1,\n"a": 2}}]}', None),
+        (b'[{"a": 1,\n"a": 2}]', None),
+    ],
+)
+def test_what_is_given_twice_is_told_by_its_second_line(body: bytes, line: int | None) -> None:
+    with pytest.raises(InvalidRequest, match="given twice in one object") as refused:
+        parse_request(body)
+    assert [(one.pointer, one.line) for one in refused.value.problems] == [(None, line)]
+    assert str(refused.value).startswith(f"Line {line}: ") == (line is not None)
+
+
 def test_on_a_single_line_the_sentence_tells_no_lines() -> None:
     with pytest.raises(InvalidRequest, match="^naming relative .*"):
         parse({"keys": ["a"], "naming": "relative"})
