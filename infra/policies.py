@@ -23,7 +23,10 @@ def allow(actions: Sequence[str], resources: Sequence[str]) -> Statement:
 
 
 def assumable_by_lambda() -> str:
-    """The trust policy of a function's role."""
+    """The trust policy of a function's role.
+
+    Roles are passed within their account only, so Lambda cannot be made to assume it by another.
+    """
     return document(
         {
             "Effect": "Allow",

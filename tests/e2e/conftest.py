@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,8 +189,9 @@ class Client:
         return found
 
 
-@pytest.fixture(scope="session")
-def client() -> Iterator[Client]:
+@contextmanager
+def deployed() -> Iterator[Client]:
+    """The stack of these tests, while the block lasts."""
     log: list[str] = []
     with running_stack(
         overrides={
@@ -200,6 +202,12 @@ def client() -> Iterator[Client]:
         log=lambda function, line: log.append(line),
     ) as stack:
         yield Client(stack, log)
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    with deployed() as client:
+        yield client
 
 
 @pytest.fixture

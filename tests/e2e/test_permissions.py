@@ -1,0 +1,146 @@
+"""Each permission is needed, and a stack that lacks one really fails."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.iam.permissions import Ruling
+from tests.e2e.conftest import Client
+from tests.permissions.mutants import declared, statements
+from tests.permissions.scenario import live
+from tests.permissions.table import FILE, keys_in, rows, without_each
+
+
+@pytest.fixture(scope="module")
+def rulings(client: Client) -> Counter[Ruling]:
+    return live(client)
+
+
+def test_nothing_can_be_taken_out_of_any_policy_without_something_breaking(
+    client: Client, rulings: Counter[Ruling]
+) -> None:
+    documents = declared(client.stack.permissions.holdings)
+    found = without_each(documents, rulings, client.stack.permissions.account)
+    assert [str(mutant) for mutant, broken in found.items() if not broken] == []
+
+
+def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
+    rulings: Counter[Ruling],
+) -> None:
+    """For a moment the queue takes no event. To miss what may not be listed is no denial."""
+    denied = {
+        (ruling.principal.name, ruling.access.action)
+        for ruling in rulings
+        if not ruling.allowed and not ruling.request.endswith("of what is missing")
+    }
+    assert denied == {("events.amazonaws.com", "sqs:SendMessage")}
+
+
+def test_the_documented_table_is_what_is_declared(client: Client) -> None:
+    """``python -m tests.permissions --write`` writes it."""
+    documents = declared(client.stack.permissions.holdings)
+    assert sorted(keys_in(FILE.read_text())) == sorted(row.key for row in rows(documents))
+
+
+# Some of them in truth: a permission is gone, and a job goes wrong as it should.
+
+
+@contextmanager
+def without(client: Client, function: str, action: str, resource: str = "") -> Iterator[None]:
+    """A function's role has not got an action, on resources with that in their ARN."""
+    holdings, iam = client.stack.permissions.holdings, client.stack.client("iam")
+    (document,) = (
+        document
+        for document in declared(holdings)
+        if document.kind == "identity" and f"-{function}-" in document.arn
+    )
+    address = {
+        "RoleName": document.arn.rpartition("/")[2],
+        "PolicyName": document.name,
+    }
+    kept = [
+        statement
+        for found in statements(document)
+        if (statement := _less(found, action, resource)) is not None
+    ]
+    assert kept != statements(document)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": kept})
+    iam.put_role_policy(**address, PolicyDocument=policy)
+    try:
+        yield
+    finally:
+        iam.put_role_policy(**address, PolicyDocument=document.text)
+
+
+def _less(statement: dict[str, Any], action: str, resource: str) -> dict[str, Any] | None:
+    if action not in statement["Action"] or resource not in json.dumps(statement["Resource"]):
+        return statement
+    left = [other for other in statement["Action"] if other != action]
+    return {**statement, "Action": left} if left else None
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "code"),
+    [
+        ("s3:GetObject", "-source-", "SOURCE_FORBIDDEN"),
+        ("s3:PutObject", "-target-", "TARGET_FORBIDDEN"),
+    ],
+)
+def test_a_job_that_may_not_read_or_write_fails_and_says_so(
+    client: Client, action: str, resource: str, code: str
+) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    with without(client, "zipper", action, resource):
+        job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
+    assert (job["status"], job["error"]["code"]) == ("FAILED", code)
+    assert any(f"{action} on resource" in line for line in client.log)
+
+
+def test_who_may_not_list_is_not_told_what_is_missing(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    with without(client, "zipper", "s3:ListBucket"):
+        job = client.finished(client.post({"keys": [f"{prefix}gone.pdf"]}))
+    assert job["error"]["code"] == "SOURCE_FORBIDDEN"
+
+
+def test_a_request_that_may_not_be_queued_is_not_accepted(client: Client) -> None:
+    with without(client, "enqueue", "sqs:SendMessage"):
+        assert client.curl("/zip-jobs", "-d", '{"keys": ["a"]}')[0] == 503
+
+
+def test_a_link_leads_nowhere_if_its_signer_may_not_read(client: Client) -> None:
+    prefix = client.put_sources({"one.pdf": b"one"})
+    job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
+    with without(client, "status", "s3:GetObject"):
+        assert client.curl(job["downloadUrl"])[0] == 403
+    assert client.curl(job["downloadUrl"])[0] == 200
+
+
+def test_a_function_that_the_api_may_not_invoke_is_an_internal_error(client: Client) -> None:
+    """One route's permission is gone, and no other's."""
+    (name,) = (name for name in client.stack.functions if "-status-" in name)
+    functions = client.stack.client("lambda")
+    policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
+    gone = next(
+        found
+        for found in policy["Statement"]
+        if found["Condition"]["ArnLike"]["AWS:SourceArn"].endswith("/GET/zip-jobs/*")
+    )
+    functions.remove_permission(FunctionName=name, StatementId=gone["Sid"])
+    try:
+        assert client.curl(f"/zip-jobs/{uuid.uuid4()}")[0] == 500
+        assert client.curl("/zip-jobs")[0] == 200
+    finally:
+        functions.add_permission(
+            FunctionName=name,
+            StatementId=gone["Sid"],
+            Action=gone["Action"],
+            Principal=gone["Principal"]["Service"],
+            SourceArn=gone["Condition"]["ArnLike"]["AWS:SourceArn"],
+        )
+    assert client.curl(f"/zip-jobs/{uuid.uuid4()}")[0] == 404

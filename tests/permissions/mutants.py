@@ -1,0 +1,139 @@
+"""Policies with something taken away, and which recorded requests break for want of it."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from local.iam.evaluation import decide
+from local.iam.holdings import Document, Holdings
+from local.iam.permissions import Ruling
+from local.iam.policy import parse_policy
+
+OURS = "s3-zip-jobs-dev-"
+_NAME = re.compile(rf"{OURS}([\w-]+?)-[0-9a-f]{{7}}")
+
+Removed = Literal["statement", "action", "resource"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A document without one statement, or without one action or resource of one."""
+
+    document: Document
+    index: int
+    removed: Removed
+    what: str
+    text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return (
+            f"{short(self.document.arn)} ({self.document.kind}) without {self.removed} {self.what}"
+        )
+
+
+class WithMutant(Holdings):
+    """What moto holds, but for one policy."""
+
+    def __init__(self, account: str, mutant: Mutant) -> None:
+        super().__init__(account)
+        self._mutant = mutant
+
+    def role_documents(self, role_arn: str) -> Mapping[str, str]:
+        found = super().role_documents(role_arn)
+        document = self._mutant.document
+        if document.kind != "identity" or document.arn != role_arn:
+            return found
+        return {**found, document.name: self._mutant.text}
+
+    def resource_document(self, arn: str) -> str | None:
+        document = self._mutant.document
+        is_it = document.kind != "identity" and _owner_of(arn) == document.arn
+        return self._mutant.text if is_it else super().resource_document(arn)
+
+
+def declared(holdings: Holdings) -> list[Document]:
+    """Every policy that the stack declares."""
+    ours = {(d.kind, d.arn, d.name): d for d in holdings.documents() if OURS in d.arn}
+    return [ours[key] for key in sorted(ours)]
+
+
+def statements(document: Document) -> list[dict[str, Any]]:
+    """The statements of a policy."""
+    found: list[dict[str, Any]] = json.loads(document.text)["Statement"]
+    return found
+
+
+def values(statement: Mapping[str, Any], element: str) -> list[str]:
+    """The values of an element of a statement."""
+    found = statement.get(element, [])
+    return found if isinstance(found, list) else [found]
+
+
+def mutants(document: Document) -> Iterator[Mutant]:
+    """All that can be taken away."""
+    found = statements(document)
+    for index, statement in enumerate(found):
+        others = found[:index] + found[index + 1 :]
+        actions, resources = values(statement, "Action"), values(statement, "Resource")
+        yield _mutant(document, index, "statement", ", ".join(actions), others)
+        both: list[tuple[Removed, str, list[str]]] = [
+            ("action", "Action", actions),
+            ("resource", "Resource", resources),
+        ]
+        for removed, element, several in both:
+            for value in several if len(several) > 1 else ():
+                rest = [other for other in several if other != value]
+                changed = [*others, {**statement, element: rest}]
+                yield _mutant(document, index, removed, value, changed)
+
+
+def broken(mutant: Mutant, rulings: Iterable[Ruling], account: str) -> list[Ruling]:
+    """Those of ``rulings`` that come out otherwise with the mutant in place of its document."""
+    holdings, changed = Holdings(account), WithMutant(account, mutant)
+    statement = statements(mutant.document)[mutant.index]
+    only = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    (parsed,) = parse_policy(only, mutant.document.kind).statements
+    is_deny = statement["Effect"] == "Deny"
+    found = []
+    for ruling in rulings:
+        if not parsed.actions.matches(ruling.access.action):
+            continue
+        access = ruling.access.over_plain_http() if is_deny else ruling.access
+        asked = replace(ruling, access=access)
+        if _allowed(asked, holdings) != _allowed(asked, changed):
+            found.append(ruling)
+    return found
+
+
+def short(arn: str) -> str:
+    """What a resource is called by people: ``manifests/work/*`` of the bucket's whole ARN."""
+    text = _NAME.sub(r"\1", arn)
+    if not text.startswith("arn:"):
+        return text
+    _, _, service, _, _, rest = text.split(":", 5)
+    match service:
+        case "execute-api":  # the API's id, any stage, the route
+            return rest.split("/", 2)[2].replace("/", " /", 1)
+        case "s3":
+            return rest
+        case "sqs":
+            return f"queue {rest}"
+        case _:
+            return rest.replace("/", " ", 1) if "/" in rest else rest.replace(":", " ", 1)
+
+
+def _allowed(ruling: Ruling, holdings: Holdings) -> bool:
+    policies = holdings.policies(ruling.access, ruling.principal)
+    return decide(ruling.access, ruling.principal, policies).allowed
+
+
+def _owner_of(arn: str) -> str:
+    """The resource that has the policy: of an object, its bucket."""
+    return arn.partition("/")[0] if arn.startswith("arn:aws:s3:::") else arn
+
+
+def _mutant(document: Document, index: int, removed: Removed, what: str, rest: list[Any]) -> Mutant:
+    text = json.dumps({"Version": "2012-10-17", "Statement": rest})
+    return Mutant(document, index, removed, what, text)

@@ -1,0 +1,130 @@
+"""The table of what each may, and what breaks without it, in ``docs/security.md``."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.iam.holdings import Document
+from local.iam.permissions import Ruling
+from tests.permissions.mutants import Mutant, broken, mutants, short, statements, values
+
+FILE = Path(__file__).parents[2] / "docs" / "security.md"
+BEGIN, END = "<!-- begin: python -m tests.permissions --write -->", "<!-- end -->"
+HEAD = ("who", "may", "on", "without it breaks")
+
+_KEYS = {"prefix": "below", "SourceAccount": "for account", "SourceArn": "for"}
+
+Broken = Mapping[Mutant, Sequence[Ruling]]
+
+
+@dataclass
+class Row:
+    """One statement: who may do what on what. ``needed_by`` counts requests, by action."""
+
+    who: str
+    may: tuple[str, ...]
+    on: str
+    needed_by: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells the row from others: all but what needs it."""
+        return self.who, ", ".join(self.may), self.on
+
+    def cells(self) -> tuple[str, str, str, str]:
+        requests = dict.fromkeys(what for found in self.needed_by.values() for what in found)
+        return *self.key, ", ".join(what.removeprefix(f"{self._service} ") for what in requests)
+
+    @property
+    def _service(self) -> str:
+        return self.may[0].partition(":")[0]
+
+
+def without_each(
+    documents: Sequence[Document], rulings: Counter[Ruling], account: str
+) -> dict[Mutant, list[Ruling]]:
+    """What breaks for want of each thing that can be taken out of the documents."""
+    return {
+        mutant: broken(mutant, rulings, account)
+        for document in documents
+        for mutant in mutants(document)
+    }
+
+
+def rows(documents: Sequence[Document]) -> list[Row]:
+    """A row for each statement."""
+    return [
+        _row(document, statement) for document in documents for statement in statements(document)
+    ]
+
+
+def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling]) -> list[Row]:
+    """The rows, with what breaks."""
+    table = rows(documents)
+    first = {document: sum(map(_count, documents[:i])) for i, document in enumerate(documents)}
+    for mutant, broken_by_it in found.items():
+        if mutant.removed != "resource":
+            row = table[first[mutant.document] + mutant.index]
+            counts: Counter[str] = Counter()
+            for ruling in broken_by_it:
+                counts[ruling.request] += rulings[ruling]
+            if mutant.removed == "action" or len(row.may) == 1:
+                row.needed_by[mutant.what] = counts
+    return table
+
+
+def markdown(table: Sequence[Row]) -> str:
+    """The table, as it stands in the document."""
+    lines = [HEAD, ("---",) * len(HEAD), *(row.cells() for row in table)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def keys_in(text: str) -> list[tuple[str, ...]]:
+    """The first three cells of the table in a document."""
+    _, _, body = text.partition(BEGIN)
+    body = body.partition(END)[0].strip()
+    rows = [line.strip("| ").split(" | ") for line in body.splitlines()]
+    return [tuple(cells[:3]) for cells in rows[2:]]
+
+
+def write(table: Sequence[Row]) -> None:
+    """Put the table into the document."""
+    text = FILE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    FILE.write_text(f"{before}{BEGIN}\n\n{markdown(table)}\n\n{END}{after}")
+
+
+def _count(document: Document) -> int:
+    return len(statements(document))
+
+
+def _row(document: Document, statement: Mapping[str, Any]) -> Row:
+    actions = tuple(values(statement, "Action"))
+    places = [short(resource) for resource in values(statement, "Resource")]
+    if document.kind == "identity":
+        who = short(document.arn).removeprefix("role ")
+    else:
+        who = ", ".join(
+            name for names in statement["Principal"].values() for name in _as_list(names)
+        )
+    if document.kind == "trust":
+        places = [short(document.arn)]
+    on = ", ".join(f"`{place}`" for place in places) + _conditions(statement)
+    effect = "not: " if statement["Effect"] == "Deny" else ""
+    return Row(f"{effect}{who}", actions, on)
+
+
+def _conditions(statement: Mapping[str, Any]) -> str:
+    found: dict[str, list[str]] = defaultdict(list)
+    for keys in statement.get("Condition", {}).values():
+        for key, wanted in keys.items():
+            found[key.partition(":")[2]] += [short(value) for value in _as_list(wanted)]
+    texts = [f"{_KEYS.get(key, key)} `{', '.join(wanted)}`" for key, wanted in found.items()]
+    return f", {', '.join(texts)}" if texts else ""
+
+
+def _as_list(found: Any) -> list[str]:
+    return [str(value) for value in (found if isinstance(found, list) else [found])]
