@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from cli.job import Count, Job
@@ -70,17 +71,17 @@ def job_table(jobs: Iterable[Job]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("Job", no_wrap=True)
     table.add_column("Status", no_wrap=True)
-    table.add_column("Entries", justify="right", overflow="fold")
-    table.add_column("Bytes", justify="right", overflow="fold")
+    table.add_column("Entries", justify="right", no_wrap=True)
+    table.add_column("Size", justify="right", no_wrap=True)
     table.add_column("Age", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    table.add_column("", overflow="ellipsis")
     now = datetime.now(UTC)
     for job in jobs:
         table.add_row(
             job["jobId"],
             line(job["status"], STYLES.get(job["status"], "")),
             _count(job["entries"]),
-            _count(job["bytes"]),
+            _size(job["bytes"]),
             age(now - datetime.fromisoformat(job["createdAt"])),
             line(_what(job)),
         )
@@ -101,7 +102,7 @@ def _what(job: Job) -> str:
     if error := job.get("error"):
         return error["code"]
     if manifest := job["manifest"]:
-        return str(manifest["key"])
+        return PurePosixPath(manifest["key"]).name
     name = PurePosixPath(job["targetKey"] or "").name
     return "" if name.startswith(job["jobId"]) else name
 
@@ -109,3 +110,9 @@ def _what(job: Job) -> str:
 def _count(count: Count) -> str:
     done, total = count["done"], count["total"]
     return f"{done:,}" if total is None or done == total else f"{done:,} of {total:,}"
+
+
+def _size(count: Count) -> str:
+    """In short; of a job that runs, how much of how much."""
+    done, total = decimal(count["done"]), count["total"]
+    return done if total in (None, count["done"]) else f"{done} of {decimal(total)}"

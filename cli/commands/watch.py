@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from cli.api import Api
+from cli.api import Api, ApiError
 from cli.commands.status import LimitOption, StatusOption
+from cli.errors import CliError
 from cli.following import follow, job_progress
 from cli.job import Job
 from cli.options import JsonLinesOption, on_a_stack
@@ -60,18 +61,26 @@ def watch_command(
 
 
 def followed(api: Api, job_id: str, as_json: bool, patience_seconds: float = 0.0) -> Job:
-    """Follow a job to its end, with a bar on standard error. Interrupted, it says how to go on."""
+    """Follow a job to its end, with a bar on standard error.
+
+    Interrupted, or where there is no answer any more, it says how to go on.
+    """
     try:
         with job_progress(is_silent=as_json) as on_job:
             return follow(api, job_id, on_job, patience_seconds)
-    except KeyboardInterrupt:
-        command = program()
-        err().print(
-            f"The job goes on. `{command} watch {job_id}` follows it, "
-            f"`{command} cancel {job_id}` ends it.",
-            soft_wrap=True,
-        )
+    except (KeyboardInterrupt, CliError) as error:
+        if not isinstance(error, ApiError):
+            _say_it_goes_on(job_id)
         raise
+
+
+def _say_it_goes_on(job_id: str) -> None:
+    command = program()
+    err().print(
+        f"The job goes on. `{command} watch {job_id}` follows it, "
+        f"`{command} cancel {job_id}` ends it.",
+        soft_wrap=True,
+    )
 
 
 def end_with(job: Job, as_json: bool) -> None:

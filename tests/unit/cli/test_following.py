@@ -143,7 +143,7 @@ def test_a_list_is_a_row_for_each_job() -> None:
     rows = [row for row in out.getvalue().splitlines() if JOB_ID in row]
     assert [row.split()[1] for row in rows] == ["RUNNING", "FAILED", "RUNNING", "RUNNING"]
     assert rows[1].split()[-1] == "SOURCE_NOT_FOUND"
-    assert rows[2].split()[-1] == "manifests/q3.json"
+    assert rows[2].split()[-1] == "q3.json"
     assert rows[3].split()[-1] == "q3.zip"
 
 

@@ -1,6 +1,7 @@
 """Every command's help, and the options that all of them share."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,12 @@ def test_each_command_says_what_it_does_and_its_exit_codes(command: str) -> None
     assert " 2: wrong usage" in text
     assert "--json" in text
     assert (" --api-url " in text) == (command not in WITHOUT_A_STACK)
+
+
+def test_the_page_on_the_command_line_names_every_command() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    for name in commands():
+        assert re.search(rf"`{name}[ `]", text), name
 
 
 def asked(*arguments: str) -> Where:
