@@ -1,0 +1,243 @@
+"""What the declared policies allow: nothing wider than it must be, nothing that makes no sense."""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pytest
+
+from local.deploy import configuration, run_program
+
+HERE = "us-east-1:123456789012"
+ARNS = {
+    "aws:apigatewayv2/api:Api": f"arn:aws:execute-api:{HERE}:{{}}",
+    "aws:cloudwatch/eventBus:EventBus": f"arn:aws:events:{HERE}:event-bus/{{}}",
+    "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{HERE}:rule/{{}}",
+    "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{HERE}:log-group:{{}}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": f"arn:aws:cloudwatch:{HERE}:alarm:{{}}",
+    "aws:dynamodb/table:Table": f"arn:aws:dynamodb:{HERE}:table/{{}}",
+    "aws:iam/role:Role": "arn:aws:iam::123456789012:role/{}",
+    "aws:lambda/function:Function": f"arn:aws:lambda:{HERE}:function:{{}}",
+    "aws:s3/bucket:Bucket": "arn:aws:s3:::{}",
+    "aws:sns/topic:Topic": f"arn:aws:sns:{HERE}:{{}}",
+    "aws:sqs/queue:Queue": f"arn:aws:sqs:{HERE}:{{}}",
+}
+"""How the ARNs of resources look, by type."""
+
+SETTINGS: dict[str, Any] = {
+    "alarmEmail": "somebody@example.com",
+    "allowedSources": ["other-documents/2026/"],
+    "allowedTargets": ["other-archives"],
+}
+"""All that adds something to a policy."""
+
+WILDCARDS = {
+    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*": "keys below a prefix are as many as there are",
+    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*\.status\.json": "status objects are named by manifests",
+    rf"arn:aws:logs:{HERE}:log-group:[a-z0-9-]+:\*": "Lambda names the streams of a log group",
+}
+"""The wildcards that there are, and why there is no other form."""
+
+SOURCES_WITH_WILDCARDS = {
+    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+": "the stage; there is one",
+    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+/\*": "and a job's id",
+}
+"""The same of conditions that name the resource on whose behalf a service comes."""
+
+DATA = {
+    "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem"},
+    "events": {"PutEvents"},
+    "lambda": {"InvokeFunction"},
+    "logs": {"CreateLogStream", "PutLogEvents"},
+    "sns": {"Publish"},
+}
+"""What functions do with things that there are. Of SQS and S3 it is messages, objects, uploads."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A policy: the type and the name of the resource that declares it, and its statements."""
+
+    typ: str
+    name: str
+    statements: list[dict[str, Any]]
+
+    @property
+    def is_trust(self) -> bool:
+        return self.typ.endswith(":Role")
+
+    @property
+    def text(self) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": self.statements})
+
+
+class Collector(pulumi.runtime.Mocks):
+    """Keeps the policies that are declared."""
+
+    def __init__(self) -> None:
+        self.policies: list[Declared] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        arn = ARNS.get(args.typ, "").format(args.name)
+        known = {
+            "name": args.name,
+            "bucket": args.name,
+            "arn": arn,
+            "url": f"https://{args.name}",
+            "invokeArn": f"arn:invoke/{args.name}",
+            "executionArn": arn,
+            "apiEndpoint": "https://api",
+        }
+        for document in (args.inputs.get("policy"), args.inputs.get("assumeRolePolicy")):
+            if document:
+                found = json.loads(document)["Statement"]
+                self.policies.append(Declared(args.typ, args.name, found))
+        if args.typ.endswith(":Permission"):
+            self.policies.append(Declared(args.typ, args.name, [_permission(args.inputs)]))
+        return f"{args.name}-id", {**known, **args.inputs}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
+        return {}, None
+
+
+def _permission(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The statement that Lambda makes of a permission."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": inputs["principal"]},
+        "Action": inputs["action"],
+        "Resource": f"arn:aws:lambda:{HERE}:function:{inputs['function']}",
+        "Condition": {"ArnLike": {"AWS:SourceArn": inputs["sourceArn"]}},
+    }
+
+
+@pytest.fixture(scope="module")
+def policies() -> list[Declared]:
+    collector = Collector()
+    run_program(collector, "dev", configuration("dev", SETTINGS))
+    return collector.policies
+
+
+@pytest.fixture(scope="module")
+def statements(policies: list[Declared]) -> list[dict[str, Any]]:
+    return [statement for policy in policies for statement in policy.statements]
+
+
+def values(statement: dict[str, Any], element: str) -> list[str]:
+    found = statement.get(element, [])
+    return found if isinstance(found, list) else [found]
+
+
+def test_no_action_has_a_wildcard_and_nothing_says_what_is_not_meant(
+    statements: list[dict[str, Any]],
+) -> None:
+    for statement in statements:
+        assert "*" not in "".join(values(statement, "Action")), statement
+        assert not statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}, statement
+
+
+def test_a_resource_has_a_wildcard_only_where_there_is_no_other_form(
+    statements: list[dict[str, Any]],
+) -> None:
+    resources = {r for s in statements for r in values(s, "Resource") if "*" in r or "?" in r}
+    assert {r for r in resources if not any(re.fullmatch(w, r) for w in WILDCARDS)} == set()
+    assert [w for w in WILDCARDS if not any(re.fullmatch(w, r) for r in resources)] == []
+
+
+def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declared]) -> None:
+    """The confused deputy. A role's trust needs no such condition: see its docstring."""
+    sources: set[str] = set()
+    for policy in policies:
+        for statement in policy.statements:
+            if "Principal" not in statement or policy.is_trust:
+                continue
+            assert list(statement["Principal"]) == ["Service"], statement
+            (conditions,) = statement["Condition"].values()
+            (found,) = (conditions[key] for key in conditions if key.lower() == "aws:sourcearn")
+            sources |= set(found if isinstance(found, list) else [found])
+    wide = {source for source in sources if "*" in source}
+    assert {s for s in wide if not any(re.fullmatch(w, s) for w in SOURCES_WITH_WILDCARDS)} == set()
+    assert [w for w in SOURCES_WITH_WILDCARDS if not any(re.fullmatch(w, s) for s in wide)] == []
+
+
+def test_roles_are_lambda_s_alone(policies: list[Declared]) -> None:
+    trusts = [policy.statements for policy in policies if policy.is_trust]
+    assert trusts
+    for (statement,) in trusts:
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+        assert statement["Action"] == "sts:AssumeRole"
+
+
+def test_nothing_may_be_set_up_changed_or_passed_on(statements: list[dict[str, Any]]) -> None:
+    """Functions use what there is, and cannot give themselves more."""
+    for action in {action for s in statements for action in values(s, "Action")}:
+        service, _, name = action.partition(":")
+        if service in DATA:
+            assert name in DATA[service]
+        elif service == "sqs":
+            assert re.search("Message|GetQueueAttributes", name)
+        elif service == "s3":
+            assert re.search(r"^(Get|Put|Delete)Object(Version)?$|Multipart|^ListBucket$", name)
+        else:
+            assert action == "sts:AssumeRole"
+
+
+def test_only_the_zipper_reads_sources_and_only_what_is_on_the_list(
+    policies: list[Declared],
+) -> None:
+    readers = {
+        (policy.name, resource)
+        for policy in policies
+        for statement in policy.statements
+        for resource in values(statement, "Resource")
+        if re.match(r"arn:aws:s3:::(s3-zip-jobs-dev-source|other-documents)", resource)
+    }
+    zipper = "s3-zip-jobs-dev-zipper"
+    assert readers == {
+        (zipper, "arn:aws:s3:::s3-zip-jobs-dev-source"),
+        (zipper, "arn:aws:s3:::s3-zip-jobs-dev-source/*"),
+        (zipper, "arn:aws:s3:::other-documents"),
+        (zipper, "arn:aws:s3:::other-documents/2026/*"),
+    }
+
+
+class TestParliament:
+    """A linter of policies, which knows which action goes with which resource and condition."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def parliament(cls) -> Iterator[Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import parliament
+
+            yield parliament
+
+    def findings(self, parliament: Any, text: str) -> list[str]:
+        found = parliament.analyze_policy_string(text, include_community_auditors=True).findings
+        return [f"{finding.issue}: {finding.detail}" for finding in found]
+
+    def test_finds_nothing(self, parliament: Any, policies: list[Declared]) -> None:
+        """It knows no trust policies, which have no resource."""
+        others = [policy for policy in policies if not policy.is_trust]
+        found = {policy.name: self.findings(parliament, policy.text) for policy in others}
+        assert {name: all_of_it for name, all_of_it in found.items() if all_of_it} == {}
+
+    @pytest.mark.parametrize(
+        ("action", "resource", "issue"),
+        [
+            ("s3:GetObject", "*", "RESOURCE_STAR"),
+            ("s3:ListBucket", "arn:aws:s3:::bucket/*", "RESOURCE_MISMATCH"),
+            ("s3:GetObjects", "arn:aws:s3:::bucket/*", "UNKNOWN_ACTION"),
+        ],
+    )
+    def test_would_find_something(
+        self, parliament: Any, action: str, resource: str, issue: str
+    ) -> None:
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        assert any(issue in finding for finding in self.findings(parliament, text))
