@@ -25,6 +25,13 @@ GLIBC_TAGS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
 
 UNSHIPPED = ("__pycache__", "*.pyc", "*.pyi", "bin", "tests", "RECORD")
 """RECORD holds hashes of bin scripts, and with them the path of the Python that built."""
+
+SERVICES = ("dynamodb", "events", "s3", "sqs", "sts")
+"""The AWS services that functions call, and the one that botocore may get credentials from.
+
+botocore describes some 400 in its ``data``, which is two thirds of a package that has them all.
+"""
+
 TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 
@@ -53,6 +60,9 @@ def stage(folder: Path, runtime: str = RUNTIME, architecture: str = ARCHITECTURE
     for pattern in UNSHIPPED:
         for path in sorted(folder.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for service in (folder / "botocore" / "data").iterdir():
+        if service.is_dir() and service.name not in SERVICES:
+            shutil.rmtree(service)
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -1,6 +1,7 @@
-"""The Lambda package: complete, for the declared architecture, and the same every time."""
+"""The Lambda package: complete, small, for its architecture, and the same every time."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -9,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import ARCHITECTURE, RUNTIME, pack, stage
+from infra.package import MACHINES, RUNTIME, SERVICES, pack, stage
+from tests.unit.test_wiring import ENVIRONMENT
 
-HANDLERS = ("enqueue", "status", "zipper", "dead_letter")
+ROOT = Path(__file__).resolve().parents[2]
+HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
+MOST_BYTES = 20_000_000
 
-
-ELF_AARCH64 = 183
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
 
 def elf_machine(binary: Path) -> int:
@@ -34,14 +37,42 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run(package: Path, script: str, environment: dict[str, str] | None = None) -> str:
+    """Run a script that can import the package and the standard library; return its output."""
+    only = f"import sys; sys.path = [{str(package)!r}] + [p for p in sys.path if 'site-packages' "
+    return subprocess.run(
+        [sys.executable, "-I", "-B", "-c", f"{only} not in p]\n{script}"],
+        check=True,
+        cwd="/",
+        env=environment or {},
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_every_handler_imports_from_the_package_alone(package: Path, handler: str) -> None:
     script = (
-        f"import sys; sys.path = [{str(package)!r}] + [p for p in sys.path if 'site-packages' "
-        f"not in p]; import handlers.{handler} as h, zipjobs, boto3; assert callable(h.handler); "
+        f"import handlers.{handler} as h, zipjobs, boto3; assert callable(h.handler); "
         f"assert all(m.__file__.startswith({str(package)!r}) for m in (h, zipjobs, boto3))"
     )
-    subprocess.run([sys.executable, "-I", "-B", "-c", script], check=True, cwd="/", env={})
+    run(package, script)
+
+
+@pytest.mark.parametrize(
+    "root", ["submitting", "answering", "zipping", "canceling", "ending", "sweeping"]
+)
+def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
+    """Each client is made, from the package's own description of its service."""
+    run(package, f"from zipjobs import wiring; wiring.{root}()", ENVIRONMENT)
+
+
+def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
+    text = (ROOT / "zipjobs" / "wiring.py").read_text()
+    called = set(re.findall(r'client\("(\w+)"', text))
+    assert called | {"sts"} == set(SERVICES)
+    data = package / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == set(SERVICES)
 
 
 def test_two_builds_have_the_same_bytes(
@@ -55,14 +86,18 @@ def test_two_builds_have_the_same_bytes(
     assert sha256(one).hexdigest() == sha256(two).hexdigest()
 
 
-def test_the_declared_architecture_gets_its_own_binaries_and_no_caches(tmp_path: Path) -> None:
-    folder = tmp_path / "lambda"
-    stage(folder, RUNTIME, ARCHITECTURE)
-    pack(folder, tmp_path / "lambda.zip")
-    with zipfile.ZipFile(tmp_path / "lambda.zip") as archive:
-        names = archive.namelist()
+@pytest.mark.parametrize("architecture", sorted(MACHINES))
+def test_each_architecture_gets_its_own_binaries_and_no_caches(
+    tmp_path: Path, architecture: str
+) -> None:
+    folder, archive = tmp_path / "lambda", tmp_path / "lambda.zip"
+    stage(folder, RUNTIME, architecture)
+    pack(folder, archive)
+    with zipfile.ZipFile(archive) as package:
+        names = package.namelist()
     binaries = sorted(folder.rglob("*.so"))
     assert binaries
-    assert {elf_machine(binary) for binary in binaries} == {ELF_AARCH64}
+    assert {elf_machine(binary) for binary in binaries} == {ELF_MACHINES[architecture]}
     assert not [name for name in names if name.endswith(".pyc") or "__pycache__" in name]
     assert {f"handlers/{handler}.py" for handler in HANDLERS} <= set(names)
+    assert archive.stat().st_size < MOST_BYTES
