@@ -23,7 +23,17 @@ from tests.issuer import AUDIENCE, Issuer, new_key, running_issuer
 ROOT = Path(__file__).resolve().parents[2]
 FORBIDDEN = (403, {"message": "Forbidden"})
 BODY = json.dumps({"keys": ["auth/none.pdf"], "onMissing": "skip"})
-PATHS = ("/zip-jobs", f"/zip-jobs/{uuid.uuid4()}", "/openapi.json", "/docs")
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+PATHS = ("/zip-jobs", f"/zip-jobs/{uuid.UUID(int=0)}", "/openapi.json", "/docs")
 
 Answer = tuple[int, Any]
 
@@ -161,7 +171,7 @@ def test_a_user_whose_key_was_taken_away_is_refused(client: Client) -> None:
 
 def test_a_role_owns_its_jobs_whatever_its_session(client: Client) -> None:
     role = client.stack.client("iam").create_role(
-        RoleName=f"auth-{uuid.uuid4()}", AssumeRolePolicyDocument="{}"
+        RoleName=f"auth-{uuid.uuid4()}", AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]
 
     def session(name: str) -> Person:
