@@ -1,5 +1,6 @@
 """Whose access keys the embedded IAM has."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +56,8 @@ def test_a_user_that_was_made_has_keys_as_long_as_they_are_active(iam: Any) -> N
 
 
 def test_a_role_that_was_assumed_has_keys_with_a_token_and_an_end(iam: Any, sts: Any) -> None:
-    role = iam.create_role(RoleName="identities-role", AssumeRolePolicyDocument="{}")["Role"]
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = iam.create_role(RoleName="identities-role", AssumeRolePolicyDocument=trust)["Role"]
     made = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="monday")
     key = find_access_key(made["Credentials"]["AccessKeyId"])
     assert key is not None
