@@ -5,5 +5,6 @@ moto server (``resources``). ``functions`` runs the handlers under AWS's own Lam
 ``event_source`` plays the event source mappings, ``schedules`` EventBridge's schedules, and
 ``http_api`` API Gateway, which asks who calls (``gateway``). ``aws`` serves moto, ``moto_gaps``
 closes what it leaves open, ``iam`` denies what policies do not allow, ``faults`` lets it fail by a
-plan, and ``stack`` starts and ends them all. There is no second description of the infrastructure here: what is not declared does not exist.
+plan, and ``stack`` starts and ends them all. There is no second description of the infrastructure
+here: what is not declared does not exist.
 """

@@ -20,6 +20,7 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 from moto.s3.notifications import S3NotificationEvent
 from moto.s3.responses import S3Response
+from moto.sqs.models import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ _moto_upload_part = S3Backend.upload_part
 _moto_upload_part_copy = S3Response.upload_part_copy
 _moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
+_moto_set_attributes = Queue._set_attributes  # noqa: SLF001
 
 _REASONS = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
@@ -55,6 +57,7 @@ def close_gaps() -> None:
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
+    Queue._set_attributes = _set_attributes  # type: ignore[method-assign]  # noqa: SLF001
     BaseResponse.access_key_regex = _ACCESS_KEY_ID
     EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = _DELIVERED_EVENT
 
@@ -105,6 +108,15 @@ def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) 
             rule.send_to_targets(event, transform_input=False)
         except Exception:
             logger.exception("Rule %s could not deliver an event", rule.name)
+
+
+def _set_attributes(self: Any, attributes: dict[str, Any], now: float | None = None) -> None:
+    """Change only what is named: "SetQueueAttributes" in the Amazon SQS API Reference.
+
+    Moto forgets the queue's policy if it is not.
+    """
+    is_new = not hasattr(self, "_policy_json")
+    _moto_set_attributes(self, attributes if is_new else {"Policy": self.policy, **attributes}, now)
 
 
 def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any) -> Any:

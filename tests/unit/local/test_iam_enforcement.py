@@ -289,6 +289,10 @@ class TestDeliveries:
         assert attributes["RULE_ARN"]["StringValue"] == rule
 
     def test_with_one_of_the_rule_it_arrives(self, world: World, rule: str) -> None:
+        """The policy is still there when something else of the queue has changed."""
         self.permit(world, QUEUE, rule)
+        world.admin("sqs").set_queue_attributes(
+            QueueUrl=url_of(QUEUE), Attributes={"VisibilityTimeout": "1"}
+        )
         self.put(world)
         assert len(self.receive(world, QUEUE)) == 1
