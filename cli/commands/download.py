@@ -40,8 +40,11 @@ def download_command(
         ),
     ] = None,
     receipt: Annotated[
-        bool, typer.Option("--receipt", help="Fetch the receipt too, beside each archive.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--receipt/--no-receipt", help="Fetch the receipt too, beside each archive, or not."
+        ),
+    ] = True,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file of the same name.")
     ] = False,
@@ -50,7 +53,8 @@ def download_command(
     """Download all archives of a job.
 
     What was downloaded in part, into a .part file, is gone on with, unless the archive has changed.
-    Size and CRC-32 of each archive must be what the job says.
+    Size and CRC-32 of each archive must be what the job and the receipt say; `verify` checks every
+    entry.
 
     Exit codes:
 
@@ -77,8 +81,9 @@ def download_command(
         typer.echo(json.dumps(told))
         return
     for one in fetched:
-        archive = one.archive
-        text = f"{one.path}: {archive['size']:,} bytes, CRC-32 {archive['crc32']}, as the job says."
+        archive, witness = one.archive, "its receipt" if one.receipt else "the job"
+        what = f"{archive['size']:,} bytes, CRC-32 {archive['crc32']}, as {witness} says"
+        text = f"{one.path}: {what}."
         out().print(line(text, "green"), soft_wrap=True)
 
 

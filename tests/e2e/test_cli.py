@@ -57,9 +57,9 @@ def test_a_job_is_submitted_followed_listed_and_downloaded(client: Client, tmp_p
     with urllib.request.urlopen(shown.out.rpartition("Link      ")[2].strip()) as answer:
         assert answer.status == 200
 
-    downloaded = typed(client, "download", job["jobId"], "-o", tmp_path / "my.zip", "--receipt")
+    downloaded = typed(client, "download", job["jobId"], "-o", tmp_path / "my.zip")
     assert (downloaded.code, downloaded.err) == (0, "")
-    assert f"CRC-32 {job['archives'][0]['crc32']}, as the job says." in downloaded.out
+    assert f"CRC-32 {job['archives'][0]['crc32']}, as its receipt says." in downloaded.out
     assert set(members(tmp_path / "my.zip").values()) == set(CONTENTS.values())
     assert typed(client, "verify", tmp_path / "my.zip").code == 0
 
