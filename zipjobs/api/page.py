@@ -29,6 +29,7 @@ footer { padding-bottom: 48px; font-size: 14px; color: #495057; }
 .swagger-ui .opblock .opblock-section-header { box-shadow: none; background: #f8f9fa; }
 .swagger-ui .opblock-description-wrapper { padding: 16px 20px; }
 .swagger-ui .parameter__name, .swagger-ui .parameters-col_description p { font-size: 14px; }
+.swagger-ui .parameters-col_description input[type=text] { width: 420px; max-width: 100%; }
 .swagger-ui textarea { min-height: 150px; border: 1px solid #ced4da; }
 .swagger-ui select { border: 1px solid #adb5bd; box-shadow: none; font-weight: 500; }
 .swagger-ui .opblock-body .microlight {
@@ -40,7 +41,7 @@ footer { padding-bottom: 48px; font-size: 14px; color: #495057; }
 }
 .swagger-ui section.models { margin: 24px 0; border-color: #dee2e6; box-shadow: none; }
 
-.swagger-ui .response-col_links, .swagger-ui .try-out,
+.swagger-ui .response-col_links, .swagger-ui .try-out__btn.cancel,
 .swagger-ui .scheme-container, .swagger-ui .authorization__btn { display: none; }
 """
 """Calmer than Swagger UI's own. What is hidden is of no use here: there is one server, one may
