@@ -6,8 +6,8 @@ SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo local test test-large chaos load bench docs graph build deploy destroy generate-pdfs \
-	bulk-upload test-flow clean
+.PHONY: help demo local test test-large chaos load bench docs graph pictures build deploy destroy \
+	generate-pdfs bulk-upload test-flow clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,10 @@ docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
 
 graph: $(STAMP) ## Draw what the Pulumi program declares: docs/graph.svg
 	$(BIN)/python -m pictures graph
+
+pictures: graph ## Take all pictures anew: the API's page, too, and the command line; needs Chromium
+	$(BIN)/python -m pictures page
+	$(BIN)/python -m pictures terminal
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package

@@ -9,12 +9,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
     pictures = parser.add_subparsers(dest="picture", required=True)
     pictures.add_parser("graph", help="docs/graph.svg: what the Pulumi program declares")
+    pictures.add_parser("page", help="docs/pictures/page*.png: the API's page, in Chromium")
+    pictures.add_parser("terminal", help="docs/pictures/*.svg: the command line, in a terminal")
     options = parser.parse_args()
     if options.picture == "graph":
         from pictures.graph import write_graph
 
-        written = write_graph()
-    print(written)  # noqa: T201
+        written = [write_graph()]
+    elif options.picture == "page":
+        from pictures.page import write_page
+
+        written = write_page()
+    else:
+        from pictures.terminal import write_terminal
+
+        written = write_terminal()
+    print(*written, sep="\n")  # noqa: T201
     return 0
 
 

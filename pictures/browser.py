@@ -41,12 +41,17 @@ class Operation:
 
     def __init__(self, page: Page, operation_id: str) -> None:
         self.block = page.locator(f"#operations-Jobs-{operation_id}")
-        self._answer = self.block.locator(".live-responses-table")
+        self.answer = self.block.locator(".live-responses-table")
 
     def open(self) -> None:
         """Unfold the form."""
         self.block.locator(".opblock-summary-control").click()
         self.block.get_by_role("button", name="Execute").wait_for()
+
+    def fold(self) -> None:
+        """Fold the form, and the answer with it."""
+        self.block.locator(".opblock-summary-control").click()
+        self.answer.wait_for(state="detached")
 
     def fill(self, parameter: str, value: str) -> None:
         """Type a parameter's value."""
@@ -61,11 +66,11 @@ class Operation:
         clear = self.block.get_by_role("button", name="Clear", exact=True)
         if clear.is_visible():
             clear.click()
-            self._answer.wait_for(state="detached")
+            self.answer.wait_for(state="detached")
         self.block.get_by_role("button", name="Execute").click()
-        self._answer.wait_for()
-        status = self._answer.locator(".response .response-col_status").inner_text()
-        body = self._answer.locator(".highlight-code code.language-json")
+        self.answer.wait_for()
+        status = self.answer.locator(".response .response-col_status").inner_text()
+        body = self.answer.locator(".highlight-code code.language-json")
         return Answer(
             int(status.split()[0]), json.loads(body.inner_text()) if body.count() else None
         )
