@@ -155,6 +155,14 @@ class Submission(Model):
     segment: int | None = None
 
 
+def list_key(submitted_at: datetime, job_id: str) -> str:
+    """The place of a job among all jobs, in order of time: ``20261123T164423.120Z_<job id>``.
+
+    It is a cursor too, of characters that need no escape in a query.
+    """
+    return f"{iso_utc(submitted_at).replace('-', '').replace(':', '')}_{job_id}"
+
+
 class Job(Model):
     """One item of the table, keyed by ``jobId``, and listed by ``owner`` and ``list_key``.
 
@@ -226,7 +234,7 @@ class Job(Model):
         return cls(
             job_id=submission.job_id,
             owner=submission.owner,
-            list_key=f"{iso_utc(submission.submitted_at)}/{submission.job_id}",
+            list_key=list_key(submission.submitted_at, submission.job_id),
             status=Status.PENDING,
             trigger=submission.trigger,
             request=submission.request,

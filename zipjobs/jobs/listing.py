@@ -14,7 +14,7 @@ MAX_LIMIT = 100
 
 DEFAULT_LIMIT = 20
 
-CURSOR = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z/[0-9a-f-]{1,64}$"
+CURSOR = r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z_[0-9a-f-]{1,64}$"
 """A ``list_key``: when a job came in, and its id."""
 
 
@@ -56,7 +56,7 @@ class JobList:
         keys = sorted((key for part in found for key in part.keys if key >= floor), reverse=True)
         shown = keys[:limit]
         last = shown[-1] if len(keys) > limit else floor
-        jobs = self.table.get_many([key.rpartition("/")[2] for key in shown])
+        jobs = self.table.get_many([key.rpartition("_")[2] for key in shown])
         now = int(self.clock().timestamp())
         kept = tuple(job for job in jobs if job.expires_at > now and job.is_seen_by(caller))
         return JobPage(kept, last or None)
