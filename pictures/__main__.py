@@ -9,6 +9,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
     pictures = parser.add_subparsers(dest="picture", required=True)
     pictures.add_parser("graph", help="docs/graph.svg: what the Pulumi program declares")
+    pictures.add_parser(
+        "dashboard", help="docs/dashboard.png: the dashboard, of what the embedded AWS does"
+    )
     pictures.add_parser("page", help="docs/pictures/page*.png: the API's page, in Chromium")
     pictures.add_parser("terminal", help="docs/pictures/*.svg: the command line, in a terminal")
     options = parser.parse_args()
@@ -16,6 +19,10 @@ def main() -> int:
         from pictures.graph import write_graph
 
         written = [write_graph()]
+    elif options.picture == "dashboard":
+        from pictures.dashboard import write_dashboard
+
+        written = [write_dashboard()]
     elif options.picture == "page":
         from pictures.page import write_page
 

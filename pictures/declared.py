@@ -21,7 +21,7 @@ _MARK = re.compile("<(aws:[^<>]+)>")
 @dataclass(frozen=True)
 class Resource:
     """A declared resource. ``component`` is the type of the component that it is part of, if any;
-    ``references`` are the keys of the resources that its inputs name, ``type name``.
+    ``references`` are the keys of the resources that its inputs name.
     """
 
     type: str
@@ -31,11 +31,16 @@ class Resource:
 
     @property
     def key(self) -> str:
-        return f"{self.type} {self.name}"
+        return key_of(self.type, self.name)
 
     @property
     def references(self) -> frozenset[str]:
         return references_in(self.inputs)
+
+
+def key_of(type_: str, name: str) -> str:
+    """What a resource is known by here. It has no slash: where one begins a path begins."""
+    return f"{type_.replace('/', '.')} {name}"
 
 
 def references_in(value: Any) -> frozenset[str]:
@@ -73,7 +78,7 @@ class _Recorder(pulumi.runtime.Mocks):
         if not args.custom:
             return "", dict(args.inputs)
         self.inputs[args.typ, args.name] = args.inputs
-        mark = f"<{args.typ} {args.name}>"
+        mark = f"<{key_of(args.typ, args.name)}>"
         return mark, {**dict.fromkeys(OUTPUTS, mark), **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:

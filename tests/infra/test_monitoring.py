@@ -216,7 +216,7 @@ def test_every_alarm_writes_to_whom_it_may_concern_when_it_rings_and_when_it_is_
 
 def test_only_the_alarms_may_publish(program: Declared) -> None:
     policy = json.loads(program.of("sns/topicPolicy:TopicPolicy")["alarms"].inputs["policy"])
-    (statement,) = policy["Statement"]
+    (statement,) = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     alarms = {f"<{one.key}>" for one in program.of(ALARM).values()}
     assert set(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == alarms

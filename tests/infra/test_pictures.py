@@ -38,14 +38,14 @@ def test_what_starts_a_function_is_found() -> None:
 def test_what_a_role_allows_is_said_in_a_word() -> None:
     access = {
         one.resource.name.removeprefix("s3-zip-jobs-dev-"): {
-            key.rpartition("/")[2].replace("s3-zip-jobs-dev-", ""): verbs
+            key.rpartition(":")[2].replace("s3-zip-jobs-dev-", ""): verbs
             for key, verbs in one.access.items()
         }
         for one in flow(declared("dev")).functions
     }
     assert access["docs"] == {}
-    assert access["status"] == {"table:Table jobs": ("read",), "bucket:Bucket target": ("read",)}
-    assert access["zipper"]["bucket:Bucket source"] == ("read",)
-    assert access["zipper"]["queue:Queue jobs"] == ("send",)
-    assert access["dead-letter"]["eventBus:EventBus events"] == ("publish",)
-    assert "queue:Queue dead-letters" not in access["dead-letter"]
+    assert access["status"] == {"Table jobs": ("read",), "Bucket target": ("read",)}
+    assert access["zipper"]["Bucket source"] == ("read",)
+    assert access["zipper"]["Queue jobs"] == ("send",)
+    assert access["dead-letter"]["EventBus events"] == ("publish",)
+    assert "Queue dead-letters" not in access["dead-letter"]

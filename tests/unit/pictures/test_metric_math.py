@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from pictures.metric_math import Window
+
+NAN = float("nan")
+WINDOW = Window(start=1000, period_seconds=10, count=3)
+
+
+def same(found: object, expected: list[float]) -> bool:
+    return np.array_equal(np.asarray(found), np.array(expected), equal_nan=True)
+
+
+def test_points_are_summed_by_period_and_a_period_without_any_is_missing() -> None:
+    points = [(1000.0, 1.0), (1009.9, 2.0), (1020.0, 4.0), (999.0, 8.0), (1030.0, 16.0)]
+    assert same(WINDOW.statistic(points, "Sum"), [3, NAN, 4])
+
+
+@pytest.mark.parametrize(
+    ("stat", "value"),
+    [
+        ("Sum", 10),
+        ("SampleCount", 4),
+        ("Maximum", 4),
+        ("Minimum", 1),
+        ("Average", 2.5),
+        ("p50", 2.5),
+    ],
+)
+def test_a_statistic_is_what_its_name_says(stat: str, value: float) -> None:
+    points = [(1000.0 + n, float(n)) for n in range(1, 5)]
+    assert WINDOW.statistic(points, stat)[0] == value
+
+
+def test_a_statistic_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="Median is no statistic"):
+        WINDOW.statistic([(1000.0, 1.0)], "Median")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("a", [1, NAN, 3]),
+        ("FILL(a, 0)", [1, 0, 3]),
+        ("a / PERIOD(a)", [0.1, NAN, 0.3]),
+        ("FILL(a, 0) + 2 * b", [21, 0, 23]),
+        ("100 * FILL(a, 0) / b", [10, NAN, 30]),
+        ("(a + b) * 0.5 - a", [4.5, NAN, 3.5]),
+        ("7", [7, 7, 7]),
+    ],
+)
+def test_metric_math_is_what_cloudwatch_makes_of_it(expression: str, expected: list[float]) -> None:
+    series = {"a": np.array([1, NAN, 3]), "b": np.array([10.0, 0.0, 10.0])}
+    assert same(WINDOW.evaluate(expression, series), expected)
+
+
+@pytest.mark.parametrize("expression", ["ANOMALY_DETECTION_BAND(a)", "a ** 2", "[a]", "'a'"])
+def test_what_is_not_known_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match="not known in metric math"):
+        WINDOW.evaluate(expression, {"a": np.array([1.0, 2.0, 3.0])})
