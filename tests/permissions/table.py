@@ -77,7 +77,8 @@ def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling
 
 def markdown(table: Sequence[Row]) -> str:
     """The table, as it stands in the document."""
-    lines = [HEAD, ("---",) * len(HEAD), *(row.cells() for row in table)]
+    cells_of = sorted(row.cells() for row in table)
+    lines = [HEAD, ("---",) * len(HEAD), *cells_of]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -106,6 +107,8 @@ def _row(document: Document, statement: Mapping[str, Any]) -> Row:
     places = [short(resource) for resource in values(statement, "Resource")]
     if document.kind == "identity":
         who = short(document.arn).removeprefix("role ")
+    elif statement["Principal"] == "*":
+        who = "*"
     else:
         who = ", ".join(
             name for names in statement["Principal"].values() for name in _as_list(names)
@@ -113,14 +116,17 @@ def _row(document: Document, statement: Mapping[str, Any]) -> Row:
     if document.kind == "trust":
         places = [short(document.arn)]
     on = ", ".join(f"`{place}`" for place in places) + _conditions(statement)
-    effect = "not: " if statement["Effect"] == "Deny" else ""
-    return Row(f"{effect}{who}", actions, on)
+    if statement["Effect"] == "Deny":
+        who = "nobody" if who == "*" else f"not {who}"
+    return Row(who, actions, on)
 
 
 def _conditions(statement: Mapping[str, Any]) -> str:
     found: dict[str, list[str]] = defaultdict(list)
     for keys in statement.get("Condition", {}).values():
         for key, wanted in keys.items():
+            if key == "aws:SecureTransport" and wanted == "false":
+                return ", over plain HTTP"
             found[key.partition(":")[2]] += [short(value) for value in _as_list(wanted)]
     texts = [f"{_KEYS.get(key, key)} `{', '.join(wanted)}`" for key, wanted in found.items()]
     return f", {', '.join(texts)}" if texts else ""
