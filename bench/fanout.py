@@ -9,22 +9,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bench.pieces import ALONE_SHARE, ENGINE, Plan, Work
-from bench.prices import PER_GB_SECOND, PER_REQUEST
+from bench.prices import PRICES
 from bench.profile import MB
+from infra.prices import PER_GB_SECOND
 from zipjobs.archive.survey import WINDOW
 from zipjobs.jobs.objectfile import RANGE_BYTES
-
-PRICES = {
-    **PER_REQUEST,
-    "LIST": 0.005 / 1000,
-    "DELETE": 0.0,
-    "SQS": 0.40 / 1e6,
-    "EVENT": 1.00 / 1e6,
-    "INVOKE": 0.20 / 1e6,
-    "WRITE": 2 * 0.625 / 1e6,
-    "READ": 0.125 / 1e6,
-}
-"""Dollars per request. DynamoDB's: a WRITE of up to 2 KB, a consistent READ of up to 4."""
 
 FULL_CORE_MB = 1_769
 """Memory of a function that has one vCPU: "Configure Lambda function memory"."""

@@ -1,21 +1,42 @@
-"""What AWS asks for, in us-east-1, in November 2026."""
+"""What AWS asks for, in us-east-1, by kind of request: from ``infra/prices.py``, the one table."""
 
 from collections.abc import Mapping
 
+from infra.prices import (
+    PER_EVENT,
+    PER_GB_SECOND,
+    PER_GET,
+    PER_INVOCATION,
+    PER_PUT,
+    PER_READ_UNIT,
+    PER_SQS_REQUEST,
+    PER_WRITE_UNIT,
+)
+
 PER_REQUEST = {
-    "GET": 0.0004 / 1000,
-    "HEAD": 0.0004 / 1000,
-    "PUT": 0.005 / 1000,
-    "CREATE": 0.005 / 1000,
-    "UPLOAD_PART": 0.005 / 1000,
-    "COPY_PART": 0.005 / 1000,
-    "COMPLETE": 0.005 / 1000,
+    "GET": PER_GET,
+    "HEAD": PER_GET,
+    "PUT": PER_PUT,
+    "CREATE": PER_PUT,
+    "UPLOAD_PART": PER_PUT,
+    "COPY_PART": PER_PUT,
+    "COMPLETE": PER_PUT,
     "ABORT": 0.0,
 }
-"""Dollars per request: "Amazon S3 pricing", S3 Standard."""
+"""Dollars per request to S3 Standard."""
 
-PER_GB_SECOND = 0.0000133334
-"""Dollars per GB-second of Lambda on arm64: "AWS Lambda pricing"."""
+PRICES = {
+    **PER_REQUEST,
+    "LIST": PER_PUT,
+    "DELETE": 0.0,
+    "SQS": PER_SQS_REQUEST,
+    "EVENT": PER_EVENT,
+    "INVOKE": PER_INVOCATION,
+    "WRITE": 2 * PER_WRITE_UNIT,
+    "READ": PER_READ_UNIT,
+}
+"""Dollars per request of any kind. DynamoDB's: a WRITE of up to 2 KB, a consistent READ of up to
+4."""
 
 FUNCTION_GB = 0.5
 
