@@ -15,7 +15,7 @@ LOGGER = "zipjobs"
 """The logger above all of this package's; Powertools names it after what it calls the service."""
 
 OTHERS = {"boto3", "botocore", "urllib3"}
-"""Whose lines are written like ours. They stay at their own level, which is WARNING."""
+"""Whose lines are written like ours, but only warnings: below, they tell what they send."""
 
 
 class _Subject:
@@ -54,7 +54,7 @@ def _set_up() -> None:
         use_rfc3339=True,  # Lambda reads a line's time and level only if the time is so
     )
     logger.append_keys(service=None, name="%(name)s")
-    copy_config_to_registered_loggers(logger, include=set(OTHERS), ignore_log_level=True)
+    copy_config_to_registered_loggers(logger, include=set(OTHERS), log_level=logging.WARNING)
 
 
 class _Stdout(logging.StreamHandler[TextIO]):
