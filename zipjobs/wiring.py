@@ -32,15 +32,15 @@ from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
-from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.runner import JobRunner
+from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 from zipjobs.settings import (
     DocsSettings,
     EndingSettings,
-    StatusObjectSettings,
     EnqueueSettings,
+    StatusObjectSettings,
     StatusSettings,
     SweeperSettings,
     TableSettings,
@@ -262,15 +262,15 @@ def _progress(settings: TableSettings) -> SegmentProgress:
 
 def _events(settings: EndingSettings | ZipperSettings) -> CompletionEvents:
     return CompletionEvents(_client("events"), settings.event_bus_name)
-def _statuses(s3: "S3Client", settings: StatusObjectSettings) -> StatusObjects:
-    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
-    return StatusObjects(s3, *places)
-
-
 
 
 def _work(s3: "S3Client", settings: WorkSettings) -> WorkStore:
     return WorkStore(s3, settings.work_bucket, settings.work_prefix)
+
+
+def _statuses(s3: "S3Client", settings: StatusObjectSettings) -> StatusObjects:
+    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
+    return StatusObjects(s3, *places)
 
 
 def _client(service: str) -> Any:
