@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.builders import submission
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.target import Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
-from zipjobs.jobs.job import ObjectRef, Status, Trigger, UploadRef
+from zipjobs.jobs.job import Job, ObjectRef, Status, Trigger, UploadRef
 
 
 def names_in(s3: Any, key: str) -> list[str]:
@@ -33,6 +34,29 @@ def test_a_job_ends_ready_with_its_archive_record_and_event(rig: Rig) -> None:
     stored = rig.store.get("job-1")
     assert stored is not None
     assert stored.event_sent
+
+
+@pytest.mark.parametrize(
+    ("request_", "totals"),
+    [({"prefix": "a/"}, (1, 3)), ({"keys": ["a/one.pdf", "b/one.pdf"]}, (2, None))],
+)
+def test_while_it_runs_the_job_says_of_how_much_as_far_as_that_is_known(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, request_: Any, totals: tuple[int, int | None]
+) -> None:
+    """A prefix is listed with sizes; keys are not."""
+    shown: list[tuple[int | None, int | None]] = []
+    note = rig.store.note_progress
+
+    def note_and_look(job: Job, *progress: Any) -> None:
+        note(job, *progress)
+        running = rig.store.get(job.job_id)
+        assert running is not None
+        shown.append((running.entries_total, running.bytes_total))
+
+    monkeypatch.setattr(rig.store, "note_progress", note_and_look)
+    rig.options = replace(rig.options, progress_seconds=0.0)
+    assert rig.run(rig.request(request_)).status is Status.READY
+    assert set(shown) == {totals}
 
 
 def test_the_same_message_again_makes_nothing_new(rig: Rig) -> None:

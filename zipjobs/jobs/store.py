@@ -111,7 +111,7 @@ class JobStore:
 
     def describe(self, job: Job, destination: Destination, entries: int | None) -> Job:
         """Record what the request turned out to ask for. Raises LeaseLost."""
-        changes = {"entriesTotal": entries, "entriesDone": 0, "bytesDone": 0}
+        changes = {"entriesTotal": entries, "bytesTotal": None, "entriesDone": 0, "bytesDone": 0}
         return self._update_mine(job, _destination(destination) | changes)
 
     def note_uploads(self, job: Job, uploads: Sequence[UploadRef]) -> Job:
@@ -125,9 +125,18 @@ class JobStore:
         changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
         return self._update_mine(job, changes | _skipped(skipped))
 
-    def note_progress(self, job: Job, entries: int, source_bytes: int) -> None:
-        """Record how far the archive is. Raises LeaseLost."""
-        self._update_mine(job, {"entriesDone": entries, "bytesDone": source_bytes})
+    def note_progress(
+        self,
+        job: Job,
+        entries: int,
+        source_bytes: int,
+        entries_total: int | None = None,
+        bytes_total: int | None = None,
+    ) -> None:
+        """Record how far the archive is, and of how much, if that is known. Raises LeaseLost."""
+        totals = {"entriesTotal": entries_total, "bytesTotal": bytes_total}
+        known = {name: total for name, total in totals.items() if total is not None}
+        self._update_mine(job, {"entriesDone": entries, "bytesDone": source_bytes, **known})
 
     def note_life(self, job: Job) -> None:
         """Tell the sweeper that a planned job is being worked on."""

@@ -138,8 +138,10 @@ class JobRunner:
         def created(upload_id: str) -> None:
             store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
 
+        totals = (entries.count, None if entries.has_unknown_sizes else entries.known_bytes)
+
         def note(done: Progress) -> None:
-            store.note_progress(job, done.entries, done.source_bytes)
+            store.note_progress(job, done.entries, done.source_bytes, *totals)
 
         try:
             with self._a.writer.upload(target, created) as upload:
