@@ -12,6 +12,7 @@ from cli.commands.download import download_command
 from cli.commands.flow import flow_command
 from cli.commands.generate import generate_command
 from cli.commands.redrive import redrive_command
+from cli.commands.smoke import smoke_command
 from cli.commands.status import cancel_command, list_command, status_command
 from cli.commands.submit import submit_command
 from cli.commands.verify import verify_command
@@ -45,6 +46,7 @@ app.command("docs")(docs_command)
 app.command("generate-pdfs")(generate_command)
 app.command("bulk-upload")(bulk_upload_command)
 app.command("test-flow")(flow_command)
+app.command("smoke")(smoke_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
