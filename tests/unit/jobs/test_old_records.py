@@ -1,0 +1,71 @@
+"""What earlier versions have written is read: docs/upgrading.md has the rule."""
+
+import json
+from typing import Any
+
+import pytest
+
+from zipjobs.jobs.job import EVERYONE, Job, Status
+from zipjobs.jobs.messages import parse_message
+from zipjobs.jobs.view import JobView
+
+OLDEST: dict[str, Any] = {
+    "schemaVersion": 1,
+    "jobId": "5d0f1dca-3f0c-4a8e-9d5a-0c5c7b6f7a11",
+    "status": "READY",
+    "trigger": "api",
+    "request": {"bucket": "manifests", "key": "requests/1.json", "versionId": "v1"},
+    "sourceBucket": "src",
+    "targetBucket": "dst",
+    "targetKey": "zips/1.zip",
+    "entriesTotal": 2,
+    "entriesDone": 2,
+    "bytesTotal": 10,
+    "bytesDone": 10,
+    "archives": [
+        {
+            "key": "zips/1.zip",
+            "receiptKey": "zips/1.receipt.json",
+            "entries": 2,
+            "size": 200,
+            "crc32": "0badcafe",
+            "etag": '"e"',
+        }
+    ],
+    "createdAt": "2026-11-23T12:00:00.000Z",
+    "updatedAt": "2026-11-23T12:00:03.500Z",
+    "finishedAt": "2026-11-23T12:00:03.500Z",
+    "expiresAt": 2_000_000_000,
+}
+"""A record without what was added since: owner, listKey, skipped, segments, copiedBytes, sweep."""
+
+
+def test_a_record_without_the_newer_fields_is_read() -> None:
+    job = Job.model_validate(OLDEST)
+    assert job.owner == EVERYONE
+    assert job.is_seen_by("arn:aws:iam::123456789012:user/anybody")
+    assert (job.list_key, job.segments, job.skipped, job.sweeps) == (None, None, 0, 0)
+    assert job.archives[0].copied_bytes == 0
+
+
+def test_it_is_shown_as_any_other() -> None:
+    view = JobView.of(Job.model_validate(OLDEST))
+    assert view.status is Status.READY
+    assert view.job_id == OLDEST["jobId"]
+
+
+def test_fields_of_a_newer_version_are_ignored() -> None:
+    job = Job.model_validate(OLDEST | {"fieldOfTomorrow": {"a": [1]}})
+    assert job == Job.model_validate(OLDEST)
+
+
+@pytest.mark.parametrize("newer", [{}, {"fieldOfTomorrow": 1}])
+def test_so_is_a_message(newer: dict[str, Any]) -> None:
+    message = {
+        "jobId": "job-1",
+        "trigger": "api",
+        "request": {"bucket": "manifests", "key": "requests/1.json"},
+        "submittedAt": "2026-11-23T12:00:00.000Z",
+    }
+    submission = parse_message(json.dumps(message | newer))
+    assert (submission.job_id, submission.owner, submission.segment) == ("job-1", EVERYONE, None)
