@@ -26,7 +26,9 @@ class CompletionBus(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _tap(self, prefix: str) -> pulumi.Output[str]:
-        queue = aws.sqs.Queue(f"{prefix}-completion-events", opts=self._child)
+        queue = aws.sqs.Queue(
+            f"{prefix}-completion-events", sqs_managed_sse_enabled=True, opts=self._child
+        )
         self.rule = rule = aws.cloudwatch.EventRule(
             f"{prefix}-completed",
             description="A job is finished",

@@ -36,8 +36,24 @@ def assumable_by_lambda() -> str:
     )
 
 
+def deny_without_tls(actions: str, resources: Sequence[str]) -> Statement:
+    """A statement of a resource's policy: nobody does anything over plain HTTP."""
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": list(resources),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def bucket_over_tls(bucket_arn: str) -> str:
+    """A bucket policy: no request over plain HTTP, to the bucket or to what is in it."""
+    return document(deny_without_tls("s3:*", [bucket_arn, f"{bucket_arn}/*"]))
+
+
 def send_from_rule(queue_arn: str, rule_arns: Sequence[str]) -> str:
-    """A queue policy: EventBridge may send, on behalf of these rules only."""
+    """A queue policy: EventBridge may send, on behalf of these rules only; all over TLS."""
     return document(
         {
             "Effect": "Allow",
@@ -45,12 +61,13 @@ def send_from_rule(queue_arn: str, rule_arns: Sequence[str]) -> str:
             "Action": "sqs:SendMessage",
             "Resource": queue_arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
-        }
+        },
+        deny_without_tls("sqs:*", [queue_arn]),
     )
 
 
 def publish_from_alarms(topic_arn: str, alarm_arns: Sequence[str]) -> str:
-    """A topic policy: CloudWatch may publish, on behalf of these alarms only."""
+    """A topic policy: CloudWatch may publish, on behalf of these alarms only; all over TLS."""
     return document(
         {
             "Effect": "Allow",
@@ -58,7 +75,9 @@ def publish_from_alarms(topic_arn: str, alarm_arns: Sequence[str]) -> str:
             "Action": "sns:Publish",
             "Resource": topic_arn,
             "Condition": {"ArnEquals": {"aws:SourceArn": list(alarm_arns)}},
-        }
+        },
+        # SNS knows no sns:* in the policy of a topic.
+        deny_without_tls("sns:Publish", [topic_arn]),
     )
 
 

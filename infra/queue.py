@@ -28,12 +28,14 @@ class JobQueue(pulumi.ComponentResource):
         self.dead_letters = aws.sqs.Queue(
             f"{settings.prefix}-dead-letters",
             message_retention_seconds=RETENTION_SECONDS,
+            sqs_managed_sse_enabled=True,
             visibility_timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
             opts=child,
         )
         self.queue = aws.sqs.Queue(
             f"{settings.prefix}-jobs",
             message_retention_seconds=RETENTION_SECONDS,
+            sqs_managed_sse_enabled=True,
             # A message whose worker was killed stays invisible until this ends, so it is also the
             # recovery time: as short as it may be, which is the function's own timeout.
             visibility_timeout_seconds=settings.zipper_timeout_seconds,

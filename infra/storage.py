@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from infra import policies
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
 ABORT_UPLOADS_AFTER_DAYS = 15
@@ -91,19 +92,40 @@ class Storage(pulumi.ComponentResource):
         return bucket.bucket
 
     def _create(self, role: str) -> aws.s3.Bucket:
+        """Private, its owner's alone, encrypted, and over TLS only."""
         bucket = aws.s3.Bucket(
             f"{self._prefix}-{role}",
             force_destroy=self._force_destroy,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        aws.s3.BucketPublicAccessBlock(
+        child = pulumi.ResourceOptions(parent=bucket)
+        private = aws.s3.BucketPublicAccessBlock(
             f"{self._prefix}-{role}-private",
             bucket=bucket.bucket,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=pulumi.ResourceOptions(parent=bucket),
+            opts=child,
+        )
+        owned = aws.s3.BucketOwnershipControls(
+            f"{self._prefix}-{role}-owned",
+            bucket=bucket.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+            # S3 answers 409 to changes of one bucket's access at the same time.
+            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[private]),
+        )
+        aws.s3.BucketPolicy(
+            f"{self._prefix}-{role}-tls",
+            bucket=bucket.bucket,
+            policy=bucket.arn.apply(policies.bucket_over_tls),
+            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[owned]),
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{self._prefix}-{role}-encryption",
+            bucket=bucket.bucket,
+            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            opts=child,
         )
         return bucket
 

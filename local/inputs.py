@@ -30,6 +30,12 @@ def index_parameters(inputs: Inputs) -> dict[str, Any]:
     }
 
 
+def encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """How a bucket encrypts by default."""
+    default = rule["applyServerSideEncryptionByDefault"]
+    return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": default["sseAlgorithm"]}}
+
+
 def capital(name: str) -> str:
     """``keyName`` to ``KeyName``."""
     return name[:1].upper() + name[1:]

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 
 from local.api_resources import ApiResources
+from local.bucket_resources import BucketResources
 from local.declarations import (
     Declarations,
     DeclaredFunction,
@@ -20,7 +21,7 @@ from local.declarations import (
     DeclaredSchedule,
 )
 from local.errors import LocalError
-from local.inputs import Created, Inputs, capital, capitals, index_parameters, key_schema
+from local.inputs import Created, Inputs, capital, index_parameters, key_schema
 from local.monitoring_resources import MonitoringResources
 from local.names import ACCOUNT_ID, physical_name
 from local.schedules import period_seconds
@@ -47,7 +48,6 @@ class Resources:
         def client(service: str) -> Any:
             return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload]
 
-        self._s3 = client("s3")
         self._sqs = client("sqs")
         self._events = client("events")
         self._dynamodb = client("dynamodb")
@@ -55,13 +55,9 @@ class Resources:
         self._logs = client("logs")
         self._lambda = client("lambda")
         api = ApiResources(client("apigatewayv2"), region, api_url, declarations)
+        buckets = BucketResources(client("s3"), region)
         monitoring = MonitoringResources(client("cloudwatch"), client("sns"))
         self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {
-            "aws:s3/bucket:Bucket": self._bucket,
-            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": self._public_access_block,
-            "aws:s3/bucketVersioning:BucketVersioning": self._versioning,
-            "aws:s3/bucketNotification:BucketNotification": self._notification,
-            "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": self._lifecycle,
             "aws:dynamodb/table:Table": self._table,
             "aws:sqs/queue:Queue": self._queue,
             "aws:sqs/queuePolicy:QueuePolicy": self._queue_policy,
@@ -75,49 +71,9 @@ class Resources:
             "aws:lambda/eventSourceMapping:EventSourceMapping": self._event_source_mapping,
             "aws:lambda/permission:Permission": self._permission,
             **api.creators,
+            **buckets.creators,
             **monitoring.creators,
         }
-
-    # S3
-
-    def _bucket(self, name: str, inputs: Inputs) -> Created:
-        bucket = physical_name(name)
-        location = {"LocationConstraint": self._region}
-        elsewhere = {"CreateBucketConfiguration": location} if self._region != "us-east-1" else {}
-        self._s3.create_bucket(Bucket=bucket, **elsewhere)
-        return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": self._region}
-
-    def _public_access_block(self, name: str, inputs: Inputs) -> Created:
-        configuration = {capital(key): flag for key, flag in inputs.items() if key != "bucket"}
-        self._s3.put_public_access_block(
-            Bucket=inputs["bucket"], PublicAccessBlockConfiguration=configuration
-        )
-        return inputs["bucket"], {}
-
-    def _versioning(self, name: str, inputs: Inputs) -> Created:
-        status = inputs["versioningConfiguration"]["status"]
-        self._s3.put_bucket_versioning(
-            Bucket=inputs["bucket"], VersioningConfiguration={"Status": status}
-        )
-        return inputs["bucket"], {}
-
-    def _notification(self, name: str, inputs: Inputs) -> Created:
-        configuration: dict[str, Any] = {"EventBridgeConfiguration": {}}
-        self._s3.put_bucket_notification_configuration(
-            Bucket=inputs["bucket"],
-            NotificationConfiguration=configuration if inputs["eventbridge"] else {},
-        )
-        return inputs["bucket"], {}
-
-    def _lifecycle(self, name: str, inputs: Inputs) -> Created:
-        rules = [
-            {"ID": rule["id"], **capitals({k: v for k, v in rule.items() if k != "id"})}
-            for rule in inputs["rules"]
-        ]
-        self._s3.put_bucket_lifecycle_configuration(
-            Bucket=inputs["bucket"], LifecycleConfiguration={"Rules": rules}
-        )
-        return inputs["bucket"], {}
 
     # DynamoDB
 
@@ -154,7 +110,10 @@ class Resources:
         }
         url = self._sqs.create_queue(
             QueueName=queue,
-            Attributes={k: str(int(v)) for k, v in attributes.items() if v is not None},
+            Attributes={
+                **{k: str(int(v)) for k, v in attributes.items() if v is not None},
+                "SqsManagedSseEnabled": str(inputs["sqsManagedSseEnabled"]).lower(),
+            },
         )["QueueUrl"]
         if redrive := inputs.get("redrivePolicy"):
             self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": redrive})

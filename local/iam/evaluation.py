@@ -61,7 +61,8 @@ class Access:
 
     @cached_property
     def _own_context(self) -> dict[str, str]:
-        # The embedded AWS speaks plain HTTP, on loopback; what it plays is asked for over TLS.
+        # The embedded AWS speaks plain HTTP, on loopback; what it plays is asked for over TLS. So
+        # policies that refuse plain HTTP, as those of the stack's buckets and queues, let it pass.
         return {
             SECURE_TRANSPORT: "true",
             "aws:resourceaccount": self.account,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pictures.declared import Resource
 from tests.infra.conftest import Declared
 
 FUNCTION = "lambda/function:Function"
@@ -17,6 +18,15 @@ RETRYING = {"jobs": "zipper", "dead-letters": "dead-letter"}
 
 LONGEST_RETENTION_SECONDS = 14 * 86_400
 GATEWAY_SECONDS = 30
+
+
+def denies_plain_http(policy: Resource) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+    )
 
 
 def test_the_functions_are_these(program: Declared) -> None:
@@ -87,9 +97,14 @@ def test_dead_letters_are_given_an_end_before_their_retention_ends_them(program:
 
 
 def test_sqs_encrypts_every_queue(program: Declared) -> None:
-    """With its own keys, as it does unless it is told not to."""
     for queue in program.of(QUEUE).values():
-        assert queue.inputs.get("sqsManagedSseEnabled", True), queue.name
+        assert queue.inputs["sqsManagedSseEnabled"] is True, queue.name
+
+
+def test_every_queue_refuses_plain_http(program: Declared) -> None:
+    policies = program.of("sqs/queuePolicy:QueuePolicy").values()
+    refusing = {policy.inputs["queueUrl"] for policy in policies if denies_plain_http(policy)}
+    assert refusing == {f"<{queue.key}>" for queue in program.of(QUEUE).values()}
 
 
 def test_events_that_cannot_be_delivered_are_kept(program: Declared) -> None:
@@ -198,3 +213,26 @@ def test_every_bucket_is_private_and_forgets_unfinished_uploads(program: Declare
         if any("abortIncompleteMultipartUpload" in rule for rule in one.inputs["rules"])
     }
     assert forgetting == buckets
+
+
+def test_every_bucket_is_encrypted_has_no_acls_and_refuses_plain_http(program: Declared) -> None:
+    buckets = {f"<{one.key}>" for one in program.of("s3/bucket:Bucket").values()}
+    assert len(buckets) == 3
+    encryption = (
+        "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    )
+    encrypted = {
+        one.inputs["bucket"]: rule["applyServerSideEncryptionByDefault"]
+        for one in program.of(encryption).values()
+        for rule in one.inputs["rules"]
+    }
+    assert encrypted == {bucket: {"sseAlgorithm": "AES256"} for bucket in buckets}
+    owned = program.of("s3/bucketOwnershipControls:BucketOwnershipControls").values()
+    assert {
+        one.inputs["bucket"]
+        for one in owned
+        if one.inputs["rule"]["objectOwnership"] == "BucketOwnerEnforced"
+    } == buckets
+    policies = program.of("s3/bucketPolicy:BucketPolicy").values()
+    refusing = {one.inputs["bucket"] for one in policies if denies_plain_http(one)}
+    assert refusing == buckets

@@ -124,7 +124,8 @@ def policies() -> list[Declared]:
 
 @pytest.fixture(scope="module")
 def statements(policies: list[Declared]) -> list[dict[str, Any]]:
-    return [statement for policy in policies for statement in policy.statements]
+    """Those that allow something. The only denials are of plain HTTP."""
+    return [s for policy in policies for s in policy.statements if s["Effect"] == "Allow"]
 
 
 def values(statement: dict[str, Any], element: str) -> list[str]:
@@ -153,7 +154,7 @@ def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declar
     sources: set[str] = set()
     for policy in policies:
         for statement in policy.statements:
-            if "Principal" not in statement or policy.is_trust:
+            if "Principal" not in statement or policy.is_trust or statement["Effect"] == "Deny":
                 continue
             assert list(statement["Principal"]) == ["Service"], statement
             (conditions,) = statement["Condition"].values()
@@ -162,6 +163,23 @@ def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declar
     wide = {source for source in sources if "*" in source}
     assert {s for s in wide if not any(re.fullmatch(w, s) for w in SOURCES_WITH_WILDCARDS)} == set()
     assert [w for w in SOURCES_WITH_WILDCARDS if not any(re.fullmatch(w, s) for s in wide)] == []
+
+
+def test_nothing_is_denied_but_plain_http_and_that_to_everybody(policies: list[Declared]) -> None:
+    denials = [s for policy in policies for s in policy.statements if s["Effect"] == "Deny"]
+    assert {resource for s in denials for resource in values(s, "Resource")} == {
+        *(f"arn:aws:s3:::s3-zip-jobs-dev-{name}" for name in ("source", "target", "manifests")),
+        *(f"arn:aws:s3:::s3-zip-jobs-dev-{name}/*" for name in ("source", "target", "manifests")),
+        *(
+            f"arn:aws:sqs:{HERE}:s3-zip-jobs-dev-{name}"
+            for name in ("jobs", "dead-letters", "completion-events")
+        ),
+        f"arn:aws:sns:{HERE}:s3-zip-jobs-dev-alarms",
+    }
+    for statement in denials:
+        assert statement["Principal"] == "*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert statement["Action"] in ("s3:*", "sqs:*", "sns:Publish")
 
 
 def test_roles_are_lambda_s_alone(policies: list[Declared]) -> None:
@@ -194,7 +212,8 @@ def test_only_the_zipper_reads_sources_and_only_what_is_on_the_list(
         for policy in policies
         for statement in policy.statements
         for resource in values(statement, "Resource")
-        if re.match(r"arn:aws:s3:::(s3-zip-jobs-dev-source|other-documents)", resource)
+        if statement["Effect"] == "Allow"
+        and re.match(r"arn:aws:s3:::(s3-zip-jobs-dev-source|other-documents)", resource)
     }
     zipper = "s3-zip-jobs-dev-zipper"
     assert readers == {

@@ -91,7 +91,8 @@ def test_failed_jobs_are_redriven_and_failed_events_too(graph: Recorder) -> None
 
 def test_only_the_rule_may_send_to_the_queue(graph: Recorder) -> None:
     policies = graph.of_type("aws:sqs/queuePolicy:QueuePolicy")
-    (statement,) = json.loads(policies["s3-zip-jobs-prod-jobs-from-rule"]["policy"])["Statement"]
+    found = json.loads(policies["s3-zip-jobs-prod-jobs-from-rule"]["policy"])["Statement"]
+    (statement,) = (one for one in found if one["Effect"] == "Allow")
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Condition"] == {
         "ArnEquals": {"aws:SourceArn": ["arn:s3-zip-jobs-prod-manifest-dropped"]}
