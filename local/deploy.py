@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import yaml
 from pulumi.runtime import get_root_resource
+from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.settings import InvalidSetting
@@ -60,8 +61,18 @@ def run_program(
             raise LocalError(str(error)) from error
         return loop.run_until_complete(_resolved_outputs())
     finally:
+        loop.run_until_complete(_nothing_pending())
         asyncio.set_event_loop(None)
         loop.close()
+
+
+async def _nothing_pending() -> None:
+    """Give up what a program that failed left behind, for which the next one would wait."""
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    SETTINGS.outputs.clear()
 
 
 async def _resolved_outputs() -> dict[str, Any]:
