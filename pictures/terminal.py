@@ -57,7 +57,7 @@ def _pictures(stack: PictureStack) -> Iterator[tuple[str, Screen]]:
     yield "doctor", _terminal(stack).run("zipjobs doctor")[-1]
     (job_id,) = re.findall(r"Job +(\S+)", screens[-1].text)
     terminal = _terminal(stack)
-    terminal.run(f"zipjobs download {job_id} --receipt")
+    terminal.run(f"zipjobs download {job_id}")
     yield "verify", terminal.run(f"zipjobs verify {NAME}.zip")[-1]
 
 
