@@ -17,7 +17,8 @@ def metric_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """The lines in the embedded metric format: "Specification: Embedded metric format" in the
     CloudWatch User Guide.
     """
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = [line for line in logged if "_aws" in line]
     for line in lines:
         (directive,) = line["_aws"]["CloudWatchMetrics"]
         assert directive["Namespace"] == NAMESPACE

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
 from zipjobs.api.application import JOBS, Api
+from zipjobs.api.problems import PROBLEM_JSON, example_of
 
 OPENAPI_VERSION = "3.1.0"
 API_VERSION = "1"
@@ -83,6 +85,9 @@ def _described(app: Api) -> dict[str, Any]:
             answer = operation["responses"].get(_VALIDATION_ANSWER, {})
             if "application/json" in answer.get("content", {}):
                 del operation["responses"][_VALIDATION_ANSWER]
+            for status, answer in operation["responses"].items():
+                if problem := answer["content"].get(PROBLEM_JSON):
+                    problem["example"] = example_of(HTTPStatus(int(status)))
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _given(parameter["schema"])
     for name in _VALIDATION_SCHEMAS:

@@ -31,6 +31,19 @@ _STATUSES: Mapping[type[PermanentError], HTTPStatus] = {
 """Of every other permanent error: 400."""
 
 
+EXAMPLES: Mapping[HTTPStatus, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: (INVALID_REQUEST, "keys.0: Input should be a valid string"),
+    HTTPStatus.FORBIDDEN: (NotAllowed.code, "sourceBucket: others/a.pdf is not allowed here."),
+    HTTPStatus.NOT_FOUND: ("JOB_NOT_FOUND", "There is no such job."),
+    HTTPStatus.CONFLICT: ("JOB_FINISHED", "The job is READY: it cannot be cancelled."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        IdempotencyKeyReused.code,
+        "This Idempotency-Key came with another request before.",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (UNAVAILABLE, "AWS did not do what was asked just now."),
+}
+
+
 class WrongField(Model):
     """What is wrong in one place of a request: a JSON pointer into the body, or a parameter."""
 
@@ -39,7 +52,7 @@ class WrongField(Model):
     parameter: str | None = Field(default=None, examples=["limit"])
 
 
-class Problem(Model):
+class ProblemDetails(Model):
     """Why a request was refused, or could not be answered."""
 
     type: str = Field(
@@ -61,7 +74,7 @@ class HttpProblem(Exception):
         self, status: HTTPStatus, code: str, detail: str, errors: Sequence[WrongField] = ()
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(
+        self.problem = ProblemDetails(
             title=status.phrase,
             status=status,
             code=code,
@@ -99,5 +112,14 @@ class HttpProblem(Exception):
 
 def documented(*statuses: HTTPStatus) -> dict[int, Any]:
     """How the problems with these statuses stand in the API's description."""
-    content = {PROBLEM_JSON: {"model": Problem}}
+    content = {PROBLEM_JSON: {"model": ProblemDetails}}
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
+
+
+def example_of(status: HTTPStatus) -> dict[str, Any]:
+    """A problem with this status, as JSON."""
+    code, detail = EXAMPLES[status]
+    wrong = [WrongField(detail=detail.partition(": ")[2], pointer="#/keys/0")]
+    errors = wrong if status is HTTPStatus.BAD_REQUEST else []
+    problem = HttpProblem(status, code, detail, errors).problem
+    return problem.model_dump(mode="json", by_alias=True, exclude_none=True)
