@@ -10,8 +10,10 @@ from infra.queue import JobQueue
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.table import job_table
+from infra.tags import tag_everything
 
 settings = Settings.load()
+tag_everything()
 storage = Storage(settings)
 table = job_table(settings)
 queue = JobQueue(settings, storage.manifest_bucket)
