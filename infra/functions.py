@@ -27,6 +27,12 @@ SWEEP_GRACE_TIMEOUTS = 2
 """How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
 one is what a crash may take to be noticed by the queue."""
 
+DECRYPT = ("kms:Decrypt",)
+ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
+"""To read objects that S3 keeps under a key, and to write them, in parts too: "Uploading and
+copying objects using multipart upload" in the S3 User Guide.
+"""
+
 Environment = Mapping[str, pulumi.Input[str]]
 
 
@@ -50,6 +56,7 @@ class Functions(pulumi.ComponentResource):
         self._table = table
         self._queue = queue
         self._bus = bus
+        self._traces = [policies.send_traces()] if settings.tracing else []
         self.watched: dict[str, WatchedFunction] = {}
         self.enqueue = self._enqueue()
         self.status = self._status()
@@ -107,6 +114,7 @@ class Functions(pulumi.ComponentResource):
                     policies.allow(["dynamodb:Query"], [f"{a[0]}/index/{OWNER_INDEX}"]),
                     # A presigned URL can do what its signer may do.
                     policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
+                    *policies.use_keys(DECRYPT, self._settings.target_kms_key_arns),
                 ]
             ),
         )
@@ -149,6 +157,8 @@ class Functions(pulumi.ComponentResource):
                     policies.consume(a[4]),
                     policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
                     policies.allow(["events:PutEvents"], [a[5]]),
+                    *policies.use_keys(DECRYPT, self._settings.source_kms_key_arns),
+                    *policies.use_keys(ENCRYPT, self._settings.target_kms_key_arns),
                 ]
             ),
         )
@@ -232,6 +242,7 @@ class Functions(pulumi.ComponentResource):
                 policies.write_status_objects(f"{a[4]}/{self._settings.target_prefix}"),
                 policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
                 policies.allow(["events:PutEvents"], [a[3]]),
+                *policies.use_keys(ENCRYPT, self._settings.target_kms_key_arns),
             ]
         )
 
@@ -279,7 +290,7 @@ class Functions(pulumi.ComponentResource):
             full_name,
             role=role.name,
             policy=pulumi.Output.all(statements, logs.arn).apply(
-                lambda a: policies.document(*a[0], policies.write_logs(a[1]))
+                lambda a: policies.document(*a[0], policies.write_logs(a[1]), *self._traces)
             ),
             opts=child,
         )
@@ -296,6 +307,7 @@ class Functions(pulumi.ComponentResource):
             environment={"variables": environment},
             # JSON, as the functions' own lines are: so are Lambda's then, even that of a crash.
             logging_config={"log_format": "JSON", "log_group": logs.name},
+            tracing_config={"mode": "Active" if self._settings.tracing else "PassThrough"},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
         )
         self.watched[name] = WatchedFunction(function.name, memory_mb)

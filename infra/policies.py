@@ -81,6 +81,25 @@ def publish_from_alarms(topic_arn: str, alarm_arns: Sequence[str]) -> str:
     )
 
 
+def use_keys(actions: Sequence[str], key_arns: Sequence[str]) -> list[Statement]:
+    """Let S3 use KMS keys for what is asked of it, and nobody do so directly."""
+    if not key_arns:
+        return []
+    regions = sorted({arn.split(":")[3] for arn in key_arns})
+    through = [f"s3.{region}.amazonaws.com" for region in regions]
+    return [
+        {
+            **allow(actions, key_arns),
+            "Condition": {"StringEquals": {"kms:ViaService": through}},
+        }
+    ]
+
+
+def send_traces() -> Statement:
+    """Write to X-Ray, where nothing has a name that could be said here."""
+    return allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"])
+
+
 def write_logs(log_group_arn: str) -> Statement:
     """Write to the function's own log group."""
     return allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{log_group_arn}:*"])

@@ -29,6 +29,9 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 """As browsers send it: no path, not even a slash at the end."""
 
 
+_KEY_ARN = re.compile(r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+")
+
+
 class InvalidSetting(Exception):
     """A setting is wrong; says which, what it was and what it may be."""
 
@@ -70,6 +73,11 @@ class Settings:
     api_burst: int
     api_rate: int
     completion_events_queue: bool
+    tracing: bool
+    source_kms_key_arns: tuple[str, ...]
+    target_kms_key_arns: tuple[str, ...]
+    point_in_time_recovery: bool
+    protect_data: bool
     force_destroy: bool
 
     @classmethod
@@ -107,6 +115,11 @@ class Settings:
             api_burst=config.require_int("apiBurst"),
             api_rate=config.require_int("apiRate"),
             completion_events_queue=config.require_bool("completionEventsQueue"),
+            tracing=config.require_bool("tracing"),
+            source_kms_key_arns=_strings(config, "sourceKmsKeyArns"),
+            target_kms_key_arns=_strings(config, "targetKmsKeyArns"),
+            point_in_time_recovery=config.require_bool("pointInTimeRecovery"),
+            protect_data=config.require_bool("protectData"),
             force_destroy=config.require_bool("forceDestroy"),
         )
         settings.check()
@@ -135,6 +148,12 @@ class Settings:
         self._check_range("apiRate", self.api_rate, 1, 10_000)
         self._check_auth()
         self._check_origins()
+        self._check_keys("sourceKmsKeyArns", self.source_kms_key_arns)
+        self._check_keys("targetKmsKeyArns", self.target_kms_key_arns)
+        if self.force_destroy and self.protect_data:
+            raise InvalidSetting(
+                "forceDestroy", self.force_destroy, "with protectData it must be false"
+            )
         if not self.target_prefix.endswith("/"):
             raise InvalidSetting("targetPrefix", self.target_prefix, "it must end in a slash")
         self._check_prefixes()
@@ -188,6 +207,16 @@ class Settings:
                     "apiCorsOrigins",
                     self.api_cors_origins,
                     "it must be a list of origins such as https://app.example.com, or of * alone",
+                )
+
+    def _check_keys(self, name: str, arns: tuple[str, ...]) -> None:
+        for arn in arns:
+            if not _KEY_ARN.fullmatch(arn):
+                raise InvalidSetting(
+                    name,
+                    arns,
+                    "it must be a list of ARNs of keys, not of aliases, such as "
+                    "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
                 )
 
     def _check_prefixes(self) -> None:

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.protection import kept
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
 ABORT_UPLOADS_AFTER_DAYS = 15
@@ -25,8 +26,8 @@ class Storage(pulumi.ComponentResource):
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("s3zipjobs:infra:Storage", f"{settings.prefix}-storage", None, opts)
+        self._settings = settings
         self._prefix = settings.prefix
-        self._force_destroy = settings.force_destroy
         self.source_bucket = self._bucket("source", settings.source_bucket)
         self.target_bucket = self._bucket("target", settings.target_bucket)
         self.manifest_bucket = self._manifest_bucket(settings)
@@ -50,18 +51,17 @@ class Storage(pulumi.ComponentResource):
         if settings.manifest_bucket:
             return pulumi.Output.from_input(settings.manifest_bucket)
         bucket = self._create("manifests")
-        opts = pulumi.ResourceOptions(parent=bucket)
         versioning = aws.s3.BucketVersioning(
             f"{self._prefix}-manifests-versions",
             bucket=bucket.bucket,
             versioning_configuration={"status": "Enabled"},
-            opts=opts,
+            opts=kept(self._settings, bucket),
         )
         aws.s3.BucketNotification(
             f"{self._prefix}-manifests-events",
             bucket=bucket.bucket,
             eventbridge=True,
-            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[versioning]),
+            opts=kept(self._settings, bucket, depends_on=[versioning]),
         )
         self._lifecycle(
             "manifests",
@@ -95,10 +95,9 @@ class Storage(pulumi.ComponentResource):
         """Private, its owner's alone, encrypted, and over TLS only."""
         bucket = aws.s3.Bucket(
             f"{self._prefix}-{role}",
-            force_destroy=self._force_destroy,
-            opts=pulumi.ResourceOptions(parent=self),
+            force_destroy=self._settings.force_destroy,
+            opts=kept(self._settings, self),
         )
-        child = pulumi.ResourceOptions(parent=bucket)
         private = aws.s3.BucketPublicAccessBlock(
             f"{self._prefix}-{role}-private",
             bucket=bucket.bucket,
@@ -106,26 +105,26 @@ class Storage(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
+            opts=kept(self._settings, bucket),
         )
         owned = aws.s3.BucketOwnershipControls(
             f"{self._prefix}-{role}-owned",
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
             # S3 answers 409 to changes of one bucket's access at the same time.
-            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[private]),
+            opts=kept(self._settings, bucket, depends_on=[private]),
         )
         aws.s3.BucketPolicy(
             f"{self._prefix}-{role}-tls",
             bucket=bucket.bucket,
             policy=bucket.arn.apply(policies.bucket_over_tls),
-            opts=pulumi.ResourceOptions(parent=bucket, depends_on=[owned]),
+            opts=kept(self._settings, bucket, depends_on=[owned]),
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{self._prefix}-{role}-encryption",
             bucket=bucket.bucket,
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=child,
+            opts=kept(self._settings, bucket),
         )
         return bucket
 
@@ -142,7 +141,7 @@ class Storage(pulumi.ComponentResource):
             f"{self._prefix}-{role}-lifecycle",
             bucket=bucket.bucket,
             rules=[abort, *rules],
-            opts=pulumi.ResourceOptions(parent=bucket),
+            opts=kept(self._settings, bucket),
         )
 
 

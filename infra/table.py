@@ -1,8 +1,8 @@
 """The job table."""
 
-import pulumi
 import pulumi_aws as aws
 
+from infra.protection import kept
 from infra.settings import Settings
 
 SWEEP_INDEX = "sweep"
@@ -40,5 +40,7 @@ def job_table(settings: Settings) -> aws.dynamodb.Table:
             },
         ],
         ttl={"attribute_name": "expiresAt", "enabled": True},
-        opts=pulumi.ResourceOptions(),
+        point_in_time_recovery={"enabled": settings.point_in_time_recovery},
+        deletion_protection_enabled=settings.protect_data,
+        opts=kept(settings),
     )

@@ -89,7 +89,13 @@ class Resources:
                 for attribute in inputs["attributes"]
             ],
             **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+            DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
         )
+        if inputs.get("pointInTimeRecovery", {}).get("enabled"):
+            self._dynamodb.update_continuous_backups(
+                TableName=table,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+            )
         if ttl := inputs.get("ttl"):
             self._dynamodb.update_time_to_live(
                 TableName=table,

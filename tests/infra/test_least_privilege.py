@@ -28,10 +28,16 @@ ARNS = {
 }
 """How the ARNs of resources look, by type."""
 
+SOURCE_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+TARGET_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890cd"
+
 SETTINGS: dict[str, Any] = {
     "alarmEmail": "somebody@example.com",
     "allowedSources": ["other-documents/2026/"],
     "allowedTargets": ["other-archives"],
+    "sourceKmsKeyArns": [SOURCE_KEY],
+    "targetKmsKeyArns": [TARGET_KEY],
+    "tracing": True,
 }
 """All that adds something to a policy."""
 
@@ -39,6 +45,7 @@ WILDCARDS = {
     r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*": "keys below a prefix are as many as there are",
     r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*\.status\.json": "status objects are named by manifests",
     rf"arn:aws:logs:{HERE}:log-group:[a-z0-9-]+:\*": "Lambda names the streams of a log group",
+    r"\*": "X-Ray has no resources that traces are put in",
 }
 """The wildcards that there are, and why there is no other form."""
 
@@ -51,9 +58,11 @@ SOURCES_WITH_WILDCARDS = {
 DATA = {
     "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem"},
     "events": {"PutEvents"},
+    "kms": {"Decrypt", "GenerateDataKey"},
     "lambda": {"InvokeFunction"},
     "logs": {"CreateLogStream", "PutLogEvents"},
     "sns": {"Publish"},
+    "xray": {"PutTelemetryRecords", "PutTraceSegments"},
 }
 """What functions do with things that there are. Of SQS and S3 it is messages, objects, uploads."""
 
@@ -222,6 +231,33 @@ def test_only_the_zipper_reads_sources_and_only_what_is_on_the_list(
         (zipper, "arn:aws:s3:::other-documents"),
         (zipper, "arn:aws:s3:::other-documents/2026/*"),
     }
+
+
+def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[Declared]) -> None:
+    """Whoever reads decrypts; whoever writes has data keys made, and decrypts those of parts."""
+    uses = {
+        (policy.name.removeprefix("s3-zip-jobs-dev-"), resource, *values(statement, "Action"))
+        for policy in policies
+        for statement in policy.statements
+        for resource in values(statement, "Resource")
+        if resource in (SOURCE_KEY, TARGET_KEY)
+    }
+    write = ("kms:GenerateDataKey", "kms:Decrypt")
+    assert uses == {
+        ("zipper", SOURCE_KEY, "kms:Decrypt"),
+        ("zipper", TARGET_KEY, *write),
+        ("status", TARGET_KEY, "kms:Decrypt"),
+        ("cancel", TARGET_KEY, *write),
+        ("dead-letter", TARGET_KEY, *write),
+        ("sweeper", TARGET_KEY, *write),
+    }
+    through = [
+        statement["Condition"]
+        for policy in policies
+        for statement in policy.statements
+        if values(statement, "Resource") == [SOURCE_KEY]
+    ]
+    assert through == [{"StringEquals": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com"]}}]
 
 
 class TestParliament:

@@ -35,6 +35,11 @@ GOOD = Settings(
     api_burst=50,
     api_rate=25,
     completion_events_queue=False,
+    tracing=False,
+    source_kms_key_arns=(),
+    target_kms_key_arns=(),
+    point_in_time_recovery=False,
+    protect_data=False,
     force_destroy=False,
 )
 
@@ -77,6 +82,15 @@ def test_good_settings_pass(good: Settings) -> None:
         ({"api_cors_origins": ("https://a.example/",)}, "apiCorsOrigins.*origins such as"),
         ({"api_cors_origins": ("app.example.com",)}, "apiCorsOrigins.*origins such as"),
         ({"api_cors_origins": ("*", "https://a.example")}, "apiCorsOrigins.*or of \\* alone"),
+        (
+            {"force_destroy": True, "protect_data": True},
+            "forceDestroy is true.*with protectData it must be false",
+        ),
+        (
+            {"source_kms_key_arns": ("arn:aws:kms:us-east-1:111122223333:alias/a",)},
+            "sourceKmsKeyArns.*alias/a.*ARNs of keys, not of aliases",
+        ),
+        ({"target_kms_key_arns": ("*",)}, "targetKmsKeyArns.*ARNs of keys"),
         ({"target_prefix": "zips"}, "targetPrefix.*slash"),
         ({"manifest_prefix": ""}, "manifestPrefix.*slash"),
         ({"manifest_prefix": "requests/"}, "manifestPrefix.*requests/"),
