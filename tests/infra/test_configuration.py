@@ -1,0 +1,69 @@
+"""What ``docs/configuration.md`` says is so: outputs, templates, and policies to copy."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from infra import policies
+from local.deploy import configuration, run_program
+from local.iam.evaluation import Access, Policies, Principal, decide
+from local.iam.policy import Policy, parse_policy
+from tests.infra.test_program import Recorder
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs/configuration.md").read_text()
+BUCKET_POLICY, KEY_POLICY = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+
+ROLE = "arn:aws:iam::123456789012:role/zipper"
+ZIPPER = Principal("arn:aws:sts::123456789012:assumed-role/zipper/session", ROLE, "123456789012")
+OTHER_ACCOUNT = "111122223333"
+
+
+def copied(document: str) -> Policy:
+    return parse_policy(document.replace("ZIPPER_ROLE_ARN", ROLE), "resource")
+
+
+def test_the_documented_outputs_are_those_of_the_program() -> None:
+    section = TEXT.partition("## What the stack tells")[2]
+    outputs = run_program(Recorder(), "dev", configuration("dev", {}))
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(outputs)
+
+
+def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> None:
+    own = policies.document(*policies.read_objects(["their-documents/2026/"]))
+    both = Policies([parse_policy(own, "identity")], copied(BUCKET_POLICY))
+
+    def may(action: str, resource: str) -> bool:
+        access = Access(action, f"arn:aws:s3:::their-documents{resource}", OTHER_ACCOUNT)
+        return decide(access, ZIPPER, both).allowed
+
+    assert may("s3:GetObject", "/2026/a.pdf")
+    assert may("s3:GetObjectVersion", "/2026/a.pdf")
+    assert may("s3:ListBucket", "")
+    assert not may("s3:GetObject", "/2025/a.pdf")
+    assert not may("s3:PutObject", "/2026/a.pdf")
+
+
+def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    own = policies.document(*policies.use_keys(["kms:Decrypt"], [key]))
+    both = Policies([parse_policy(own, "identity")], copied(KEY_POLICY))
+
+    def may(action: str, *through: str) -> bool:
+        keys = frozenset(("kms:viaservice", service) for service in through)
+        return decide(Access(action, key, OTHER_ACCOUNT, keys), ZIPPER, both).allowed
+
+    assert may("kms:Decrypt", "s3.us-east-1.amazonaws.com")
+    assert not may("kms:Decrypt", "dynamodb.us-east-1.amazonaws.com")
+    assert not may("kms:Decrypt")
+    assert not may("kms:Encrypt", "s3.us-east-1.amazonaws.com")
+
+
+def test_pulumi_new_asks_for_settings_that_there_are() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    template = project["template"]
+    assert set(template["config"]) <= set(project["config"])
+    for name, asked in template["config"].items():
+        setting = project["config"][name]
+        assert asked["default"] == setting.get("value", setting.get("default"))
