@@ -1,7 +1,8 @@
 """``python -m bench``: the engine, the original algorithm and peers, side by side.
 
 Then the engine's memory on archives of 100 MB to 10 GB. ``scale`` simulates large jobs on many
-functions, and ``plan`` plans one; both have options of their own.
+functions, ``plan`` plans one, ``coldstart`` starts each function, and ``cost`` says what jobs cost;
+they have options of their own.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from bench import planning, scale
+from bench import coldstart, cost, planning, scale
 from bench.profile import COMPARED, MEMORY, PROFILES, WORKLOADS
 from bench.report import print_table, write_document
 from bench.run import (
@@ -26,11 +27,17 @@ from bench.run import (
     stand_in,
 )
 
+COMMANDS = {
+    "scale": scale.main,
+    "plan": planning.main,
+    "coldstart": coldstart.main,
+    "cost": cost.main,
+}
+
 
 def main() -> int:
     """Measure and report. Returns the exit code: 0, or 1 if a system failed."""
-    if sys.argv[1:2] in (["scale"], ["plan"]):
-        command = scale.main if sys.argv[1] == "scale" else planning.main
+    if len(sys.argv) > 1 and (command := COMMANDS.get(sys.argv[1])):
         return command(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")

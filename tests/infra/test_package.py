@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from hashlib import sha256
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
 MOST_BYTES = 20_000_000
+
+UNCHECKED_HASH = 0b01
+"""A .pyc's second word: "Deterministic pycs", PEP 552."""
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
@@ -59,6 +63,27 @@ def test_every_handler_imports_from_the_package_alone(package: Path, handler: st
     run(package, script)
 
 
+def imported(package: Path, handler: str) -> set[str]:
+    """The modules that Lambda's import of a function comes to."""
+    script = f"import handlers.{handler}; print(*sys.modules)"
+    return set(run(package, script).split())
+
+
+@pytest.mark.parametrize("handler", ["zipper", "dead_letter", "sweeper"])
+def test_who_answers_no_requests_imports_nothing_for_that(package: Path, handler: str) -> None:
+    modules = imported(package, handler)
+    assert not [name for name in modules if "event_handler" in name]
+    assert not [name for name in modules if name.startswith("zipjobs.api")]
+
+
+def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Path) -> None:
+    """Every source has its own, whose validity nothing but its version decides."""
+    for source in package.rglob("*.py"):
+        compiled = Path(cache_from_source(str(source)))
+        flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
+        assert flags == UNCHECKED_HASH, source
+
+
 @pytest.mark.parametrize(
     "root", ["submitting", "answering", "zipping", "canceling", "ending", "sweeping"]
 )
@@ -87,9 +112,7 @@ def test_two_builds_have_the_same_bytes(
 
 
 @pytest.mark.parametrize("architecture", sorted(MACHINES))
-def test_each_architecture_gets_its_own_binaries_and_no_caches(
-    tmp_path: Path, architecture: str
-) -> None:
+def test_each_architecture_gets_its_own_binaries(tmp_path: Path, architecture: str) -> None:
     folder, archive = tmp_path / "lambda", tmp_path / "lambda.zip"
     stage(folder, RUNTIME, architecture)
     pack(folder, archive)
@@ -98,6 +121,7 @@ def test_each_architecture_gets_its_own_binaries_and_no_caches(
     binaries = sorted(folder.rglob("*.so"))
     assert binaries
     assert {elf_machine(binary) for binary in binaries} == {ELF_MACHINES[architecture]}
-    assert not [name for name in names if name.endswith(".pyc") or "__pycache__" in name]
+    bytecode = {name.rsplit(".", 2)[1] for name in names if name.endswith(".pyc")}
+    assert bytecode <= {RUNTIME.replace("python3.", "cpython-3")}
     assert {f"handlers/{handler}.py" for handler in HANDLERS} <= set(names)
     assert archive.stat().st_size < MOST_BYTES
