@@ -1,4 +1,6 @@
-"""Every row of ``docs/reliability.md`` names tests, and they exist."""
+"""Every fault in ``docs/reliability.md``, and every threat in ``docs/security.md``, names the tests
+that show what is said of it, and they exist.
+"""
 
 import ast
 import re
@@ -7,10 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+THREATS = "## What could go wrong"
+FAULTS = (ROOT / "docs/reliability.md").read_text()
 ROWS = [
     line
-    for line in (ROOT / "docs/reliability.md").read_text().splitlines()
-    if line.startswith("| ") and not line.startswith("| fault |")
+    for text in (FAULTS, (ROOT / "docs/security.md").read_text().partition(THREATS)[2])
+    for line in text.splitlines()
+    if line.startswith("| ") and not line.startswith(("| fault |", "| threat |"))
 ]
 
 
