@@ -10,8 +10,11 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockMonitor
 
-from local.deploy import configuration
+from local.aws import aws_client, serving_aws
+from local.deploy import configuration, run_program
 from local.errors import LocalError
+from local.faults.runtime import Faults
+from local.provider import EmbeddedProvider
 from pictures.declared import Resource, declared
 from tests.infra.conftest import ALARM_EMAIL
 
@@ -132,3 +135,17 @@ def test_functions_are_traced_only_if_that_is_asked_for(prod: Stack) -> None:
     assert {one.inputs["tracingConfig"]["mode"] for one in traced.of("Function")} == {"Active"}
     assert all("xray:PutTraceSegments" in one.inputs["policy"] for one in traced.of("RolePolicy"))
     assert not any("xray" in one.inputs["policy"] for one in prod.of("RolePolicy"))
+
+
+def test_the_production_stack_can_be_played_too() -> None:
+    config = configuration("prod", {"alarmEmail": ALARM_EMAIL})
+    region = config["aws:region"]
+    with serving_aws(Faults()) as url:
+        outputs = run_program(EmbeddedProvider(url, region, "http://api"), "prod", config)
+        dynamodb = aws_client("dynamodb", url, region)
+        table = outputs["tableName"]
+        found = dynamodb.describe_table(TableName=table)["Table"]
+        backups = dynamodb.describe_continuous_backups(TableName=table)
+    assert found["DeletionProtectionEnabled"]
+    recovery = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
