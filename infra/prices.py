@@ -1,22 +1,26 @@
-"""What AWS asks for, in dollars, in us-east-1, in November 2026: for the dashboard's estimate."""
+"""What AWS asks for, in dollars: for the dashboard's estimate.
 
-PER_GB_SECOND = 0.0000133334
-PER_INVOCATION = 0.20e-6
-"""Lambda on arm64: "AWS Lambda pricing"."""
+The table is ``zipjobs/prices.json``, which is shipped with the functions. It says of which region
+the prices are, and of when.
+"""
 
-PER_GET = 0.0004e-3
-PER_PUT = 0.005e-3
-"""Requests to S3 Standard, copies of parts too: "Amazon S3 pricing"."""
+import json
+from pathlib import Path
 
-PER_SQS_REQUEST = 0.40e-6
-"""Standard queues: "Amazon SQS pricing"."""
+_TABLE = json.loads((Path(__file__).parent.parent / "zipjobs" / "prices.json").read_text())
 
-PER_READ_UNIT = 0.125e-6
-PER_WRITE_UNIT = 0.625e-6
-"""Tables on demand: "Pricing for On-Demand Capacity" of DynamoDB."""
+PER_GB_SECOND: float = _TABLE["lambda"]["gbSecond"]
+PER_INVOCATION: float = _TABLE["lambda"]["invocation"]
 
-PER_API_REQUEST = 1.00e-6
-"""HTTP APIs: "Amazon API Gateway pricing"."""
+PER_GET: float = _TABLE["s3"]["read"]
+PER_PUT: float = _TABLE["s3"]["write"]
+"""Copies of parts too."""
 
-PER_EVENT = 1.00e-6
-"""Events of one's own: "Amazon EventBridge pricing"."""
+PER_SQS_REQUEST: float = _TABLE["sqs"]["request"]
+
+PER_READ_UNIT: float = _TABLE["dynamodb"]["readUnit"]
+PER_WRITE_UNIT: float = _TABLE["dynamodb"]["writeUnit"]
+
+PER_API_REQUEST: float = _TABLE["apigateway"]["request"]
+
+PER_EVENT: float = _TABLE["events"]["event"]
