@@ -104,10 +104,11 @@ class MetricsSettings(Settings):
 class ZipperSettings(
     PolicySettings, TableSettings, WorkSettings, StatusObjectSettings, MetricsSettings
 ):
-    """What ``handlers/zipper.py`` needs."""
+    """What ``handlers/zipper.py`` needs. Lambda itself says its memory, in MB."""
 
     queue_url: str
     segment_mib: int
+    aws_lambda_function_memory_size: int
     event_bus_name: str
 
 

@@ -4,7 +4,7 @@ Clients set their retry mode and timeouts here; the defaults of the boto3 in use
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -47,6 +47,7 @@ from zipjobs.settings import (
     WorkSettings,
     ZipperSettings,
 )
+from zipjobs.usage import Meter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -162,7 +163,7 @@ def zipping() -> Zipping:
         work=work,
         reader=lean.reader(options.probes + options.ranges),
         writer=writer,
-        receipts=Receipts(s3),
+        receipts=Receipts(s3, settings.aws_lambda_function_memory_size),
         endings=Endings(
             store,
             writer,
@@ -172,6 +173,7 @@ def zipping() -> Zipping:
             JobMetrics(settings.service_name),
         ),
         blocks=BlockPool(BLOCKS_BYTES),
+        meter=_meter(),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
     return Zipping(JobRunner(adapters, options, share), queue)
@@ -234,6 +236,7 @@ class _Lean:
                 self._credentials.get_frozen_credentials,
                 connections,
                 self._ca_bundle,
+                partial(_meter().count, "s3:GetObject"),
             )
 
         return ObjectReader(connect(self._s3), lambda region: connect(_s3(region=region)))
@@ -242,9 +245,15 @@ class _Lean:
         """Sends parts to this region."""
         meta = self._s3.meta
         credentials = self._credentials.get_frozen_credentials
-        return PartSender(
-            meta.endpoint_url, meta.region_name, credentials, connections, self._ca_bundle
-        )
+        on_request = partial(_meter().count, "s3:UploadPart")
+        place = meta.endpoint_url, meta.region_name, credentials
+        return PartSender(*place, connections, self._ca_bundle, on_request)
+
+
+@cache
+def _meter() -> Meter:
+    """Counts the requests of every client of this function."""
+    return Meter()
 
 
 def _store(settings: TableSettings) -> JobStore:
@@ -274,11 +283,15 @@ def _statuses(s3: "S3Client", settings: StatusObjectSettings) -> StatusObjects:
 
 
 def _client(service: str) -> Any:
-    return boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload]
+    client = boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload]
+    _meter().watch(client)
+    return client
 
 
 def _s3(connections: int = 10, read_timeout: int = 10, region: str | None = None) -> "S3Client":
     config = _CLIENT_CONFIG.merge(
         Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
     )
-    return boto3.client("s3", region_name=region, config=config)
+    client = boto3.client("s3", region_name=region, config=config)
+    _meter().watch(client)
+    return client

@@ -117,6 +117,7 @@ class Stack:
             "WORK_BUCKET": self._names["manifests"],
             "WORK_PREFIX": "work/",
             "SEGMENT_MIB": str(segment_mib),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "EVENT_BUS_NAME": f"{prefix}-bus",
             "SERVICE_NAME": prefix,
         }

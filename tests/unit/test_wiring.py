@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "EVENT_BUS_NAME": "bus",
     "SERVICE_NAME": "zip-jobs",
     "SEGMENT_MIB": "1024",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
 }
 
 FUNCTIONS = [

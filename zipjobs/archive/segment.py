@@ -6,7 +6,7 @@ directory's records, go into the ``BuiltSegment`` that its maker leaves for whoe
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from isal.isal_zlib import crc32
 
@@ -22,6 +22,7 @@ from zipjobs.archive.sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.source import EPOCH, Entry
 from zipjobs.archive.writer import Upload, UploadedPart
 from zipjobs.errors import UploadGone
+from zipjobs.usage import Usage
 
 Part = tuple[UploadedPart, int]
 """A part that S3 has, and its length."""
@@ -34,7 +35,7 @@ class BuiltSegment:
     ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
     goes before the directory. Its central directory records have ``records_bytes``; they are
     ``records``, and ``receipt`` is its entries' lines, where it was made; elsewhere both have to be
-    fetched.
+    fetched. Its maker notes what it took in ``usage``.
     """
 
     parts: tuple[Part, ...]
@@ -45,6 +46,7 @@ class BuiltSegment:
     copied_bytes: int
     records: bytes = b""
     receipt: Sequence[bytes] = ()
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def size(self) -> int:

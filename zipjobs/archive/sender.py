@@ -54,7 +54,10 @@ class Sent:
 
 
 class PartSender:
-    """Sends parts to one S3 endpoint. Safe to share between threads."""
+    """Sends parts to one S3 endpoint. Safe to share between threads.
+
+    ``on_request`` is called for each request, on the thread that sends it.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,9 @@ class PartSender:
         credentials: Callable[[], Credentials],
         connections: int,
         ca_bundle: str | None = None,
+        on_request: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_request = on_request
         is_secret = urlsplit(endpoint_url).scheme == "https"
         tls = {"ca_certs": ca_bundle} if ca_bundle and is_secret else {}
         self._pool = urllib3.connection_from_url(
@@ -123,6 +128,7 @@ class PartSender:
             "x-amz-decoded-content-length": str(body.length),
             "x-amz-trailer": _TRAILER,
         }
+        self._on_request()
         signed = self._signer.sign("PUT", path, query, headers, TRAILING)
         return self._pool.urlopen("PUT", f"{path}?{query}", body=body, headers=signed)  # type: ignore[arg-type]  # takes memory too
 

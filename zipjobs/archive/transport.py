@@ -32,7 +32,10 @@ CHECK_SECONDS = 1.0
 
 
 class Transport:
-    """Connections to one S3 endpoint, at most ``max_connections`` of them."""
+    """Connections to one S3 endpoint, at most ``max_connections`` of them.
+
+    ``on_request`` is called for each request that is sent, on the transport's thread.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Transport:
         credentials: Callable[[], Credentials],
         max_connections: int,
         ca_bundle: str | None = None,
+        on_request: Callable[[], None] = lambda: None,
     ) -> None:
         url = urlsplit(endpoint_url)
         assert url.hostname is not None
@@ -50,6 +54,7 @@ class Transport:
         self.scratch = memoryview(bytearray(RECEIVE_BYTES))
         self.epoll = select.epoll()
         self.pace = Pace(max_connections)
+        self._on_request = on_request
         self._port = url.port or (443 if self.tls else 80)
         self._max_connections = max_connections
         self._connections: dict[int, Connection] = {}
@@ -171,6 +176,7 @@ class Transport:
         if not get.receiver.is_wanted:
             get.receiver.end(WireError("the request was given up"))
             return
+        self._on_request()
         if self._idle:
             self._idle.pop().serve(get)
             return

@@ -1,6 +1,6 @@
 """The parts of AWS that running jobs needs, each behind its adapter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.reader import ObjectReader
@@ -14,6 +14,7 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.running.endings import Endings
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.work import WorkStore
+from zipjobs.usage import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +33,4 @@ class Adapters:
     receipts: Receipts
     endings: Endings
     blocks: BlockPool
+    meter: Meter = field(default_factory=Meter)

@@ -76,6 +76,7 @@ class Planner:
             uploads=job.uploads,
             segments=tuple(planned),
             sizing=sizing,
+            usage=self._a.meter.taken(),
         )
         self._a.work.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)

@@ -4,18 +4,20 @@
 
     {"version": "1", "jobId": …, "createdAt": …,
      "archive": {"bucket": …, "key": …, "size": …, "crc32": …, "etag": …, "entries": …},
+     "cost": {"usd": …, "region": …, "gbSeconds": …, "requests": {"s3:GetObject": …, …}},
      "skipped": [
     {"name": …, "bucket": …, "key": …, "versionId": …}],
      "entries": [
     {"name": …, "bucket": …, "key": …, "versionId": …, "etag": …, "size": …, "crc32": …}, …]}
 
-An entry takes a line, in the archive's order. The same archive always has the same receipt.
+An entry takes a line, in the archive's order. The same archive always has the same receipt, but for
+what it took to make it.
 """
 
 import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
@@ -25,6 +27,7 @@ from zipjobs.archive.target import MARK, Target
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import ArchiveFacts, Job
 from zipjobs.jobs.model import iso_utc
+from zipjobs.usage import Usage, priced_region
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,10 +44,11 @@ def receipt_key(archive_key: str) -> str:
 
 
 class Receipts:
-    """Writes receipts."""
+    """Writes receipts. Functions have ``memory_mb``."""
 
-    def __init__(self, s3: "S3Client") -> None:
+    def __init__(self, s3: "S3Client", memory_mb: int = 512) -> None:
         self._s3 = s3
+        self._memory_mb = memory_mb
 
     def put(
         self,
@@ -53,11 +57,14 @@ class Receipts:
         archive: "Archive",
         skipped: Iterable[bytes],
         entries: Iterable[bytes],
+        used: Usage | None = None,
     ) -> ArchiveFacts:
         """Write the receipt of the archive at ``target``; return what the job's record says of it.
 
-        ``skipped`` and ``entries`` are lines. Raises ServiceUnavailable.
+        ``skipped`` and ``entries`` are lines; ``used`` is what the archive took. Raises
+        ServiceUnavailable.
         """
+        cost = None if used is None else self._cost(used)
         facts = ArchiveFacts(
             key=target.key,
             receipt_key=receipt_key(target.key),
@@ -69,7 +76,7 @@ class Receipts:
         )
         try:
             self._s3.upload_fileobj(
-                _stream(_pieces(job, target, facts, skipped, entries)),
+                _stream(_pieces(job, target, facts, cost, skipped, entries)),
                 target.bucket,
                 facts.receipt_key,
                 ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.job_id}},
@@ -79,11 +86,20 @@ class Receipts:
             raise ServiceUnavailable(f"The receipt could not be written: {error}") from error
         return facts
 
+    def _cost(self, used: Usage) -> dict[str, Any]:
+        return {
+            "usd": round(used.dollars(self._memory_mb), 8),
+            "region": priced_region(),
+            "gbSeconds": round(used.gb_seconds(self._memory_mb), 3),
+            "requests": used.requests,
+        }
+
 
 def _pieces(
     job: Job,
     target: Target,
     facts: ArchiveFacts,
+    cost: dict[str, Any] | None,
     skipped: Iterable[bytes],
     entries: Iterable[bytes],
 ) -> Iterator[bytes]:
@@ -99,6 +115,7 @@ def _pieces(
             "etag": facts.etag,
             "entries": facts.entries,
         },
+        **({"cost": cost} if cost else {}),
     }
     yield json.dumps(head, ensure_ascii=False).removesuffix("}").encode()
     yield b',\n "skipped": ['

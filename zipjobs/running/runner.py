@@ -51,6 +51,7 @@ class JobRunner:
         is still RUNNING. Returns the job, None if its record is gone. Raises TransientError if the
         message is to be tried again; the lease is given back then.
         """
+        self._a.meter.taken()  # what another message's job used is not this one's
         if submission.segment is not None:
             return self._segments.run(submission)
         job = self._a.store.claim(submission, str(uuid.uuid4()), lease_until)
@@ -150,7 +151,8 @@ class JobRunner:
         except SourceNotFound as error:
             raise naming_all(error, entries, self._a.reader) from error
         skipped = map(missing_line, archive.missing)
-        facts = self._a.receipts.put(job, target, archive, skipped, archive.receipt)
+        used = self._a.meter.taken()
+        facts = self._a.receipts.put(job, target, archive, skipped, archive.receipt, used)
         logger.info(
             "Job %s: READY, %d entries, %d bytes of which S3 copied %d, at %s",
             *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from zipjobs.archive.engine import Archive
 from zipjobs.archive.means import Means, Progress
-from zipjobs.archive.segment import build_segment, finish_archive
+from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive
 from zipjobs.archive.survey import naming_all
 from zipjobs.archive.target import Target
 from zipjobs.archive.writer import Upload
@@ -92,6 +93,7 @@ class SegmentRunner:
             built = build_segment(segment, entries, plan.sizing, means)
         except SourceNotFound as error:
             raise naming_all(error, entries, self._a.reader) from error
+        built = replace(built, usage=self._a.meter.taken())
         self._a.work.put_built(job.job_id, number, built)
         self._a.progress.note(job, number, Done(built.entries, built.source_bytes))
         self._a.store.note_life(job)
@@ -109,24 +111,34 @@ class SegmentRunner:
         source_bytes = 0
         for number, upload in enumerate(plan.uploads):
             segments = [segment.index for segment in plan.of_archive(number)]
-            archive = self._finish_archive(job, plan, number, segments)
+            built = self._built(job, segments)
+            archive = self._finish_archive(job, plan, number, built)
             target = Target(plan.target_bucket, upload.key)
             skipped = self._a.work.skipped(job.job_id) if job.skipped and number == 0 else ()
             if skipped is None:
                 raise UploadGone("What was skipped is gone.")
             receipt = self._a.work.receipt(job.job_id, segments)
-            facts.append(self._a.receipts.put(job, target, archive, skipped, receipt))
+            used = sum((one.usage for one in built), self._a.meter.taken())
+            if number == 0:
+                used += plan.usage
+            facts.append(self._a.receipts.put(job, target, archive, skipped, receipt, used))
             source_bytes += archive.source_bytes
         entries = sum(archive.entries for archive in facts)
         logger.info("Job %s: READY, %d entries in %d segments", job.job_id, entries, job.segments)
         return self._a.store.ready(job, facts, entries, source_bytes)
 
-    def _finish_archive(self, job: Job, plan: Plan, archive: int, numbers: list[int]) -> Archive:
+    def _built(self, job: Job, numbers: list[int]) -> list[BuiltSegment]:
         with ThreadPoolExecutor(READS) as pool:
             found = list(pool.map(partial(self._a.work.built, job.job_id), numbers))
         built = [one for one in found if one is not None]
         if len(built) < len(numbers):
             raise UploadGone("What some segments left is gone.")
+        return built
+
+    def _finish_archive(
+        self, job: Job, plan: Plan, archive: int, built: list[BuiltSegment]
+    ) -> Archive:
+        numbers = [segment.index for segment in plan.of_archive(archive)]
         records = partial(self._a.work.records, job.job_id, numbers)
         return finish_archive(built, records, self._upload(job, plan, archive))
 

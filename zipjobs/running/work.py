@@ -28,6 +28,7 @@ from zipjobs.errors import ServiceUnavailable, aws_error_code
 from zipjobs.jobs.job import UploadRef
 from zipjobs.jobs.model import Model
 from zipjobs.running.entries import ENTRY
+from zipjobs.usage import Usage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,12 +38,16 @@ MAX_DELETED = 1000
 
 
 class Plan(Model):
-    """How a job is made: ``uploads`` of its archives, in order, and their ``segments``."""
+    """How a job is made: ``uploads`` of its archives, in order, and their ``segments``.
+
+    ``usage`` is what it took to find that out.
+    """
 
     target_bucket: str
     uploads: tuple[UploadRef, ...]
     segments: tuple[Segment, ...]
     sizing: PartSizing
+    usage: Usage = Usage()
 
     def of_archive(self, archive: int) -> list[Segment]:
         """The segments of an archive, in order."""
@@ -66,6 +71,7 @@ class _Built(Model):
     entries: int
     source_bytes: int
     copied_bytes: int
+    usage: Usage = Usage()
 
 
 class WorkStore:
@@ -111,6 +117,7 @@ class WorkStore:
             entries=built.entries,
             source_bytes=built.source_bytes,
             copied_bytes=built.copied_bytes,
+            usage=built.usage,
         )
         self._put(job_id, f"built/{segment:05}.json", stored.model_dump_json().encode())
 
@@ -127,6 +134,7 @@ class WorkStore:
             entries=stored.entries,
             source_bytes=stored.source_bytes,
             copied_bytes=stored.copied_bytes,
+            usage=stored.usage,
         )
 
     def built_segments(self, job_id: str) -> set[int]:
