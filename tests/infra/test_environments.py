@@ -112,6 +112,13 @@ def test_a_stack_sets_only_what_is_a_setting(stack: str) -> None:
     assert set(yaml.safe_load(text)["config"]) <= set(known)
 
 
+def test_nothing_of_existing_buckets_is_changed() -> None:
+    named = {"sourceBucket": "theirs", "targetBucket": "archives", "manifestBucket": "drops"}
+    others = {"allowedSources": ["others/2026/"], "allowedTargets": ["elsewhere"]}
+    resources = Stack("prod", {"alarmEmail": ALARM_EMAIL, **named, **others}).resources
+    assert [one.key for one in resources if one.type.startswith("aws:s3")] == []
+
+
 def can_have_tags(resource: Resource) -> bool:
     _, module, kind = resource.type.split(":")
     module = re.split("[./]", module)[0]
