@@ -6,9 +6,10 @@ from itertools import islice, pairwise
 import pytest
 
 from bench import pieces, scale
-from bench.fanout import PRICES, Inputs, Row, simulate
+from bench.fanout import Inputs, Row, simulate
 from bench.pieces import Plan, Scenario, lay_out, lay_out_whole
 from bench.planning import Planned
+from bench.prices import PRICES
 from bench.profile import KB, MB, WORKLOADS
 from zipjobs.archive.layout import Layout
 from zipjobs.archive.plan import Census, Share, part_lengths, segments, sizing_for
