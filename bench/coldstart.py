@@ -29,15 +29,15 @@ HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 COMMAND = "python -m bench coldstart --write"
 
 ROOTS = {
-    "enqueue": "submitting",
-    "status": "answering",
-    "cancel": "canceling",
-    "docs": "documenting",
-    "zipper": "zipping",
-    "dead_letter": "ending",
-    "sweeper": "sweeping",
+    "enqueue": "zipjobs.wiring.submitting",
+    "status": "zipjobs.wiring.answering",
+    "cancel": "zipjobs.running.wiring.canceling",
+    "docs": "zipjobs.wiring.documenting",
+    "zipper": "zipjobs.running.wiring.zipping",
+    "dead_letter": "zipjobs.running.wiring.ending",
+    "sweeper": "zipjobs.running.wiring.sweeping",
 }
-"""What each function asks ``zipjobs.wiring`` for in its first invocation."""
+"""What each function asks for in its first invocation."""
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -72,8 +72,8 @@ bare = set(sys.modules)
 start = time.process_time()
 import handlers.{handler}
 imported = time.process_time()
-from zipjobs import wiring
-wiring.{root}()
+import zipjobs
+{root}()
 ready = time.process_time()
 import json, resource
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

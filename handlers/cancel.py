@@ -6,13 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from zipjobs import telemetry, wiring
+from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, json_response
 from zipjobs.api.problems import HttpProblem, documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Status
 from zipjobs.jobs.view import JobView
+from zipjobs.running import wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

@@ -4,7 +4,8 @@ import logging
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from zipjobs import telemetry, wiring
+from zipjobs import telemetry
+from zipjobs.running import wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

@@ -16,7 +16,8 @@ from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.wiring import BLOCKS_BYTES, S3_CONFIG
+from zipjobs.running.wiring import BLOCKS_BYTES
+from zipjobs.wiring import S3_CONFIG
 
 
 def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:

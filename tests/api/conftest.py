@@ -18,6 +18,7 @@ from local.faults.runtime import Faults
 from tests.events.http import JOB, http_event, route_of
 from tests.tables import create_job_table
 from zipjobs import wiring
+from zipjobs.running import wiring as working
 
 REGION = "us-east-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
@@ -31,7 +32,10 @@ FUNCTIONS: Mapping[str, ModuleType] = {
     "GET /docs": docs,
     "GET /openapi.json": docs,
 }
-CACHED = ("submitting", "answering", "canceling", "documenting", "ending")
+CACHED = (
+    *(wiring.submitting, wiring.answering, wiring.documenting),
+    *(working.canceling, working.ending),
+)
 
 
 @dataclass(frozen=True)
@@ -145,5 +149,5 @@ def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def _forget() -> None:
-    for name in CACHED:
-        getattr(wiring, name).cache_clear()
+    for made in CACHED:
+        made.cache_clear()

@@ -26,8 +26,8 @@ from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
 from zipjobs.running.statuses import StatusObjects
 from zipjobs.running.sweeper import Sweeper
+from zipjobs.running.wiring import BLOCKS_BYTES
 from zipjobs.running.work import WorkStore
-from zipjobs.wiring import BLOCKS_BYTES
 
 POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 

@@ -8,13 +8,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from zipjobs import wiring
+from zipjobs.running import wiring as working
 
 WIRINGS: Mapping[str, Callable[[], object]] = {
     "enqueue": wiring.submitting,
-    "cancel": wiring.ending,
-    "zipper": wiring.zipping,
-    "dead_letter": wiring.ending,
-    "sweeper": wiring.sweeping,
+    "cancel": working.ending,
+    "zipper": working.zipping,
+    "dead_letter": working.ending,
+    "sweeper": working.sweeping,
 }
 """What each function is built by."""
 

@@ -55,6 +55,7 @@ from zipjobs.jobs.requests import RequestReader, RequestWriter
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import SWEEP_INDEX, JobTable
 from zipjobs.running import planner, segments
+from zipjobs.running import wiring as working
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.metrics import JobMetrics
@@ -606,10 +607,10 @@ class World:
         try:
             with (
                 patch.object(wiring, "submitting", lambda: self._submitting(process)),
-                patch.object(wiring, "zipping", lambda: self._zipping(process)),
-                patch.object(wiring, "ending", lambda: process.endings),
-                patch.object(wiring, "canceling", lambda: self._canceling(process)),
-                patch.object(wiring, "sweeping", lambda: process.sweeper),
+                patch.object(working, "zipping", lambda: self._zipping(process)),
+                patch.object(working, "ending", lambda: process.endings),
+                patch.object(working, "canceling", lambda: self._canceling(process)),
+                patch.object(working, "sweeping", lambda: process.sweeper),
                 patch.object(zipper, "utc_now", self.clock),
             ):
                 return handler()
@@ -626,11 +627,11 @@ class World:
     def _submitting(self, process: Invocation) -> wiring.Submitting:
         return wiring.Submitting(POLICY, process.requests, process.queue, process.store)
 
-    def _canceling(self, process: Invocation) -> wiring.Canceling:
-        return wiring.Canceling(process.store, process.endings)
+    def _canceling(self, process: Invocation) -> working.Canceling:
+        return working.Canceling(process.store, process.endings)
 
-    def _zipping(self, process: Invocation) -> wiring.Zipping:
-        return wiring.Zipping(process.runner, process.queue)
+    def _zipping(self, process: Invocation) -> working.Zipping:
+        return working.Zipping(process.runner, process.queue)
 
 
 def _about(message: Message) -> str:

@@ -30,7 +30,7 @@ from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.wiring import BLOCKS_BYTES
+from zipjobs.running.wiring import BLOCKS_BYTES
 
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2

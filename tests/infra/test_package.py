@@ -84,16 +84,30 @@ def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Pat
         assert flags == UNCHECKED_HASH, source
 
 
+@pytest.mark.parametrize("handler", ["enqueue", "status"])
+def test_who_takes_jobs_in_or_shows_them_imports_nothing_that_makes_archives(
+    package: Path, handler: str
+) -> None:
+    modules = imported(package, handler)
+    assert not [name for name in modules if name.startswith(("zipjobs.archive", "zipjobs.running"))]
+    assert not modules & {"isal", "zipstream"}
+
+
 @pytest.mark.parametrize(
-    "root", ["submitting", "answering", "zipping", "canceling", "ending", "sweeping"]
+    "root",
+    [
+        *("wiring.submitting", "wiring.answering", "running.wiring.zipping"),
+        *("running.wiring.canceling", "running.wiring.ending", "running.wiring.sweeping"),
+    ],
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
     """Each client is made, from the package's own description of its service."""
-    run(package, f"from zipjobs import wiring; wiring.{root}()", ENVIRONMENT)
+    run(package, f"import zipjobs.running.wiring; zipjobs.{root}()", ENVIRONMENT)
 
 
 def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
-    text = (ROOT / "zipjobs" / "wiring.py").read_text()
+    roots = (ROOT / "zipjobs" / "wiring.py", ROOT / "zipjobs" / "running" / "wiring.py")
+    text = "".join(root.read_text() for root in roots)
     called = set(re.findall(r'client\("(\w+)"', text))
     assert called | {"sts"} == set(SERVICES)
     data = package / "botocore" / "data"

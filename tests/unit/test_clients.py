@@ -11,12 +11,12 @@ from zipjobs.archive import connection, sender
 from zipjobs.archive.sender import PartSender
 
 BOTO3: dict[str, Callable[[], Any]] = {
-    "sqs": lambda: wiring._client("sqs"),
-    "dynamodb": lambda: wiring._client("dynamodb"),
-    "events": lambda: wiring._client("events"),
-    "s3": wiring._s3,
-    "s3 for parts and copies": lambda: wiring._s3(connections=42, read_timeout=60),
-    "s3 of another region": lambda: wiring._s3(region="eu-west-1"),
+    "sqs": lambda: wiring.client("sqs"),
+    "dynamodb": lambda: wiring.client("dynamodb"),
+    "events": lambda: wiring.client("events"),
+    "s3": wiring.s3_client,
+    "s3 for parts and copies": lambda: wiring.s3_client(connections=42, read_timeout=60),
+    "s3 of another region": lambda: wiring.s3_client(region="eu-west-1"),
 }
 
 

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from zipjobs import wiring
+from zipjobs.running import wiring as working
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "any",
@@ -37,9 +38,9 @@ ENVIRONMENT = {
 FUNCTIONS = [
     wiring.submitting,
     wiring.answering,
-    wiring.zipping,
-    wiring.ending,
-    wiring.sweeping,
+    working.zipping,
+    working.ending,
+    working.sweeping,
 ]
 
 
@@ -56,10 +57,10 @@ def test_every_client_sets_its_retries_and_its_timeouts(
         made.append(real(*args, **kwargs))
         return made[-1]
 
-    wiring.ending.cache_clear()
+    working.ending.cache_clear()
     with patch.object(boto3, "client", client):
         function.__wrapped__()  # type: ignore[attr-defined]
-    wiring.ending.cache_clear()
+    working.ending.cache_clear()
     assert made
     for one in made:
         config = one.meta.config
