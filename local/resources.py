@@ -118,7 +118,8 @@ class Resources:
             QueueName=queue,
             Attributes={
                 **{k: str(int(v)) for k, v in attributes.items() if v is not None},
-                "SqsManagedSseEnabled": str(inputs["sqsManagedSseEnabled"]).lower(),
+                # On, unless it is said otherwise: "Amazon SQS server-side encryption".
+                "SqsManagedSseEnabled": str(inputs.get("sqsManagedSseEnabled", True)).lower(),
             },
         )["QueueUrl"]
         if redrive := inputs.get("redrivePolicy"):
