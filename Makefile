@@ -48,9 +48,10 @@ docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
 graph: $(STAMP) ## Draw what the Pulumi program declares: docs/graph.svg
 	$(BIN)/python -m pictures graph
 
-pictures: graph ## Take all pictures anew: the API's page, too, and the command line; needs Chromium
+pictures: graph ## Take all pictures anew: the API's page, the command line, the dashboard; needs Chromium
 	$(BIN)/python -m pictures page
 	$(BIN)/python -m pictures terminal
+	$(BIN)/python -m pictures dashboard
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package
@@ -71,4 +72,4 @@ test-flow: $(STAMP) ## Zip what is in the stack that is found, and check the ZIP
 	$(BIN)/python -m cli test-flow $(ARGS)
 
 clean: ## Remove everything that is made
-	rm -rf $(VENV) build out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build out .local *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,7 +32,9 @@ def write_document(results: list[Result], profile: str, rounds: int) -> None:
     rows = ["| " + " | ".join(HEADINGS) + " |", "|---|---|" + "---:|" * (len(HEADINGS) - 2)]
     rows += ["| " + " | ".join(_cells(result)) + " |" for result in results]
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    workloads = "\n".join(f"- **{name}**: {text}" for name, text in WORKLOAD_NAMES.items())
+    measured = {result.workload for result in results}
+    named = {name: text for name, text in WORKLOAD_NAMES.items() if name in measured}
+    workloads = "\n".join(f"- **{name}**: {text}" for name, text in named.items())
     text = (DOCS / "performance.template.md").read_text()
     text = text.replace("{{table}}", "\n".join(rows)).replace("{{workloads}}", workloads)
     text = text.replace("{{machine}}", machine).replace("{{profile}}", profile)

@@ -21,7 +21,7 @@ from zipjobs.wiring import S3_CONFIG
 
 
 def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
-    """Make what ``zipjobs.wiring`` makes, for the stand-in."""
+    """Make what ``zipjobs.running.wiring`` makes, for the stand-in."""
     options = options or EngineOptions()
     s3 = s3_client(
         stand_in.endpoint_url,

@@ -13,7 +13,7 @@ from zipjobs.archive.transport import Transport
 
 
 def prepare(stand_in: StandIn) -> Run:
-    """Make a reader, as ``zipjobs.wiring`` does."""
+    """Make a reader, as ``zipjobs.running.wiring`` does."""
     transport = Transport(
         stand_in.endpoint_url,
         REGION,
