@@ -143,6 +143,8 @@ class Download:
             link = lambda is_dead: self._archive(number, is_dead)["receiptUrl"]  # noqa: E731
             Fetching(link, None, None, lambda count: None).into(file)
         said = read_receipt(part)
+        if receipt.exists() and not self.is_forced and receipt.read_bytes() != part.read_bytes():
+            raise CliError(f"{receipt} is there, and is another. --force replaces a file.")
         if (said.size, said.crc32) != (archive["size"], archive["crc32"]):
             raise Wrong(f"{receipt.name} is the receipt of another archive than {path.name}.")
         part.replace(receipt)

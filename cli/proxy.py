@@ -7,6 +7,7 @@ come by another name.
 
 import re
 import secrets
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         passed = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        if self.command == "POST":  # so that it may be sent again, and is one job all the same
+            passed.setdefault("idempotency-key", str(uuid.uuid4()))
         try:
             answer = self.server.api.send(self.command, self._target(), body, passed)
         except CliError as error:

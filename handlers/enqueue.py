@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from zipjobs import telemetry, wiring
 from zipjobs.api.application import JOBS, Api, RequestBody, json_response
 from zipjobs.api.problems import documented
+from zipjobs.errors import TransientError
 from zipjobs.jobs.idempotency import (
     MAX_KEY_CHARS,
     idempotent_job_id,
@@ -118,7 +119,8 @@ def _accept(
     """Queue a job, and record it.
 
     The message goes out before the record: a worker that finds no record writes it, so there is
-    no moment at which a crash would leave a recorded job that nobody works on.
+    no moment at which a crash would leave a recorded job that nobody works on. Once it is out the
+    job is accepted, whatever becomes of the record here.
     """
     telemetry.about_job(job_id)
     destination = submitting.policy.resolve(request, job_id)
@@ -131,7 +133,10 @@ def _accept(
         submitted_at=utc_now(),
     )
     submitting.queue.send(submission)
-    submitting.store.create(submission, destination, request.count)
+    try:
+        submitting.store.create(submission, destination, request.count)
+    except TransientError:
+        logger.warning("Job %s: its worker will record it", job_id, exc_info=True)
     logger.info("Job %s: accepted, %s", job_id, _extent(request))
     return Accepted(job_id=job_id, status=Status.PENDING)
 

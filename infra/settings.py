@@ -13,6 +13,9 @@ REQUESTS_PREFIX = "requests/"
 WORK_PREFIX = "work/"
 """Where in the manifest bucket the API keeps its requests. Never watched for manifests."""
 
+LEAST_RETENTION_DAYS = 15
+"""A message may wait for 14 days, and needs its request then, and the record of its job's end."""
+
 DAY_SECONDS = 86_400
 
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
@@ -133,7 +136,7 @@ class Settings:
     def check(self) -> None:
         """Raise InvalidSetting for the first setting that cannot work."""
         self._check_range("presignTtlSeconds", self.presign_ttl_seconds, 1, 7 * DAY_SECONDS)
-        self._check_range("jobRetentionDays", self.job_retention_days, 1, 3650)
+        self._check_range("jobRetentionDays", self.job_retention_days, LEAST_RETENTION_DAYS, 3650)
         if self.log_retention_days not in LOG_RETENTION_DAYS:
             days = ", ".join(str(days) for days in LOG_RETENTION_DAYS)
             raise InvalidSetting("logRetentionDays", self.log_retention_days, f"it must be {days}")

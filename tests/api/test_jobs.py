@@ -196,3 +196,24 @@ def test_a_cancelled_job_is_answered_alike_every_time(gateway: Gateway) -> None:
     first, again = (gateway("DELETE", f"/zip-jobs/{job_id}") for _ in range(2))
     assert (first.status, first.body["status"]) == (200, "CANCELLED")
     assert (again.status, again.body["status"]) == (200, "CANCELLED")
+
+
+def test_a_token_without_a_subject_owns_nothing(gateway: Gateway) -> None:
+    nobody = {"jwt": {"claims": {"iss": "https://login.example.com"}, "scopes": None}}
+    answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=nobody)
+    assert (answer.status, answer.body["code"]) == (403, "NO_SUBJECT")
+    assert gateway.messages() == []
+
+
+def test_a_job_that_is_queued_is_accepted_though_its_record_is_not_there_yet(
+    gateway: Gateway,
+) -> None:
+    fault = {
+        "service": "dynamodb",
+        "operation": "UpdateItem",
+        "error": {"code": "ThrottlingException", "status": 400},
+    }
+    gateway.faults.install(FaultPlan.model_validate({"faults": [fault]}))
+    answer = gateway("POST", "/zip-jobs", REQUEST)
+    assert answer.status == 202
+    assert [message["jobId"] for message in gateway.messages()] == [answer.body["jobId"]]

@@ -251,8 +251,10 @@ def test_cancelling_twice_is_cancelling_once_and_an_end_stays(rig: Rig) -> None:
     assert rig.endings.cancel("nobody") is None
 
 
-def test_what_another_put_at_the_target_is_not_removed(rig: Rig) -> None:
-    rig.s3.put_object(Bucket="dst", Key="zips/job-1.zip", Body=b"theirs", Metadata={MARK: "other"})
+@pytest.mark.parametrize("mark", ["other", "job-1", "job-1/2026-01-01T00:00:00.000Z"])
+def test_what_another_put_at_the_target_is_not_removed(rig: Rig, mark: str) -> None:
+    """The other may be a job that had the same idempotency key, long ago."""
+    rig.s3.put_object(Bucket="dst", Key="zips/job-1.zip", Body=b"theirs", Metadata={MARK: mark})
     job = rig.run(rig.request({"keys": ["a/one.pdf"]}))
     assert job.error is not None
     assert job.error.code == "TARGET_EXISTS"

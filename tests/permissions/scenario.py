@@ -214,7 +214,11 @@ def sweep(client: Client) -> None:
 def leave_behind(client: Client, job_id: str) -> None:
     """What a worker leaves that dies at a bad moment: an upload, an archive, a working object."""
     bucket, key = client.outputs["targetBucket"], f"zips/{job_id}.zip"
-    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={MARK: job_id})
+    job = client.stack.client("dynamodb").get_item(
+        TableName=client.outputs["tableName"], Key={"jobId": {"S": job_id}}
+    )["Item"]
+    mark = f"{job_id}/{job['createdAt']['S']}"
+    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={MARK: mark})
     client.s3.create_multipart_upload(Bucket=bucket, Key=key)
     work = f"work/{job_id}/left"
     client.s3.put_object(Bucket=client.outputs["manifestBucket"], Key=work, Body=b"")

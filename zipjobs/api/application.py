@@ -16,6 +16,7 @@ from zipjobs.api.examples import EXAMPLES
 from zipjobs.api.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    NO_SUBJECT,
     NOT_FOUND,
     HttpProblem,
     WrongField,
@@ -76,17 +77,24 @@ def json_response(
 
 
 def caller_of(event: Mapping[str, Any]) -> str:
-    """The IAM user or role, or the JWT's subject, that sent a request; EVERYONE if nobody says.
+    """The IAM user or role, or the JWT's subject, that sent a request; EVERYONE without authorizer.
 
-    Of a role, whatever session it is in: a session's name changes from one to the next.
+    Of a role, whatever session it is in: a session's name changes from one to the next. Raises
+    HttpProblem if the authorizer let somebody in who has no name.
     """
-    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    authorizer = event.get("requestContext", {}).get("authorizer")
+    if not authorizer:
+        return EVERYONE
     if arn := (authorizer.get("iam") or {}).get("userArn"):
         resource = str(arn).split(":", 5)[-1]
         is_session = resource.startswith("assumed-role/")
         return str(arn).rpartition("/")[0] if is_session else str(arn)
     claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    return str(claims.get("sub") or EVERYONE)
+    subject = str(claims.get("sub") or EVERYONE)
+    if subject == EVERYONE:
+        detail = "The token has no subject (sub), so that nobody could own the job."
+        raise HttpProblem(HTTPStatus.FORBIDDEN, NO_SUBJECT, detail)
+    return subject
 
 
 def _with_json_body(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -211,6 +211,13 @@ class Job(Model):
     def is_final(self) -> bool:
         return self.status in FINAL_STATUSES
 
+    @property
+    def mark(self) -> str:
+        """What objects bear that were made for this job, and for none that had its id before: an
+        idempotency key may be used again when its job is forgotten.
+        """
+        return f"{self.job_id}/{iso_utc(self.created_at)}"
+
     def is_seen_by(self, caller: str) -> bool:
         """Whether ``caller`` may know of the job."""
         return self.owner in (EVERYONE, caller)

@@ -164,9 +164,9 @@ class JobTable:
         """The jobs that there are of up to 100, in that order."""
         found: dict[str, Job] = {}
         wanted: Any = {self._name: {"Keys": [_key(job_id) for job_id in job_ids]}}
+        if not job_ids:
+            return []
         for _ in range(MOST_TRIES):
-            if not wanted or not job_ids:
-                return [found[job_id] for job_id in job_ids if job_id in found]
             try:
                 answer = self._dynamodb.batch_get_item(RequestItems=wanted)
             except (ClientError, BotoCoreError) as error:
@@ -176,6 +176,8 @@ class JobTable:
                 assert job is not None
                 found[job.job_id] = job
             wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                return [found[job_id] for job_id in job_ids if job_id in found]
         raise ServiceUnavailable("The job table did not answer for all jobs of a page.")
 
     def due_for_sweep(self, now: int) -> Iterator[str]:

@@ -95,8 +95,8 @@ class Endings:
         self.abort_uploads(job)
         if job.target_bucket is not None and job.target_key is not None:
             for key in {job.target_key, *(upload.key for upload in job.uploads)}:
-                self._remove(Target(job.target_bucket, key, mark=job.job_id))
-                self._remove(Target(job.target_bucket, receipt_key(key), mark=job.job_id))
+                self._remove(Target(job.target_bucket, key, mark=job.mark))
+                self._remove(Target(job.target_bucket, receipt_key(key), mark=job.mark))
         self._work.clean(job.job_id)
 
     def _remove(self, target: Target) -> None:

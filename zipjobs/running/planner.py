@@ -24,10 +24,14 @@ from zipjobs.running.work import Plan
 logger = logging.getLogger(__name__)
 
 MOST_ARCHIVES = 500
-RECORD_BYTES = 360_000
-ARCHIVE_BYTES = 320
-"""Each archive is named twice in the job's record, which DynamoDB lets have 400 KB, and in one
-event; this much is said of it besides its key."""
+RECORD_BYTES, EVENT_BYTES = 360_000, 240_000
+"""Of the 400 KB that DynamoDB lets a record have, and of the 256 KB of an event."""
+
+NAMED_IN_RECORD, NAMED_IN_EVENT = 3, 2
+"""How often an archive's key is in them: of the upload, of the archive, of its receipt."""
+
+SAID_IN_RECORD, SAID_IN_EVENT = 360, 200
+"""Bytes that say the rest of an archive."""
 
 NOTED_AT_A_TIME = 25
 
@@ -61,10 +65,10 @@ class Planner:
             sizing = sizing_for(census, self._sizing, share, most)
             planned = list(segments(map(sized, known), sizing, share, most))
             archives = planned[-1].archive + 1
-            room = RECORD_BYTES // (2 * len(destination.target_key.encode()) + ARCHIVE_BYTES)
-            if archives > min(MOST_ARCHIVES, room):
+            room = _room_for_archives(destination.target_key)
+            if archives > room:
                 raise ArchiveTooLarge(
-                    f"maxArchiveBytes makes {archives:,} archives, and {min(MOST_ARCHIVES, room)} "
+                    f"maxArchiveBytes makes {archives:,} archives, and {room} "
                     "are the most. Raise it, or split the request into several jobs."
                 )
             self._keep_entries(job, planned, iter(known))
@@ -126,7 +130,7 @@ class Planner:
                 key = destination.target_key
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
-                target = Target(destination.target_bucket, key, mark=job.job_id)
+                target = Target(destination.target_bucket, key, mark=job.mark)
                 upload_id = self._a.writer.create(target)
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % NOTED_AT_A_TIME == 0 or number == archives:
@@ -135,3 +139,13 @@ class Planner:
             self._a.endings.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
             raise
         return job
+
+
+def _room_for_archives(key: str) -> int:
+    """How many archives with such keys a record and an event can name."""
+    key_bytes = len(key.encode())
+    return min(
+        MOST_ARCHIVES,
+        RECORD_BYTES // (NAMED_IN_RECORD * key_bytes + SAID_IN_RECORD),
+        EVENT_BYTES // (NAMED_IN_EVENT * key_bytes + SAID_IN_EVENT),
+    )

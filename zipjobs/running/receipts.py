@@ -79,7 +79,7 @@ class Receipts:
                 _stream(_pieces(job, target, facts, cost, skipped, entries)),
                 target.bucket,
                 facts.receipt_key,
-                ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.job_id}},
+                ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.mark}},
                 Config=_ONE_THREAD,
             )
         except (ClientError, BotoCoreError, S3UploadFailedError) as error:

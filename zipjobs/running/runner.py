@@ -134,7 +134,7 @@ class JobRunner:
         watch: Callable[[Load], None],
     ) -> Job:
         store, key = self._a.store, destination.target_key
-        target = Target(destination.target_bucket, key, mark=job.job_id)
+        target = Target(destination.target_bucket, key, mark=job.mark)
 
         def created(upload_id: str) -> None:
             store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])

@@ -144,5 +144,5 @@ class SegmentRunner:
 
     def _upload(self, job: Job, plan: Plan, archive: int) -> Upload:
         upload = plan.uploads[archive]
-        target = Target(plan.target_bucket, upload.key, mark=job.job_id)
+        target = Target(plan.target_bucket, upload.key, mark=job.mark)
         return self._a.writer.resume(target, upload.upload_id)
