@@ -1,5 +1,6 @@
 """``python -m cli``: what a person types. Each command is a module of ``cli/commands/``."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns the exit code if the command cannot be carried out. Raises SystemExit otherwise.
     """
+    if arguments is None:  # shells start what runs behind them without SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(arguments, prog_name=program())
     except Exception as error:

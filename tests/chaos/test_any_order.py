@@ -68,7 +68,7 @@ from tests.chaos.world_processes import Fate, Script, Trouble
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 30,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
