@@ -237,14 +237,18 @@ class TestDeliveries:
 
     @pytest.fixture
     def rule(self, world: World) -> str:
-        events = world.admin("events")
-        arn: str = events.put_rule(Name="iam-rule", EventPattern='{"source": ["iam"]}')["RuleArn"]
+        events = world.admin("events")  # on a bus without what other tests have left
+        if BUS not in [bus["Name"] for bus in events.list_event_buses()["EventBuses"]]:
+            events.create_event_bus(Name=BUS)
+        pattern = '{"source": ["iam"]}'
+        created = events.put_rule(Name="iam-rule", EventBusName=BUS, EventPattern=pattern)
+        arn: str = created["RuleArn"]
         target = {
             "Id": "1",
             "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{QUEUE}",
             "DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{QUEUE}-dead"},
         }
-        events.put_targets(Rule="iam-rule", Targets=[target])
+        events.put_targets(Rule="iam-rule", EventBusName=BUS, Targets=[target])
         return arn
 
     def receive(self, world: World, queue: str) -> list[Any]:
@@ -268,7 +272,7 @@ class TestDeliveries:
         )
 
     def put(self, world: World) -> None:
-        entry = {"Source": "iam", "DetailType": "d", "Detail": '{"a": 1}'}
+        entry = {"EventBusName": BUS, "Source": "iam", "DetailType": "d", "Detail": '{"a": 1}'}
         world.admin("events").put_events(Entries=[entry])
 
     def test_without_a_policy_an_event_is_lost(self, world: World, rule: str) -> None:
