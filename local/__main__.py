@@ -22,6 +22,9 @@ from local.stack import running_stack
 INTERRUPTED = 130
 RANDOM = "random"
 
+WAKES_SECONDS = 1
+"""How long a signal that another thread was given may go unheard."""
+
 
 def main() -> int:
     """Parse the command line and run it.
@@ -90,7 +93,8 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[s
         else:
             welcome(Console(), stack.outputs)
         try:
-            threading.Event().wait()
+            while not threading.Event().wait(WAKES_SECONDS):
+                pass
         finally:
             for line in stack.faults.summary():
                 sys.stderr.write(f"Injected {line}\n")

@@ -51,6 +51,7 @@ def docs_command(
             typer.echo(proxy.url)
         err().print(f"{api.stack.api_url}{PAGE} is there until Ctrl-C.", soft_wrap=True)
         try:
-            threading.Event().wait()
+            while not threading.Event().wait(1):  # a signal may come to another thread
+                pass
         except KeyboardInterrupt:
             return

@@ -84,12 +84,14 @@ def test_a_bar_of_rich_is_seen_moving_and_gone_at_the_end(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     (tmp_path / "bar.py").write_text(
+        "import time\n"
         "from rich.progress import Progress\n"
         "with Progress(transient=True, auto_refresh=False) as progress:\n"
         "    task = progress.add_task('Zipping', total=4)\n"
         "    for _ in range(4):\n"
         "        progress.advance(task)\n"
         "        progress.refresh()\n"
+        "        time.sleep(0.3)\n"
         "print('done')\n"
     )
     screens = terminal.run(f"{sys.executable} bar.py")
