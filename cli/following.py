@@ -4,18 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import TextColumn
 
 from cli.api import Api, ApiError
+from cli.bars import bar, byte_columns
 from cli.job import FINAL, Job
-from cli.screen import counted, err, line
+from cli.screen import counted, line
 
 FIRST_PAUSE_SECONDS = 0.3
 LAST_PAUSE_SECONDS = 3.0
@@ -64,18 +58,8 @@ def job_progress(is_silent: bool = False) -> Iterator[OnJob]:
 
     Yields who is to be told. ``is_silent``: nothing is shown where it is no terminal.
     """
-    console = err()
-    with Progress(
-        TextColumn("{task.fields[status]}"),
-        TextColumn("{task.fields[entries]}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    shown = (TextColumn("{task.fields[status]}"), TextColumn("{task.fields[entries]}"))
+    with bar(*shown, *byte_columns()) as progress:
         task = progress.add_task("", total=None, status="…", entries="")
         last_status, told_at = "", time.monotonic()
 
@@ -92,7 +76,7 @@ def job_progress(is_silent: bool = False) -> Iterator[OnJob]:
             is_news = job["status"] != last_status or time.monotonic() > told_at + TELL_SECONDS
             if progress.disable and is_news and not is_silent:
                 text = f"Job {job['jobId']}: {job['status']}, {_entries(job)}, {_bytes(job)}"
-                console.print(line(text), soft_wrap=True)
+                progress.console.print(line(text), soft_wrap=True)
                 last_status, told_at = job["status"], time.monotonic()
 
         yield on_job

@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import TextColumn
 from rich.table import Table
 
+from cli.bars import bar, byte_columns
 from cli.bulk_files import LocalFile, find_files
 from cli.commands.generate import SAMPLES, OutOption, SeedOption, make_samples
 from cli.errors import CliError
@@ -213,18 +207,9 @@ def _progress(
 
     Yields who is to be told bytes, and who is to be told batches.
     """
-    console = err()
     done = failed = 0
-    with Progress(
-        TextColumn("{task.fields[done]:,} of {task.fields[files]:,} files"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    count = TextColumn("{task.fields[done]:,} of {task.fields[files]:,} files")
+    with bar(count, *byte_columns()) as progress:
         task = progress.add_task("", total=_bytes(files), done=0, files=len(files))
 
         def on_batch(batch: "Batch") -> None:
@@ -234,7 +219,8 @@ def _progress(
             progress.update(task, done=done)
             if progress.disable and not is_silent and len(files) > done + failed:
                 problems = f", {failed:,} failed" if failed else ""
-                console.print(f"{done:,} of {len(files):,} files{problems}", soft_wrap=True)
+                told = f"{done:,} of {len(files):,} files{problems}"
+                progress.console.print(told, soft_wrap=True)
 
         yield lambda count: progress.advance(task, count), on_batch
 

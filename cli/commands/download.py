@@ -1,21 +1,12 @@
 """``download``: what a job made."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from cli.api import Api
+from cli.bars import bytes_bar
 from cli.commands.status import JobArgument
 from cli.download import Download, Fetched, Wrong
 from cli.options import JsonOption, on_a_stack
@@ -68,7 +59,7 @@ def download_command(
     download = Download(api, api.get(job_id), force)
     paths = download.places(output)
     try:
-        with _progress(download.size) as download.on_bytes:
+        with bytes_bar("Downloading", download.size) as download.on_bytes:
             fetched = download.fetch(paths, receipt)
     except Wrong as error:
         err().print(line(str(error), "bold red"), soft_wrap=True)
@@ -96,21 +87,3 @@ def _as_json(one: Fetched) -> dict[str, object]:
         "entries": one.archive["entries"],
         "resumedBytes": one.resumed_bytes,
     }
-
-
-@contextmanager
-def _progress(size: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal."""
-    console = err()
-    with Progress(
-        TextColumn("Downloading"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=size)
-        yield lambda count: progress.advance(task, count)

@@ -10,19 +10,11 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cli.api import Api
+from cli.bars import bar, bytes_bar
 from cli.bulk_files import LocalFile, find_files
 from cli.commands.bulk import open_bucket, upload_files
 from cli.commands.generate import make_samples
@@ -166,10 +158,10 @@ def _fetch_and_check(
     names = [job.job_id, *(f"{job.job_id}-{n}" for n in range(2, len(view["archives"]) + 1))]
     paths = [folder / f"{name}.zip" for name in names]  # jobs of a manifest share its name
     try:
-        with _bytes_progress("Downloading", total) as on_bytes:
+        with bytes_bar("Downloading", total) as on_bytes:
             Download(api, view, on_bytes=on_bytes).fetch(paths, has_receipts=True)
         job.files = paths
-        with _bytes_progress("Checking", total) as on_bytes:
+        with bytes_bar("Checking", total) as on_bytes:
             job.problem = "; ".join(problems_of(job.files, expected, on_bytes)) or None
     except CliError as error:
         job.problem = str(error)
@@ -178,17 +170,11 @@ def _fetch_and_check(
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[FlowJob], None]]:
     """A bar for each job on standard error, where that is a terminal."""
-    console = err()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("entries"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
+        *(TextColumn("entries"), TimeElapsedColumn()),
+    )
+    with bar(*columns) as progress:
         bars: dict[str, TaskID] = {}
 
         def on_job(job: FlowJob) -> None:
@@ -199,23 +185,6 @@ def _progress(total: int) -> Iterator[Callable[[FlowJob], None]]:
             progress.update(bars[job.job_id], completed=done, description=text)
 
         yield on_job
-
-
-@contextmanager
-def _bytes_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; yields who is to be told bytes."""
-    console = err()
-    with Progress(
-        TextColumn(what),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda count: progress.advance(task, count)
 
 
 def _as_json(

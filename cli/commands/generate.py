@@ -5,17 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from cli.bars import bar
 from cli.errors import CliError
 from cli.options import JsonOption
-from cli.screen import counted, err, line, out
+from cli.screen import counted, line, out
 
 SAMPLES = Path("out/samples")
 """Where sample PDFs go, unless it is said otherwise."""
@@ -64,17 +59,9 @@ def make_samples(count: int, folder: Path, seed: int) -> list[Path]:
     """
     from cli.samples import generate  # fpdf2 and Pillow take a while to import
 
-    console = err()
     paths = []
-    with Progress(
-        TextColumn("Making PDFs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with bar(TextColumn("Making PDFs"), *columns) as progress:
         task = progress.add_task("", total=count)
         try:
             for path in generate(count, folder, seed):

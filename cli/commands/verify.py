@@ -9,18 +9,11 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cli.bars import bar, byte_columns
 from cli.receipt import receipt_path
 from cli.screen import counted, line, out
 from cli.verify import Difference, Kind, Verdict, verify
@@ -90,19 +83,9 @@ def verify_command(
 
 @contextmanager
 def _progress(archive: Path) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal."""
-    console = Console(stderr=True)
+    """A bar; yields who is to be told how much has been read."""
     size = archive.stat().st_size if archive.is_file() else None
-    with Progress(
-        TextColumn("Reading"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
+    with bar(TextColumn("Reading"), *byte_columns()) as progress:
         task = progress.add_task("", total=size)
         yield lambda done: progress.update(task, completed=done)
 
