@@ -13,6 +13,7 @@ from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
 from infra.table import OWNER_INDEX, SWEEP_INDEX
+from infra.triggers import feed, schedule
 from infra.watched import WatchedFunction
 
 API_TIMEOUT_SECONDS = 29
@@ -65,9 +66,11 @@ class Functions(pulumi.ComponentResource):
         self.zipper = self._zipper()
         self.dead_letter = self._dead_letter()
         self.sweeper = self._sweeper()
-        self._feed("zipper", self.zipper, queue.queue, 1, settings.zipper_max_concurrency)
-        self._feed("dead-letter", self.dead_letter, queue.dead_letters, 10, 2)
-        self.sweeper_rule = self._schedule("sweeper", self.sweeper, settings.sweep_minutes)
+        name = settings.prefix
+        most = settings.zipper_max_concurrency
+        feed(f"{name}-zipper", self.zipper, queue.queue, 1, most, self)
+        feed(f"{name}-dead-letter", self.dead_letter, queue.dead_letters, 10, 2, self)
+        self.sweeper_rule = schedule(f"{name}-sweeper", self.sweeper, settings.sweep_minutes, self)
         self.register_outputs({})
 
     def _enqueue(self) -> aws.lambda_.Function:
@@ -312,43 +315,3 @@ class Functions(pulumi.ComponentResource):
         )
         self.watched[name] = WatchedFunction(function.name, memory_mb)
         return function
-
-    def _feed(
-        self,
-        name: str,
-        function: aws.lambda_.Function,
-        queue: aws.sqs.Queue,
-        batch_size: int,
-        max_concurrency: int,
-    ) -> None:
-        aws.lambda_.EventSourceMapping(
-            f"{self._settings.prefix}-{name}",
-            function_name=function.name,
-            event_source_arn=queue.arn,
-            batch_size=batch_size,
-            function_response_types=["ReportBatchItemFailures"],
-            scaling_config={"maximum_concurrency": max_concurrency},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _schedule(
-        self, name: str, function: aws.lambda_.Function, minutes: int
-    ) -> aws.cloudwatch.EventRule:
-        full_name = f"{self._settings.prefix}-{name}"
-        child = pulumi.ResourceOptions(parent=self)
-        rule = aws.cloudwatch.EventRule(
-            full_name,
-            description=f"Runs {name}",
-            schedule_expression=f"rate({minutes} {'minute' if minutes == 1 else 'minutes'})",
-            opts=child,
-        )
-        aws.lambda_.Permission(
-            full_name,
-            action="lambda:InvokeFunction",
-            function=function.name,
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=child,
-        )
-        aws.cloudwatch.EventTarget(full_name, rule=rule.name, arn=function.arn, opts=child)
-        return rule
