@@ -15,12 +15,12 @@ import pytest
 from handlers import cancel, docs, enqueue, status
 from local.aws import serving_aws
 from local.faults.runtime import Faults
+from tests.environment import FUNCTIONS_ENVIRONMENT
 from tests.events.http import JOB, http_event, route_of
 from tests.tables import create_job_table
 from zipjobs import wiring
 from zipjobs.running import wiring as working
 
-REGION = "us-east-1"
 ALICE = "arn:aws:iam::123456789012:user/alice"
 BOB = "arn:aws:iam::123456789012:user/bob"
 
@@ -108,12 +108,7 @@ def endpoint() -> Iterator[tuple[str, Faults]]:
 def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     url, faults = endpoint
     urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
-    for name, value in {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "thing",
-    }.items():
+    for name, value in {**FUNCTIONS_ENVIRONMENT, "AWS_ENDPOINT_URL": url}.items():
         monkeypatch.setenv(name, value)
     aws: dict[str, Any] = {name: boto3.client(name) for name in ("s3", "sqs", "dynamodb", "events")}
     for bucket in ("src", "dst", "manifests"):
@@ -121,27 +116,7 @@ def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> It
     create_job_table(aws["dynamodb"], "jobs")
     aws["events"].create_event_bus(Name="bus")
     aws["queue_url"] = aws["sqs"].create_queue(QueueName="jobs")["QueueUrl"]
-    for name, value in {
-        "TABLE_NAME": "jobs",
-        "JOB_RETENTION_SECONDS": "3600",
-        "SWEEP_GRACE_SECONDS": "1800",
-        "SOURCE_BUCKET": "src",
-        "TARGET_BUCKET": "dst",
-        "TARGET_PREFIX": "zips/",
-        "MANIFEST_PREFIX": "manifests/",
-        "ALLOWED_SOURCES": '["src/"]',
-        "ALLOWED_TARGETS": '["dst/zips/"]',
-        "QUEUE_URL": aws["queue_url"],
-        "REQUESTS_BUCKET": "manifests",
-        "REQUESTS_PREFIX": "requests/",
-        "PRESIGN_TTL_SECONDS": "3600",
-        "WORK_BUCKET": "manifests",
-        "WORK_PREFIX": "work/",
-        "EVENT_BUS_NAME": "bus",
-        "SERVICE_NAME": "zip-jobs",
-        "API_AUTH": "iam",
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("QUEUE_URL", aws["queue_url"])
     _forget()
     yield Gateway(aws, faults)
     faults.clear()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.package import MACHINES, RUNTIME, SERVICES, pack, stage
-from tests.unit.test_wiring import ENVIRONMENT
+from tests.environment import FUNCTIONS_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
@@ -102,7 +102,7 @@ def test_who_takes_jobs_in_or_shows_them_imports_nothing_that_makes_archives(
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
     """Each client is made, from the package's own description of its service."""
-    run(package, f"import zipjobs.running.wiring; zipjobs.{root}()", ENVIRONMENT)
+    run(package, f"import zipjobs.running.wiring; zipjobs.{root}()", FUNCTIONS_ENVIRONMENT)
 
 
 def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:

@@ -7,33 +7,9 @@ from unittest.mock import patch
 import boto3
 import pytest
 
+from tests.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs import wiring
 from zipjobs.running import wiring as working
-
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "any",
-    "AWS_SECRET_ACCESS_KEY": "thing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "TABLE_NAME": "jobs",
-    "JOB_RETENTION_SECONDS": "3600",
-    "SWEEP_GRACE_SECONDS": "1800",
-    "SOURCE_BUCKET": "src",
-    "TARGET_BUCKET": "dst",
-    "TARGET_PREFIX": "zips/",
-    "MANIFEST_PREFIX": "manifests/",
-    "ALLOWED_SOURCES": '["src/"]',
-    "ALLOWED_TARGETS": '["dst/zips/"]',
-    "QUEUE_URL": "https://queue",
-    "REQUESTS_BUCKET": "manifests",
-    "REQUESTS_PREFIX": "requests/",
-    "PRESIGN_TTL_SECONDS": "3600",
-    "WORK_BUCKET": "manifests",
-    "WORK_PREFIX": "work/",
-    "EVENT_BUS_NAME": "bus",
-    "SERVICE_NAME": "zip-jobs",
-    "SEGMENT_MIB": "1024",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-}
 
 FUNCTIONS = [
     wiring.submitting,
@@ -48,7 +24,7 @@ FUNCTIONS = [
 def test_every_client_sets_its_retries_and_its_timeouts(
     monkeypatch: pytest.MonkeyPatch, function: Callable[[], Any]
 ) -> None:
-    for name, value in ENVIRONMENT.items():
+    for name, value in FUNCTIONS_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     made = []
     real = boto3.client
