@@ -38,7 +38,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             "description": "The job, CANCELLED",
             "content": {"application/json": {"model": JobView}},
         },
-        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+        **documented(
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
     },
 )
 def cancel(job_id: JobId) -> Response[str]:

@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     description="With download links made for this answer, if it is READY.",
     responses={
         200: {"description": "The job", "content": {"application/json": {"model": JobView}}},
-        **documented(HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+        **documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
     },
 )
 def get(job_id: JobId) -> Response[str]:
@@ -57,7 +57,7 @@ def get(job_id: JobId) -> Response[str]:
     description="Your own, and those that came by manifest.",
     responses={
         200: {"description": "A page", "content": {"application/json": {"model": JobsView}}},
-        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
     },
 )
 def list_jobs(

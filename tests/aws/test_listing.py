@@ -10,7 +10,7 @@ from zipjobs.jobs.job import EVERYONE, ObjectRef, Status, Submission, Trigger
 from zipjobs.jobs.listing import JobList
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.store import JobStore
-from zipjobs.jobs.table import JobTable
+from zipjobs.jobs.table import JobTable, Listed
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ALICE, BOB = "arn:aws:iam::123456789012:user/alice", "arn:aws:iam::123456789012:user/bob"
@@ -114,3 +114,15 @@ def test_a_job_that_has_expired_is_not_listed(dynamodb: Any, submit: Any) -> Non
     submit("old")
     later = JobList(JobTable(dynamodb, "jobs"), clock=lambda: NOON + timedelta(days=100))
     assert ids(later, ALICE) == []
+
+
+def test_a_job_that_has_another_status_by_now_is_not_listed(
+    jobs: JobList, submit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index follows the table, a little later."""
+    submit("job-1")
+    before = {ALICE: jobs.table.listed(ALICE, Status.PENDING, None, 20)}
+    stale = lambda table, owner, *rest: before.get(owner, Listed([], None))  # noqa: E731
+    monkeypatch.setattr(JobTable, "listed", stale)
+    assert ids(jobs, ALICE, Status.RUNNING) == []
+    assert ids(jobs, ALICE, Status.PENDING) == ["job-1"]

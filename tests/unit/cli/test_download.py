@@ -246,6 +246,19 @@ def test_the_receipt_comes_too(begin: Begin, server: ScriptedServer, tmp_path: P
     assert (tmp_path / "q3.receipt.json").read_bytes() == receipt()
 
 
+def test_a_receipt_that_is_there_is_replaced_only_if_it_is_said_so(
+    begin: Begin, server: ScriptedServer, tmp_path: Path
+) -> None:
+    there = tmp_path / "q3.receipt.json"
+    there.write_bytes(b"of another archive")
+    server.follow(served, *[lambda exchange: served(exchange, receipt(), '"r"')] * 2)
+    with pytest.raises(CliError, match="--force"):
+        fetched(begin(), tmp_path, has_receipts=True)
+    assert there.read_bytes() == b"of another archive"
+    fetched(begin(is_forced=True), tmp_path, has_receipts=True)
+    assert there.read_bytes() == receipt()
+
+
 def test_a_receipt_of_another_archive_is_not_kept(
     begin: Begin, server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -132,3 +132,14 @@ def test_a_port_that_is_taken_is_a_sentence(proxy: Proxy, server: ScriptedServer
         running_proxy(Api(Stack("a test", server.url, api_auth="none")), server.port),
     ):
         pass
+
+
+def test_a_job_that_is_submitted_on_the_page_may_be_sent_again(
+    proxy: Proxy, server: ScriptedServer
+) -> None:
+    browser = Browser(proxy).opened()
+    browser.ask("/zip-jobs", "POST", body=b"{}", headers={"idempotency-key": "mine"})
+    browser.ask("/zip-jobs", "POST", body=b"{}")
+    mine, made = (request.headers["idempotency-key"] for request in server.requests)
+    assert mine == "mine"
+    assert len(made) == 36
