@@ -37,6 +37,7 @@ def test_of_a_planned_job_each_archive_has_its_own(client: Client) -> None:
     assert len(found) == 2
     for cost in found:
         assert cost["requests"]["s3:UploadPartCopy"] >= 1
-        assert cost["requests"]["s3:CompleteMultipartUpload"] == 1
+        # Twice if it met another that found all segments made at the same time.
+        assert cost["requests"]["s3:CompleteMultipartUpload"] >= 1
     assert "s3:CreateMultipartUpload" in found[0]["requests"]  # the plan's
     assert "s3:CreateMultipartUpload" not in found[1]["requests"]
