@@ -6,7 +6,10 @@ import pulumi
 
 from local.declarations import Declarations
 from local.errors import LocalError
+from local.names import ACCOUNT_ID
 from local.resources import Resources
+
+WHO_AM_I = "aws:index/getCallerIdentity:getCallerIdentity"
 
 
 class EmbeddedProvider(pulumi.runtime.Mocks):
@@ -32,5 +35,7 @@ class EmbeddedProvider(pulumi.runtime.Mocks):
         return resource_id, {**args.inputs, **outputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        """Functions of the provider; the program needs none."""
-        raise LocalError(f"{args.token} is called, but the embedded AWS does not play it.")
+        """Functions of the provider: the program asks only whose the account is."""
+        if args.token != WHO_AM_I:
+            raise LocalError(f"{args.token} is called, but the embedded AWS does not play it.")
+        return {"accountId": ACCOUNT_ID}, None

@@ -11,6 +11,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_monitor
 
 from local.deploy import configuration, run_program
+from local.names import ACCOUNT_ID
 
 OUTPUTS = ("apiEndpoint", "arn", "bucket", "executionArn", "invokeArn", "name", "url")
 """What resources are referred to by, besides their ids."""
@@ -82,4 +83,4 @@ class _Recorder(pulumi.runtime.Mocks):
         return mark, {**dict.fromkeys(OUTPUTS, mark), **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {}, None
+        return {"accountId": ACCOUNT_ID}, None

@@ -11,8 +11,9 @@ import pulumi
 import pytest
 
 from local.deploy import configuration, run_program
+from local.names import ACCOUNT_ID
 
-HERE = "us-east-1:123456789012"
+HERE = f"us-east-1:{ACCOUNT_ID}"
 ARNS = {
     "aws:apigatewayv2/api:Api": f"arn:aws:execute-api:{HERE}:{{}}",
     "aws:cloudwatch/eventBus:EventBus": f"arn:aws:events:{HERE}:event-bus/{{}}",
@@ -110,7 +111,7 @@ class Collector(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**known, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {}, None
+        return {"accountId": ACCOUNT_ID}, None
 
 
 def _permission(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from local.deploy import configuration, run_program
 from local.errors import LocalError
 from local.functions import Function
 from local.http_api import HttpApi
+from local.names import ACCOUNT_ID
 from local.provider import EmbeddedProvider
 from zipjobs.jobs.table import SWEEP_INDEX
 
@@ -36,7 +37,7 @@ class Recorder(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**known, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {}, None
+        return {"accountId": ACCOUNT_ID}, None
 
     def of_type(self, token: str) -> dict[str, dict[str, Any]]:
         return {name: inputs for (typ, name), inputs in self.resources.items() if typ == token}
@@ -270,6 +271,13 @@ def test_a_resource_type_that_is_not_played_is_named() -> None:
     args = pulumi.runtime.MockResourceArgs("aws:ec2/vpc:Vpc", "net", {}, custom=True)
     with pytest.raises(LocalError, match=r"aws:ec2/vpc:Vpc \(net\)"):
         provider.new_resource(args)
+
+
+def test_a_call_that_is_not_played_is_named() -> None:
+    provider = EmbeddedProvider("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2")
+    args = pulumi.runtime.MockCallArgs("aws:ec2/getVpc:getVpc", {}, "")
+    with pytest.raises(LocalError, match=r"aws:ec2/getVpc:getVpc is called"):
+        provider.call(args)
 
 
 def test_a_route_that_leads_to_no_function_is_named() -> None:
