@@ -34,8 +34,10 @@ class EmbeddedProvider(pulumi.runtime.Mocks):
         resource_id, outputs = create(args.name, args.inputs)
         return resource_id, {**args.inputs, **outputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Functions of the provider: the program asks only whose the account is."""
         if args.token != WHO_AM_I:
             raise LocalError(f"{args.token} is called, but the embedded AWS does not play it.")
-        return {"accountId": ACCOUNT_ID}, None
+        return {"accountId": ACCOUNT_ID}, []

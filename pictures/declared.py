@@ -82,5 +82,7 @@ class _Recorder(pulumi.runtime.Mocks):
         mark = f"<{key_of(args.typ, args.name)}>"
         return mark, {**dict.fromkeys(OUTPUTS, mark), **args.inputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {"accountId": ACCOUNT_ID}, None
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return {"accountId": ACCOUNT_ID}, []

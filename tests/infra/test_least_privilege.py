@@ -110,8 +110,10 @@ class Collector(pulumi.runtime.Mocks):
             self.policies.append(Declared(args.typ, args.name, [_permission(args.inputs)]))
         return f"{args.name}-id", {**known, **args.inputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {"accountId": ACCOUNT_ID}, None
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return {"accountId": ACCOUNT_ID}, []
 
 
 def _permission(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -36,8 +36,10 @@ class Recorder(pulumi.runtime.Mocks):
         }
         return f"{args.name}-id", {**known, **args.inputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
-        return {"accountId": ACCOUNT_ID}, None
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return {"accountId": ACCOUNT_ID}, []
 
     def of_type(self, token: str) -> dict[str, dict[str, Any]]:
         return {name: inputs for (typ, name), inputs in self.resources.items() if typ == token}
