@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.api import HttpApi
+from infra.encryption import customer_key
 from infra.events import CompletionBus
 from infra.functions import Functions
 from infra.monitoring import Monitoring
@@ -14,13 +15,14 @@ from infra.tags import tag_everything
 
 settings = Settings.load()
 tag_everything()
-storage = Storage(settings)
-table = job_table(settings)
-queue = JobQueue(settings, storage.manifest_bucket)
-events = CompletionBus(settings)
-functions = Functions(settings, storage, table, queue, events.bus)
+key = customer_key(settings)
+storage = Storage(settings, key)
+table = job_table(settings, key)
+queue = JobQueue(settings, storage.manifest_bucket, key)
+events = CompletionBus(settings, key)
+functions = Functions(settings, storage, table, queue, events.bus, key)
 api = HttpApi(settings, functions)
-monitoring = Monitoring(settings, table, queue, events, functions, api)
+monitoring = Monitoring(settings, table, queue, events, functions, api, key)
 
 pulumi.export("apiUrl", api.url)
 pulumi.export("apiAuth", settings.api_auth)
@@ -35,4 +37,5 @@ pulumi.export("deadLetterQueueUrl", queue.dead_letters.url)
 pulumi.export("eventBusName", events.bus.name)
 pulumi.export("eventsQueueUrl", events.queue_url)
 pulumi.export("dashboardName", monitoring.dashboard.dashboard_name)
+pulumi.export("customerKeyArn", key)
 pulumi.export("zipperRoleArn", functions.zipper.role)

@@ -5,6 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from infra.encryption import Key
 from infra.policies import send_from_rule
 from infra.settings import Settings
 
@@ -17,17 +18,22 @@ class CompletionBus(pulumi.ComponentResource):
     queue_url: pulumi.Output[str] | None = None
     rule: aws.cloudwatch.EventRule | None = None
 
-    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, settings: Settings, key: Key, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("s3zipjobs:infra:CompletionBus", f"{settings.prefix}-events", None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self.bus = aws.cloudwatch.EventBus(f"{settings.prefix}-events", opts=self._child)
         if settings.completion_events_queue:
-            self.queue_url = self._tap(settings.prefix)
+            self.queue_url = self._tap(settings.prefix, key)
         self.register_outputs({})
 
-    def _tap(self, prefix: str) -> pulumi.Output[str]:
+    def _tap(self, prefix: str, key: Key) -> pulumi.Output[str]:
         queue = aws.sqs.Queue(
-            f"{prefix}-completion-events", sqs_managed_sse_enabled=True, opts=self._child
+            f"{prefix}-completion-events",
+            sqs_managed_sse_enabled=None if key else True,
+            kms_master_key_id=key,
+            opts=self._child,
         )
         self.rule = rule = aws.cloudwatch.EventRule(
             f"{prefix}-completed",

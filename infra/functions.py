@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.encryption import Key, KeyUse
 from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
@@ -28,12 +29,6 @@ SWEEP_GRACE_TIMEOUTS = 2
 """How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
 one is what a crash may take to be noticed by the queue."""
 
-DECRYPT = ("kms:Decrypt",)
-ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
-"""To read objects that S3 keeps under a key, and to write them, in parts too: "Uploading and
-copying objects using multipart upload" in the S3 User Guide.
-"""
-
 Environment = Mapping[str, pulumi.Input[str]]
 
 
@@ -49,6 +44,7 @@ class Functions(pulumi.ComponentResource):
         table: aws.dynamodb.Table,
         queue: JobQueue,
         bus: aws.cloudwatch.EventBus,
+        key: Key,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("s3zipjobs:infra:Functions", f"{settings.prefix}-functions", None, opts)
@@ -57,6 +53,7 @@ class Functions(pulumi.ComponentResource):
         self._table = table
         self._queue = queue
         self._bus = bus
+        self._key = key
         self._traces = [policies.send_traces()] if settings.tracing else []
         self.watched: dict[str, WatchedFunction] = {}
         self.enqueue = self._enqueue()
@@ -87,6 +84,7 @@ class Functions(pulumi.ComponentResource):
                 "REQUESTS_BUCKET": storage.manifest_bucket,
                 "REQUESTS_PREFIX": REQUESTS_PREFIX,
             },
+            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
             statements=pulumi.Output.all(storage.manifest_bucket, queue.arn, self._table.arn).apply(
                 lambda a: [
                     policies.allow(
@@ -111,13 +109,14 @@ class Functions(pulumi.ComponentResource):
                 **self._table_environment(),
                 "PRESIGN_TTL_SECONDS": str(self._settings.presign_ttl_seconds),
             },
+            key_use=KeyUse(policies.DECRYPT, ("s3", "dynamodb")),
             statements=pulumi.Output.all(self._table.arn, self._storage.allowed_targets).apply(
                 lambda a: [
                     policies.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [a[0]]),
                     policies.allow(["dynamodb:Query"], [f"{a[0]}/index/{OWNER_INDEX}"]),
                     # A presigned URL can do what its signer may do.
                     policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
-                    *policies.use_keys(DECRYPT, self._settings.target_kms_key_arns),
+                    *policies.use_object_keys(policies.DECRYPT, self._settings.target_kms_key_arns),
                 ]
             ),
         )
@@ -140,6 +139,7 @@ class Functions(pulumi.ComponentResource):
                 "SERVICE_NAME": self._settings.prefix,
                 "SEGMENT_MIB": str(self._settings.segment_mib),
             },
+            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
             statements=pulumi.Output.all(
                 storage.allowed_sources,
                 storage.allowed_targets,
@@ -160,8 +160,8 @@ class Functions(pulumi.ComponentResource):
                     policies.consume(a[4]),
                     policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
                     policies.allow(["events:PutEvents"], [a[5]]),
-                    *policies.use_keys(DECRYPT, self._settings.source_kms_key_arns),
-                    *policies.use_keys(ENCRYPT, self._settings.target_kms_key_arns),
+                    *policies.use_object_keys(policies.DECRYPT, self._settings.source_kms_key_arns),
+                    *policies.use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
                 ]
             ),
         )
@@ -173,6 +173,7 @@ class Functions(pulumi.ComponentResource):
             memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
             environment=self._ending_environment(),
+            key_use=KeyUse(policies.ENCRYPT, ("s3", "dynamodb")),
             statements=self._ending_statements(),
         )
 
@@ -193,6 +194,7 @@ class Functions(pulumi.ComponentResource):
             memory_mb=512,
             timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
             environment=self._ending_environment(),
+            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
             statements=pulumi.Output.all(
                 self._ending_statements(), self._queue.dead_letters.arn
             ).apply(lambda a: [*a[0], policies.consume(a[1])]),
@@ -206,6 +208,7 @@ class Functions(pulumi.ComponentResource):
             memory_mb=512,
             timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
             environment={**self._ending_environment(), "QUEUE_URL": queue.url},
+            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
             statements=pulumi.Output.all(
                 self._ending_statements(), queue.arn, table.arn, bucket
             ).apply(
@@ -245,7 +248,7 @@ class Functions(pulumi.ComponentResource):
                 policies.write_status_objects(f"{a[4]}/{self._settings.target_prefix}"),
                 policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
                 policies.allow(["events:PutEvents"], [a[3]]),
-                *policies.use_keys(ENCRYPT, self._settings.target_kms_key_arns),
+                *policies.use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
             ]
         )
 
@@ -279,12 +282,16 @@ class Functions(pulumi.ComponentResource):
         timeout_seconds: int,
         environment: Environment,
         statements: pulumi.Output[Sequence[Statement]],
+        key_use: KeyUse | None = None,
         disk_mb: int = 512,
     ) -> aws.lambda_.Function:
         full_name = f"{self._settings.prefix}-{name}"
         child = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
-            full_name, retention_in_days=self._settings.log_retention_days, opts=child
+            full_name,
+            retention_in_days=self._settings.log_retention_days,
+            kms_key_id=self._key,
+            opts=child,
         )
         role = aws.iam.Role(
             full_name, assume_role_policy=policies.assumable_by_lambda(), opts=child
@@ -292,8 +299,8 @@ class Functions(pulumi.ComponentResource):
         permissions = aws.iam.RolePolicy(
             full_name,
             role=role.name,
-            policy=pulumi.Output.all(statements, logs.arn).apply(
-                lambda a: policies.document(*a[0], policies.write_logs(a[1]), *self._traces)
+            policy=pulumi.Output.all(statements, self._use_of_key(key_use), logs.arn).apply(
+                lambda a: policies.document(*a[0], *a[1], policies.write_logs(a[2]), *self._traces)
             ),
             opts=child,
         )
@@ -315,3 +322,11 @@ class Functions(pulumi.ComponentResource):
         )
         self.watched[name] = WatchedFunction(function.name, memory_mb)
         return function
+
+    def _use_of_key(self, use: KeyUse | None) -> pulumi.Output[list[Statement]]:
+        if self._key is None or use is None:
+            return pulumi.Output.from_input([])
+        region = self._settings.region
+        return self._key.apply(
+            lambda arn: [policies.use_key(use.actions, arn, region, use.services)]
+        )

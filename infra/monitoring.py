@@ -7,6 +7,7 @@ from infra import policies
 from infra.alarms import Alarm, alarms
 from infra.api import HttpApi
 from infra.dashboard import dashboard
+from infra.encryption import Key
 from infra.events import CompletionBus
 from infra.functions import Functions
 from infra.queue import JobQueue
@@ -26,6 +27,7 @@ class Monitoring(pulumi.ComponentResource):
         events: CompletionBus,
         functions: Functions,
         api: HttpApi,
+        key: Key,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("s3zipjobs:infra:Monitoring", f"{settings.prefix}-monitoring", None, opts)
@@ -41,7 +43,7 @@ class Monitoring(pulumi.ComponentResource):
             api_id=api.api.id,
             rules=_rules(queue, events, functions),
         )
-        topic = self._topic() if settings.alarm_email else None
+        topic = self._topic(key) if settings.alarm_email else None
         ringing = [self._alarm(alarm, topic) for alarm in alarms(watched, settings)]
         if topic is not None:
             aws.sns.TopicPolicy(
@@ -62,10 +64,10 @@ class Monitoring(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _topic(self) -> aws.sns.Topic:
-        """Not encrypted: CloudWatch may not use the key that AWS keeps for SNS."""
+    def _topic(self, key: Key) -> aws.sns.Topic:
+        """Encrypted with a customer key only: CloudWatch may not use the one AWS keeps for SNS."""
         name = f"{self._settings.prefix}-alarms"
-        topic = aws.sns.Topic(name, opts=self._child)
+        topic = aws.sns.Topic(name, kms_master_key_id=key, opts=self._child)
         aws.sns.TopicSubscription(
             name,
             topic=topic.arn,

@@ -8,6 +8,24 @@ Statement = Mapping[str, Any]
 
 VERSION = "2012-10-17"
 
+DECRYPT = ("kms:Decrypt",)
+ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
+"""To read what is kept under a key, and to write it: objects, in parts too ("Uploading and copying
+objects using multipart upload" in the S3 User Guide), and messages ("Key management" in the SQS
+Developer Guide).
+"""
+
+KEEP_LOGS = (
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+)
+""""Encrypt log data in CloudWatch Logs using KMS" in its User Guide, but for
+DescribeKey, which has no context to ask for."""
+
 STATUS_SUFFIX = ".status.json"
 """What the keys of status objects end in."""
 
@@ -81,18 +99,63 @@ def publish_from_alarms(topic_arn: str, alarm_arns: Sequence[str]) -> str:
     )
 
 
-def use_keys(actions: Sequence[str], key_arns: Sequence[str]) -> list[Statement]:
-    """Let S3 use KMS keys for what is asked of it, and nobody do so directly."""
-    if not key_arns:
-        return []
-    regions = sorted({arn.split(":")[3] for arn in key_arns})
-    through = [f"s3.{region}.amazonaws.com" for region in regions]
-    return [
+def use_key(
+    actions: Sequence[str], key_arn: str, region: str, services: Sequence[str]
+) -> Statement:
+    """Let services use a KMS key for what is asked of them, and nobody do so directly."""
+    through = [f"{service}.{region}.amazonaws.com" for service in services]
+    return {
+        **allow(actions, [key_arn]),
+        "Condition": {"StringEquals": {"kms:ViaService": through}},
+    }
+
+
+def use_object_keys(actions: Sequence[str], key_arns: Sequence[str]) -> list[Statement]:
+    """Let S3 use KMS keys, each in its own region."""
+    return [use_key(actions, arn, arn.split(":")[3], ["s3"]) for arn in key_arns]
+
+
+def key_policy(account: str, region: str, prefix: str, *, has_alarms: bool) -> str:
+    """A key's policy: who may use it without being of the account, and that the account decides
+    of its own.
+
+    S3 and DynamoDB use a key as whoever asks them, and need nothing here. Resource can only be the
+    key itself, which is written ``*``. EventBridge does not tell KMS for which rule it sends to an
+    encrypted queue, so no condition can ask: "Key management" in the SNS and SQS Developer Guides.
+    """
+    named = f"{region}:{account}"
+    statements = [
+        _with_key(["kms:*"], {"AWS": f"arn:aws:iam::{account}:root"}),
+        _with_key(ENCRYPT, {"Service": "events.amazonaws.com"}),
         {
-            **allow(actions, key_arns),
-            "Condition": {"StringEquals": {"kms:ViaService": through}},
-        }
+            **_with_key(KEEP_LOGS, {"Service": f"logs.{region}.amazonaws.com"}),
+            "Condition": {
+                "StringLike": {
+                    "kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{named}:"
+                    f"log-group:{prefix}-*"
+                }
+            },
+        },
     ]
+    if has_alarms:
+        statements.append(
+            {
+                **_with_key(ENCRYPT, {"Service": "cloudwatch.amazonaws.com"}),
+                "Condition": {
+                    "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{named}:alarm:{prefix}-*"}
+                },
+            }
+        )
+    return document(*statements)
+
+
+def _with_key(actions: Sequence[str], principal: Mapping[str, str]) -> Statement:
+    return {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": list(actions),
+        "Resource": "*",
+    }
 
 
 def send_traces() -> Statement:

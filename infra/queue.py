@@ -5,6 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from infra.encryption import Key
 from infra.policies import send_from_rule
 from infra.settings import DAY_SECONDS, Settings
 
@@ -21,6 +22,7 @@ class JobQueue(pulumi.ComponentResource):
         self,
         settings: Settings,
         manifest_bucket: pulumi.Output[str],
+        key: Key,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("s3zipjobs:infra:JobQueue", f"{settings.prefix}-queue", None, opts)
@@ -28,14 +30,16 @@ class JobQueue(pulumi.ComponentResource):
         self.dead_letters = aws.sqs.Queue(
             f"{settings.prefix}-dead-letters",
             message_retention_seconds=RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=None if key else True,
+            kms_master_key_id=key,
             visibility_timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
             opts=child,
         )
         self.queue = aws.sqs.Queue(
             f"{settings.prefix}-jobs",
             message_retention_seconds=RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            sqs_managed_sse_enabled=None if key else True,
+            kms_master_key_id=key,
             # A message whose worker was killed stays invisible until this ends, so it is also the
             # recovery time: as short as it may be, which is the function's own timeout.
             visibility_timeout_seconds=settings.zipper_timeout_seconds,

@@ -32,7 +32,11 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 """As browsers send it: no path, not even a slash at the end."""
 
 
-_KEY_ARN = re.compile(r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+")
+_KEY_ARN = re.compile(r"arn:aws:kms:([a-z0-9-]+):[0-9]{12}:key/[a-zA-Z0-9-]+")
+
+EXAMPLE_KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+NO_KEY, CREATE_KEY = "none", "create"
 
 
 class InvalidSetting(Exception):
@@ -77,6 +81,7 @@ class Settings:
     api_rate: int
     completion_events_queue: bool
     tracing: bool
+    customer_key: str
     source_kms_key_arns: tuple[str, ...]
     target_kms_key_arns: tuple[str, ...]
     point_in_time_recovery: bool
@@ -119,6 +124,7 @@ class Settings:
             api_rate=config.require_int("apiRate"),
             completion_events_queue=config.require_bool("completionEventsQueue"),
             tracing=config.require_bool("tracing"),
+            customer_key=config.require("customerKey"),
             source_kms_key_arns=_strings(config, "sourceKmsKeyArns"),
             target_kms_key_arns=_strings(config, "targetKmsKeyArns"),
             point_in_time_recovery=config.require_bool("pointInTimeRecovery"),
@@ -151,6 +157,7 @@ class Settings:
         self._check_range("apiRate", self.api_rate, 1, 10_000)
         self._check_auth()
         self._check_origins()
+        self._check_customer_key()
         self._check_keys("sourceKmsKeyArns", self.source_kms_key_arns)
         self._check_keys("targetKmsKeyArns", self.target_kms_key_arns)
         if self.force_destroy and self.protect_data:
@@ -212,14 +219,25 @@ class Settings:
                     "it must be a list of origins such as https://app.example.com, or of * alone",
                 )
 
+    def _check_customer_key(self) -> None:
+        if self.customer_key in (NO_KEY, CREATE_KEY):
+            return
+        found = _KEY_ARN.fullmatch(self.customer_key)
+        if found is None or found[1] != self.region:
+            raise InvalidSetting(
+                "customerKey",
+                self.customer_key,
+                f"it must be {NO_KEY}, {CREATE_KEY}, or the ARN of a key, not of an alias, in "
+                f"{self.region}, such as {EXAMPLE_KEY.replace('us-east-1', self.region)}",
+            )
+
     def _check_keys(self, name: str, arns: tuple[str, ...]) -> None:
         for arn in arns:
             if not _KEY_ARN.fullmatch(arn):
                 raise InvalidSetting(
                     name,
                     arns,
-                    "it must be a list of ARNs of keys, not of aliases, such as "
-                    "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+                    f"it must be a list of ARNs of keys, not of aliases, such as {EXAMPLE_KEY}",
                 )
 
     def _check_prefixes(self) -> None:

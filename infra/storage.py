@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.encryption import Key
 from infra.protection import kept
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
@@ -16,6 +17,7 @@ FORGET_WORK_AFTER_DAYS = 15
 """Who ends a planned job deletes its working objects; a message lives for 14 days at the most."""
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
+EncryptionRule = aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict
 
 
 class Storage(pulumi.ComponentResource):
@@ -24,9 +26,12 @@ class Storage(pulumi.ComponentResource):
     ``allowed_sources`` and ``allowed_targets`` are lists of ``bucket/prefix``.
     """
 
-    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, settings: Settings, key: Key, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("s3zipjobs:infra:Storage", f"{settings.prefix}-storage", None, opts)
         self._settings = settings
+        self._key = key
         self._prefix = settings.prefix
         self.source_bucket = self._bucket("source", settings.source_bucket)
         self.target_bucket = self._bucket("target", settings.target_bucket)
@@ -123,7 +128,7 @@ class Storage(pulumi.ComponentResource):
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{self._prefix}-{role}-encryption",
             bucket=bucket.bucket,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            rules=[_encrypted(self._key)],
             opts=kept(self._settings, bucket),
         )
         return bucket
@@ -143,6 +148,19 @@ class Storage(pulumi.ComponentResource):
             rules=[abort, *rules],
             opts=kept(self._settings, bucket),
         )
+
+
+def _encrypted(key: Key) -> EncryptionRule:
+    """S3's own keys, or the customer's by way of a bucket key, which asks KMS far less often."""
+    if key is None:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return {
+        "apply_server_side_encryption_by_default": {
+            "sse_algorithm": "aws:kms",
+            "kms_master_key_id": key,
+        },
+        "bucket_key_enabled": True,
+    }
 
 
 def _locations(

@@ -2,6 +2,7 @@
 
 import pulumi_aws as aws
 
+from infra.encryption import Key
 from infra.protection import kept
 from infra.settings import Settings
 
@@ -9,7 +10,7 @@ SWEEP_INDEX = "sweep"
 OWNER_INDEX = "owner"
 
 
-def job_table(settings: Settings) -> aws.dynamodb.Table:
+def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
     """One item per job, on demand; DynamoDB drops items after their ``expiresAt``."""
     return aws.dynamodb.Table(
         f"{settings.prefix}-jobs",
@@ -41,6 +42,7 @@ def job_table(settings: Settings) -> aws.dynamodb.Table:
         ],
         ttl={"attribute_name": "expiresAt", "enabled": True},
         point_in_time_recovery={"enabled": settings.point_in_time_recovery},
+        server_side_encryption={"enabled": True, "kms_key_arn": key} if key else None,
         deletion_protection_enabled=settings.protect_data,
         opts=kept(settings),
     )

@@ -28,7 +28,7 @@ LOOPBACK = "127.0.0.1"
 
 SERVICES: tuple[Any, ...] = (
     *("apigateway", "apigatewayv2", "awslambda", "dynamodb", "events"),
-    *("cloudwatch", "iam", "logs", "s3", "sns", "sqs", "sts"),
+    *("cloudwatch", "iam", "kms", "logs", "s3", "sns", "sqs", "sts"),
 )
 """What a stack asks of moto. Made before it serves: werkzeug compiles routes by way of ``ast``,
 which fails in CPython 3.11 when two threads parse at a time."""

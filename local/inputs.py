@@ -33,7 +33,21 @@ def index_parameters(inputs: Inputs) -> dict[str, Any]:
 def encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """How a bucket encrypts by default."""
     default = rule["applyServerSideEncryptionByDefault"]
-    return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": default["sseAlgorithm"]}}
+    found = {"SSEAlgorithm": default["sseAlgorithm"]}
+    if key := default.get("kmsMasterKeyId"):
+        found["KMSMasterKeyID"] = key
+    return {
+        "ApplyServerSideEncryptionByDefault": found,
+        "BucketKeyEnabled": rule.get("bucketKeyEnabled", False),
+    }
+
+
+def table_encryption(found: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parameters that have a table encrypted, if not with a key of DynamoDB's own."""
+    if not found:
+        return {}
+    key = found["kmsKeyArn"]
+    return {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}}
 
 
 def capital(name: str) -> str:

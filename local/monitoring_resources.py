@@ -51,7 +51,9 @@ class MonitoringResources:
 
     def _topic(self, name: str, inputs: Inputs) -> Created:
         topic = physical_name(name)
-        arn = self._sns.create_topic(Name=topic)["TopicArn"]
+        key = inputs.get("kmsMasterKeyId")
+        attributes = {"KmsMasterKeyId": key} if key else {}
+        arn = self._sns.create_topic(Name=topic, Attributes=attributes)["TopicArn"]
         return arn, {"name": topic, "arn": arn}
 
     def _topic_policy(self, name: str, inputs: Inputs) -> Created:

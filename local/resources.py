@@ -21,7 +21,7 @@ from local.declarations import (
     DeclaredSchedule,
 )
 from local.errors import LocalError
-from local.inputs import Created, Inputs, capital, index_parameters, key_schema
+from local.inputs import Created, Inputs, capital, index_parameters, key_schema, table_encryption
 from local.monitoring_resources import MonitoringResources
 from local.names import ACCOUNT_ID, physical_name
 from local.schedules import period_seconds
@@ -52,6 +52,7 @@ class Resources:
         self._events = client("events")
         self._dynamodb = client("dynamodb")
         self._iam = client("iam")
+        self._kms = client("kms")
         self._logs = client("logs")
         self._lambda = client("lambda")
         api = ApiResources(client("apigatewayv2"), region, api_url, declarations)
@@ -65,6 +66,8 @@ class Resources:
             "aws:cloudwatch/eventRule:EventRule": self._event_rule,
             "aws:cloudwatch/eventTarget:EventTarget": self._event_target,
             "aws:cloudwatch/logGroup:LogGroup": self._log_group,
+            "aws:kms/key:Key": self._key,
+            "aws:kms/alias:Alias": self._key_alias,
             "aws:iam/role:Role": self._role,
             "aws:iam/rolePolicy:RolePolicy": self._role_policy,
             "aws:lambda/function:Function": self._function,
@@ -90,6 +93,7 @@ class Resources:
             ],
             **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
             DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
+            **table_encryption(inputs.get("serverSideEncryption")),
         )
         if inputs.get("pointInTimeRecovery", {}).get("enabled"):
             self._dynamodb.update_continuous_backups(
@@ -114,12 +118,16 @@ class Resources:
             "MessageRetentionPeriod": inputs.get("messageRetentionSeconds"),
             "VisibilityTimeout": inputs.get("visibilityTimeoutSeconds"),
         }
+        key = inputs.get("kmsMasterKeyId")
         url = self._sqs.create_queue(
             QueueName=queue,
             Attributes={
                 **{k: str(int(v)) for k, v in attributes.items() if v is not None},
+                **({"KmsMasterKeyId": key} if key else {}),
                 # On, unless it is said otherwise: "Amazon SQS server-side encryption".
-                "SqsManagedSseEnabled": str(inputs.get("sqsManagedSseEnabled", True)).lower(),
+                "SqsManagedSseEnabled": str(
+                    inputs.get("sqsManagedSseEnabled", key is None)
+                ).lower(),
             },
         )["QueueUrl"]
         if redrive := inputs.get("redrivePolicy"):
@@ -179,12 +187,26 @@ class Resources:
 
     def _log_group(self, name: str, inputs: Inputs) -> Created:
         group = physical_name(name)
-        self._logs.create_log_group(logGroupName=group)
+        key = inputs.get("kmsKeyId")
+        self._logs.create_log_group(logGroupName=group, **({"kmsKeyId": key} if key else {}))
         self._logs.put_retention_policy(
             logGroupName=group, retentionInDays=int(inputs["retentionInDays"])
         )
         arn = f"arn:aws:logs:{self._region}:{ACCOUNT_ID}:log-group:{group}"
         return group, {"name": group, "arn": arn}
+
+    # KMS
+
+    def _key(self, name: str, inputs: Inputs) -> Created:
+        key = self._kms.create_key(Policy=inputs["policy"], Description=inputs["description"])
+        metadata = key["KeyMetadata"]
+        if inputs.get("enableKeyRotation"):
+            self._kms.enable_key_rotation(KeyId=metadata["KeyId"])
+        return metadata["KeyId"], {"keyId": metadata["KeyId"], "arn": metadata["Arn"]}
+
+    def _key_alias(self, name: str, inputs: Inputs) -> Created:
+        self._kms.create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
+        return inputs["name"], {}
 
     # IAM
 

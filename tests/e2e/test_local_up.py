@@ -29,6 +29,7 @@ OUTPUTS = {
     "deadLetterQueueUrl",
     "eventBusName",
     "eventsQueueUrl",
+    "customerKeyArn",
     "zipperRoleArn",
 }
 

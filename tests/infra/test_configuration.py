@@ -1,5 +1,6 @@
 """What ``docs/configuration.md`` says is so: outputs, templates, and policies to copy."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.infra.test_program import Recorder
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/configuration.md").read_text()
-BUCKET_POLICY, KEY_POLICY = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+BUCKET_POLICY, KEY_POLICY, OWN_KEY_POLICY = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
 
 ROLE = "arn:aws:iam::123456789012:role/zipper"
 ZIPPER = Principal("arn:aws:sts::123456789012:assumed-role/zipper/session", ROLE, "123456789012")
@@ -47,7 +48,7 @@ def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> No
 
 def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> None:
     key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-    own = policies.document(*policies.use_keys(["kms:Decrypt"], [key]))
+    own = policies.document(*policies.use_object_keys(["kms:Decrypt"], [key]))
     both = Policies([parse_policy(own, "identity")], copied(KEY_POLICY))
 
     def may(action: str, *through: str) -> bool:
@@ -58,6 +59,11 @@ def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> 
     assert not may("kms:Decrypt", "dynamodb.us-east-1.amazonaws.com")
     assert not may("kms:Decrypt")
     assert not may("kms:Encrypt", "s3.us-east-1.amazonaws.com")
+
+
+def test_the_policy_to_copy_for_a_customer_key_is_the_one_that_the_stack_gives_its_own() -> None:
+    own = policies.key_policy(OTHER_ACCOUNT, "us-east-1", "s3-zip-jobs-prod", has_alarms=True)
+    assert json.loads(OWN_KEY_POLICY) == json.loads(own)
 
 
 def test_pulumi_new_asks_for_settings_that_there_are() -> None:

@@ -22,6 +22,7 @@ ARNS = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": f"arn:aws:cloudwatch:{HERE}:alarm:{{}}",
     "aws:dynamodb/table:Table": f"arn:aws:dynamodb:{HERE}:table/{{}}",
     "aws:iam/role:Role": "arn:aws:iam::123456789012:role/{}",
+    "aws:kms/key:Key": f"arn:aws:kms:{HERE}:key/{{}}",
     "aws:lambda/function:Function": f"arn:aws:lambda:{HERE}:function:{{}}",
     "aws:s3/bucket:Bucket": "arn:aws:s3:::{}",
     "aws:sns/topic:Topic": f"arn:aws:sns:{HERE}:{{}}",
@@ -36,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "alarmEmail": "somebody@example.com",
     "allowedSources": ["other-documents/2026/"],
     "allowedTargets": ["other-archives"],
+    "customerKey": "create",
     "sourceKmsKeyArns": [SOURCE_KEY],
     "targetKmsKeyArns": [TARGET_KEY],
     "tracing": True,
@@ -46,15 +48,31 @@ WILDCARDS = {
     r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*": "keys below a prefix are as many as there are",
     r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*\.status\.json": "status objects are named by manifests",
     rf"arn:aws:logs:{HERE}:log-group:[a-z0-9-]+:\*": "Lambda names the streams of a log group",
-    r"\*": "X-Ray has no resources that traces are put in",
+    r"\*": "X-Ray has no resources that traces are put in, and a key's policy names the key so",
 }
 """The wildcards that there are, and why there is no other form."""
+
+OF_THE_ACCOUNT = f"arn:aws:iam::{ACCOUNT_ID}:root"
+ACTIONS_WITH_WILDCARDS = {
+    ("kms:*", OF_THE_ACCOUNT): "what the account's administrators could not do with it nobody could"
+}
+"""The same of actions, with who may."""
 
 SOURCES_WITH_WILDCARDS = {
     rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+": "the stage; there is one",
     rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+/\*": "and a job's id",
+    rf"arn:aws:cloudwatch:{HERE}:alarm:s3-zip-jobs-dev-\*": "alarms are made after the key",
+    rf"arn:aws:logs:{HERE}:log-group:s3-zip-jobs-dev-\*": "log groups are made after the key",
 }
 """The same of conditions that name the resource on whose behalf a service comes."""
+
+SAYS_FOR_WHOM = ("aws:sourcearn", "kms:encryptioncontext:aws:logs:arn")
+
+DOES_NOT_SAY_FOR_WHOM = {
+    ("aws:kms/key:Key", "events.amazonaws.com"): "EventBridge tells KMS of no rule, and what it "
+    "could encrypt for others it sends to queues whose policies do ask",
+}
+"""Where a service comes without saying for which resource, and why that does no harm."""
 
 DATA = {
     "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem"},
@@ -81,8 +99,20 @@ class Declared:
         return self.typ.endswith(":Role")
 
     @property
+    def is_role(self) -> bool:
+        return self.typ.endswith(":RolePolicy")
+
+    @property
     def text(self) -> str:
-        return json.dumps({"Version": "2012-10-17", "Statement": self.statements})
+        """The document as parliament takes it: it does not know that a key's policy cannot but call
+        the key ``*``, and must leave the key to its account.
+        """
+        found = self.statements
+        if self.typ == "aws:kms/key:Key":
+            arn = ARNS[self.typ].format(self.name)
+            others = [s for s in found if s["Principal"] != {"AWS": OF_THE_ACCOUNT}]
+            found = [{**s, "Resource": arn} for s in others]
+        return json.dumps({"Version": "2012-10-17", "Statement": found})
 
 
 class Collector(pulumi.runtime.Mocks):
@@ -148,8 +178,14 @@ def values(statement: dict[str, Any], element: str) -> list[str]:
 def test_no_action_has_a_wildcard_and_nothing_says_what_is_not_meant(
     statements: list[dict[str, Any]],
 ) -> None:
+    wide = {
+        (action, *(statement.get("Principal") or {"": "a role"}).values())
+        for statement in statements
+        for action in values(statement, "Action")
+        if "*" in action
+    }
+    assert wide == set(ACTIONS_WITH_WILDCARDS)
     for statement in statements:
-        assert "*" not in "".join(values(statement, "Action")), statement
         assert not statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}, statement
 
 
@@ -164,14 +200,21 @@ def test_a_resource_has_a_wildcard_only_where_there_is_no_other_form(
 def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declared]) -> None:
     """The confused deputy. A role's trust needs no such condition: see its docstring."""
     sources: set[str] = set()
+    silent: set[tuple[str, str]] = set()
     for policy in policies:
         for statement in policy.statements:
             if "Principal" not in statement or policy.is_trust or statement["Effect"] == "Deny":
                 continue
+            if statement["Principal"] == {"AWS": OF_THE_ACCOUNT}:
+                continue
             assert list(statement["Principal"]) == ["Service"], statement
+            if "Condition" not in statement:
+                silent.add((policy.typ, statement["Principal"]["Service"]))
+                continue
             (conditions,) = statement["Condition"].values()
-            (found,) = (conditions[key] for key in conditions if key.lower() == "aws:sourcearn")
+            (found,) = (conditions[key] for key in conditions if key.lower() in SAYS_FOR_WHOM)
             sources |= set(found if isinstance(found, list) else [found])
+    assert silent == set(DOES_NOT_SAY_FOR_WHOM)
     wide = {source for source in sources if "*" in source}
     assert {s for s in wide if not any(re.fullmatch(w, s) for w in SOURCES_WITH_WILDCARDS)} == set()
     assert [w for w in SOURCES_WITH_WILDCARDS if not any(re.fullmatch(w, s) for s in wide)] == []
@@ -202,9 +245,13 @@ def test_roles_are_lambda_s_alone(policies: list[Declared]) -> None:
         assert statement["Action"] == "sts:AssumeRole"
 
 
-def test_nothing_may_be_set_up_changed_or_passed_on(statements: list[dict[str, Any]]) -> None:
-    """Functions use what there is, and cannot give themselves more."""
-    for action in {action for s in statements for action in values(s, "Action")}:
+def test_nothing_may_be_set_up_changed_or_passed_on(policies: list[Declared]) -> None:
+    """Functions use what there is, and cannot give themselves more. What a key lets its account and
+    AWS's services do is no function's.
+    """
+    of_functions = [s for p in policies if p.typ != "aws:kms/key:Key" for s in p.statements]
+    allowing = [s for s in of_functions if s["Effect"] == "Allow"]
+    for action in {action for s in allowing for action in values(s, "Action")}:
         service, _, name = action.partition(":")
         if service in DATA:
             assert name in DATA[service]
@@ -261,6 +308,32 @@ def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[De
         if values(statement, "Resource") == [SOURCE_KEY]
     ]
     assert through == [{"StringEquals": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com"]}}]
+
+
+def test_the_customer_key_is_for_what_a_function_has_services_do(
+    policies: list[Declared],
+) -> None:
+    """None uses it directly, and the page's function, which keeps nothing, not at all."""
+    arn = f"arn:aws:kms:{HERE}:key/s3-zip-jobs-dev"
+    uses = {
+        policy.name.removeprefix("s3-zip-jobs-dev-"): (
+            values(statement, "Action"),
+            statement["Condition"]["StringEquals"]["kms:ViaService"],
+        )
+        for policy in policies
+        for statement in policy.statements
+        if policy.is_role and values(statement, "Resource") == [arn]
+    }
+    s3, sqs, dynamodb = (f"{name}.us-east-1.amazonaws.com" for name in ("s3", "sqs", "dynamodb"))
+    write = ["kms:GenerateDataKey", "kms:Decrypt"]
+    assert uses == {
+        "enqueue": (write, [s3, sqs, dynamodb]),
+        "status": (["kms:Decrypt"], [s3, dynamodb]),
+        "zipper": (write, [s3, sqs, dynamodb]),
+        "cancel": (write, [s3, dynamodb]),
+        "dead-letter": (write, [s3, sqs, dynamodb]),
+        "sweeper": (write, [s3, sqs, dynamodb]),
+    }
 
 
 class TestParliament:

@@ -1,0 +1,95 @@
+"""What everything that keeps something is encrypted with: AWS's keys, the stack's, or another."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra import policies
+from pictures.declared import declared
+from tests.infra.conftest import ALARM_EMAIL, Declared
+
+BUCKET_ENCRYPTION = (
+    "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+)
+OTHER = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def program(key: str) -> Declared:
+    return Declared(declared("dev", {"alarmEmail": ALARM_EMAIL, "customerKey": key}))
+
+
+@pytest.fixture(scope="module")
+def sealed() -> Declared:
+    return program("create")
+
+
+def keys_of(program: Declared) -> dict[str, Any]:
+    """The key of all that keeps something, by type and name."""
+    found: dict[str, Any] = {}
+    for name, one in program.of(BUCKET_ENCRYPTION).items():
+        (rule,) = one.inputs["rules"]
+        default = rule["applyServerSideEncryptionByDefault"]
+        assert (default["sseAlgorithm"] == "aws:kms") == ("kmsMasterKeyId" in default)
+        assert rule.get("bucketKeyEnabled", False) == ("kmsMasterKeyId" in default)
+        found[f"bucket {name}"] = default.get("kmsMasterKeyId")
+    for kind, type_ in (("queue", "sqs/queue:Queue"), ("topic", "sns/topic:Topic")):
+        for name, one in program.of(type_).items():
+            found[f"{kind} {name}"] = one.inputs.get("kmsMasterKeyId")
+    for name, one in program.of("dynamodb/table:Table").items():
+        found[f"table {name}"] = one.inputs.get("serverSideEncryption", {}).get("kmsKeyArn")
+    for name, one in program.of("cloudwatch/logGroup:LogGroup").items():
+        found[f"log group {name}"] = one.inputs.get("kmsKeyId")
+    return found
+
+
+def test_with_create_all_that_keeps_something_is_under_the_stacks_own_key(sealed: Declared) -> None:
+    (key,) = sealed.of("kms/key:Key").values()
+    found = keys_of(sealed)
+    assert len(found) == 3 + 3 + 1 + 1 + 7
+    assert set(found.values()) == {f"<{key.key}>"}
+    queues = sealed.of("sqs/queue:Queue").values()
+    assert not any("sqsManagedSseEnabled" in one.inputs for one in queues), "SQS takes one of both"
+
+
+def test_without_there_is_no_key_and_aws_own_ones_encrypt() -> None:
+    plain = program("none")
+    assert not [one for one in plain.resources.values() if one.type.startswith("aws:kms")]
+    assert set(keys_of(plain).values()) == {None}
+
+
+def test_a_key_that_there_is_is_used_and_not_touched() -> None:
+    named = program(OTHER)
+    assert not [one for one in named.resources.values() if one.type.startswith("aws:kms")]
+    assert set(keys_of(named).values()) == {OTHER}
+    uses = [one for one in named.of("iam/rolePolicy:RolePolicy").values() if OTHER in str(one)]
+    assert len(uses) == 6, "of seven functions one keeps nothing"
+
+
+def test_the_stacks_own_key_is_found_by_name_turned_every_year_and_lost_slowly(
+    sealed: Declared,
+) -> None:
+    (key,) = sealed.of("kms/key:Key").values()
+    assert key.inputs["enableKeyRotation"] is True
+    assert key.inputs["deletionWindowInDays"] == 30
+    (alias,) = sealed.of("kms/alias:Alias").values()
+    assert alias.inputs["name"] == "alias/s3-zip-jobs-dev"
+    assert alias.inputs["targetKeyId"] == f"<{key.key}>"
+
+
+@pytest.mark.parametrize("has_alarms", [True, False])
+def test_services_that_ask_in_their_own_name_are_in_the_keys_policy(has_alarms: bool) -> None:
+    """S3 and DynamoDB come as whoever asks them. Alarms write to a topic, if to anybody."""
+    text = policies.key_policy("123456789012", "eu-west-1", "zips-prod", has_alarms=has_alarms)
+    named = [
+        name
+        for statement in json.loads(text)["Statement"]
+        for name in statement["Principal"].values()
+    ]
+    alarms = ["cloudwatch.amazonaws.com"] if has_alarms else []
+    assert named == [
+        "arn:aws:iam::123456789012:root",
+        "events.amazonaws.com",
+        "logs.eu-west-1.amazonaws.com",
+        *alarms,
+    ]
