@@ -24,7 +24,8 @@ KEYS = frozenset(
         SECURE_TRANSPORT,
         "aws:sourceaccount",
         "aws:sourcearn",
-        "kms:viaservice",  # of no request: the embedded AWS encrypts nothing
+        "kms:encryptioncontext:aws:logs:arn",
+        "kms:viaservice",
         "s3:delimiter",
         "s3:if-match",
         "s3:if-none-match",

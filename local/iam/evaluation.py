@@ -87,12 +87,14 @@ class Policies:
     """All that is said about a request: by the policies of who asks, and of what is asked for.
 
     ``must_name`` is for resources to which their own policy alone gives access, as functions and
-    roles that are assumed.
+    roles that are assumed. ``must_delegate`` is for keys: the policies of an account's roles count
+    only if the key's own says that those of the account do.
     """
 
     identity: Sequence[Policy] = ()
     resource: Policy | None = None
     must_name: bool = False
+    must_delegate: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def _without_deny(
         return Decision(True) if named else Decision(False, no_resource)
     if principal.account == access.account:
         directly = any(_names_directly(statement, principal) for statement in allowing)
+        if policies.must_delegate and not named:
+            return Decision(False, no_resource)
         return Decision(True) if by_identity or directly else Decision(False, no_identity)
     if not named:
         return Decision(False, no_resource)

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from moto.awslambda.models import lambda_backends
+from moto.dynamodb.models import dynamodb_backends
 from moto.iam.models import Role, iam_backends
-from moto.s3.models import s3_backends
+from moto.kms.models import kms_backends
+from moto.logs.models import logs_backends
+from moto.s3.models import FakeBucket, s3_backends
 from moto.sqs.models import sqs_backends
 from moto.sts.models import sts_backends
 
@@ -48,6 +51,7 @@ class Holdings:
             identity=[parse_policy(document, "identity") for document in of_role.values()],
             resource=parse_policy(found, kind) if found else None,
             must_name=access.action in ("lambda:InvokeFunction", "sts:AssumeRole"),
+            must_delegate=access.action.startswith("kms:"),
         )
 
     def role_documents(self, role_arn: str) -> Mapping[str, str]:
@@ -57,11 +61,11 @@ class Holdings:
 
     def resource_document(self, arn: str) -> str | None:
         """The policy that a resource has itself: a role's trust policy, a queue's, a function's,
-        a bucket's, which is its objects' too.
+        a key's, a bucket's, which is its objects' too.
         """
         _, _, service, region, _, name = arn.split(":", 5)
         if service == "s3":
-            bucket = s3_backends[self._account][PARTITION].buckets.get(name.partition("/")[0])
+            bucket = self._bucket(name)
             return bucket.policy.decode() if bucket and bucket.policy else None
         if service == "sqs":
             queue = sqs_backends[self._account][region].queues.get(name)
@@ -69,9 +73,33 @@ class Holdings:
         if service == "lambda":
             function = lambda_backends[self._account][region].get_function(arn)
             return json.dumps({"Version": VERSION, "Statement": function.policy.statements})
+        if service == "kms":
+            key = kms_backends[self._account][region].keys.get(name.removeprefix("key/"))
+            return key.policy if key else None
         if service == "iam":
             role = self._role(arn)
             return role.assume_role_policy_document if role else None
+        return None
+
+    def key_of(self, arn: str) -> str | None:
+        """The ARN of the customer key that encrypts what ``arn`` is or is in: a bucket, a queue, a
+        table, a log group. None for a key of AWS's own.
+        """
+        _, _, service, region, _, name = arn.split(":", 5)
+        if service == "s3":
+            bucket = self._bucket(name)
+            rule = (bucket.encryption or {}).get("Rule", {}) if bucket else {}
+            default: Mapping[str, str] = rule.get("ApplyServerSideEncryptionByDefault", {})
+            return default.get("KMSMasterKeyID")
+        if service == "sqs":
+            queue = sqs_backends[self._account][region].queues.get(name)
+            return getattr(queue, "kms_master_key_id", None)
+        if service == "dynamodb":
+            table = dynamodb_backends[self._account][region].tables.get(name.split("/")[1])
+            return (table.sse_specification or {}).get("KMSMasterKeyId") if table else None
+        if service == "logs":
+            group = logs_backends[self._account][region].groups.get(name.split(":")[1])
+            return group.kms_key_id if group else None
         return None
 
     def documents(self) -> Iterator[Document]:
@@ -83,14 +111,19 @@ class Holdings:
         buckets = s3_backends[self._account][PARTITION].buckets.values()
         regions = sqs_backends[self._account].values()
         functions = lambda_backends[self._account].values()
+        keys = kms_backends[self._account].values()
         arns = [
             *(bucket.arn for bucket in buckets),
             *(queue.queue_arn for region in regions for queue in region.queues.values()),
+            *(key.arn for region in keys for key in region.keys.values()),
             *(found.function_arn for region in functions for found in region.list_functions()),
         ]
         for arn in arns:
             if found := self.resource_document(arn):
                 yield Document("resource", arn, "", found)
+
+    def _bucket(self, path: str) -> FakeBucket | None:
+        return s3_backends[self._account][PARTITION].buckets.get(path.partition("/")[0])
 
     def _role(self, arn: str) -> Role | None:
         roles = iam_backends[self._account][PARTITION].roles.values()

@@ -1,11 +1,12 @@
 """Decides who may what, by what moto holds; says of each denial what was missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from local.execution import LogSink
 from local.iam.evaluation import Access, Decision, Principal, decide
 from local.iam.holdings import Holdings
+from local.iam.keys import uses_of_key
 from local.iam.policy import parse_policy
 
 
@@ -37,11 +38,10 @@ class Permissions:
             parse_policy(document.text, document.kind)
 
     def denial(self, principal: Principal, request: str, accesses: Sequence[Access]) -> str | None:
-        """Why ``principal`` may not, as AWS words it, or None if it may all of ``accesses``.
-
-        Raises PolicyError.
+        """Why ``principal`` may not, as AWS words it, or None if it may all of ``accesses``, and
+        use the keys that this takes. Raises PolicyError.
         """
-        for access in accesses:
+        for access in self._with_keys(request, accesses):
             found = self.judge(principal, request, access)
             if not found.allowed:
                 return self.tell(principal, access, found)
@@ -50,6 +50,12 @@ class Permissions:
     def may(self, principal: Principal, request: str, access: Access) -> bool:
         """Whether ``principal`` may; if not, the log says so. Raises PolicyError."""
         return self.denial(principal, request, [access]) is None
+
+    def _with_keys(self, request: str, accesses: Sequence[Access]) -> Iterator[Access]:
+        for access in accesses:
+            yield access
+            if key := self.holdings.key_of(access.resource):
+                yield from uses_of_key(access, request, key)
 
     def judge(self, principal: Principal, request: str, access: Access) -> Decision:
         """Decide, and say nothing. Raises PolicyError."""

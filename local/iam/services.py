@@ -9,6 +9,7 @@ from local.execution import InvocationFailed, LogSink
 from local.functions import Function
 from local.iam.delivery import EVENT_BRIDGE
 from local.iam.evaluation import Access, Principal
+from local.iam.keys import uses_by_logs
 from local.iam.permissions import Permissions
 
 API_GATEWAY = Principal("apigateway.amazonaws.com")
@@ -113,7 +114,7 @@ class Services:
             access = Access(f"logs:{action}", stream, account)
             return self._permissions.judge(role, "writes its log", access).allowed
 
-        if not may("CreateLogStream"):
+        if not self._may_keep(group) or not may("CreateLogStream"):
             return lambda function, line: None
 
         def write(function: str, line: str) -> None:
@@ -121,6 +122,13 @@ class Services:
                 log(function, line)
 
         return write
+
+    def _may_keep(self, group_arn: str) -> bool:
+        """Whether CloudWatch Logs may use the key of a log group."""
+        key = self._permissions.holdings.key_of(group_arn)
+        uses = uses_by_logs(group_arn, key) if key else ()
+        logs = Principal(f"logs.{self._region}.amazonaws.com")
+        return all(self._permissions.may(logs, "keeps a log", use) for use in uses)
 
     def _invoker(
         self, service: Principal, function: Function, source_of: Callable[[Any], str]

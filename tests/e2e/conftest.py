@@ -198,6 +198,7 @@ def deployed() -> Iterator[Client]:
             "zipperTimeoutSeconds": 60,
             "maxReceiveCount": MAX_RECEIVE_COUNT,
             "segmentMib": SEGMENT_MIB,
+            "customerKey": "create",  # so each request needs the use of the key, too
         },
         log=lambda function, line: log.append(line),
     ) as stack:

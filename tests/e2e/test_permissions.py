@@ -89,6 +89,7 @@ def _less(statement: dict[str, Any], action: str, resource: str) -> dict[str, An
     [
         ("s3:GetObject", "-source-", "SOURCE_FORBIDDEN"),
         ("s3:PutObject", "-target-", "TARGET_FORBIDDEN"),
+        ("kms:GenerateDataKey", ":key/", "TARGET_FORBIDDEN"),
     ],
 )
 def test_a_job_that_may_not_read_or_write_fails_and_says_so(
@@ -108,8 +109,9 @@ def test_who_may_not_list_is_not_told_what_is_missing(client: Client) -> None:
     assert job["error"]["code"] == "SOURCE_FORBIDDEN"
 
 
-def test_a_request_that_may_not_be_queued_is_not_accepted(client: Client) -> None:
-    with without(client, "enqueue", "sqs:SendMessage"):
+@pytest.mark.parametrize("action", ["sqs:SendMessage", "kms:GenerateDataKey"])
+def test_a_request_that_may_not_be_queued_is_not_accepted(client: Client, action: str) -> None:
+    with without(client, "enqueue", action):
         assert client.curl("/zip-jobs", "-d", '{"keys": ["a"]}')[0] == 503
 
 

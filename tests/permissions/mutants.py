@@ -14,12 +14,14 @@ from local.iam.policy import parse_policy
 OURS = "s3-zip-jobs-dev-"
 _NAME = re.compile(rf"{OURS}([\w-]+?)-[0-9a-f]{{7}}")
 
-Removed = Literal["statement", "action", "resource"]
+Removed = Literal["statement", "action", "resource", "condition"]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A document without one statement, or without one action or resource of one."""
+    """A document without one statement, or without one action or resource of one, or one value
+    that a condition lets through.
+    """
 
     document: Document
     index: int
@@ -54,8 +56,12 @@ class WithMutant(Holdings):
 
 
 def declared(holdings: Holdings) -> list[Document]:
-    """Every policy that the stack declares."""
-    ours = {(d.kind, d.arn, d.name): d for d in holdings.documents() if OURS in d.arn}
+    """Every policy that the stack declares. A key has no name; its policy names the stack."""
+    ours = {
+        (d.kind, d.arn, d.name): d
+        for d in holdings.documents()
+        if OURS in d.arn or (d.arn.startswith("arn:aws:kms:") and OURS in d.text)
+    }
     return [ours[key] for key in sorted(ours)]
 
 
@@ -87,6 +93,19 @@ def mutants(document: Document) -> Iterator[Mutant]:
                 rest = [other for other in several if other != value]
                 changed = [*others, {**statement, element: rest}]
                 yield _mutant(document, index, removed, value, changed)
+        for value, changed_one in _narrower(statement):
+            yield _mutant(document, index, "condition", value, [*others, changed_one])
+
+
+def _narrower(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The statement without each value of each condition that has several."""
+    conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
+    for operator, keys in conditions.items():
+        for key, found in keys.items():
+            several = found if isinstance(found, list) and len(found) > 1 else []
+            for value in several:
+                rest = {**keys, key: [other for other in several if other != value]}
+                yield value, {**statement, "Condition": {**conditions, operator: rest}}
 
 
 def broken(mutant: Mutant, rulings: Iterable[Ruling], account: str) -> list[Ruling]:
@@ -120,6 +139,8 @@ def short(arn: str) -> str:
             return rest
         case "sqs":
             return f"queue {rest}"
+        case "kms":  # a new one in every stack
+            return "customer key"
         case _:
             return rest.replace("/", " ", 1) if "/" in rest else rest.replace(":", " ", 1)
 

@@ -14,7 +14,13 @@ FILE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- begin: python -m tests.permissions --write -->", "<!-- end -->"
 HEAD = ("who", "may", "on", "without it breaks")
 
-_KEYS = {"prefix": "below", "SourceAccount": "for account", "SourceArn": "for"}
+_KEYS = {
+    "prefix": "below",
+    "SourceAccount": "for account",
+    "SourceArn": "for",
+    "ViaService": "by way of",
+    "EncryptionContext:aws:logs:arn": "for",
+}
 
 Broken = Mapping[Mutant, Sequence[Ruling]]
 
@@ -65,7 +71,7 @@ def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling
     table = rows(documents)
     first = {document: sum(map(_count, documents[:i])) for i, document in enumerate(documents)}
     for mutant, broken_by_it in found.items():
-        if mutant.removed != "resource":
+        if mutant.removed in ("statement", "action"):
             row = table[first[mutant.document] + mutant.index]
             counts: Counter[str] = Counter()
             for ruling in broken_by_it:
@@ -111,9 +117,11 @@ def _row(document: Document, statement: Mapping[str, Any]) -> Row:
         who = "*"
     else:
         who = ", ".join(
-            name for names in statement["Principal"].values() for name in _as_list(names)
+            "the account's own policies" if name.endswith(":root") else name
+            for names in statement["Principal"].values()
+            for name in _as_list(names)
         )
-    if document.kind == "trust":
+    if document.kind == "trust" or (document.kind == "resource" and places == ["*"]):
         places = [short(document.arn)]
     on = ", ".join(f"`{place}`" for place in places) + _conditions(statement)
     if statement["Effect"] == "Deny":

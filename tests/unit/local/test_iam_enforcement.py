@@ -1,110 +1,35 @@
 """The embedded AWS lets a role's session do what its policies say, and answers as AWS else."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 import urllib3
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from local.aws import aws_client, serving_aws
-from local.faults.runtime import Faults
-from local.iam.delivery import delivering
-from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
+from tests.unit.local.iam_world import (
+    REGION,
+    World,
+    allow,
+    denied,
+    document,
+    living_world,
+)
 
-REGION = "us-east-1"
 BUCKET, TABLE, QUEUE, BUS = "iam-bucket", "iam-table", "iam-queue", "iam-bus"
-SERVICES = ("s3", "dynamodb", "sqs", "events", "iam", "sts")
-MAY_TRUST = {
-    "Effect": "Allow",
-    "Principal": {"Service": "lambda.amazonaws.com"},
-    "Action": "sts:AssumeRole",
-}
-
-NOTHING = {"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"}
-"""For moto wants a statement."""
-
-
-def document(*statements: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-def allow(action: str | list[str], resource: str, **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-@dataclass
-class World:
-    """An embedded AWS with a role, and clients of its administrator and of the role."""
-
-    permissions: Permissions
-    admin: Callable[[str], Any]
-    role: Callable[[str], Any]
-    denials: list[str]
-
-    def let(self, *statements: Any) -> None:
-        """Give the role these statements and no others."""
-        statements = statements or (NOTHING,)
-        self.admin("iam").put_role_policy(
-            RoleName="iam-role", PolicyName="all", PolicyDocument=document(*statements)
-        )
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    denials: list[str] = []
-    permissions = Permissions(ACCOUNT_ID, lambda name, line: denials.append(f"{name}: {line}"))
-    with (
-        serving_aws(Faults(), services=SERVICES, permissions=permissions) as url,
-        delivering(permissions),
-    ):
-
-        def admin(service: str) -> Any:
-            return aws_client(service, url, REGION)
-
-        admin("s3").create_bucket(Bucket=BUCKET)
-        admin("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        )
-        for queue in (QUEUE, f"{QUEUE}-dead"):
-            admin("sqs").create_queue(QueueName=queue)
-        admin("iam").create_role(RoleName="iam-role", AssumeRolePolicyDocument=document(MAY_TRUST))
-        credentials = admin("sts").assume_role(
-            RoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/iam-role", RoleSessionName="zipper"
-        )["Credentials"]
-        session = boto3.Session(
-            credentials["AccessKeyId"],
-            credentials["SecretAccessKey"],
-            credentials["SessionToken"],
-            region_name=REGION,
-        )
-
-        def role(service: str) -> Any:
-            config = Config(signature_version="s3v4") if service == "s3" else None
-            return session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
-
-        yield World(permissions, admin, role, denials)
+    with living_world("iam") as world:
+        yield world
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_allowed(world: World) -> None:
     world.let()
     world.denials.clear()
-
-
-def denied(call: Callable[[], Any]) -> dict[str, Any]:
-    """The error of a call that is denied."""
-    with pytest.raises(ClientError) as raised:
-        call()
-    return {**raised.value.response["Error"], **raised.value.response["ResponseMetadata"]}
 
 
 def url_of(queue: str) -> str:
