@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.account import account_id
 from infra.encryption import Key, KeyUse
 from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.policies import Statement
@@ -54,6 +55,7 @@ class Functions(pulumi.ComponentResource):
         self._queue = queue
         self._bus = bus
         self._key = key
+        self._account_id = account_id()
         self._traces = [policies.send_traces()] if settings.tracing else []
         self.watched: dict[str, WatchedFunction] = {}
         self.enqueue = self._enqueue()
@@ -79,6 +81,7 @@ class Functions(pulumi.ComponentResource):
             timeout_seconds=API_TIMEOUT_SECONDS,
             environment={
                 **self._table_environment(),
+                **self._owners_environment(),
                 **self._policy_environment(),
                 "QUEUE_URL": queue.url,
                 "REQUESTS_BUCKET": storage.manifest_bucket,
@@ -107,6 +110,7 @@ class Functions(pulumi.ComponentResource):
             timeout_seconds=API_TIMEOUT_SECONDS,
             environment={
                 **self._table_environment(),
+                **self._owners_environment(),
                 "PRESIGN_TTL_SECONDS": str(self._settings.presign_ttl_seconds),
             },
             key_use=KeyUse(policies.DECRYPT, ("s3", "dynamodb")),
@@ -131,6 +135,7 @@ class Functions(pulumi.ComponentResource):
             timeout_seconds=self._settings.zipper_timeout_seconds,
             environment={
                 **self._table_environment(),
+                **self._owners_environment(),
                 **self._policy_environment(),
                 **self._work_environment(),
                 "MANIFEST_PREFIX": prefix,
@@ -223,6 +228,7 @@ class Functions(pulumi.ComponentResource):
     def _ending_environment(self) -> Environment:
         return {
             **self._table_environment(),
+            **self._owners_environment(),
             **self._work_environment(),
             "TARGET_BUCKET": self._storage.target_bucket,
             "TARGET_PREFIX": self._settings.target_prefix,
@@ -259,6 +265,11 @@ class Functions(pulumi.ComponentResource):
             "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
             "SWEEP_GRACE_SECONDS": str(grace),
         }
+
+    def _owners_environment(self) -> Environment:
+        """For whoever talks to S3."""
+        owners = json.dumps(self._settings.owner_ids)
+        return {"ACCOUNT_ID": self._account_id, "BUCKET_OWNERS": owners}
 
     def _work_environment(self) -> Environment:
         return {"WORK_BUCKET": self._storage.manifest_bucket, "WORK_PREFIX": WORK_PREFIX}

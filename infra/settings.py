@@ -38,6 +38,9 @@ EXAMPLE_KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-12
 
 NO_KEY, CREATE_KEY = "none", "create"
 
+_OWNER = re.compile(r"([^=]+)=([0-9]{12})")
+"""A bucket and the account that it is of."""
+
 
 class InvalidSetting(Exception):
     """A setting is wrong; says which, what it was and what it may be."""
@@ -60,6 +63,7 @@ class Settings:
     manifest_prefix: str
     allowed_sources: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+    bucket_owners: tuple[str, ...]
     presign_ttl_seconds: int
     job_retention_days: int
     log_retention_days: int
@@ -103,6 +107,7 @@ class Settings:
             manifest_prefix=config.require("manifestPrefix"),
             allowed_sources=_strings(config, "allowedSources"),
             allowed_targets=_strings(config, "allowedTargets"),
+            bucket_owners=_strings(config, "bucketOwners"),
             presign_ttl_seconds=config.require_int("presignTtlSeconds"),
             job_retention_days=config.require_int("jobRetentionDays"),
             log_retention_days=config.require_int("logRetentionDays"),
@@ -139,6 +144,11 @@ class Settings:
         """The first part of every resource's name."""
         return f"{self.resource_prefix}-{self.stack}"
 
+    @property
+    def owner_ids(self) -> dict[str, str]:
+        """The account IDs of the buckets of other accounts, by the bucket's name."""
+        return dict(owner.split("=") for owner in self.bucket_owners)
+
     def check(self) -> None:
         """Raise InvalidSetting for the first setting that cannot work."""
         self._check_range("presignTtlSeconds", self.presign_ttl_seconds, 1, 7 * DAY_SECONDS)
@@ -158,6 +168,7 @@ class Settings:
         self._check_auth()
         self._check_origins()
         self._check_customer_key()
+        self._check_owners()
         self._check_keys("sourceKmsKeyArns", self.source_kms_key_arns)
         self._check_keys("targetKmsKeyArns", self.target_kms_key_arns)
         if self.force_destroy and self.protect_data:
@@ -229,6 +240,26 @@ class Settings:
                 self.customer_key,
                 f"it must be {NO_KEY}, {CREATE_KEY}, or the ARN of a key, not of an alias, in "
                 f"{self.region}, such as {EXAMPLE_KEY.replace('us-east-1', self.region)}",
+            )
+
+    def _check_owners(self) -> None:
+        found = [_OWNER.fullmatch(owner) for owner in self.bucket_owners]
+        named = {one[1] for one in found if one}
+        if len(named) < len(found):
+            raise InvalidSetting(
+                "bucketOwners",
+                self.bucket_owners,
+                "it must be a list of buckets with their account IDs, each bucket once, such as "
+                "their-documents=111122223333",
+            )
+        configured = (self.source_bucket, self.target_bucket, self.manifest_bucket)
+        places = (*configured, *self.allowed_sources, *self.allowed_targets)
+        for bucket in sorted(named - {place.partition("/")[0] for place in places}):
+            raise InvalidSetting(
+                "bucketOwners",
+                self.bucket_owners,
+                f"{bucket} must be sourceBucket, targetBucket, manifestBucket, or on "
+                "allowedSources or allowedTargets",
             )
 
     def _check_keys(self, name: str, arns: tuple[str, ...]) -> None:

@@ -121,6 +121,21 @@ def test_every_function_has_its_own_role_and_log_group(graph: Recorder) -> None:
         assert group["retentionInDays"] == 1
 
 
+def test_functions_that_talk_to_s3_know_whose_buckets_are() -> None:
+    recorder = Recorder()
+    settings = {"allowedSources": ["theirs/2026/"], "bucketOwners": ["theirs=011122223333"]}
+    run_program(recorder, "dev", configuration("dev", settings))
+    told = {
+        name.removeprefix("s3-zip-jobs-dev-"): (
+            function["environment"]["variables"].get("ACCOUNT_ID"),
+            function["environment"]["variables"].get("BUCKET_OWNERS"),
+        )
+        for name, function in recorder.of_type("aws:lambda/function:Function").items()
+    }
+    assert told.pop("docs") == (None, None)
+    assert set(told.values()) == {(ACCOUNT_ID, '{"theirs": "011122223333"}')}
+
+
 def test_no_policy_allows_everything(graph: Recorder) -> None:
     for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy").values():
         for statement in json.loads(policy["policy"])["Statement"]:
