@@ -43,6 +43,8 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": "us-east-1",
+    "ACCOUNT_ID": "123456789012",
+    "BUCKET_OWNERS": "{}",
     "TABLE_NAME": "jobs",
     "JOB_RETENTION_SECONDS": "3600",
     "SWEEP_GRACE_SECONDS": "1800",

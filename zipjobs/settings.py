@@ -9,9 +9,10 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Json
 
 from zipjobs.jobs.policy import Location, Policy
+from zipjobs.owners import BucketOwners
 
 
 def _locations(text: Any) -> Any:
@@ -52,6 +53,17 @@ class PolicySettings(Settings):
         )
 
 
+class OwnerSettings(Settings):
+    """Whose the buckets are: those that ``bucket_owners`` does not name are the account's own."""
+
+    account_id: str
+    bucket_owners: Json[dict[str, str]]
+
+    @property
+    def owners(self) -> BucketOwners:
+        return BucketOwners(self.account_id, self.bucket_owners)
+
+
 class TableSettings(Settings):
     """The job table."""
 
@@ -60,7 +72,7 @@ class TableSettings(Settings):
     sweep_grace_seconds: int
 
 
-class EnqueueSettings(PolicySettings, TableSettings):
+class EnqueueSettings(PolicySettings, TableSettings, OwnerSettings):
     """What ``handlers/enqueue.py`` needs."""
 
     queue_url: str
@@ -68,7 +80,7 @@ class EnqueueSettings(PolicySettings, TableSettings):
     requests_prefix: str
 
 
-class StatusSettings(TableSettings):
+class StatusSettings(TableSettings, OwnerSettings):
     """What ``handlers/status.py`` needs."""
 
     presign_ttl_seconds: int
@@ -102,7 +114,12 @@ class MetricsSettings(Settings):
 
 
 class ZipperSettings(
-    PolicySettings, TableSettings, WorkSettings, StatusObjectSettings, MetricsSettings
+    PolicySettings,
+    TableSettings,
+    OwnerSettings,
+    WorkSettings,
+    StatusObjectSettings,
+    MetricsSettings,
 ):
     """What ``handlers/zipper.py`` needs. Lambda itself says its memory, in MB."""
 
@@ -112,7 +129,9 @@ class ZipperSettings(
     event_bus_name: str
 
 
-class EndingSettings(TableSettings, WorkSettings, StatusObjectSettings, MetricsSettings):
+class EndingSettings(
+    TableSettings, OwnerSettings, WorkSettings, StatusObjectSettings, MetricsSettings
+):
     """What ``handlers/cancel.py`` and ``handlers/dead_letter.py`` need."""
 
     event_bus_name: str

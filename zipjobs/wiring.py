@@ -21,6 +21,7 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestWriter
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
+from zipjobs.owners import BucketOwners
 from zipjobs.settings import (
     DocsSettings,
     EnqueueSettings,
@@ -82,7 +83,7 @@ def submitting() -> Submitting:
     return Submitting(
         policy=settings.policy,
         requests=RequestWriter(
-            s3_client(),
+            s3_client(settings.owners),
             settings.requests_bucket,
             settings.requests_prefix,
             settings.job_retention_seconds,
@@ -100,7 +101,7 @@ def answering() -> Answering:
         store=store_of(settings),
         jobs=JobList(table_of(settings)),
         progress=progress_of(settings),
-        links=DownloadLinks(s3_client(), settings.presign_ttl_seconds),
+        links=DownloadLinks(s3_client(settings.owners), settings.presign_ttl_seconds),
     )
 
 
@@ -140,12 +141,16 @@ def client(service: str) -> Any:
 
 
 def s3_client(
-    connections: int = 10, read_timeout: int = 10, region: str | None = None
+    owners: BucketOwners, connections: int = 10, read_timeout: int = 10, region: str | None = None
 ) -> "S3Client":
-    """A client of S3, of this region if no other is said; a read may take so many seconds."""
+    """A client of S3, of this region if no other is said; a read may take so many seconds.
+
+    Buckets must be their ``owners``'.
+    """
     config = _CLIENT_CONFIG.merge(
         Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
     )
     made = boto3.client("s3", region_name=region, config=config)
+    owners.watch(made)
     meter().watch(made)
     return made

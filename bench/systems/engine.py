@@ -16,24 +16,35 @@ from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.owners import BucketOwners
 from zipjobs.running.wiring import BLOCKS_BYTES
 from zipjobs.wiring import S3_CONFIG
+
+ACCOUNT_ID = "123456789012"
 
 
 def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
     """Make what ``zipjobs.running.wiring`` makes, for the stand-in."""
     options = options or EngineOptions()
+    owners = BucketOwners(ACCOUNT_ID)
     s3 = s3_client(
         stand_in.endpoint_url,
         stand_in.ca_bundle,
         max_pool_connections=options.uploads + options.copies,
         **S3_CONFIG,
     )
+    owners.watch(s3)
     lean = (stand_in.endpoint_url, REGION, lambda: ReadOnlyCredentials("bench", "bench", None))
     transport = Transport(*lean, options.probes + options.ranges, stand_in.ca_bundle)
-    sender = PartSender(*lean, options.uploads + options.copies, stand_in.ca_bundle)
+    reader = ObjectReader(transport, expecting=owners.headers)
+    sender = PartSender(
+        *lean,
+        options.uploads + options.copies,
+        stand_in.ca_bundle,
+        expecting=owners.headers,
+    )
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
-    return partial(_zip, stand_in, writer, ObjectReader(transport), blocks, options)
+    return partial(_zip, stand_in, writer, reader, blocks, options)
 
 
 def _zip(

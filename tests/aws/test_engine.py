@@ -5,7 +5,7 @@ import io
 import random
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -368,9 +368,9 @@ def parts_fail_once(sender: PartSender) -> Any:
     send = sender._send
     seen = set()
 
-    def break_off(path: str, query: str, body: Any) -> Any:
+    def break_off(path: str, query: str, expected: Mapping[str, str], body: Any) -> Any:
         if query in seen:
-            return send(path, query, body)
+            return send(path, query, expected, body)
         seen.add(query)
         next(iter(body._chunks))
         raise ConnectionResetError("broken off by the test")

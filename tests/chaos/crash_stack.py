@@ -102,6 +102,8 @@ class Stack:
         _create_bus(client("events"), f"{prefix}-bus", self.events.arn)
         self.environment = {
             "AWS_ENDPOINT_URL": url,
+            "ACCOUNT_ID": DEFAULT_ACCOUNT_ID,
+            "BUCKET_OWNERS": "{}",
             "SOURCE_BUCKET": self._names["source"],
             "TARGET_BUCKET": self._names["target"],
             "TARGET_PREFIX": "zips/",

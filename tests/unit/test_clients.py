@@ -9,14 +9,17 @@ from botocore.credentials import ReadOnlyCredentials
 from zipjobs import wiring
 from zipjobs.archive import connection, sender
 from zipjobs.archive.sender import PartSender
+from zipjobs.owners import BucketOwners
+
+OWNERS = BucketOwners("123456789012")
 
 BOTO3: dict[str, Callable[[], Any]] = {
     "sqs": lambda: wiring.client("sqs"),
     "dynamodb": lambda: wiring.client("dynamodb"),
     "events": lambda: wiring.client("events"),
-    "s3": wiring.s3_client,
-    "s3 for parts and copies": lambda: wiring.s3_client(connections=42, read_timeout=60),
-    "s3 of another region": lambda: wiring.s3_client(region="eu-west-1"),
+    "s3": lambda: wiring.s3_client(OWNERS),
+    "s3 for parts and copies": lambda: wiring.s3_client(OWNERS, connections=42, read_timeout=60),
+    "s3 of another region": lambda: wiring.s3_client(OWNERS, region="eu-west-1"),
 }
 
 

@@ -26,6 +26,7 @@ from zipjobs.errors import (
     SourceNotFound,
     ZipJobsError,
 )
+from zipjobs.owners import OWNER_HINT
 
 PROGRESS_BYTES = 1024 * 1024
 """Attempts are counted anew once so much more has come: a body of 5 GiB may break often."""
@@ -62,11 +63,17 @@ class Sink(Protocol):
 class ObjectReader:
     """Reads objects: those of the service's region through ``transport``, others through one more
     that ``connect`` makes for their region.
+
+    ``expecting`` gives the headers that say whose a bucket is to be; without them it is anybody's.
     """
 
     def __init__(
-        self, transport: Transport, connect: Callable[[str], Transport] | None = None
+        self,
+        transport: Transport,
+        connect: Callable[[str], Transport] | None = None,
+        expecting: Callable[[str], Mapping[str, str]] = lambda bucket: {},
     ) -> None:
+        self.expecting = expecting
         self._transport = transport
         self._connect = connect
         self._regions: dict[str, Transport] = {}
@@ -159,7 +166,9 @@ class Read:
         if source.version_id is not None:
             query = f"versionId={quote(source.version_id, safe='')}"
         first, last = self._first + self._received, self._first + self._length - 1
-        headers = {} if self._is_empty else {"range": f"bytes={first}-{last}"}
+        headers = dict(self._reader.expecting(source.bucket))
+        if not self._is_empty:
+            headers["range"] = f"bytes={first}-{last}"
         if self._etag is not None:
             headers["if-match"] = self._etag
         return Get(path, query, headers, self)
@@ -287,7 +296,7 @@ class Read:
             case (403, "" | "AccessDenied" | "AllAccessDisabled"):
                 return SourceForbidden(
                     f"{source} may not be read by the zipper's role. Grant s3:GetObject on it, "
-                    "and kms:Decrypt if it is encrypted with a KMS key.",
+                    f"and kms:Decrypt if it is encrypted with a KMS key. {OWNER_HINT}",
                     named,
                 )
             case (412 | 416 | 200, _):

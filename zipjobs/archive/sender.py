@@ -7,7 +7,7 @@ Amazon S3 API Reference. urllib3 moves the bytes.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -56,7 +56,8 @@ class Sent:
 class PartSender:
     """Sends parts to one S3 endpoint. Safe to share between threads.
 
-    ``on_request`` is called for each request, on the thread that sends it.
+    ``on_request`` is called for each request, on the thread that sends it. ``expecting`` gives the
+    headers that say whose a bucket is to be; without them it is anybody's.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class PartSender:
         connections: int,
         ca_bundle: str | None = None,
         on_request: Callable[[], None] = lambda: None,
+        expecting: Callable[[str], Mapping[str, str]] = lambda bucket: {},
     ) -> None:
         self._on_request = on_request
+        self._expecting = expecting
         is_secret = urlsplit(endpoint_url).scheme == "https"
         tls = {"ca_certs": ca_bundle} if ca_bundle and is_secret else {}
         self._pool = urllib3.connection_from_url(
@@ -104,7 +107,7 @@ class PartSender:
                 time.sleep(pause_seconds(attempt))
             body = _Framed(open_chunks(), length)
             try:
-                answer = self._send(path, query, body)
+                answer = self._send(path, query, self._expecting(bucket), body)
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = str(error)
                 continue
@@ -121,8 +124,11 @@ class PartSender:
                 raise PartRefused(problem)
         raise ServiceUnavailable(f"Part {number} of s3://{bucket}/{key}: {problem}")
 
-    def _send(self, path: str, query: str, body: "_Framed") -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, path: str, query: str, expected: Mapping[str, str], body: "_Framed"
+    ) -> urllib3.BaseHTTPResponse:
         headers = {
+            **expected,
             "content-encoding": "aws-chunked",
             "content-length": str(body.framed_length),
             "x-amz-decoded-content-length": str(body.length),

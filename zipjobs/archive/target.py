@@ -60,7 +60,8 @@ def target_errors(target: Target) -> Iterator[None]:
             case "AccessDenied" | "403" | "NoSuchBucket":
                 raise TargetForbidden(
                     f"{target} may not be written by the zipper's role, or its bucket does not "
-                    "exist. Check targetBucket and targetPrefix."
+                    "exist or is not of the account that is expected. Check targetBucket, "
+                    "targetPrefix and bucketOwners."
                 ) from error
             case "NoSuchUpload":
                 raise UploadGone(f"The upload to {target} is gone.") from error

@@ -14,6 +14,7 @@ from zipjobs.errors import (
     ZipJobsError,
     aws_error_code,
 )
+from zipjobs.owners import OWNER_HINT
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -92,7 +93,7 @@ def source_error(error: ClientError, where: str, permission: str) -> ZipJobsErro
             return SourceNotFound(f"{where} does not exist. Correct the request.")
         case "AccessDenied" | "AllAccessDisabled":
             return SourceForbidden(
-                f"{where} may not be read by the zipper's role. Grant {permission}."
+                f"{where} may not be read by the zipper's role. Grant {permission}. {OWNER_HINT}"
             )
         case "InvalidObjectState":
             return SourceArchived(

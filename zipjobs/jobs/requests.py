@@ -18,6 +18,7 @@ from zipjobs.jobs.idempotency import request_json
 from zipjobs.jobs.job import ObjectRef
 from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, parse_request
+from zipjobs.owners import OWNER_HINT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,7 +60,10 @@ class RequestReader:
                         "was replaced before it could be read; the replacement has its own job."
                     )
                 case "AccessDenied":
-                    reason = "may not be read by the zipper's role. Grant s3:GetObject on it."
+                    reason = (
+                        "may not be read by the zipper's role. Grant s3:GetObject on it. "
+                        + OWNER_HINT
+                    )
                 case code:
                     raise ServiceUnavailable(f"S3 answered {code} for {where}.") from error
             raise InvalidManifest(f"{where} {reason}") from error

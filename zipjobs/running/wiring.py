@@ -19,6 +19,7 @@ from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
+from zipjobs.owners import BucketOwners
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.endings import Endings
 from zipjobs.running.metrics import JobMetrics
@@ -64,8 +65,8 @@ def zipping() -> Zipping:
     """For ``handlers/zipper.py``."""
     settings = ZipperSettings.from_environment()
     options = EngineOptions()
-    s3 = s3_client(connections=options.uploads + options.copies, read_timeout=60)
-    lean = _Lean(s3)
+    s3 = s3_client(settings.owners, connections=options.uploads + options.copies, read_timeout=60)
+    lean = _Lean(s3, settings.owners)
     queue = JobQueue(client("sqs"), settings.queue_url)
     store, work = store_of(settings), _work(s3, settings)
     writer = ArchiveWriter(s3, lean.sender(options.uploads + options.copies))
@@ -105,7 +106,7 @@ def canceling() -> Canceling:
 def ending() -> Endings:
     """For ``handlers/dead_letter.py``."""
     settings = EndingSettings.from_environment()
-    s3 = s3_client()
+    s3 = s3_client(settings.owners)
     return Endings(
         store_of(settings),
         ArchiveWriter(s3),
@@ -122,19 +123,21 @@ def sweeping() -> Sweeper:
     settings = SweeperSettings.from_environment()
     queue = JobQueue(client("sqs"), settings.queue_url)
     metrics = JobMetrics(settings.service_name)
-    return Sweeper(store_of(settings), queue, _work(s3_client(), settings), ending(), metrics)
+    work = _work(s3_client(settings.owners), settings)
+    return Sweeper(store_of(settings), queue, work, ending(), metrics)
 
 
 class _Lean:
     """Makes the lean clients: same endpoint, credentials and certificates as boto3's."""
 
-    def __init__(self, s3: "S3Client") -> None:
+    def __init__(self, s3: "S3Client", owners: BucketOwners) -> None:
         session = boto3.Session()
         credentials = session.get_credentials()
         assert credentials is not None
         self._credentials = credentials
         self._ca_bundle = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
         self._s3 = s3
+        self._owners = owners
 
     def reader(self, connections: int) -> ObjectReader:
         """Reads from this region, and from any other that a bucket turns out to be in."""
@@ -149,7 +152,10 @@ class _Lean:
                 partial(meter().count, "s3:GetObject"),
             )
 
-        return ObjectReader(connect(self._s3), lambda region: connect(s3_client(region=region)))
+        def connect_to(region: str) -> Transport:
+            return connect(s3_client(self._owners, region=region))
+
+        return ObjectReader(connect(self._s3), connect_to, self._owners.headers)
 
     def sender(self, connections: int) -> PartSender:
         """Sends parts to this region."""
@@ -157,7 +163,8 @@ class _Lean:
         credentials = self._credentials.get_frozen_credentials
         on_request = partial(meter().count, "s3:UploadPart")
         place = meta.endpoint_url, meta.region_name, credentials
-        return PartSender(*place, connections, self._ca_bundle, on_request)
+        headers = self._owners.headers
+        return PartSender(*place, connections, self._ca_bundle, on_request, headers)
 
 
 def _events(settings: EndingSettings | ZipperSettings) -> CompletionEvents:

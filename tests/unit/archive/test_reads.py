@@ -25,7 +25,8 @@ from zipjobs.archive.backoff import ATTEMPTS
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
-from zipjobs.errors import ServiceUnavailable, SourceChanged, ZipJobsError
+from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
+from zipjobs.owners import BucketOwners
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -319,6 +320,26 @@ def test_a_bucket_of_another_region_is_read_there_and_the_next_time_at_once(
     assert [read(reader) for _ in range(3)] == [b"hello"] * 3
     assert regions == ["eu-west-1"]
     assert (len(near.requests), len(far.requests)) == (1, 3)
+
+
+def test_a_read_says_whose_bucket_it_expects_again_and_in_another_region_too(
+    loopback: Loopback,
+) -> None:
+    near = loopback.serve(say(response(status=500)), moved())
+    far = loopback.serve(an_object(b"hello"))
+    owners = BucketOwners("123456789012", {"src": "111122223333"})
+    reader = ObjectReader(
+        loopback.connect(near.url), lambda region: loopback.connect(far.url), owners.headers
+    )
+    assert read(reader) == b"hello"
+    sent = [*near.requests, *far.requests]
+    assert [one.headers["x-amz-expected-bucket-owner"] for one in sent] == ["111122223333"] * 3
+
+
+def test_what_may_not_be_read_may_be_anothers(loopback: Loopback) -> None:
+    reader = ObjectReader(loopback.to(say(error(403, "AccessDenied"))))
+    with pytest.raises(SourceForbidden, match="Grant s3:GetObject .* bucketOwners must say whose"):
+        read(reader)
 
 
 def test_many_reads_that_learn_of_a_region_at_once_connect_to_it_once(loopback: Loopback) -> None:

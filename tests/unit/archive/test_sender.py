@@ -29,6 +29,7 @@ from zipjobs.archive.checksum import decode, encode
 from zipjobs.archive.parts import BLOCK_BYTES
 from zipjobs.archive.sender import PartRefused, PartSender, Sent
 from zipjobs.errors import ServiceUnavailable
+from zipjobs.owners import BucketOwners
 
 Serve = Callable[..., ScriptedServer]
 Block = memoryview | bytes
@@ -226,6 +227,16 @@ def test_what_may_pass_is_tried_again_with_the_part_opened_anew(
     assert sent.crc32 == zlib.crc32(part.data)
     assert bucket.parts == [(len(part.data), sha(part.data))]
     assert (part.opened, len(server.requests)) == (3, 3)
+
+
+def test_each_attempt_says_whose_bucket_it_expects(serve: Serve) -> None:
+    server = serve(say(error(503, "SlowDown")), Bucket())
+    credentials = ReadOnlyCredentials("id", "key", None)
+    owners = BucketOwners("123456789012", {"dst": "111122223333"})
+    place = server.url, "us-east-1", lambda: credentials, 1
+    Attempts(b"part").sent_by(PartSender(*place, expecting=owners.headers))
+    said = [sent.headers["x-amz-expected-bucket-owner"] for sent in server.requests]
+    assert said == ["111122223333"] * 2
 
 
 def test_after_some_attempts_the_service_counts_as_unavailable(serve: Serve) -> None:

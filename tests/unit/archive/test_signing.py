@@ -24,9 +24,11 @@ from zipjobs.archive.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
 from zipjobs.errors import ZipJobsError
+from zipjobs.owners import BucketOwners
 
 HOST = "s3.eu-west-1.amazonaws.com"
 REGION = "eu-west-1"
+OWNERS = BucketOwners("123456789012")
 PLAIN = ReadOnlyCredentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None)
 IN_A_ROLE = ReadOnlyCredentials("ASIAEXAMPLE", "secret", "to/ken+with==signs")
 
@@ -204,7 +206,7 @@ def test_a_read_goes_out_with_the_target_and_the_signature_of_botocore(
     credentials: ReadOnlyCredentials,
 ) -> None:
     transport = Transport(server.url, REGION, lambda: credentials, 1)
-    reader = ObjectReader(transport)
+    reader = ObjectReader(transport, expecting=OWNERS.headers)
     for key in KEYS:
         sink = Missing()
         reader.read(Source("src", key, version), 5, 10, sink, ETAG)
@@ -216,7 +218,8 @@ def test_a_read_goes_out_with_the_target_and_the_signature_of_botocore(
         assert sent.headers == botocore_signs(
             "GET", host + sent.target, dict(sent.headers), credentials
         )
-        assert {"range", "if-match"} <= signed_headers(sent.headers["authorization"])
+        expected = {"range", "if-match", "x-amz-expected-bucket-owner"}
+        assert expected <= signed_headers(sent.headers["authorization"])
     transport.close()
 
 
@@ -226,7 +229,7 @@ def test_a_part_goes_out_with_the_target_and_the_signature_of_botocore(
     target_of_botocore: Callable[..., str],
     credentials: ReadOnlyCredentials,
 ) -> None:
-    sender = PartSender(server.url, REGION, lambda: credentials, 1)
+    sender = PartSender(server.url, REGION, lambda: credentials, 1, expecting=OWNERS.headers)
     upload = {"UploadId": "a+b/c=", "PartNumber": 7}
     for key in KEYS:
         with pytest.raises(PartRefused):
@@ -239,6 +242,7 @@ def test_a_part_goes_out_with_the_target_and_the_signature_of_botocore(
         headers = {name: v for name, v in sent.headers.items() if name not in unsigned}
         host = f"https://127.0.0.1:{server.port}"
         assert headers == botocore_signs("PUT", host + sent.target, headers, credentials, TRAILING)
+        assert "x-amz-expected-bucket-owner" in signed_headers(headers["authorization"])
 
 
 # Credentials.
