@@ -2,6 +2,9 @@
 
 Whoever has no role's credentials is the account's administrator: the local user, and the embedded
 AWS itself.
+
+A function's request to S3 that does not say whose bucket it expects is refused too: S3 would let it
+through, but the service promises to say it each time.
 """
 
 from collections.abc import Iterable
@@ -14,11 +17,15 @@ from local.iam.answers import denied_answer, undeleted
 from local.iam.credentials import scope_of
 from local.iam.evaluation import Principal
 from local.iam.needs import Needs, Place, needs_of
+from local.iam.owners import expects_another, expects_anybody
 from local.iam.permissions import Permissions
 from local.iam.s3_needs import deletion, keys_to_delete, without_keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+UNKNOWN = "whose permissions the embedded AWS does not know. Add it to local/iam/needs.py."
+NO_OWNER = "which does not say whose bucket it expects. Make its client as zipjobs/wiring.py does."
 
 
 class GuardedAws:
@@ -33,13 +40,19 @@ class GuardedAws:
     ) -> Iterable[bytes]:
         scope = scope_of(environ)
         principal = self._permissions.holdings.session(scope.access_key_id) if scope else None
-        request = name_request(environ) if principal else None
+        is_astray = expects_another(environ, self._permissions.account)
+        request = name_request(environ) if principal or is_astray else None
+        if request is not None and is_astray:
+            return _deny(request, "Access Denied", environ, start_response)
         if scope is None or principal is None or request is None:
             return self._app(environ, start_response)
         what = f"{request.service} {request.operation or environ['REQUEST_METHOD']}"
+        if expects_anybody(request, environ):
+            refused = self._permissions.refuse(principal, what, NO_OWNER)
+            return _deny(request, refused, environ, start_response)
         needs = needs_of(request, environ, Place(scope.region, self._permissions.account))
         if not needs.is_known:
-            refused = self._permissions.refuse(principal, what)
+            refused = self._permissions.refuse(principal, what, UNKNOWN)
             return _deny(request, refused, environ, start_response)
         if request.operation == "DeleteObjects":
             return self._delete(request, principal, environ, start_response)

@@ -72,11 +72,8 @@ class Permissions:
         self._log(principal.name.rpartition("/")[2], f"AccessDenied: {text}")
         return text
 
-    def refuse(self, principal: Principal, request: str) -> str:
-        """Log that ``request`` is none of those whose permissions are known here; the same text."""
-        text = (
-            f"User: {principal} is not authorized to perform: {request}, whose permissions the "
-            "embedded AWS does not know. Add it to local/iam/needs.py."
-        )
+    def refuse(self, principal: Principal, request: str, reason: str) -> str:
+        """Log that ``request`` is refused whatever the policies say, and why; the same text."""
+        text = f"User: {principal} is not authorized to perform: {request}, {reason}"
         self._log(principal.name.rpartition("/")[2], f"AccessDenied: {text}")
         return text

@@ -16,6 +16,7 @@ from local.faults.runtime import Faults
 from local.iam.delivery import delivering
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
+from zipjobs.owners import BucketOwners
 
 REGION = "us-east-1"
 SERVICES = ("s3", "dynamodb", "sqs", "events", "iam", "kms", "sts")
@@ -95,7 +96,10 @@ def living_world(name: str) -> Iterator[World]:
 
         def role(service: str) -> Any:
             config = Config(signature_version="s3v4") if service == "s3" else None
-            return session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
+            client = session.client(service, endpoint_url=url, config=config)  # type: ignore[call-overload]
+            if service == "s3":
+                BucketOwners(ACCOUNT_ID).watch(client)
+            return client
 
         yield World(name, permissions, admin, role, denials)
 
