@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -17,6 +18,8 @@ from botocore.credentials import ReadOnlyCredentials
 
 from local.faults.runtime import Faults
 from local.gateway.identities import LOCAL_USER
+from local.iam.permissions import Permissions
+from local.names import ACCOUNT_ID
 from local.stack import LocalStack, running_stack
 from tests.described import problems_of_event
 from tests.waiting import wait_for
@@ -32,6 +35,7 @@ from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
 from zipjobs.running.wiring import BLOCKS_BYTES
 
+ROOT = Path(__file__).resolve().parents[2]
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
 SEGMENT_MIB = 32
@@ -203,6 +207,38 @@ def deployed() -> Iterator[Client]:
         log=lambda function, line: log.append(line),
     ) as stack:
         yield Client(stack, log)
+
+
+@contextmanager
+def local_up(
+    *settings: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The outputs of a stack with these settings; what it said is complete after the block."""
+    command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
+    for setting in settings:
+        command += ["--set", setting]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said: list[str] = []
+        line = process.stdout.readline()
+        try:
+            yield json.loads(line or "{}"), said
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said.append(process.communicate()[1])
+
+
+def client_of(outputs: dict[str, Any]) -> Client:
+    """A client of a stack that runs in a process of its own."""
+    unseen = Permissions(ACCOUNT_ID, lambda function, line: None)
+    return Client(LocalStack(outputs, {}, Faults(), unseen, ()), [])
 
 
 @pytest.fixture(scope="session")

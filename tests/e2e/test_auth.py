@@ -2,25 +2,20 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import botocore.auth
 import pytest
 
 from local.signing import signed_headers
-from tests.e2e.conftest import Client, curl
+from tests.e2e.conftest import Client, curl, local_up
 from tests.issuer import AUDIENCE, Issuer, new_key, running_issuer
 
-ROOT = Path(__file__).resolve().parents[2]
 FORBIDDEN = (403, {"message": "Forbidden"})
 BODY = json.dumps({"keys": ["auth/none.pdf"], "onMissing": "skip"})
 TRUST = {
@@ -196,32 +191,6 @@ def test_paths_that_lead_nowhere_are_not_found_signed_or_not(client: Client) -> 
 
 
 # Other settings: stacks of their own, as a person starts them.
-
-
-@contextmanager
-def local_up(
-    *settings: str, environment: dict[str, str] | None = None
-) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The outputs of a stack with these settings; what it said is complete after the block."""
-    command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
-    for setting in settings:
-        command += ["--set", setting]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said: list[str] = []
-        line = process.stdout.readline()
-        try:
-            yield json.loads(line or "{}"), said
-        finally:
-            process.send_signal(signal.SIGTERM)
-            said.append(process.communicate()[1])
 
 
 @pytest.fixture(scope="module")
