@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local.iam.enforcement import NO_OWNER
 from local.iam.permissions import Ruling
 from tests.e2e.conftest import Client
 from tests.permissions.mutants import declared, statements
@@ -39,6 +40,14 @@ def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
         if not ruling.allowed and not ruling.request.endswith("of what is missing")
     }
     assert denied == {("events.amazonaws.com", "sqs:SendMessage")}
+
+
+def test_every_request_to_s3_says_whose_bucket_it_expects(
+    client: Client, rulings: Counter[Ruling]
+) -> None:
+    """What does not is denied, and the log says so: a copy that is would be read instead."""
+    assert [line for line in client.log if NO_OWNER in line] == []
+    assert any(ruling.request == "s3 UploadPartCopy" for ruling in rulings)
 
 
 def test_the_documented_table_is_what_is_declared(client: Client) -> None:
