@@ -1,7 +1,7 @@
-"""The Lambda functions, each with its own role, log group and environment."""
+"""The Lambda functions: what each is told, what it may, and what starts it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -9,14 +9,13 @@ import pulumi_aws as aws
 from infra import policies
 from infra.account import account_id
 from infra.encryption import Key, KeyUse
-from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
+from infra.function import Environment, FunctionMaker
 from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.storage import Storage
 from infra.table import OWNER_INDEX, SWEEP_INDEX
 from infra.triggers import feed, schedule
-from infra.watched import WatchedFunction
 
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
@@ -29,8 +28,6 @@ SWEEPER_TIMEOUT_SECONDS = 300
 SWEEP_GRACE_TIMEOUTS = 2
 """How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
 one is what a crash may take to be noticed by the queue."""
-
-Environment = Mapping[str, pulumi.Input[str]]
 
 
 class Functions(pulumi.ComponentResource):
@@ -54,10 +51,9 @@ class Functions(pulumi.ComponentResource):
         self._table = table
         self._queue = queue
         self._bus = bus
-        self._key = key
         self._account_id = account_id()
-        self._traces = [policies.send_traces()] if settings.tracing else []
-        self.watched: dict[str, WatchedFunction] = {}
+        maker = FunctionMaker(settings, key, self)
+        self._make, self.watched = maker.make, maker.watched
         self.enqueue = self._enqueue()
         self.status = self._status()
         self.cancel = self._cancel()
@@ -74,7 +70,7 @@ class Functions(pulumi.ComponentResource):
 
     def _enqueue(self) -> aws.lambda_.Function:
         storage, queue = self._storage, self._queue.queue
-        return self._function(
+        return self._make(
             "enqueue",
             handler="handlers.enqueue.handler",
             memory_mb=512,
@@ -103,7 +99,7 @@ class Functions(pulumi.ComponentResource):
         )
 
     def _status(self) -> aws.lambda_.Function:
-        return self._function(
+        return self._make(
             "status",
             handler="handlers.status.handler",
             memory_mb=512,
@@ -127,7 +123,7 @@ class Functions(pulumi.ComponentResource):
 
     def _zipper(self) -> aws.lambda_.Function:
         storage, prefix = self._storage, self._settings.manifest_prefix
-        return self._function(
+        return self._make(
             "zipper",
             handler="handlers.zipper.handler",
             memory_mb=self._settings.zipper_memory_mb,
@@ -172,7 +168,7 @@ class Functions(pulumi.ComponentResource):
         )
 
     def _cancel(self) -> aws.lambda_.Function:
-        return self._function(
+        return self._make(
             "cancel",
             handler="handlers.cancel.handler",
             memory_mb=512,
@@ -183,7 +179,7 @@ class Functions(pulumi.ComponentResource):
         )
 
     def _docs(self) -> aws.lambda_.Function:
-        return self._function(
+        return self._make(
             "docs",
             handler="handlers.docs.handler",
             memory_mb=512,
@@ -193,7 +189,7 @@ class Functions(pulumi.ComponentResource):
         )
 
     def _dead_letter(self) -> aws.lambda_.Function:
-        return self._function(
+        return self._make(
             "dead-letter",
             handler="handlers.dead_letter.handler",
             memory_mb=512,
@@ -207,7 +203,7 @@ class Functions(pulumi.ComponentResource):
 
     def _sweeper(self) -> aws.lambda_.Function:
         queue, table, bucket = self._queue.queue, self._table, self._storage.manifest_bucket
-        return self._function(
+        return self._make(
             "sweeper",
             handler="handlers.sweeper.handler",
             memory_mb=512,
@@ -283,61 +279,3 @@ class Functions(pulumi.ComponentResource):
             "ALLOWED_SOURCES": storage.allowed_sources.apply(json.dumps),
             "ALLOWED_TARGETS": storage.allowed_targets.apply(json.dumps),
         }
-
-    def _function(
-        self,
-        name: str,
-        *,
-        handler: str,
-        memory_mb: int,
-        timeout_seconds: int,
-        environment: Environment,
-        statements: pulumi.Output[Sequence[Statement]],
-        key_use: KeyUse | None = None,
-        disk_mb: int = 512,
-    ) -> aws.lambda_.Function:
-        full_name = f"{self._settings.prefix}-{name}"
-        child = pulumi.ResourceOptions(parent=self)
-        logs = aws.cloudwatch.LogGroup(
-            full_name,
-            retention_in_days=self._settings.log_retention_days,
-            kms_key_id=self._key,
-            opts=child,
-        )
-        role = aws.iam.Role(
-            full_name, assume_role_policy=policies.assumable_by_lambda(), opts=child
-        )
-        permissions = aws.iam.RolePolicy(
-            full_name,
-            role=role.name,
-            policy=pulumi.Output.all(statements, self._use_of_key(key_use), logs.arn).apply(
-                lambda a: policies.document(*a[0], *a[1], policies.write_logs(a[2]), *self._traces)
-            ),
-            opts=child,
-        )
-        function = aws.lambda_.Function(
-            full_name,
-            runtime=RUNTIME,
-            architectures=[ARCHITECTURE],
-            code=pulumi.FileArchive(str(PACKAGE_ZIP)),
-            handler=handler,
-            role=role.arn,
-            memory_size=memory_mb,
-            timeout=timeout_seconds,
-            ephemeral_storage={"size": disk_mb},
-            environment={"variables": environment},
-            # JSON, as the functions' own lines are: so are Lambda's then, even that of a crash.
-            logging_config={"log_format": "JSON", "log_group": logs.name},
-            tracing_config={"mode": "Active" if self._settings.tracing else "PassThrough"},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
-        )
-        self.watched[name] = WatchedFunction(function.name, memory_mb)
-        return function
-
-    def _use_of_key(self, use: KeyUse | None) -> pulumi.Output[list[Statement]]:
-        if self._key is None or use is None:
-            return pulumi.Output.from_input([])
-        region = self._settings.region
-        return self._key.apply(
-            lambda arn: [policies.use_key(use.actions, arn, region, use.services)]
-        )
