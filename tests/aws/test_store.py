@@ -5,7 +5,7 @@ import pytest
 
 from tests.aws.conftest import GRACE_SECONDS
 from tests.builders import archive_facts, submission
-from zipjobs.errors import JobBusy, LeaseLost
+from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.store import JobStore
@@ -125,3 +125,19 @@ def test_an_expired_record_counts_as_gone_before_dynamodb_drops_it(dynamodb: Any
     store.create(submission(), DESTINATION, 3)
     store.cancel("job-1")
     assert store.get("job-1") is None
+
+
+@pytest.mark.parametrize("read", ["get", "claim"])
+def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
+    store: JobStore, dynamodb: Any, read: str
+) -> None:
+    """What comes to it is tried again, and by then the new code may have it."""
+    store.create(submission(), DESTINATION, 3)
+    dynamodb.update_item(
+        TableName="jobs",
+        Key={"jobId": {"S": "job-1"}},
+        UpdateExpression="SET schemaVersion = :two",
+        ExpressionAttributeValues={":two": {"N": "2"}},
+    )
+    with pytest.raises(ServiceUnavailable, match="job-1 is of version 2, and this code reads 1"):
+        store.get("job-1") if read == "get" else store.claim(submission(), "worker", LATER)

@@ -1,7 +1,7 @@
 """The one request schema: a REST body and a manifest are the same JSON."""
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -102,6 +102,9 @@ Globs = Annotated[
 ]
 
 
+REQUEST_VERSION: Final = "1"
+
+
 class JobRequest(Model):
     """What to zip, by exactly one of `keys`, `entries`, `prefix` and `entriesFrom`, and how.
     Everything else has a default.
@@ -197,6 +200,11 @@ class JobRequest(Model):
         description="The most bytes of one archive; what is more becomes numbered archives. Not "
         "with `deflate`.",
         examples=[4_294_967_296],
+    )
+    version: Literal["1"] = Field(
+        default=REQUEST_VERSION,
+        description="The version of this format. A request of another one is refused.",
+        examples=[REQUEST_VERSION],
     )
 
     @model_validator(mode="after")

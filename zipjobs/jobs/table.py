@@ -7,7 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable, aws_error_code
-from zipjobs.jobs.job import Job, Status
+from zipjobs.jobs.job import SCHEMA_VERSION, Job, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -206,7 +206,14 @@ def _key(job_id: str) -> dict[str, Any]:
 def _job(item: Mapping[str, Any] | None) -> Job | None:
     if not item:
         return None
-    return Job.model_validate({name: _from_dynamodb(value) for name, value in item.items()})
+    found = {name: _from_dynamodb(value) for name, value in item.items()}
+    version = found.get("schemaVersion", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise ServiceUnavailable(
+            f"The record of job {found.get('jobId')} is of version {version}, and this code reads "
+            f"{SCHEMA_VERSION} only. Deploy the code that wrote it."
+        )
+    return Job.model_validate(found)
 
 
 def _unavailable(error: Exception) -> ServiceUnavailable:

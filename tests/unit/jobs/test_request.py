@@ -132,6 +132,8 @@ def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
             "set naming to path, or leave stripPrefix out",
         ),
         ([], "Input should be an object"),
+        ({"keys": ["a"], "version": "2"}, "version: Input should be '1'"),
+        ({"keys": ["a"], "version": 1}, "version: Input should be '1'"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_field_that_is_wrong(

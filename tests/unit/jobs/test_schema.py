@@ -93,6 +93,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "onMissing": st.sampled_from(["fail", "skip", "suffix"]),
     "compression": st.sampled_from(["store", "deflate", "zip"]),
     "maxArchiveBytes": ARCHIVE_BYTES,
+    "version": st.sampled_from(["1", "2", "", 1, 1.0]),
 }
 WAYS = ("keys", "entries", "prefix", "entriesFrom")
 GOOD: dict[str, st.SearchStrategy[Any]] = {
