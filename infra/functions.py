@@ -52,6 +52,8 @@ class Functions(pulumi.ComponentResource):
         self._queue = queue
         self._bus = bus
         self._account_id = account_id()
+        # Of an existing manifest bucket it is not known which of them encrypts it.
+        self._manifest_key_arns = settings.target_kms_key_arns if settings.manifest_bucket else ()
         maker = FunctionMaker(settings, key, self)
         self._make, self.watched = maker.make, maker.watched
         self.enqueue = self._enqueue()
@@ -94,6 +96,7 @@ class Functions(pulumi.ComponentResource):
                     policies.allow(
                         ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [a[2]]
                     ),
+                    *policies.use_object_keys(policies.ENCRYPT, self._manifest_key_arns),
                 ]
             ),
         )

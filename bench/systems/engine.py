@@ -16,6 +16,7 @@ from zipjobs.archive.source import Entry, Source
 from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.collector import settle
 from zipjobs.owners import BucketOwners
 from zipjobs.running.wiring import BLOCKS_BYTES
 from zipjobs.wiring import S3_CONFIG
@@ -44,6 +45,7 @@ def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
         expecting=owners.headers,
     )
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
+    settle()
     return partial(_zip, stand_in, writer, reader, blocks, options)
 
 

@@ -301,6 +301,10 @@ def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[De
         ("dead-letter", TARGET_KEY, *write),
         ("sweeper", TARGET_KEY, *write),
     }
+    with_theirs = Collector()
+    run_program(with_theirs, "dev", configuration("dev", SETTINGS | {"manifestBucket": "theirs"}))
+    (enqueue,) = (p for p in with_theirs.policies if p.is_role and p.name.endswith("-enqueue"))
+    assert any(values(s, "Resource") == [TARGET_KEY] for s in enqueue.statements), "it writes there"
     through = [
         statement["Condition"]
         for policy in policies
