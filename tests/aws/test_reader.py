@@ -15,8 +15,7 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.waiting import wait_for
-from zipjobs.archive import backoff
-from zipjobs.archive.backoff import ATTEMPTS
+from zipjobs import backoff
 from zipjobs.archive.engine import build_archive
 from zipjobs.archive.means import EngineOptions, Means
 from zipjobs.archive.parts import BlockPool
@@ -26,6 +25,7 @@ from zipjobs.archive.source import Entry, Pinned, Source
 from zipjobs.archive.target import Target
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.backoff import ATTEMPTS
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,

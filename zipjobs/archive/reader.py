@@ -12,11 +12,11 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import quote
 
-from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.connection import BodyFlow, Get
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.wire import ClientClosed, WireError
+from zipjobs.backoff import ATTEMPTS, pause_seconds
 from zipjobs.errors import (
     PermanentError,
     ServiceUnavailable,

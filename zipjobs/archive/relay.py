@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.body import Found
 from zipjobs.archive.parts import in_blocks
 from zipjobs.archive.reader import PROGRESS_BYTES
 from zipjobs.archive.sizing import KIB
 from zipjobs.archive.source import Pinned
+from zipjobs.backoff import ATTEMPTS, pause_seconds
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
 
 if TYPE_CHECKING:

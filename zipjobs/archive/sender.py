@@ -16,11 +16,11 @@ import urllib3
 from isal.isal_zlib import crc32
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from zipjobs.archive.backoff import ATTEMPTS, pause_seconds
 from zipjobs.archive.checksum import encode
 from zipjobs.archive.pace import TOO_MANY_REQUESTS
 from zipjobs.archive.parts import BLOCK_BYTES
 from zipjobs.archive.signing import Credentials, Signer
+from zipjobs.backoff import ATTEMPTS, pause_seconds
 from zipjobs.errors import ServiceUnavailable
 
 CONNECT_SECONDS = 3.0

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.backoff import pause_seconds
 from zipjobs.archive.checksum import decode, encode
 from zipjobs.archive.relay import Ingredient, make_again
 from zipjobs.archive.sender import Chunks, PartSender
 from zipjobs.archive.source import Pinned
 from zipjobs.archive.target import ABSENT, MARK, Target, remove, target_errors
+from zipjobs.backoff import pause_seconds
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceChanged,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
+from zipjobs.jobs.batches import items_of
 from zipjobs.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -58,12 +59,8 @@ class SegmentProgress:
         if not items:
             return Done(job.entries_done, job.bytes_done)
         keys = [{"jobId": {"S": _item(job.job_id, number)}} for number in range(items)]
-        try:
-            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys}})
-        except (ClientError, BotoCoreError) as error:
-            raise ServiceUnavailable(f"The job table did not answer: {error}") from error
         entries = source_bytes = 0
-        for item in answer["Responses"].get(self._table, []):
+        for item in items_of(self._dynamodb, self._table, keys):
             for name, value in item.items():
                 if name.startswith("entries"):
                     entries += int(value["N"])

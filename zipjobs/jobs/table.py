@@ -7,6 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable, aws_error_code
+from zipjobs.jobs.batches import items_of
 from zipjobs.jobs.job import SCHEMA_VERSION, Job, Status
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ SWEPT = "yes"
 """The one value of the index's partition key, ``sweep``; items without it are not in the index."""
 
 OWNER_INDEX = "owner"
-
-MOST_TRIES = 5
-"""Of a BatchGetItem that leaves keys out because of its size, or of throttling."""
 
 _to_dynamodb = TypeSerializer().serialize
 _from_dynamodb = TypeDeserializer().deserialize
@@ -162,23 +160,10 @@ class JobTable:
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
         """The jobs that there are of up to 100, in that order."""
-        found: dict[str, Job] = {}
-        wanted: Any = {self._name: {"Keys": [_key(job_id) for job_id in job_ids]}}
-        if not job_ids:
-            return []
-        for _ in range(MOST_TRIES):
-            try:
-                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-            except (ClientError, BotoCoreError) as error:
-                raise _unavailable(error) from error
-            for item in answer["Responses"].get(self._name, []):
-                job = _job(item)
-                assert job is not None
-                found[job.job_id] = job
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                return [found[job_id] for job_id in job_ids if job_id in found]
-        raise ServiceUnavailable("The job table did not answer for all jobs of a page.")
+        keys = [_key(job_id) for job_id in job_ids]
+        jobs = (_job(item) for item in items_of(self._dynamodb, self._name, keys))
+        found = {job.job_id: job for job in jobs if job is not None}
+        return [found[job_id] for job_id in job_ids if job_id in found]
 
     def due_for_sweep(self, now: int) -> Iterator[str]:
         """The ids of the jobs that the sweeper has to look at, longest due first."""

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.unit.archive.loopback import Loopback
-from zipjobs.archive import backoff, connection, transport
+from zipjobs import backoff
+from zipjobs.archive import connection, transport
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, noise, sha
 from tests.waiting import wait_for
 from zipjobs.archive import connection as connection_module
 from zipjobs.archive import reader as reader_module
-from zipjobs.archive.backoff import ATTEMPTS
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
+from zipjobs.backoff import ATTEMPTS
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
 from zipjobs.owners import BucketOwners
 

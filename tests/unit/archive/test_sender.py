@@ -22,12 +22,12 @@ from tests.http_server import (
     response,
     say,
 )
-from zipjobs.archive import backoff
+from zipjobs import backoff
 from zipjobs.archive import sender as sender_module
-from zipjobs.archive.backoff import ATTEMPTS
 from zipjobs.archive.checksum import decode, encode
 from zipjobs.archive.parts import BLOCK_BYTES
 from zipjobs.archive.sender import PartRefused, PartSender, Sent
+from zipjobs.backoff import ATTEMPTS
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.owners import BucketOwners
 

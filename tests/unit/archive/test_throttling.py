@@ -7,7 +7,7 @@ import pytest
 from tests.http_server import Exchange, Gate, error, response, say
 from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, noise, sha
 from tests.waiting import wait_for
-from zipjobs.archive import backoff
+from zipjobs import backoff
 from zipjobs.archive.pace import LEAST_IN_FLIGHT
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.source import Entry, Pinned, Source

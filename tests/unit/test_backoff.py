@@ -1,6 +1,6 @@
 """The pauses before something is tried again."""
 
-from zipjobs.archive.backoff import (
+from zipjobs.backoff import (
     ATTEMPTS,
     FIRST_PAUSE_SECONDS,
     MOST_PAUSE_SECONDS,
