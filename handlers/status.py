@@ -77,5 +77,5 @@ def list_jobs(
 
 
 def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
-    done = None if job.is_final else wiring.answering().progress.of(job)
+    done = None if job.status is Status.READY else wiring.answering().progress.of(job)
     return JobView.of(job, links, done)

@@ -7,7 +7,9 @@ import pytest
 
 from local.faults.plan import FaultPlan
 from tests.api.conftest import ALICE, BOB, Gateway
+from zipjobs import wiring
 from zipjobs.jobs.job import EVERYONE
+from zipjobs.jobs.progress import Done
 
 REQUEST = json.dumps({"keys": ["a.pdf", "b.pdf"]})
 ROLE = "arn:aws:sts::123456789012:assumed-role/auditors"
@@ -196,6 +198,24 @@ def test_a_cancelled_job_is_answered_alike_every_time(gateway: Gateway) -> None:
     first, again = (gateway("DELETE", f"/zip-jobs/{job_id}") for _ in range(2))
     assert (first.status, first.body["status"]) == (200, "CANCELLED")
     assert (again.status, again.body["status"]) == (200, "CANCELLED")
+
+
+def test_a_job_in_segments_that_is_cancelled_shows_how_far_it_got(gateway: Gateway) -> None:
+    job_id = gateway.submit()
+    jobs = gateway.aws["dynamodb"]
+    jobs.update_item(
+        TableName="jobs",
+        Key={"jobId": {"S": job_id}},
+        UpdateExpression="SET segments = :two",
+        ExpressionAttributeValues={":two": {"N": "2"}},
+    )
+    job = wiring.answering().store.get(job_id)
+    assert job is not None
+    wiring.answering().progress.note(job, 1, Done(7, 700))
+    gateway("DELETE", f"/zip-jobs/{job_id}")
+    shown = gateway("GET", f"/zip-jobs/{job_id}").body
+    assert (shown["status"], shown["entries"]["done"]) == ("CANCELLED", 7)
+    assert shown["bytes"]["done"] == 700
 
 
 def test_a_token_without_a_subject_owns_nothing(gateway: Gateway) -> None:

@@ -141,3 +141,10 @@ def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
     )
     with pytest.raises(ServiceUnavailable, match="job-1 is of version 2, and this code reads 1"):
         store.get("job-1") if read == "get" else store.claim(submission(), "worker", LATER)
+
+
+def test_of_a_job_whose_record_is_gone_nothing_is_noted(store: JobStore, dynamodb: Any) -> None:
+    job = store.fail(store.claim(submission(), "worker", LATER), ERROR)
+    dynamodb.delete_item(TableName="jobs", Key={"jobId": {"S": job.job_id}})
+    store.note_event_sent(job)
+    assert store.get(job.job_id) is None

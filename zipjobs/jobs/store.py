@@ -1,6 +1,7 @@
 """The jobs' records. Every change of state is one conditional write."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -209,13 +210,17 @@ class JobStore:
             return
 
     def note_event_sent(self, job: Job) -> None:
-        """Record that the completion event went out: nothing is left to do for the job."""
-        self._update(
-            job.job_id,
-            {"eventSent": True},
-            "attribute_exists(jobId)",
-            removes=("sweep", "sweepAt"),
-        )
+        """Record that the completion event went out: nothing is left to do for the job.
+
+        Of a job whose record is gone there is nothing to record either.
+        """
+        with suppress(ConditionFailed):
+            self._update(
+                job.job_id,
+                {"eventSent": True},
+                "attribute_exists(jobId)",
+                removes=("sweep", "sweepAt"),
+            )
 
     def due_for_sweep(self) -> Iterator[Job]:
         """The jobs that have had no end, or whose end had no event, for too long."""
