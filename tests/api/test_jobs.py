@@ -206,7 +206,8 @@ def test_a_job_in_segments_that_is_cancelled_shows_how_far_it_got(gateway: Gatew
     jobs.update_item(
         TableName="jobs",
         Key={"jobId": {"S": job_id}},
-        UpdateExpression="SET segments = :two",
+        UpdateExpression="SET #segments = :two",
+        ExpressionAttributeNames={"#segments": "segments"},
         ExpressionAttributeValues={":two": {"N": "2"}},
     )
     job = wiring.answering().store.get(job_id)
