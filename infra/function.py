@@ -18,8 +18,15 @@ Environment = Mapping[str, pulumi.Input[str]]
 class FunctionMaker:
     """Makes the functions of a stack, all from one package. ``watched`` are those that it made."""
 
-    def __init__(self, settings: Settings, key: Key, parent: pulumi.Resource) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        account_id: pulumi.Output[str],
+        key: Key,
+        parent: pulumi.Resource,
+    ) -> None:
         self._settings = settings
+        self._account_id = account_id
         self._key = key
         self._parent = parent
         self._traces = [policies.send_traces()] if settings.tracing else []
@@ -49,7 +56,9 @@ class FunctionMaker:
             opts=child,
         )
         role = aws.iam.Role(
-            full_name, assume_role_policy=policies.assumable_by_lambda(), opts=child
+            full_name,
+            assume_role_policy=self._account_id.apply(policies.assumable_by_lambda),
+            opts=child,
         )
         permissions = aws.iam.RolePolicy(
             full_name,

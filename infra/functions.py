@@ -54,7 +54,7 @@ class Functions(pulumi.ComponentResource):
         self._account_id = account_id()
         # Of an existing manifest bucket it is not known which of them encrypts it.
         self._manifest_key_arns = settings.target_kms_key_arns if settings.manifest_bucket else ()
-        maker = FunctionMaker(settings, key, self)
+        maker = FunctionMaker(settings, self._account_id, key, self)
         self._make, self.watched = maker.make, maker.watched
         self.enqueue = self._enqueue()
         self.status = self._status()

@@ -40,16 +40,17 @@ def allow(actions: Sequence[str], resources: Sequence[str]) -> Statement:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
-def assumable_by_lambda() -> str:
-    """The trust policy of a function's role.
+def assumable_by_lambda(account: str) -> str:
+    """The trust policy of a function's role: Lambda may assume it, on behalf of its account only.
 
-    Roles are passed within their account only, so Lambda cannot be made to assume it by another.
+    Not of one function: that is made after its role, and has its name then.
     """
     return document(
         {
             "Effect": "Allow",
             "Action": "sts:AssumeRole",
             "Principal": {"Service": "lambda.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         }
     )
 

@@ -198,12 +198,12 @@ def test_a_resource_has_a_wildcard_only_where_there_is_no_other_form(
 
 
 def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declared]) -> None:
-    """The confused deputy. A role's trust needs no such condition: see its docstring."""
+    """The confused deputy. Roles are there before their functions: they are for an account's."""
     sources: set[str] = set()
     silent: set[tuple[str, str]] = set()
     for policy in policies:
         for statement in policy.statements:
-            if "Principal" not in statement or policy.is_trust or statement["Effect"] == "Deny":
+            if "Principal" not in statement or statement["Effect"] == "Deny":
                 continue
             if statement["Principal"] == {"AWS": OF_THE_ACCOUNT}:
                 continue
@@ -212,6 +212,9 @@ def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declar
                 silent.add((policy.typ, statement["Principal"]["Service"]))
                 continue
             (conditions,) = statement["Condition"].values()
+            if policy.is_trust:
+                assert conditions == {"aws:SourceAccount": ACCOUNT_ID}
+                continue
             (found,) = (conditions[key] for key in conditions if key.lower() in SAYS_FOR_WHOM)
             sources |= set(found if isinstance(found, list) else [found])
     assert silent == set(DOES_NOT_SAY_FOR_WHOM)
