@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.api import HttpApi
+from infra.checks import checked
 from infra.encryption import customer_key
 from infra.events import CompletionBus
 from infra.functions import Functions
@@ -13,7 +14,7 @@ from infra.storage import Storage
 from infra.table import job_table
 from infra.tags import tag_everything
 
-settings = Settings.load()
+settings = checked(Settings.load())
 tag_everything()
 key = customer_key(settings)
 storage = Storage(settings, key)

@@ -5,6 +5,7 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.encryption import Key
+from infra.places import check_targets
 from infra.protection import kept
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
@@ -41,7 +42,7 @@ class Storage(pulumi.ComponentResource):
             settings.allowed_targets, self.target_bucket, settings.target_prefix
         )
         self._checked_targets = pulumi.Output.all(self.manifest_bucket, self.allowed_targets).apply(
-            lambda a: settings.check_overlap(a[0], a[1])
+            lambda a: check_targets(settings, a[0], a[1])
         )
         self.register_outputs({"checked": self._checked_targets})
 

@@ -1,8 +1,16 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
+from infra.checks import checked
 from infra.settings import InvalidSetting, Settings
+from local.errors import LocalError
+from pictures.declared import declared
+
+ROOT = Path(__file__).resolve().parents[2]
 
 GOOD = Settings(
     stack="dev",
@@ -68,17 +76,13 @@ JWT = replace(
     ],
 )
 def test_good_settings_pass(good: Settings) -> None:
-    good.check()
+    assert checked(good) == good
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"presign_ttl_seconds": 700_000}, "presignTtlSeconds is 700000.*604,800"),
-        ({"zipper_max_concurrency": 1}, "zipperMaxConcurrency is 1.*from 2"),
-        ({"zipper_timeout_seconds": 901}, "zipperTimeoutSeconds"),
         ({"alarm_email": "somebody"}, 'alarmEmail is "somebody".*e-mail address'),
-        ({"alarm_error_percent": 0}, "alarmErrorPercent is 0.*from 1 to 100"),
         ({"alarm_oldest_message_seconds": 900}, "alarmOldestMessageSeconds is 900.*more than.*900"),
         ({"log_retention_days": 2}, "logRetentionDays is 2.*1, 3, 5"),
         ({"api_auth": "open"}, 'apiAuth is "open".*iam, jwt or none'),
@@ -111,10 +115,37 @@ def test_good_settings_pass(good: Settings) -> None:
             'bucketOwners is \\["theirs=111122223333"\\].*theirs must be sourceBucket',
         ),
         (
-            {"source_bucket": "a", "bucket_owners": ("a=111122223333", "a=444455556666")},
+            {"source_bucket": "abc", "bucket_owners": ("abc=111122223333", "abc=444455556666")},
             "bucketOwners.*each bucket once",
         ),
+        ({"alarm_email": "a b@c d"}, "alarmEmail.*e-mail address"),
+        ({"region": ""}, 'aws:region is "".*a region such as'),
+        ({"region": "us-east"}, "aws:region.*a region such as"),
+        ({"region": "cn-north-1"}, "aws:region.*neither of China"),
+        ({"region": "us-gov-west-1"}, "aws:region.*nor of GovCloud"),
+        ({"resource_prefix": "My Stack!"}, "resourcePrefix is .My Stack!., but My Stack!-dev, it"),
+        ({"resource_prefix": ""}, "resourcePrefix.*begin with a letter"),
+        ({"resource_prefix": "a" * 36}, "resourcePrefix.*39 characters"),
+        ({"stack": "Prod"}, "resourcePrefix.*s3-zip-jobs-Prod.*lower-case"),
+        ({"stack": "feature_x"}, "resourcePrefix.*s3-zip-jobs-feature_x.*hyphens"),
+        ({"source_bucket": "s3://bucket/"}, "sourceBucket.*neither URL nor ARN"),
+        ({"source_bucket": "arn:aws:s3:::bucket"}, "sourceBucket.*neither URL nor ARN"),
+        ({"target_bucket": "UPPER"}, "targetBucket.*name of a bucket"),
+        ({"manifest_bucket": "under_score"}, "manifestBucket.*name of a bucket"),
+        ({"manifest_bucket": "a..b"}, "manifestBucket.*name of a bucket"),
+        ({"source_bucket": "b" * 64}, "sourceBucket.*name of a bucket"),
+        ({"allowed_sources": ("*",)}, "allowedSources.*bucket/prefix"),
+        ({"allowed_sources": ("",)}, "allowedSources.*bucket/prefix"),
+        ({"allowed_sources": ("s3://bucket/x",)}, "allowedSources.*bucket/prefix"),
+        ({"allowed_targets": ("bucket/*",)}, "allowedTargets.*without \\*, \\?"),
+        ({"allowed_targets": ("bucket/a?/",)}, "allowedTargets.*without"),
+        ({"allowed_targets": ("bucket/${aws:username}/",)}, "allowedTargets.*without"),
+        ({"allowed_targets": ("bucket/" + "a" * 901,)}, "allowedTargets"),
         ({"target_prefix": "zips"}, "targetPrefix.*slash"),
+        ({"target_prefix": "/zips/"}, "targetPrefix.*slash"),
+        ({"target_prefix": "a?*/"}, "targetPrefix.*no \\*, \\?"),
+        ({"target_prefix": "a" * 900 + "/"}, "targetPrefix.*900 bytes"),
+        ({"manifest_prefix": "m*/"}, "manifestPrefix.*no \\*, \\?"),
         ({"manifest_prefix": ""}, "manifestPrefix.*slash"),
         ({"manifest_prefix": "requests/"}, "manifestPrefix.*requests/"),
     ],
@@ -123,7 +154,34 @@ def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
     change: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
-        replace(GOOD, **change).check()  # type: ignore[arg-type]
+        checked(replace(GOOD, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "low", "high"),
+    [
+        ("presign_ttl_seconds", "presignTtlSeconds", 1, 604_800),
+        ("job_retention_days", "jobRetentionDays", 15, 3650),
+        ("zipper_memory_mb", "zipperMemoryMb", 512, 10_240),
+        ("zipper_timeout_seconds", "zipperTimeoutSeconds", 60, 900),
+        ("zipper_max_concurrency", "zipperMaxConcurrency", 2, 1000),
+        ("segment_mib", "segmentMib", 8, 16_384),
+        ("max_receive_count", "maxReceiveCount", 1, 1000),
+        ("sweep_minutes", "sweepMinutes", 1, 1440),
+        ("alarm_error_percent", "alarmErrorPercent", 1, 100),
+        ("api_burst", "apiBurst", 1, 5000),
+        ("api_rate", "apiRate", 1, 10_000),
+    ],
+)
+def test_a_number_is_within_its_bounds(field: str, name: str, low: int, high: int) -> None:
+    """Which Pulumi.yaml says, too."""
+    text = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"][name]["description"]
+    assert re.search(rf"\b{low:,} (second )?to (7 days|{high:,})", text)
+    for value in (low, high):
+        checked(replace(GOOD, **{field: value}))  # type: ignore[arg-type]
+    for value in (low - 1, high + 1):
+        with pytest.raises(InvalidSetting, match=f"{name} is {value}.*{low:,} to {high:,}"):
+            checked(replace(GOOD, **{field: value}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +196,7 @@ def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
 )
 def test_tokens_need_an_issuer_and_an_audience(change: dict[str, object], complaint: str) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
-        replace(JWT, **change).check()  # type: ignore[arg-type]
+        checked(replace(JWT, **change))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +211,39 @@ def test_tokens_need_an_issuer_and_an_audience(change: dict[str, object], compla
 )
 def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> None:
     shared = replace(GOOD, manifest_bucket="shared", target_bucket="shared")
-    shared.check()
+    checked(shared)
     with pytest.raises(InvalidSetting, match="must never start a job"):
-        replace(shared, **change).check()  # type: ignore[arg-type]
+        checked(replace(shared, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["shared/requests/", "shared/work/zips/", "shared/requests"])
+def test_archives_never_land_where_the_service_keeps_things_that_expire(place: str) -> None:
+    with pytest.raises(InvalidSetting, match="manifestBucket.*has them expire"):
+        checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place,)))
+    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=("shared/other/",)))
+    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place.replace("sh", "ch"),)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (
+            {"allowedSources": [f"documents-of-customer-{n}/2026/" for n in range(150)]},
+            "allowedSources is .*an environment of .* bytes, which may have 4,096|"
+            "allowedSources is .*a role's policy of .* characters, which may have 10,240",
+        ),
+        (
+            {
+                "allowedSources": [f"documents-of-customer-{n}" for n in range(90)],
+                "bucketOwners": [f"documents-of-customer-{n}=111122223333" for n in range(90)],
+            },
+            "bucketOwners is .*an environment of .* bytes, which may have 4,096",
+        ),
+    ],
+)
+def test_lists_that_aws_would_not_take_stop_the_program_too(
+    settings: dict[str, list[str]], complaint: str
+) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        declared("dev", settings)
+    declared("dev", {name: some[:20] for name, some in settings.items()})

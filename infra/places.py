@@ -1,0 +1,125 @@
+"""What settings may say of buckets, and of places in them."""
+
+import re
+from collections.abc import Sequence
+
+from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Settings
+
+MAX_PREFIX_BYTES = 900
+"""Of UTF-8: a key has 1,024, and the rest is for the names of archives and of manifests."""
+
+_BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+""""General purpose bucket naming rules" in the S3 User Guide."""
+
+_OWNER = re.compile(r"([^=]+)=([0-9]{12})")
+"""A bucket and the account that it is of."""
+
+_WILD = re.compile(r"[*?]|\$\{")
+"""What IAM would not take literally: "IAM JSON policy elements: Resource" in its User Guide."""
+
+
+def check_places(settings: Settings) -> None:
+    """Raise InvalidSetting for the first setting that names what cannot be."""
+    for name, bucket in (
+        ("sourceBucket", settings.source_bucket),
+        ("targetBucket", settings.target_bucket),
+        ("manifestBucket", settings.manifest_bucket),
+    ):
+        if bucket and not _BUCKET.fullmatch(bucket):
+            raise InvalidSetting(
+                name, bucket, "it must be the name of a bucket, neither URL nor ARN, or empty"
+            )
+    for name, places in (
+        ("allowedSources", settings.allowed_sources),
+        ("allowedTargets", settings.allowed_targets),
+    ):
+        if not all(_is_place(place) for place in places):
+            raise InvalidSetting(
+                name,
+                places,
+                "it must be a list of places, bucket or bucket/prefix, without *, ? and ${, such "
+                "as their-documents/2026/",
+            )
+    for name, prefix in (
+        ("targetPrefix", settings.target_prefix),
+        ("manifestPrefix", settings.manifest_prefix),
+    ):
+        _check_prefix(name, prefix)
+    _check_owners(settings)
+    for own in (REQUESTS_PREFIX, WORK_PREFIX):
+        if _overlap(settings.manifest_prefix, own):
+            raise InvalidSetting(
+                "manifestPrefix",
+                settings.manifest_prefix,
+                f"it must not overlap {own}, where the service keeps things of its own",
+            )
+    if settings.manifest_bucket:
+        default = f"{settings.target_bucket}/{settings.target_prefix}"
+        check_targets(settings, settings.manifest_bucket, [*settings.allowed_targets, default])
+
+
+def check_targets(settings: Settings, manifest_bucket: str, targets: Sequence[str]) -> None:
+    """Raise InvalidSetting if an archive could land where manifests are dropped, or where the
+    service keeps things of its own.
+    """
+    for target in targets:
+        bucket, _, prefix = target.partition("/")
+        if bucket != manifest_bucket:
+            continue
+        if _overlap(prefix, settings.manifest_prefix):
+            raise InvalidSetting(
+                "manifestPrefix",
+                settings.manifest_prefix,
+                f"it must not overlap the target {target} in the same bucket: "
+                "what the service writes must never start a job",
+            )
+        for own in (REQUESTS_PREFIX, WORK_PREFIX):
+            if _overlap(prefix, own):
+                raise InvalidSetting(
+                    "manifestBucket",
+                    manifest_bucket,
+                    f"the target {target} in it must not overlap {own}, where the service keeps "
+                    "things of its own, and has them expire",
+                )
+
+
+def _is_place(place: str) -> bool:
+    bucket, _, prefix = place.partition("/")
+    is_short = len(prefix.encode()) <= MAX_PREFIX_BYTES
+    return _BUCKET.fullmatch(bucket) is not None and is_short and not _WILD.search(prefix)
+
+
+def _check_prefix(name: str, prefix: str) -> None:
+    if not prefix.endswith("/") or prefix.startswith("/"):
+        raise InvalidSetting(name, prefix, "it must end in a slash, and not begin with one")
+    if _WILD.search(prefix) or len(prefix.encode()) > MAX_PREFIX_BYTES:
+        raise InvalidSetting(
+            name,
+            prefix,
+            f"it must have no *, ? or ${{, and {MAX_PREFIX_BYTES} bytes of UTF-8 at the most",
+        )
+
+
+def _check_owners(settings: Settings) -> None:
+    found = [_OWNER.fullmatch(owner) for owner in settings.bucket_owners]
+    named = {one[1] for one in found if one}
+    if len(named) < len(found):
+        raise InvalidSetting(
+            "bucketOwners",
+            settings.bucket_owners,
+            "it must be a list of buckets with their account IDs, each bucket once, such as "
+            "their-documents=111122223333",
+        )
+    configured = (settings.source_bucket, settings.target_bucket, settings.manifest_bucket)
+    places = (*configured, *settings.allowed_sources, *settings.allowed_targets)
+    for bucket in sorted(named - {place.partition("/")[0] for place in places}):
+        raise InvalidSetting(
+            "bucketOwners",
+            settings.bucket_owners,
+            f"{bucket} must be sourceBucket, targetBucket, manifestBucket, or on "
+            "allowedSources or allowedTargets",
+        )
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
