@@ -1,6 +1,7 @@
 """CloudWatch's statistics and metric math, as far as the dashboard and the alarms use them.
 
-"Using metric math" in the CloudWatch User Guide. A period without data is NaN.
+"Using metric math" in the CloudWatch User Guide. A period without data is NaN. Of two series of
+which one has no data, arithmetic takes that one to be 0; what is divided by zero is no data.
 """
 
 import ast
@@ -62,16 +63,27 @@ class Window:
             case ast.Name(id=name):
                 return series[name]
             case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATORS:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    values = self._value(left, series), self._value(right, series)
-                    found = OPERATORS[type(operation)](*values)
-                return np.where(np.isfinite(found), found, np.nan)
+                values = self._value(left, series), self._value(right, series)
+                return _arithmetic(OPERATORS[type(operation)], *values)
             case ast.Call(func=ast.Name(id="FILL"), args=[one, ast.Constant(value=int(filling))]):
                 values = self._value(one, series)
                 return np.where(np.isnan(values), filling, values)
             case ast.Call(func=ast.Name(id="PERIOD")):
                 return self.period_seconds
         raise ValueError(f"not known in metric math: {ast.unparse(node)}")
+
+
+def _arithmetic(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """Of two series there is a value wherever one of them has one; a number has none by itself."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+            found = operation(np.nan_to_num(left), np.nan_to_num(right))
+            found = np.where(np.isnan(left) & np.isnan(right), np.nan, found)
+        else:
+            found = operation(left, right)
+    if not isinstance(found, np.ndarray):
+        return found
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _percentile(stat: str) -> Callable[[list[float]], float]:

@@ -45,12 +45,23 @@ def test_a_statistic_that_does_not_exist_is_refused() -> None:
         ("a / PERIOD(a)", [0.1, NAN, 0.3]),
         ("FILL(a, 0) + 2 * b", [21, 0, 23]),
         ("100 * FILL(a, 0) / b", [10, NAN, 30]),
-        ("(a + b) * 0.5 - a", [4.5, NAN, 3.5]),
+        ("(a + b) * 0.5 - a", [4.5, 0, 3.5]),
+        ("a + b", [11, 0, 13]),
+        ("b - a", [9, 0, 7]),
+        ("a + a", [2, NAN, 6]),
+        ("2 * a", [2, NAN, 6]),
+        ("b / a", [10, NAN, 10 / 3]),
+        ("never + b", [10, 0, 10]),
+        ("FILL(never, 0)", [0, 0, 0]),
         ("7", [7, 7, 7]),
     ],
 )
 def test_metric_math_is_what_cloudwatch_makes_of_it(expression: str, expected: list[float]) -> None:
-    series = {"a": np.array([1, NAN, 3]), "b": np.array([10.0, 0.0, 10.0])}
+    series = {
+        "a": np.array([1, NAN, 3]),
+        "b": np.array([10.0, 0.0, 10.0]),
+        "never": np.array([NAN, NAN, NAN]),
+    }
     assert same(WINDOW.evaluate(expression, series), expected)
 
 
