@@ -1,17 +1,14 @@
 """``docs/dashboard.png``: the dashboard, as if CloudWatch had watched the embedded AWS."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from local.names import logical_name
 from local.stack import running_stack
+from pictures.alarm import Alarm, described_alarm
 from pictures.board import Board
 from pictures.measuring import Measured, watching_queues
-from pictures.metric_math import Series, Window
+from pictures.metric_math import Window
 from pictures.scenario import SECONDS, SETTINGS, TROUBLE, Traffic
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "docs" / "dashboard.png"
@@ -23,8 +20,6 @@ ALARMS_SECONDS = 30
 """In place of the alarms' five minutes. The sweeper's interval is what it is."""
 
 SWEEP_SECONDS = 60 * SETTINGS["sweepMinutes"]
-
-COMPARED = {"GreaterThanThreshold": np.greater, "LessThanThreshold": np.less}
 
 
 def write_dashboard() -> Path:
@@ -54,7 +49,7 @@ def write_dashboard() -> Path:
             shaded=TROUBLE,
             alarms={
                 logical_name(one["AlarmName"]).removeprefix(f"{name}-"): _rang(
-                    one, measured, window
+                    described_alarm(one), measured, began
                 )
                 for one in sorted(alarms, key=lambda one: shown.index(one["AlarmArn"]))
             },
@@ -63,23 +58,9 @@ def write_dashboard() -> Path:
     return DASHBOARD
 
 
-def _rang(alarm: Mapping[str, Any], measured: Measured, window: Window) -> bool:
-    """Whether an alarm, as the CloudWatch API has it, would have rung."""
-    series: dict[str, Series] = {}
-    own = window
-    for query in alarm["Metrics"]:
-        if stat := query.get("MetricStat"):
-            period = stat["Period"] if stat["Period"] == SWEEP_SECONDS else ALARMS_SECONDS
-            own = Window(window.start, period, SECONDS // period)
-            metric = stat["Metric"]
-            dimensions = {one["Name"]: one["Value"] for one in metric["Dimensions"]}
-            points = measured.of(metric["Namespace"], metric["MetricName"], dimensions)
-            watched = own.statistic(points, stat["Stat"])
-        else:
-            watched = own.evaluate(query["Expression"], series)
-        series[query["Id"]] = watched
-    beyond = COMPARED[alarm["ComparisonOperator"]](watched, alarm["Threshold"])
-    silent = alarm["TreatMissingData"] == "breaching"
-    rings = np.where(np.isnan(watched), silent, beyond)
-    looked_at = np.lib.stride_tricks.sliding_window_view(rings, alarm["EvaluationPeriods"])
-    return bool((looked_at.sum(axis=1) >= alarm["DatapointsToAlarm"]).any())
+def _rang(alarm: Alarm, measured: Measured, start: float) -> bool:
+    """Whether an alarm would have rung, once it had all the periods that it looks at."""
+    seconds = alarm.period_seconds
+    period = seconds if seconds == SWEEP_SECONDS else ALARMS_SECONDS
+    values = alarm.values(measured, Window(start, period, SECONDS // period))
+    return any(alarm.rings(values)[alarm.periods - 1 :])
