@@ -1,5 +1,9 @@
 """The alarms: what each watches, when it rings, and what silence means. docs/operations.md says
 what to do.
+
+Metrics come late, by minutes. ``FILL`` would make the latest period of one what it is filled with,
+and so keep an alarm quiet ("Using metric math" in the CloudWatch User Guide). Arithmetic takes what
+is missing from one of several metrics to be 0 without it.
 """
 
 from collections.abc import Mapping
@@ -14,6 +18,9 @@ MINUTE = 60
 FIVE_MINUTES = 300
 
 GUIDE = "docs/operations.md"
+
+LATE = 3
+"""Periods in any of which one event makes an alarm ring: news of it may come after the latest."""
 
 WORKERS = ("zipper", "dead-letter", "sweeper")
 """The functions whose errors nobody else would learn of; the others' are 5xx of the API."""
@@ -72,9 +79,10 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
                     watched.dead_letters, "ApproximateNumberOfMessagesVisible", "Maximum"
                 ),
             },
-            expression="FILL(received, 0) + FILL(waiting, 0)",
+            expression="received + waiting",
             threshold=0,
             missing="notBreaching",  # a queue that is idle for hours reports nothing
+            periods=LATE,
         ),
         Alarm(
             "oldest-message",
@@ -90,8 +98,7 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
                 **{f"e{n}": one.metric("Errors") for n, one in enumerate(workers)},
                 **{f"i{n}": one.metric("Invocations") for n, one in enumerate(workers)},
             },
-            expression="100 * (FILL(e0, 0) + FILL(e1, 0) + FILL(e2, 0))"
-            " / (FILL(i0, 0) + FILL(i1, 0) + FILL(i2, 0))",
+            expression="100 * (e0 + e1 + e2) / (i0 + i1 + i2)",
             threshold=settings.alarm_error_percent,
             missing="notBreaching",  # nothing ran, so nothing failed
             periods=3,
@@ -105,9 +112,10 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
                 f"r{n}": watched.rule(called, "FailedInvocations")
                 for n, called in enumerate(watched.rules)
             },
-            expression=" + ".join(f"FILL(r{n}, 0)" for n in range(len(watched.rules))),
+            expression=" + ".join(f"r{n}" for n in range(len(watched.rules))),
             threshold=0,
             missing="notBreaching",  # reported only if it is not zero
+            periods=LATE,
         ),
         Alarm(
             "stuck-jobs",
@@ -121,6 +129,9 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
             "no-sweeps",
             "The sweeper has not run for three of its intervals: jobs that get lost stay lost.",
             {"sweeps": watched.jobs("JobsStuck", "SampleCount")},
+            # Without it, older data would stand in for what is missing: it would ring too late. One
+            # period that is filled too soon does not make it ring.
+            expression="FILL(sweeps, 0)",
             threshold=1,
             missing="breaching",  # silence is what this one is about
             period_seconds=sweep_seconds,
@@ -132,7 +143,7 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
             "api-errors",
             "The API answers with 5xx.",
             {"errors": watched.api("5xx"), "all": watched.api("Count")},
-            expression="100 * FILL(errors, 0) / all",
+            expression="100 * errors / all",
             threshold=settings.alarm_error_percent,
             missing="notBreaching",  # nobody asked
             periods=3,
