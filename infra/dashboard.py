@@ -3,24 +3,30 @@
 Its shape is that of "Dashboard Body Structure and Syntax" in the CloudWatch API Reference.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pulumi
 
 from infra import prices
 from infra.settings import Settings
-from infra.watched import Watched, of_queue
+from infra.watched import Metric, Watched, of_queue
+from infra.widgets import (
+    ALL_COLUMNS,
+    BLUE,
+    GREEN,
+    GREY,
+    HEIGHT,
+    ORANGE,
+    RED,
+    Row,
+    Widget,
+    graph,
+    math,
+)
 
-Row = list[Any]
-Widget = dict[str, Any]
-
-COLUMNS = 3
-WIDTH = 24 // COLUMNS
-HEIGHT = 6
 ALARMS_HEIGHT = 2
-
-GREEN, RED, GREY, BLUE, ORANGE = "#2ca02c", "#d62728", "#7f7f7f", "#1f77b4", "#ff7f0e"
 
 PUTS_PER_JOB = 3
 """Creating the upload, completing it, and the receipt, besides the parts."""
@@ -36,50 +42,25 @@ def dashboard(
         *_queues(watched, settings),
         *_functions(watched, settings),
         *_api(watched),
-        *_cost(watched),
+        _throttles(watched),
+        _cost(watched),
     ]
-    for number, widget in enumerate(widgets):
-        widget["x"] = number % COLUMNS * WIDTH
-        widget["y"] = number // COLUMNS * HEIGHT + ALARMS_HEIGHT
+    x, y = 0, ALARMS_HEIGHT
+    for widget in widgets:
+        widget["x"], widget["y"] = x, y
         widget["properties"]["region"] = settings.region
+        x += widget["width"]
+        if x == ALL_COLUMNS:
+            x, y = 0, y + HEIGHT
     alarms = {
         "type": "alarm",
         "x": 0,
         "y": 0,
-        "width": 24,
+        "width": ALL_COLUMNS,
         "height": ALARMS_HEIGHT,
         "properties": {"title": "Alarms (docs/operations.md)", "alarms": list(alarm_arns)},
     }
     return {"start": "-PT3H", "periodOverride": "auto", "widgets": [alarms, *widgets]}
-
-
-def _widget(
-    title: str,
-    rows: Iterable[Row],
-    unit: str,
-    stacked: bool = False,
-    limit: tuple[str, float] | None = None,
-) -> Widget:
-    """A graph. ``limit`` is a line across it."""
-    lines = [] if limit is None else [{"label": limit[0], "value": limit[1], "color": RED}]
-    return {
-        "type": "metric",
-        "width": WIDTH,
-        "height": HEIGHT,
-        "properties": {
-            "title": title,
-            "view": "timeSeries",
-            "stacked": stacked,
-            "period": 60,
-            "yAxis": {"left": {"label": unit, "showUnits": False, "min": 0}},
-            "metrics": list(rows),
-            **({"annotations": {"horizontal": lines}} if lines else {}),
-        },
-    }
-
-
-def _math(expression: str, label: str, **options: Any) -> Row:
-    return [{"expression": expression, "label": label, **options}]
 
 
 def _jobs(watched: Watched) -> list[Widget]:
@@ -89,45 +70,54 @@ def _jobs(watched: Watched) -> list[Widget]:
         ("JobsCancelled", "CANCELLED", GREY),
     )
     return [
-        _widget(
+        graph(
             "Jobs by end",
             [watched.jobs(name).row(label=label, color=color) for name, label, color in ends],
             "jobs",
             stacked=True,
         ),
-        _widget("READY jobs: time in the queue", _percentiles(watched, "QueuedSeconds"), "seconds"),
-        _widget("READY jobs: time at work", _percentiles(watched, "RunningSeconds"), "seconds"),
+        graph(
+            "READY jobs: time in the queue",
+            _percentiles(partial(watched.jobs, "QueuedSeconds")),
+            "seconds",
+        ),
+        graph(
+            "READY jobs: time at work",
+            _percentiles(partial(watched.jobs, "RunningSeconds")),
+            "seconds",
+        ),
     ]
 
 
-def _percentiles(watched: Watched, name: str) -> list[Row]:
+def _percentiles(of: Callable[[str], Metric]) -> list[Row]:
+    """Of a metric by its statistic."""
     colors = (("p50", GREEN), ("p90", ORANGE), ("p99", RED))
-    return [watched.jobs(name, stat).row(label=stat, color=color) for stat, color in colors]
+    return [of(stat).row(label=stat, color=color) for stat, color in colors]
 
 
 def _throughput(watched: Watched) -> list[Widget]:
     return [
-        _widget(
+        graph(
             "Bytes zipped",
             [
                 watched.jobs("BytesZipped").row(id="zipped", visible=False),
                 watched.jobs("BytesCopied").row(id="copied", visible=False),
-                _math("FILL(zipped, 0) / PERIOD(zipped) / 1000000", "all", color=BLUE),
-                _math("FILL(copied, 0) / PERIOD(zipped) / 1000000", "copied by S3", color=GREEN),
+                math("FILL(zipped, 0) / PERIOD(zipped) / 1000000", "all", color=BLUE),
+                math("FILL(copied, 0) / PERIOD(zipped) / 1000000", "copied by S3", color=GREEN),
             ],
             "MB per second",
         ),
-        _widget(
+        graph(
             "Entries zipped",
             [
                 watched.jobs("Entries").row(id="entries", visible=False),
                 watched.jobs("Skipped").row(id="skipped", visible=False),
-                _math("FILL(entries, 0) / PERIOD(entries)", "zipped", color=BLUE),
-                _math("FILL(skipped, 0) / PERIOD(entries)", "skipped: missing", color=ORANGE),
+                math("FILL(entries, 0) / PERIOD(entries)", "zipped", color=BLUE),
+                math("FILL(skipped, 0) / PERIOD(entries)", "skipped: missing", color=ORANGE),
             ],
             "entries per second",
         ),
-        _widget(
+        graph(
             "Parts and segments",
             [
                 watched.jobs("Parts").row(label="parts of archives", color=BLUE),
@@ -142,7 +132,7 @@ def _queues(watched: Watched, settings: Settings) -> list[Widget]:
     visible, hidden = "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"
     age, arrived = "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived"
     return [
-        _widget(
+        graph(
             "Job queue",
             [
                 of_queue(watched.queue, visible, "Maximum").row(label="waiting", color=ORANGE),
@@ -151,13 +141,13 @@ def _queues(watched: Watched, settings: Settings) -> list[Widget]:
             "messages",
             stacked=True,
         ),
-        _widget(
+        graph(
             "Job queue: oldest message",
             [of_queue(watched.queue, age, "Maximum").row(label="age", color=BLUE)],
             "seconds",
             limit=("oldest-message", settings.alarm_oldest_message_seconds),
         ),
-        _widget(
+        graph(
             "What needs somebody",
             [
                 of_queue(watched.dead_letters, arrived).row(label="dead letters", color=RED),
@@ -181,20 +171,9 @@ def _functions(watched: Watched, settings: Settings) -> list[Widget]:
 
     zipper = watched.functions["zipper"]
     return [
-        _widget(
-            "Functions: errors and throttles",
-            [
-                *of_each("Errors"),
-                *(
-                    one.metric("Throttles").row(label=f"{called}, throttled")
-                    for called, one in watched.functions.items()
-                ),
-            ],
-            "invocations",
-            stacked=True,
-        ),
-        _widget("Functions: duration, p99", of_each("Duration", "p99"), "milliseconds"),
-        _widget(
+        graph("Functions: errors", of_each("Errors"), "invocations", stacked=True),
+        graph("Functions: duration, p99", of_each("Duration", "p99"), "milliseconds"),
+        graph(
             "Zippers at work",
             [zipper.metric("ConcurrentExecutions", "Maximum").row(label="zippers", color=BLUE)],
             "executions",
@@ -205,27 +184,43 @@ def _functions(watched: Watched, settings: Settings) -> list[Widget]:
 
 def _api(watched: Watched) -> list[Widget]:
     return [
-        _widget(
+        graph(
             "API: requests",
             [
                 watched.api("Count").row(label="all", color=BLUE),
-                watched.api("4xx").row(label="4xx", color=ORANGE),
+                watched.api("4xx").row(label="4xx, with 429", color=ORANGE),
                 watched.api("5xx").row(label="5xx", color=RED),
             ],
             "requests",
         ),
-        _widget(
-            "API: latency",
-            [
-                watched.api("Latency", stat).row(label=stat, color=color)
-                for stat, color in (("p50", GREEN), ("p90", ORANGE), ("p99", RED))
-            ],
-            "milliseconds",
-        ),
+        graph("API: latency", _percentiles(partial(watched.api, "Latency")), "milliseconds"),
     ]
 
 
-def _cost(watched: Watched) -> list[Widget]:
+def _throttles(watched: Watched) -> Widget:
+    """Whom AWS made wait: functions, and who uses the table and its indexes."""
+    tables = {"table": None, **{f"index {name}": name for name in watched.indexes}}
+    return graph(
+        "Throttles",
+        [
+            *(
+                one.metric("Throttles").row(label=called)
+                for called, one in watched.functions.items()
+            ),
+            *(
+                watched.of_table(f"{kind}ThrottleEvents", index).row(
+                    label=f"{called}: {kind.lower()}s"
+                )
+                for called, index in tables.items()
+                for kind in ("Read", "Write")
+            ),
+        ],
+        "invocations, reads and writes",
+        stacked=True,
+    )
+
+
+def _cost(watched: Watched) -> Widget:
     """What it would cost to go on like this for an hour, at the prices of us-east-1.
 
     Reads of S3 are taken to be one for each entry, writes one for each part and a few for each job.
@@ -233,13 +228,13 @@ def _cost(watched: Watched) -> list[Widget]:
     """
     rows: list[Row] = []
 
-    def of(metric: Any) -> str:
+    def of(metric: Metric) -> str:
         """The metric, hidden, and where nothing is known of it nothing."""
         id_ = f"m{len(rows)}"
         rows.append(metric.row(id=id_, visible=False))
         return f"FILL({id_}, 0)"
 
-    def total(metrics: Iterable[Any]) -> str:
+    def total(metrics: Iterable[Metric]) -> str:
         return " + ".join(of(metric) for metric in metrics)
 
     functions = watched.functions.values()
@@ -254,9 +249,9 @@ def _cost(watched: Watched) -> list[Widget]:
         for queue in (watched.queue, watched.dead_letters)
         for what in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives")
     )
-    places = (None, *watched.indexes)
-    reads = total(watched.capacity("ConsumedReadCapacityUnits", one) for one in places)
-    writes = total(watched.capacity("ConsumedWriteCapacityUnits", one) for one in places)
+    tables = (None, *watched.indexes)
+    reads = total(watched.of_table("ConsumedReadCapacityUnits", one) for one in tables)
+    writes = total(watched.of_table("ConsumedWriteCapacityUnits", one) for one in tables)
     asked = of(watched.api("Count"))
     events = total(watched.jobs(name) for name in ("JobsReady", "JobsFailed", "JobsCancelled"))
     hour = "* 3600 / PERIOD(m0)"
@@ -273,10 +268,12 @@ def _cost(watched: Watched) -> list[Widget]:
     }
     colors = (ORANGE, GREEN, BLUE)
     costs = [
-        _math(f"({' + '.join(terms)}) {hour}", label, color=color)
+        math(f"({' + '.join(terms)}) {hour}", label, color=color)
         for (label, terms), color in zip(parts.items(), colors, strict=True)
     ]
-    return [_widget("Estimated cost", [*rows, *costs], "dollars per hour", stacked=True)]
+    return graph(
+        "Estimated cost", [*rows, *costs], "dollars per hour", stacked=True, width=ALL_COLUMNS
+    )
 
 
 def _at(dollars: float, units: str) -> str:

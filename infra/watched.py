@@ -78,15 +78,19 @@ class Watched:
         return Metric(NAMESPACE, name, {"service": self.service}, stat)
 
     def api(self, name: str, stat: str = "Sum") -> Metric:
-        """See "Working with metrics for HTTP APIs" in the API Gateway Developer Guide."""
+        """See "Monitor CloudWatch metrics for HTTP APIs" in the API Gateway Developer Guide: there
+        is none of its own for requests that are refused with 429.
+        """
         return Metric("AWS/ApiGateway", name, {"ApiId": self.api_id}, stat)
 
     def rule(self, called: str, name: str) -> Metric:
         """See "Monitoring Amazon EventBridge" in its User Guide."""
         return Metric("AWS/Events", name, self.rules[called])
 
-    def capacity(self, name: str, index: str | None = None) -> Metric:
-        """An index has its own: "DynamoDB metrics and dimensions" in its Developer Guide."""
+    def of_table(self, name: str, index: str | None = None) -> Metric:
+        """Of an index, which the table's own do not count: "DynamoDB metrics and dimensions" in its
+        Developer Guide.
+        """
         of_index = {} if index is None else {"GlobalSecondaryIndexName": index}
         return Metric("AWS/DynamoDB", name, {"TableName": self.table, **of_index})
 

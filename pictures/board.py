@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pictures.measuring import Measured
 from pictures.metric_math import Series, Window
@@ -53,8 +54,8 @@ class Board:
     shaded: tuple[float, float]
     alarms: Mapping[str, bool]
 
-    def draw(self, path: Path) -> None:
-        """Write the picture."""
+    def draw(self, path: Path, texts: Mapping[str, str]) -> None:
+        """Write the picture, a PNG that has ``texts`` in it, by their names."""
         widgets = self.body["widgets"]
         rows = max(widget["y"] + widget["height"] for widget in widgets)
         height = rows * ROW_INCHES + HEAD_INCHES
@@ -77,7 +78,11 @@ class Board:
                     self._graph(figure, place, widget["properties"])
             drawn = BytesIO()
             figure.savefig(drawn, facecolor=PAGE)
-        Image.open(drawn).convert("RGB").quantize(PALETTE).save(path, optimize=True)
+        info = PngInfo()
+        for name, text in texts.items():
+            info.add_text(name, text)
+        picture = Image.open(drawn).convert("RGB").quantize(PALETTE)
+        picture.save(path, optimize=True, pnginfo=info)
 
     def lines(self, properties: Mapping[str, Any]) -> list[Line]:
         """What a graph shows, hidden metrics left out."""

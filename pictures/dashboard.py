@@ -1,5 +1,6 @@
 """``docs/dashboard.png``: the dashboard, as if CloudWatch had watched the embedded AWS."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from local.names import logical_name
 from local.stack import running_stack
 from pictures.alarm import Alarm, described_alarm
 from pictures.board import Board
+from pictures.declared import declared
 from pictures.measuring import Measured, watching_queues
 from pictures.metric_math import Window
 from pictures.scenario import SECONDS, SETTINGS, TROUBLE, Traffic
@@ -21,10 +23,24 @@ ALARMS_SECONDS = 30
 
 SWEEP_SECONDS = 60 * SETTINGS["sweepMinutes"]
 
+DECIDING = (
+    "comparisonOperator",
+    "datapointsToAlarm",
+    "evaluationPeriods",
+    "metricQueries",
+    "threshold",
+    "treatMissingData",
+)
+"""Of an alarm's inputs those that decide whether it rings."""
+
+DEFINITION = "Definition"
+"""What the digest of the definition is called among the picture's own texts."""
+
 
 def write_dashboard() -> Path:
     """Let the embedded AWS live through the scenario, and draw it. Takes four minutes."""
     measured = Measured()
+    digest = definition_digest()
     with running_stack(overrides=SETTINGS, log=measured.log) as stack:
         traffic = Traffic(stack, measured)
         traffic.upload()
@@ -54,7 +70,7 @@ def write_dashboard() -> Path:
                 for one in sorted(alarms, key=lambda one: shown.index(one["AlarmArn"]))
             },
         )
-    board.draw(DASHBOARD)
+    board.draw(DASHBOARD, {DEFINITION: digest})
     return DASHBOARD
 
 
@@ -64,3 +80,20 @@ def _rang(alarm: Alarm, measured: Measured, start: float) -> bool:
     period = seconds if seconds == SWEEP_SECONDS else ALARMS_SECONDS
     values = alarm.values(measured, Window(start, period, SECONDS // period))
     return any(alarm.rings(values)[alarm.periods - 1 :])
+
+
+def definition_digest() -> str:
+    """Of what the program declares, for the picture's settings: the dashboard, and what decides
+    whether alarms ring. With another digest than the picture's own, the picture is stale.
+    """
+    resources = declared("dev", SETTINGS)
+    (board,) = [one for one in resources.values() if one.type.endswith(":Dashboard")]
+    definition = {
+        "dashboard": json.loads(board.inputs["dashboardBody"]),
+        **{
+            one.name: {name: one.inputs[name] for name in DECIDING}
+            for one in resources.values()
+            if one.type.endswith(":MetricAlarm")
+        },
+    }
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()

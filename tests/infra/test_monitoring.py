@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pictures.declared import declared, references_in
 from tests.builders import ready_job
+from tests.infra.cloudwatch import graphs, widgets
 from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.running.metrics import NAMESPACE, JobMetrics
@@ -51,20 +51,15 @@ PUBLISHED: dict[str, tuple[dict[str, str], set[str]]] = {
     ),
     "AWS/DynamoDB": (
         {"TableName": "dynamodb/table:Table", "GlobalSecondaryIndexName": ""},
-        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"},
+        {
+            "ConsumedReadCapacityUnits",
+            "ConsumedWriteCapacityUnits",
+            "ReadThrottleEvents",
+            "WriteThrottleEvents",
+        },
     ),
 }
 """What AWS publishes, as its services document it: dimensions, with what they name, and metrics."""
-
-
-def widgets(program: Declared) -> list[dict[str, Any]]:
-    (board,) = program.of("cloudwatch/dashboard:Dashboard").values()
-    found: list[dict[str, Any]] = json.loads(board.inputs["dashboardBody"])["widgets"]
-    return found
-
-
-def graphs(program: Declared) -> list[dict[str, Any]]:
-    return [one["properties"] for one in widgets(program) if one["type"] == "metric"]
 
 
 def watched(program: Declared) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -132,22 +127,6 @@ def test_a_rule_on_a_bus_of_our_own_is_found_by_both_names(program: Declared) ->
             assert dimensions.get("EventBusName") == bus
 
 
-def test_the_function_is_watched_that_has_the_memory_that_its_time_is_paid_by(
-    program: Declared,
-) -> None:
-    (cost,) = [one for one in graphs(program) if one["title"] == "Estimated cost"]
-    expressions = [row[0] for row in cost["metrics"] if isinstance(row[0], dict)]
-    (formula,) = [one["expression"] for one in expressions if one["label"] == "Lambda"]
-    memory = {f"<{one.key}>": one.inputs["memorySize"] for one in functions(program)}
-    durations = {row[-1]["id"]: row[3] for row in cost["metrics"] if row[1:2] == ["Duration"]}
-    priced = dict(re.findall(r"FILL\((m\d+), 0\) \* ([\d.]+) / 1000", formula))
-    assert {durations[id_]: float(gb) * 1024 for id_, gb in priced.items()} == memory
-
-
-def functions(program: Declared) -> list[Any]:
-    return list(program.of("lambda/function:Function").values())
-
-
 def names_in(expression: str) -> set[str]:
     """The ids that metric math uses. Its functions are upper case."""
     tree = ast.parse(expression, mode="eval")
@@ -209,6 +188,7 @@ def test_every_alarm_writes_to_whom_it_may_concern_when_it_rings_and_when_it_is_
     topic = program.mark("sns/topic:Topic", "alarms")
     for alarm in program.of(ALARM).values():
         assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic]
+        assert alarm.inputs.get("actionsEnabled", True)
     subscription = program.of("sns/topicSubscription:TopicSubscription")["alarms"].inputs
     assert (subscription["protocol"], subscription["endpoint"]) == ("email", ALARM_EMAIL)
     assert subscription["topic"] == topic
@@ -291,9 +271,17 @@ def test_the_metrics_are_all_in_the_table(capsys: pytest.CaptureFixture[str]) ->
 def test_what_the_stack_costs_by_itself_is_counted_right(
     program: Declared, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    prod = Declared(declared("prod", {"alarmEmail": ALARM_EMAIL}))
     assert f"{len(written(capsys))} metrics of its own" in GUIDE
-    queries = [q for one in program.of(ALARM).values() for q in one.inputs["metricQueries"]]
-    assert f"each of the {sum('metric' in q for q in queries)} metrics" in GUIDE
+    assert (
+        f"each of the {metrics_in_alarms(prod)} metrics that they watch "
+        f"({metrics_in_alarms(program)} with `completionEventsQueue`)"
+    ) in GUIDE
+
+
+def metrics_in_alarms(program: Declared) -> int:
+    alarms = [one for one in program.resources.values() if one.type == f"aws:{ALARM}"]
+    return sum("metric" in query for one in alarms for query in one.inputs["metricQueries"])
 
 
 def test_the_commands_of_the_guide_exist() -> None:

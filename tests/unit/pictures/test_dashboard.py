@@ -80,6 +80,8 @@ def test_the_declared_dashboard_can_be_drawn_with_and_without_data(tmp_path: Pat
     ]
     ready = next(line for line in board.lines(jobs) if line.label == "READY")
     assert np.array_equal(ready.values, [2, np.nan, np.nan], equal_nan=True)
-    board.draw(tmp_path / "board.png")
+    board.draw(tmp_path / "board.png", {"Of": "a dashboard"})
     with Image.open(tmp_path / "board.png") as picture:
-        assert picture.width > picture.height > 1000
+        assert picture.width > 1000
+        assert picture.height > 1000
+        assert picture.info["Of"] == "a dashboard"

@@ -1,0 +1,44 @@
+"""The shapes of a dashboard's widgets, as the dashboard's body has them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+Row = list[Any]
+Widget = dict[str, Any]
+
+ALL_COLUMNS = 24
+WIDTH = ALL_COLUMNS // 3
+HEIGHT = 6
+
+GREEN, RED, GREY, BLUE, ORANGE = "#2ca02c", "#d62728", "#7f7f7f", "#1f77b4", "#ff7f0e"
+
+
+def graph(
+    title: str,
+    rows: Iterable[Row],
+    unit: str,
+    stacked: bool = False,
+    limit: tuple[str, float] | None = None,
+    width: int = WIDTH,
+) -> Widget:
+    """A graph. ``limit`` is a line across it; ``width`` is in columns."""
+    lines = [] if limit is None else [{"label": limit[0], "value": limit[1], "color": RED}]
+    return {
+        "type": "metric",
+        "width": width,
+        "height": HEIGHT,
+        "properties": {
+            "title": title,
+            "view": "timeSeries",
+            "stacked": stacked,
+            "period": 60,
+            "yAxis": {"left": {"label": unit, "showUnits": False, "min": 0}},
+            "metrics": list(rows),
+            **({"annotations": {"horizontal": lines}} if lines else {}),
+        },
+    }
+
+
+def math(expression: str, label: str, **options: Any) -> Row:
+    """A row of metric math over the rows of the same graph that have ids."""
+    return [{"expression": expression, "label": label, **options}]

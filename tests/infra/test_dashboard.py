@@ -1,0 +1,260 @@
+"""What the dashboard shows of what happens, and that its picture is of the dashboard as it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pictures.dashboard import DASHBOARD, DEFINITION, definition_digest
+from tests.infra.cloudwatch import CloudWatch, graphs
+from tests.infra.conftest import Declared
+
+ROOT = Path(__file__).resolve().parents[2]
+PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/prices.json").read_text())
+
+FUNCTIONS = ("enqueue", "status", "cancel", "docs", "zipper", "dead-letter", "sweeper")
+RECEIVED = "NumberOfMessagesReceived"
+WAITING, AT_WORK = "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"
+AGE = "ApproximateAgeOfOldestMessage"
+MINUTES_IN_AN_HOUR = 60
+
+of_one_to_hundred = {
+    "p50": pytest.approx(50.5),
+    "p90": pytest.approx(90.1),
+    "p99": pytest.approx(99.01),
+}
+
+
+@pytest.fixture
+def cloudwatch(program: Declared) -> CloudWatch:
+    return CloudWatch(program)
+
+
+def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_jobs("JobsReady", 1, 1, 1)
+    cloudwatch.of_jobs("JobsFailed", 1, 1)
+    cloudwatch.of_jobs("JobsCancelled", 1)
+    assert cloudwatch.shows("Jobs by end") == {"READY": 3, "FAILED": 2, "CANCELLED": 1}
+
+
+@pytest.mark.parametrize(
+    ("metric", "title"),
+    [
+        ("QueuedSeconds", "READY jobs: time in the queue"),
+        ("RunningSeconds", "READY jobs: time at work"),
+    ],
+)
+def test_how_long_jobs_take_is_shown_for_the_half_the_slow_and_the_slowest(
+    cloudwatch: CloudWatch, metric: str, title: str
+) -> None:
+    cloudwatch.of_jobs(metric, *range(1, 101))
+    assert cloudwatch.shows(title) == of_one_to_hundred
+    assert unit(cloudwatch, title) == "seconds"
+
+
+def test_bytes_are_shown_by_the_second(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_jobs("BytesZipped", 100_000_000, 20_000_000)
+    cloudwatch.of_jobs("BytesCopied", 60_000_000, 0)
+    assert cloudwatch.shows("Bytes zipped") == {"all": 2, "copied by S3": 1}
+    assert unit(cloudwatch, "Bytes zipped") == "MB per second"
+
+
+def test_so_are_entries(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_jobs("Entries", 500, 100)
+    cloudwatch.of_jobs("Skipped", 6, 0)
+    assert cloudwatch.shows("Entries zipped") == {"zipped": 10, "skipped: missing": 0.1}
+
+
+def test_parts_and_segments_are_counted(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_jobs("Parts", 30, 4)
+    cloudwatch.of_jobs("Segments", 3, 1)
+    shown = {"parts of archives": 34, "segments of jobs": 4}
+    assert cloudwatch.shows("Parts and segments") == shown
+
+
+def test_how_much_waits_and_how_long_are_shown_apart(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_queue("jobs", WAITING, 3, 70, 5)
+    cloudwatch.of_queue("jobs", AT_WORK, 1, 8, 2)
+    cloudwatch.of_queue("jobs", AGE, 100, 1700, 10)
+    cloudwatch.of_queue("dead-letters", WAITING, 1000)
+    assert cloudwatch.shows("Job queue") == {"waiting": 70, "at work": 8}
+    assert cloudwatch.shows("Job queue: oldest message") == {"age": 1700}
+
+
+def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_queue("dead-letters", RECEIVED, 1, 1)
+    cloudwatch.of_queue("dead-letters", WAITING, 5, 1)
+    cloudwatch.of_jobs("JobsStuck", 3)
+    cloudwatch.of_rule("manifest-dropped", "FailedInvocations", 4)
+    cloudwatch.of_rule("sweeper", "FailedInvocations", 6)
+    cloudwatch.of_rule("completed", "FailedInvocations", 7)
+    assert cloudwatch.shows("What needs somebody") == {
+        "dead letters": 2,
+        "dead letters waiting": 5,
+        "jobs stuck": 3,
+        "undelivered: manifests": 4,
+        "undelivered: sweeps": 6,
+        "undelivered: completions": 7,
+    }
+
+
+def test_errors_and_duration_are_shown_for_each_function(cloudwatch: CloudWatch) -> None:
+    for number, function in enumerate(FUNCTIONS):
+        cloudwatch.of_runs(function, 10, crashes=number, throttled=50)
+        cloudwatch.of_function(function, "Duration", *[1000 * number] * 100)
+    of_each = {function: number for number, function in enumerate(FUNCTIONS)}
+    assert cloudwatch.shows("Functions: errors") == of_each
+    assert cloudwatch.shows("Functions: duration, p99") == {
+        function: 1000 * number for function, number in of_each.items()
+    }
+
+
+def test_a_slow_run_in_fifty_is_seen_in_the_duration(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_function("zipper", "Duration", *[100] * 49, 900_000)
+    assert cloudwatch.shows("Functions: duration, p99")["zipper"] > 400_000
+
+
+def test_throttles_are_lambda_s_and_those_of_the_table_and_its_indexes(
+    cloudwatch: CloudWatch,
+) -> None:
+    for number, function in enumerate(FUNCTIONS):
+        cloudwatch.of_runs(function, 10, crashes=5, throttled=number)
+    for number, index in enumerate((None, "sweep", "owner")):
+        cloudwatch.of_table("ReadThrottleEvents", 1, number, index=index)
+        cloudwatch.of_table("WriteThrottleEvents", 10, number, index=index)
+    assert cloudwatch.shows("Throttles") == {
+        **{function: number for number, function in enumerate(FUNCTIONS)},
+        "table: reads": 1,
+        "table: writes": 10,
+        "index sweep: reads": 2,
+        "index sweep: writes": 11,
+        "index owner: reads": 3,
+        "index owner: writes": 12,
+    }
+
+
+def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) -> None:
+    (table,) = program.of("dynamodb/table:Table").values()
+    indexes = {one["name"] for one in table.inputs["globalSecondaryIndexes"]}
+    labels = [row[-1]["label"] for row in CloudWatch(program).graph("Throttles")["metrics"]]
+    assert {one for one in labels if one.startswith("index ")} == {
+        f"index {name}: {kind}" for name in indexes for kind in ("reads", "writes")
+    }
+
+
+def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
+    cloudwatch.of_function("zipper", "ConcurrentExecutions", 1, 7, 3)
+    cloudwatch.of_function("sweeper", "ConcurrentExecutions", 9)
+    assert cloudwatch.shows("Zippers at work") == {"zippers": 7}
+
+
+def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
+    cloudwatch: CloudWatch,
+) -> None:
+    cloudwatch.of_answers(100, of_4xx=20, of_5xx=3)
+    cloudwatch.of_api("Latency", *range(1, 101))
+    assert cloudwatch.shows("API: requests") == {"all": 100, "4xx, with 429": 20, "5xx": 3}
+    assert cloudwatch.shows("API: latency") == of_one_to_hundred
+    assert unit(cloudwatch, "API: latency") == "milliseconds"
+
+
+def test_lines_are_where_alarms_ring_and_where_no_more_zippers_are_started(
+    program: Declared, cloudwatch: CloudWatch
+) -> None:
+    zippers = program.of("lambda/eventSourceMapping:EventSourceMapping")["zipper"]
+    most = zippers.inputs["scalingConfig"]["maximumConcurrency"]
+    oldest = cloudwatch.alarm("oldest-message").threshold
+    assert limits(cloudwatch, "Job queue: oldest message") == [("oldest-message", oldest)]
+    assert limits(cloudwatch, "Zippers at work") == [("zipperMaxConcurrency", most)]
+
+
+def limits(cloudwatch: CloudWatch, title: str) -> list[tuple[str, float]]:
+    lines = cloudwatch.graph(title)["annotations"]["horizontal"]
+    return [(one["label"], one["value"]) for one in lines]
+
+
+def unit(cloudwatch: CloudWatch, title: str) -> str:
+    label: str = cloudwatch.graph(title)["yAxis"]["left"]["label"]
+    return label
+
+
+# Cost
+
+
+LAMBDA, S3, OTHERS = "Lambda", "S3", "SQS, DynamoDB, API, events"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_minute_s_gigabyte_seconds_are_what_an_hour_of_them_costs(
+    program: Declared, cloudwatch: CloudWatch, function: str
+) -> None:
+    memory = program.of("lambda/function:Function")[function].inputs["memorySize"]
+    cloudwatch.of_function(function, "Duration", 20_000, 10_000)
+    dollars = memory / 1024 * 30 * PRICES["lambda"]["gbSecond"]
+    assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_so_are_invocations(cloudwatch: CloudWatch, function: str) -> None:
+    cloudwatch.of_runs(function, 1000)
+    dollars = 1000 * PRICES["lambda"]["invocation"]
+    assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
+
+
+def test_a_job_reads_once_for_each_entry_and_writes_once_for_each_part_and_three_times(
+    cloudwatch: CloudWatch,
+) -> None:
+    cloudwatch.of_jobs("Entries", 700, 300)
+    cloudwatch.of_jobs("Parts", 40, 10)
+    cloudwatch.of_jobs("JobsReady", 1, 1)
+    dollars = 1000 * PRICES["s3"]["read"] + (50 + 2 * 3) * PRICES["s3"]["write"]
+    events = 2 * PRICES["events"]["event"]
+    assert costs(cloudwatch) == {LAMBDA: 0, S3: of_an_hour(dollars), OTHERS: of_an_hour(events)}
+
+
+def test_every_request_of_the_other_services_costs(cloudwatch: CloudWatch) -> None:
+    for queue in ("jobs", "dead-letters"):
+        for name in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives"):
+            cloudwatch.of_queue(queue, f"NumberOf{name}", 100)
+    for index in (None, "sweep", "owner"):
+        cloudwatch.of_table("ConsumedReadCapacityUnits", 1000, index=index)
+        cloudwatch.of_table("ConsumedWriteCapacityUnits", 10_000, index=index)
+    cloudwatch.of_answers(500)
+    cloudwatch.of_jobs("JobsFailed", 1)
+    cloudwatch.of_jobs("JobsCancelled", 1)
+    dollars = (
+        800 * PRICES["sqs"]["request"]
+        + 3000 * PRICES["dynamodb"]["readUnit"]
+        + 30_000 * PRICES["dynamodb"]["writeUnit"]
+        + 500 * PRICES["apigateway"]["request"]
+        + 2 * PRICES["events"]["event"]
+    )
+    assert costs(cloudwatch) == {LAMBDA: 0, S3: 0, OTHERS: of_an_hour(dollars)}
+
+
+def costs(cloudwatch: CloudWatch) -> dict[str, float]:
+    """What is shown when a minute has gone as it was told."""
+    assert unit(cloudwatch, "Estimated cost") == "dollars per hour"
+    return cloudwatch.shows("Estimated cost")
+
+
+def of_an_hour(dollars_in_a_minute: float) -> Any:
+    return pytest.approx(dollars_in_a_minute * MINUTES_IN_AN_HOUR)
+
+
+# All
+
+
+def test_every_graph_says_where_its_metrics_are_and_begins_at_zero(program: Declared) -> None:
+    """Without a region CloudWatch refuses it."""
+    for one in graphs(program):
+        assert one["region"] == "us-east-1"
+        assert one["view"] == "timeSeries"
+        assert one["yAxis"]["left"]["min"] == 0
+
+
+def test_the_picture_is_of_the_dashboard_as_it_is() -> None:
+    with Image.open(DASHBOARD) as picture:
+        assert picture.info.get(DEFINITION) == definition_digest(), "python -m pictures dashboard"
