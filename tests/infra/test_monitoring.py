@@ -241,6 +241,18 @@ def test_every_alarm_has_its_section_and_every_section_its_alarm(program: Declar
         ]
 
 
+def test_the_guide_says_in_how_many_of_its_periods_an_alarm_rings(program: Declared) -> None:
+    numbers = {"one": 1, "two": 2, "three": 3}
+    for name, alarm in program.of(ALARM).items():
+        section = GUIDE.partition(f"\n### {name}\n")[2].partition("\n#")[0]
+        said = re.search(r"in (\w+) of (\w+) five-minute periods", " ".join(section.split()))
+        found = (alarm.inputs["datapointsToAlarm"], alarm.inputs["evaluationPeriods"])
+        if said:
+            assert found == (numbers[said[1]], numbers[said[2]])
+        else:
+            assert found == ((3, 3) if name == "no-sweeps" else (1, 1))
+
+
 def alarms_in_order(program: Declared) -> list[str]:
     """As the dashboard shows them."""
     (status,) = [one["properties"] for one in widgets(program) if one["type"] == "alarm"]
