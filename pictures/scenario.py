@@ -32,9 +32,11 @@ SETTINGS = {
 SECONDS = 225
 TICK_SECONDS = 0.5
 RUSH = (45.0, 60.0)
-TROUBLE = (85.0, 130.0)
+TROUBLE = (90.0, 135.0)
+"""In two of the periods of the alarms."""
+
 QUIET_AT_LAST = 155.0
-LOSE_A_MESSAGE_AT = 50.0
+LOSE_A_MESSAGE_AT = 57.0
 
 TROUBLES = """
 seed: 3
@@ -137,13 +139,15 @@ class Traffic:
         self.stack.faults.install(FaultPlan.parse(TROUBLES))
 
     def _lose_a_message(self) -> None:
-        """Take the last message off the queue, and make its job due for the sweeper."""
+        """Take the message off the queue that has waited longest, as later jobs may be cancelled,
+        and make its job due for the sweeper.
+        """
         name = self.stack.outputs["queueUrl"].rpartition("/")[2]
         queue = sqs_backends[ACCOUNT_ID][self.stack.outputs["region"]].queues[name]
         waiting = [one for one in queue.messages if '"jobId"' in one.body]
         if not waiting:
             return
-        lost = waiting[-1]
+        lost = waiting[0]
         queue._messages.remove(lost)  # noqa: SLF001  (SQS has no way to lose one)
         self.stack.client("dynamodb").update_item(
             TableName=self.stack.outputs["tableName"],
