@@ -7,6 +7,7 @@ import base64
 import itertools
 import logging
 import re
+import threading
 import time
 import uuid
 import zlib
@@ -24,7 +25,10 @@ from moto.sqs.models import Queue
 
 logger = logging.getLogger(__name__)
 
+_completing = threading.RLock()
+
 _moto_upload_part = S3Backend.upload_part
+_moto_complete_multipart_upload = S3Backend.complete_multipart_upload
 _moto_upload_part_copy = S3Response.upload_part_copy
 _moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
@@ -55,6 +59,7 @@ def close_gaps() -> None:
     notifications._send_event_bridge_message = _send_object_event  # noqa: SLF001
     S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
+    S3Backend.complete_multipart_upload = _complete_multipart_upload  # type: ignore[method-assign]
     S3Response._key_response_post = _key_response_post  # type: ignore[method-assign]  # noqa: SLF001
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     Queue._set_attributes = _set_attributes  # type: ignore[method-assign]  # noqa: SLF001
@@ -127,6 +132,18 @@ def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any
     if multipart_id not in self.get_bucket(bucket_name).multiparts:
         raise NoSuchUpload(multipart_id)
     return _moto_upload_part(self, bucket_name, multipart_id, *arguments)
+
+
+def _complete_multipart_upload(self: Any, bucket_name: str, multipart_id: str, body: Any) -> Any:
+    """Complete an upload once, and answer NoSuchUpload if it is over: "CompleteMultipartUpload" in
+    the API Reference.
+
+    Moto breaks, also if two complete it at a time.
+    """
+    with _completing:
+        if multipart_id not in self.get_bucket(bucket_name).multiparts:
+            raise NoSuchUpload(multipart_id)
+        return _moto_complete_multipart_upload(self, bucket_name, multipart_id, body)
 
 
 def _upload_part_copy(self: Any) -> Any:
