@@ -13,9 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local.execution import InvocationFailed
 from local.functions import Function
 from local.stack import LocalStack
+from zipjobs.errors import aws_error_code
 from zipjobs.jobs.messages import parse_message
 
 LAST_WORDS_SECONDS = 2.0
@@ -145,7 +148,9 @@ class Deliveries:
                 ConditionExpression="leaseUntil > :now",
                 ExpressionAttributeValues={":now": {"N": "0"}},
             )
-        except self._dynamodb.exceptions.ConditionalCheckFailedException:
+        except ClientError as error:
+            if aws_error_code(error) != "ConditionalCheckFailedException":
+                raise
             return  # nobody holds it
 
     def _bring_back(self, message: _Waiting) -> None:
@@ -155,5 +160,7 @@ class Deliveries:
                 ReceiptHandle=message.receipt_handle,
                 VisibilityTimeout=0,
             )
-        except self._sqs.exceptions.ReceiptHandleIsInvalid:
+        except ClientError as error:
+            if aws_error_code(error) != "ReceiptHandleIsInvalid":
+                raise
             return  # it is off the queue: a copy of it was delivered, too
