@@ -1,50 +1,24 @@
 """What the stacks of ``Pulumi.dev.yaml`` and ``Pulumi.prod.yaml`` are, and what they are not."""
 
-import inspect
 import re
 from pathlib import Path
-from typing import Any
 
-import pulumi_aws
 import pytest
 import yaml
-from pulumi.runtime.mocks import MockMonitor
 
 from local.aws import aws_client, serving_aws
 from local.deploy import configuration, run_program
 from local.errors import LocalError
 from local.faults.runtime import Faults
 from local.provider import EmbeddedProvider
-from pictures.declared import Resource, declared
+from pictures.declared import declared
 from tests.infra.conftest import ALARM_EMAIL
+from tests.infra.registered import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = {"Bucket", "Table"}
 KEEPS_A_BUCKET = re.compile("^Bucket[A-Z]")
 """The types of resources that say how a bucket is kept."""
-
-Options = dict[str, tuple[bool, bool]]
-"""Whether a resource is protected, and whether it is retained, by its name."""
-
-
-class Stack:
-    """What a stack declares, by type and name, and how it is kept."""
-
-    def __init__(self, name: str, overrides: dict[str, Any]) -> None:
-        self.options: Options = {}
-        register = MockMonitor.RegisterResource
-
-        def noting(monitor: MockMonitor, request: Any) -> Any:
-            found = request.protect, request.retainOnDelete
-            self.options[f"{request.type.rpartition(':')[2]} {request.name}"] = found
-            return register(monitor, request)  # type: ignore[no-untyped-call]
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(MockMonitor, "RegisterResource", noting)
-            self.resources = list(declared(name, overrides).values())
-
-    def of(self, kind: str) -> list[Resource]:
-        return [one for one in self.resources if one.type.endswith(f":{kind}")]
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +31,21 @@ def dev() -> Stack:
     return Stack("dev", {})
 
 
-def is_data(key: str) -> bool:
-    kind = key.partition(" ")[0]
-    return kind in DATA or KEEPS_A_BUCKET.match(kind) is not None
+def data_of(stack: Stack) -> set[str]:
+    """The resources that hold data, or say how a bucket is kept."""
+    kinds = {key: key.partition(" ")[0] for key in stack.options}
+    return {key for key, kind in kinds.items() if kind in DATA or KEEPS_A_BUCKET.match(kind)}
 
 
 def test_in_production_data_is_protected_and_stays_even_if_it_no_longer_is(prod: Stack) -> None:
     """With all that says how a bucket is kept: without, one that is left would be public sooner."""
-    aws = {key: kept for key, kept in prod.options.items() if not key.startswith("pulumi")}
-    assert {key for key, kept in aws.items() if any(kept)} == {key for key in aws if is_data(key)}
-    assert {kept for key, kept in aws.items() if is_data(key)} == {(True, True)}
-    assert len([key for key in aws if key.startswith("Bucket ")]) == 3
+    assert {key for key, one in prod.options.items() if one.is_protected} == data_of(prod)
+    assert {key for key, one in prod.options.items() if one.is_retained} == data_of(prod)
+    assert len(prod.of("Bucket")) == 3
+
+
+def test_in_production_no_bucket_goes_with_what_is_in_it(prod: Stack) -> None:
+    assert [bucket.inputs["forceDestroy"] for bucket in prod.of("Bucket")] == [False] * 3
 
 
 def test_in_production_the_table_cannot_be_deleted_and_can_be_restored(prod: Stack) -> None:
@@ -83,14 +61,17 @@ def test_in_production_no_queue_collects_events_that_nobody_reads(prod: Stack) -
     }
 
 
-def test_in_production_logs_last_and_calls_are_signed_and_few(prod: Stack) -> None:
+def test_in_production_logs_last_and_calls_are_signed(prod: Stack) -> None:
     assert {one.inputs["retentionInDays"] for one in prod.of("LogGroup")} == {90}
     assert {one.inputs["authorizationType"] for one in prod.of("Route")} == {"AWS_IAM"}
-    (stage,) = prod.of("Stage")
-    defaults = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    throttles = stage.inputs["defaultRouteSettings"]
-    assert throttles["throttlingBurstLimit"] < defaults["apiBurst"]["default"]
-    assert throttles["throttlingRateLimit"] < defaults["apiRate"]["default"]
+
+
+def test_in_production_calls_are_few(prod: Stack, dev: Stack) -> None:
+    (few,), (many,) = (
+        [one.inputs["defaultRouteSettings"] for one in stack.of("Stage")] for stack in (prod, dev)
+    )
+    assert few == {"throttlingBurstLimit": 20, "throttlingRateLimit": 10}
+    assert {limit for limit in few if few[limit] < many[limit]} == set(many)
 
 
 def test_production_does_not_start_before_it_is_known_who_is_on_call() -> None:
@@ -99,7 +80,7 @@ def test_production_does_not_start_before_it_is_known_who_is_on_call() -> None:
 
 
 def test_a_development_stack_goes_without_a_trace(dev: Stack) -> None:
-    assert set(dev.options.values()) == {(False, False)}
+    assert not any(one.is_protected or one.is_retained for one in dev.options.values())
     assert all(bucket.inputs["forceDestroy"] for bucket in dev.of("Bucket"))
     (table,) = dev.of("Table")
     assert not table.inputs["deletionProtectionEnabled"]
@@ -117,23 +98,6 @@ def test_nothing_of_existing_buckets_is_changed() -> None:
     others = {"allowedSources": ["others/2026/"], "allowedTargets": ["elsewhere"]}
     resources = Stack("prod", {"alarmEmail": ALARM_EMAIL, **named, **others}).resources
     assert [one.key for one in resources if one.type.startswith("aws:s3")] == []
-
-
-def can_have_tags(resource: Resource) -> bool:
-    _, module, kind = resource.type.split(":")
-    module = re.split("[./]", module)[0]
-    found = getattr(getattr(pulumi_aws, {"lambda": "lambda_"}.get(module, module)), kind)
-    return "tags" in inspect.signature(found._internal_init).parameters
-
-
-def test_whatever_can_have_tags_has_those_of_the_stack(prod: Stack) -> None:
-    tagged = {one.key for one in prod.resources if one.inputs.get("tags")}
-    assert tagged == {one.key for one in prod.resources if can_have_tags(one)}
-    assert all(
-        one.inputs["tags"] == {"ManagedBy": "Pulumi", "Project": "s3-zip-jobs", "Stack": "prod"}
-        for one in prod.resources
-        if one.key in tagged
-    )
 
 
 def test_functions_are_traced_only_if_that_is_asked_for(prod: Stack) -> None:

@@ -1,0 +1,49 @@
+"""Everything of a stack is found, and paid for, by its tags."""
+
+import inspect
+import re
+
+import pulumi
+import pulumi_aws
+
+from infra.tags import tag_everything
+from pictures.declared import Resource, declared
+from tests.infra.conftest import ALARM_EMAIL
+from tests.infra.test_program import Recorder
+
+
+def can_have_tags(resource: Resource) -> bool:
+    _, module, kind = resource.type.split(":")
+    module = re.split("[./]", module)[0]
+    found = getattr(getattr(pulumi_aws, {"lambda": "lambda_"}.get(module, module)), kind)
+    return "tags" in inspect.signature(found._internal_init).parameters
+
+
+def test_whatever_can_have_tags_has_those_of_the_stack() -> None:
+    resources = declared("prod", {"alarmEmail": ALARM_EMAIL}).values()
+    tagged = {one.key for one in resources if one.inputs.get("tags")}
+    assert tagged == {one.key for one in resources if can_have_tags(one)}
+    assert all(
+        one.inputs["tags"] == {"ManagedBy": "Pulumi", "Project": "s3-zip-jobs", "Stack": "prod"}
+        for one in resources
+        if one.key in tagged
+    )
+
+
+def test_a_resource_keeps_the_tags_that_it_has_of_its_own() -> None:
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="s3-zip-jobs", stack="dev", preview=False)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> pulumi.Output[str]:
+        tag_everything()
+        return pulumi_aws.sqs.Queue("letters", tags={"Team": "post", "Stack": "theirs"}).url
+
+    program()
+    tags = recorder.of_type("aws:sqs/queue:Queue")["letters"]["tags"]
+    assert tags == {
+        "ManagedBy": "Pulumi",
+        "Project": "s3-zip-jobs",
+        "Stack": "theirs",
+        "Team": "post",
+    }
