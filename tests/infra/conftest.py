@@ -1,10 +1,12 @@
 """What the Pulumi program declares."""
 
+import json
 from collections.abc import Mapping
 
 import pytest
 
 from pictures.declared import Resource, declared
+from tests.infra.registered import Stack
 
 ALARM_EMAIL = "on-call@example.com"
 STACK = "s3-zip-jobs-dev"
@@ -29,7 +31,22 @@ class Declared:
         return f"<{self.of(type_)[name].key}>"
 
 
+def denies_plain_http(policy: Resource) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in json.loads(policy.inputs["policy"])["Statement"]
+    )
+
+
 @pytest.fixture(scope="session")
 def program() -> Declared:
     """With somebody for the alarms to write to."""
     return Declared(declared("dev", {"alarmEmail": ALARM_EMAIL}))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The same, with what Pulumi's engine is told besides."""
+    return Stack("dev", {"alarmEmail": ALARM_EMAIL})

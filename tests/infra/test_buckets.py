@@ -1,0 +1,187 @@
+"""Every bucket of the stack: who sees it, what it forgets, and when; and what it tells."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Declared, denies_plain_http
+from tests.infra.registered import Stack
+
+BUCKET = "s3/bucket:Bucket"
+ENCRYPTION = "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+LIFECYCLE = "s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+NOTIFICATION = "s3/bucketNotification:BucketNotification"
+OWNERSHIP = "s3/bucketOwnershipControls:BucketOwnershipControls"
+PUBLIC_ACCESS = "s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+VERSIONING = "s3/bucketVersioning:BucketVersioning"
+
+ROLES = ("source", "target", "manifests")
+
+UPLOADS: dict[str, Any] = {
+    "id": "abort-incomplete-uploads",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 15},
+}
+"""An upload lives as long as its job may, whose message is kept for 14 days: not a day less."""
+
+OF_MANIFESTS: list[dict[str, Any]] = [
+    {
+        # As long as the records that point at them: jobRetentionDays.
+        "id": "forget-requests",
+        "status": "Enabled",
+        "filter": {"prefix": "requests/"},
+        "expiration": {"days": 30},
+        "noncurrentVersionExpiration": {"noncurrentDays": 1},
+    },
+    {
+        # Longer than a message, which may be the first to ask for them after 14 days.
+        "id": "forget-work",
+        "status": "Enabled",
+        "filter": {"prefix": "work/"},
+        "expiration": {"days": 15},
+        "noncurrentVersionExpiration": {"noncurrentDays": 1},
+    },
+    {
+        # Manifests themselves are somebody else's, and stay.
+        "id": "forget-replaced-versions",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "noncurrentVersionExpiration": {"noncurrentDays": 90},
+    },
+]
+
+
+def marks(program: Declared) -> set[str]:
+    return {program.mark(BUCKET, role) for role in ROLES}
+
+
+def test_the_buckets_are_these(program: Declared) -> None:
+    assert set(program.of(BUCKET)) == set(ROLES)
+
+
+# Who sees it
+
+
+def test_every_bucket_is_private(program: Declared) -> None:
+    blocks = {
+        one.inputs["bucket"]: {name for name, value in one.inputs.items() if value is True}
+        for one in program.of(PUBLIC_ACCESS).values()
+    }
+    all_four = {
+        "blockPublicAcls",
+        "blockPublicPolicy",
+        "ignorePublicAcls",
+        "restrictPublicBuckets",
+    }
+    assert blocks == dict.fromkeys(marks(program), all_four)
+
+
+def test_every_bucket_is_encrypted_has_no_acls_and_refuses_plain_http(program: Declared) -> None:
+    encrypted = {
+        one.inputs["bucket"]: rule["applyServerSideEncryptionByDefault"]
+        for one in program.of(ENCRYPTION).values()
+        for rule in one.inputs["rules"]
+    }
+    own_keys = {"sseAlgorithm": "AES256"}
+    assert encrypted == dict.fromkeys(marks(program), own_keys)
+    owned = {one.inputs["bucket"]: one.inputs["rule"] for one in program.of(OWNERSHIP).values()}
+    no_acls = {"objectOwnership": "BucketOwnerEnforced"}
+    assert owned == dict.fromkeys(marks(program), no_acls)
+    policies = program.of("s3/bucketPolicy:BucketPolicy").values()
+    refusing = {one.inputs["bucket"] for one in policies if denies_plain_http(one)}
+    assert refusing == marks(program)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_said_of_a_buckets_access_is_said_one_after_the_other(
+    stack: Stack, role: str
+) -> None:
+    """S3 answers 409, OperationAborted, to two at a time."""
+    name = f"s3-zip-jobs-dev-{role}"
+    owned = stack.options[f"BucketOwnershipControls {name}-owned"]
+    assert f"BucketPublicAccessBlock {name}-private" in owned.after
+    over_tls = stack.options[f"BucketPolicy {name}-tls"]
+    assert f"BucketOwnershipControls {name}-owned" in over_tls.after
+
+
+# What it forgets
+
+
+@pytest.mark.parametrize("role", ["source", "target"])
+def test_of_sources_and_archives_only_unfinished_uploads_are_forgotten(
+    program: Declared, role: str
+) -> None:
+    lifecycle = program.of(LIFECYCLE)[f"{role}-lifecycle"].inputs
+    assert lifecycle == {"bucket": program.mark(BUCKET, role), "rules": [UPLOADS]}
+
+
+def test_of_manifests_also_what_the_service_keeps_there_for_itself_and_what_was_replaced(
+    program: Declared,
+) -> None:
+    lifecycle = program.of(LIFECYCLE)["manifests-lifecycle"].inputs
+    assert lifecycle == {
+        "bucket": program.mark(BUCKET, "manifests"),
+        "rules": [UPLOADS, *OF_MANIFESTS],
+    }
+
+
+def test_nothing_is_forgotten_while_a_message_may_still_ask_for_it(program: Declared) -> None:
+    queue = program.of("sqs/queue:Queue")["jobs"].inputs
+    waits_days = queue["messageRetentionSeconds"] / 86_400
+    for lifecycle in program.of(LIFECYCLE).values():
+        for rule in lifecycle.inputs["rules"]:
+            days = [
+                rule.get("abortIncompleteMultipartUpload", {}).get("daysAfterInitiation"),
+                rule.get("expiration", {}).get("days"),
+            ]
+            assert all(one > waits_days for one in days if one is not None), rule["id"]
+
+
+def test_no_object_ends_but_below_what_is_the_services_own(program: Declared) -> None:
+    """A rule that lost its prefix would delete the manifests, and who dropped them keeps them."""
+    ending = {
+        (name, rule["filter"]["prefix"])
+        for name, one in program.of(LIFECYCLE).items()
+        for rule in one.inputs["rules"]
+        if "expiration" in rule
+    }
+    assert ending == {("manifests-lifecycle", "requests/"), ("manifests-lifecycle", "work/")}
+
+
+# What it tells
+
+
+def test_the_bucket_of_manifests_has_versions_and_tells_eventbridge(program: Declared) -> None:
+    """A job reads the version that was dropped, whatever is dropped in its place."""
+    bucket = program.mark(BUCKET, "manifests")
+    (versioning,) = program.of(VERSIONING).values()
+    assert versioning.inputs == {
+        "bucket": bucket,
+        "versioningConfiguration": {"status": "Enabled"},
+    }
+    (notification,) = program.of(NOTIFICATION).values()
+    assert notification.inputs == {"bucket": bucket, "eventbridge": True}
+
+
+def test_no_manifest_is_told_of_before_it_has_a_version(stack: Stack) -> None:
+    """The event of one that was dropped sooner would name none."""
+    events = stack.options["BucketNotification s3-zip-jobs-dev-manifests-events"]
+    assert "BucketVersioning s3-zip-jobs-dev-manifests-versions" in events.after
+
+
+def test_a_new_manifest_is_all_that_the_rule_matches(program: Declared) -> None:
+    """EventBridge's default bus has the events of every bucket of the account, and those of
+    deletions: each would be a message on the queue.
+    """
+    rule = program.of("cloudwatch/eventRule:EventRule")["manifest-dropped"].inputs
+    assert "eventBusName" not in rule, "S3 writes to the default bus alone"
+    assert json.loads(rule["eventPattern"]) == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": [program.mark(BUCKET, "manifests")]},
+            "object": {"key": [{"wildcard": "manifests/*.json"}]},
+        },
+    }
