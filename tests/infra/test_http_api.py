@@ -1,0 +1,126 @@
+"""The declared API: its routes, who may call them, from which pages, and how often."""
+
+from typing import Any
+
+import pytest
+
+from pictures.declared import declared
+from tests.infra.conftest import Declared
+
+API = "apigatewayv2/api:Api"
+AUTHORIZER = "apigatewayv2/authorizer:Authorizer"
+FUNCTION = "lambda/function:Function"
+INTEGRATION = "apigatewayv2/integration:Integration"
+PERMISSION = "lambda/permission:Permission"
+ROUTE = "apigatewayv2/route:Route"
+
+ROUTES = {
+    "POST /zip-jobs": "enqueue",
+    "GET /zip-jobs": "status",
+    "GET /zip-jobs/{jobId}": "status",
+    "DELETE /zip-jobs/{jobId}": "cancel",
+}
+DOCS_ROUTES = {"GET /openapi.json": "docs", "GET /docs": "docs"}
+
+
+def api_of(**settings: Any) -> Declared:
+    """What a stack with these settings declares."""
+    return Declared(declared("dev", settings))
+
+
+def test_every_route_leads_to_its_function(program: Declared) -> None:
+    integrations = {
+        f"integrations/<{one.key}>": name for name, one in program.of(INTEGRATION).items()
+    }
+    leads = {
+        route.inputs["routeKey"]: integrations[route.inputs["target"]]
+        for route in program.of(ROUTE).values()
+    }
+    assert leads == ROUTES | DOCS_ROUTES
+    for name, one in program.of(INTEGRATION).items():
+        assert one.inputs["integrationUri"] == program.mark(FUNCTION, name)
+
+
+def test_functions_are_given_events_of_the_format_that_they_read(program: Declared) -> None:
+    """In 1.0, method, path and caller have other names."""
+    for integration in program.of(INTEGRATION).values():
+        assert integration.inputs["integrationType"] == "AWS_PROXY"
+        assert integration.inputs["payloadFormatVersion"] == "2.0"
+
+
+def test_the_api_is_deployed_as_it_changes(program: Declared) -> None:
+    """Nothing here deploys it: a route that is declared would not be served."""
+    (stage,) = program.of("apigatewayv2/stage:Stage").values()
+    assert stage.inputs["autoDeploy"] is True
+    assert stage.inputs["name"] == "$default", "it has no place in the paths that callers know"
+
+
+def test_the_api_asks_for_a_signature_unless_told_not_to(program: Declared) -> None:
+    routes = program.of(ROUTE).values()
+    assert {route.inputs["authorizationType"] for route in routes} == {"AWS_IAM"}
+    assert all("authorizerId" not in route.inputs for route in routes)
+    assert program.of(AUTHORIZER) == {}
+
+
+def test_with_jwt_every_route_is_behind_one_authorizer() -> None:
+    issuer, audience = "https://login.example.com", ["zip-jobs"]
+    graph = api_of(apiAuth="jwt", apiJwtIssuer=issuer, apiJwtAudience=audience)
+    (authorizer,) = graph.of(AUTHORIZER).values()
+    assert authorizer.inputs["authorizerType"] == "JWT"
+    assert authorizer.inputs["identitySources"] == ["$request.header.Authorization"]
+    assert authorizer.inputs["jwtConfiguration"] == {"issuer": issuer, "audiences": audience}
+    routes = [route.inputs for route in graph.of(ROUTE).values()]
+    assert {route["routeKey"] for route in routes} == set(ROUTES | DOCS_ROUTES)
+    assert {(route["authorizationType"], route["authorizerId"]) for route in routes} == {
+        ("JWT", f"<{authorizer.key}>")
+    }
+
+
+def test_with_none_everybody_may_call_and_pulumi_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    routes = api_of(apiAuth="none").of(ROUTE).values()
+    assert {route.inputs["authorizationType"] for route in routes} == {"NONE"}
+    assert "apiAuth is none: everyone who finds the API" in caplog.text
+
+
+def test_the_api_need_not_describe_itself() -> None:
+    routes = api_of(apiDocs=False).of(ROUTE).values()
+    assert {route.inputs["routeKey"] for route in routes} == set(ROUTES)
+
+
+def test_each_route_may_invoke_its_function_and_nothing_else_may(program: Declared) -> None:
+    api = f"{program.mark(API, 'api')}/*"
+    allowed = {
+        (permission.inputs["function"], permission.inputs["sourceArn"])
+        for permission in program.of(PERMISSION).values()
+        if permission.inputs["principal"] == "apigateway.amazonaws.com"
+    }
+    assert allowed == {
+        (program.mark(FUNCTION, "enqueue"), f"{api}/POST/zip-jobs"),
+        (program.mark(FUNCTION, "status"), f"{api}/GET/zip-jobs"),
+        (program.mark(FUNCTION, "status"), f"{api}/GET/zip-jobs/*"),
+        (program.mark(FUNCTION, "cancel"), f"{api}/DELETE/zip-jobs/*"),
+        (program.mark(FUNCTION, "docs"), f"{api}/GET/openapi.json"),
+        (program.mark(FUNCTION, "docs"), f"{api}/GET/docs"),
+    }
+
+
+def test_pages_of_other_origins_may_call_only_if_they_are_named(program: Declared) -> None:
+    """And never with a browser's credentials: nobody is known here by cookies."""
+    assert "corsConfiguration" not in program.of(API)["api"].inputs
+    named = api_of(apiCorsOrigins=["https://app.example.com"])
+    assert named.of(API)["api"].inputs["corsConfiguration"] == {
+        "allowOrigins": ["https://app.example.com"],
+        "allowMethods": ["GET", "POST", "DELETE", "OPTIONS"],
+        "allowHeaders": [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "x-amz-content-sha256",
+            "x-amz-date",
+            "x-amz-security-token",
+        ],
+        "exposeHeaders": ["location", "retry-after"],
+        "maxAge": 3600,
+    }
