@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
+LOCK := handlers/requirements.lock
 
 .PHONY: help demo local test test-large chaos load bench docs graph pictures build deploy destroy \
-	generate-pdfs bulk-upload test-flow clean
+	lock generate-pdfs bulk-upload test-flow clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.txt requirements-dev.txt handlers/requirements.txt cli/requirements.txt pyproject.toml
+$(STAMP): requirements.txt requirements-dev.txt $(LOCK) handlers/requirements.txt cli/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
@@ -55,6 +57,12 @@ pictures: graph ## Take all pictures anew: the API's page, the command line, the
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package
+
+lock: ## Lock what is shipped, with hashes; ARGS=--upgrade takes what is new
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" --output-file $(LOCK) handlers/requirements.txt $(ARGS)
 
 deploy: build ## Deploy the selected Pulumi stack
 	pulumi up
