@@ -10,10 +10,10 @@ from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, json_response
 from zipjobs.api.problems import HttpProblem, documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
+from zipjobs.ending import wiring
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Status
 from zipjobs.jobs.view import JobView
-from zipjobs.running import wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

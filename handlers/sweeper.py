@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from zipjobs import telemetry
-from zipjobs.running import wiring
+from zipjobs.ending import wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

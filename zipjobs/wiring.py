@@ -1,7 +1,8 @@
 """The composition root: builds what a handler calls, once per execution environment, on first use.
 
-This is for who takes jobs in and shows them. ``zipjobs/running/wiring.py`` is for who runs and ends
-them: what it builds is much, and whoever needs none of it does not import it.
+This is for who takes jobs in and shows them. ``zipjobs/ending/wiring.py`` is for who ends them, and
+``zipjobs/running/wiring.py`` for who runs them: what those build is much, and whoever needs none of
+it does not import it.
 
 Clients set their retry mode and timeouts here; the defaults of the boto3 in use do not matter.
 """
@@ -22,8 +23,7 @@ from zipjobs.jobs.requests import RequestWriter
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
 from zipjobs.owners import BucketOwners
-from zipjobs.settings import (
-    DocsSettings,
+from zipjobs.settings import DocsSettings, (
     EnqueueSettings,
     StatusSettings,
     TableSettings,

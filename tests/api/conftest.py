@@ -19,7 +19,7 @@ from tests.environment import FUNCTIONS_ENVIRONMENT
 from tests.events.http import JOB, http_event, route_of
 from tests.tables import create_job_table
 from zipjobs import wiring
-from zipjobs.running import wiring as working
+from zipjobs.ending import wiring as ending
 
 ALICE = "arn:aws:iam::123456789012:user/alice"
 BOB = "arn:aws:iam::123456789012:user/bob"
@@ -34,7 +34,7 @@ FUNCTIONS: Mapping[str, ModuleType] = {
 }
 CACHED = (
     *(wiring.submitting, wiring.answering, wiring.documenting),
-    *(working.canceling, working.ending),
+    *(ending.canceling, ending.ending),
 )
 
 

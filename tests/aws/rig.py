@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.builders import submission
+from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.ending.endings import Endings
+from zipjobs.ending.metrics import JobMetrics
+from zipjobs.ending.statuses import StatusObjects
+from zipjobs.ending.sweeper import Sweeper
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import Job, ObjectRef, Submission
 from zipjobs.jobs.lists import SourceLists
@@ -20,12 +25,8 @@ from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.requests import RequestReader
 from zipjobs.jobs.store import JobStore
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import Endings
-from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
-from zipjobs.running.statuses import StatusObjects
-from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.wiring import BLOCKS_BYTES
 from zipjobs.running.work import WorkStore
 
@@ -81,7 +82,7 @@ class Rig:
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.endings = Endings(store, self.writer, self.work, statuses, bus, metrics)  # type: ignore[arg-type]
+        self.endings = Endings(store, Leftovers(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
         self.sweeper = Sweeper(store, self.queue, self.work, self.endings, metrics)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:

@@ -12,10 +12,10 @@ from local.faults.runtime import Faults
 from tests.aws.rig import Rig
 from tests.builders import CREATED, FINISHED, ready_job
 from zipjobs.archive.target import MARK
+from zipjobs.ending.statuses import StatusObjects
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job, ObjectRef, Status, Submission, Trigger
-from zipjobs.running.statuses import StatusObjects
 
 KEY = "zips/q3/invoices.status.json"
 MANIFEST = "manifests/q3/invoices.json"

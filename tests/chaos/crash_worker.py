@@ -8,14 +8,15 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from zipjobs import wiring
+from zipjobs.ending import wiring as ending
 from zipjobs.running import wiring as working
 
 WIRINGS: Mapping[str, Callable[[], object]] = {
     "enqueue": wiring.submitting,
-    "cancel": working.ending,
+    "cancel": ending.canceling,
     "zipper": working.zipping,
-    "dead_letter": working.ending,
-    "sweeper": working.sweeping,
+    "dead_letter": ending.ending,
+    "sweeper": ending.sweeping,
 }
 """What each function is built by."""
 

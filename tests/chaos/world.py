@@ -35,6 +35,7 @@ from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script
 from tests.events.http import http_event
 from tests.tables import create_job_table
 from zipjobs import telemetry, wiring
+from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
@@ -43,6 +44,11 @@ from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.ending import wiring as ending
+from zipjobs.ending.endings import Endings
+from zipjobs.ending.metrics import JobMetrics
+from zipjobs.ending.statuses import StatusObjects
+from zipjobs.ending.sweeper import Sweeper
 from zipjobs.errors import JobBusy, TransientError
 from zipjobs.jobs.events import CompletionDetail, CompletionEvents
 from zipjobs.jobs.idempotency import idempotent_job_id
@@ -57,12 +63,8 @@ from zipjobs.jobs.table import SWEEP_INDEX, JobTable
 from zipjobs.running import planner, segments
 from zipjobs.running import wiring as working
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import Endings
-from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
-from zipjobs.running.statuses import StatusObjects
-from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -197,7 +199,9 @@ class Invocation(Process):
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.endings = _Endings(self, self.store, self.writer, self.work, statuses, events, metrics)
+        self.endings = _Endings(
+            self, self.store, Leftovers(s3), self.work, statuses, events, metrics
+        )
         self.sweeper = Sweeper(self.store, self.queue, self.work, self.endings, metrics)
         adapters = Adapters(
             store=self.store,
@@ -608,9 +612,9 @@ class World:
             with (
                 patch.object(wiring, "submitting", lambda: self._submitting(process)),
                 patch.object(working, "zipping", lambda: self._zipping(process)),
-                patch.object(working, "ending", lambda: process.endings),
-                patch.object(working, "canceling", lambda: self._canceling(process)),
-                patch.object(working, "sweeping", lambda: process.sweeper),
+                patch.object(ending, "ending", lambda: process.endings),
+                patch.object(ending, "canceling", lambda: self._canceling(process)),
+                patch.object(ending, "sweeping", lambda: process.sweeper),
                 patch.object(zipper, "utc_now", self.clock),
             ):
                 return handler()
@@ -627,8 +631,8 @@ class World:
     def _submitting(self, process: Invocation) -> wiring.Submitting:
         return wiring.Submitting(POLICY, process.requests, process.queue, process.store)
 
-    def _canceling(self, process: Invocation) -> working.Canceling:
-        return working.Canceling(process.store, process.endings)
+    def _canceling(self, process: Invocation) -> ending.Canceling:
+        return ending.Canceling(process.store, process.endings)
 
     def _zipping(self, process: Invocation) -> working.Zipping:
         return working.Zipping(process.runner, process.queue)

@@ -52,13 +52,13 @@ def test_archive_has_never_heard_of_jobs_nor_jobs_of_archives() -> None:
     assert offenders(modules("zipjobs/jobs"), "zipjobs.archive") == []
 
 
-def test_only_running_joins_the_two() -> None:
+def test_only_running_and_ending_join_the_two() -> None:
     joining = {
         path.relative_to(ROOT / "zipjobs").parts[0]
         for path in (ROOT / "zipjobs").rglob("*.py")
         if offenders([path], "zipjobs.archive") and offenders([path], "zipjobs.jobs")
     }
-    assert joining == {"running"}
+    assert joining == {"running", "ending"}
 
 
 def test_infra_imports_only_pulumi_and_itself() -> None:

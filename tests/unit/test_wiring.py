@@ -9,14 +9,15 @@ import pytest
 
 from tests.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs import wiring
+from zipjobs.ending import wiring as ending
 from zipjobs.running import wiring as working
 
 FUNCTIONS = [
     wiring.submitting,
     wiring.answering,
     working.zipping,
-    working.ending,
-    working.sweeping,
+    ending.ending,
+    ending.sweeping,
 ]
 
 
@@ -33,10 +34,10 @@ def test_every_client_sets_its_retries_and_its_timeouts(
         made.append(real(*args, **kwargs))
         return made[-1]
 
-    working.ending.cache_clear()
+    ending.ending.cache_clear()
     with patch.object(boto3, "client", client):
         function.__wrapped__()  # type: ignore[attr-defined]
-    working.ending.cache_clear()
+    ending.ending.cache_clear()
     assert made
     for one in made:
         config = one.meta.config

@@ -1,10 +1,15 @@
-"""What a receipt says of an entry: where it came from, and what stands in the archive."""
+"""Where receipts stand, and what they say of an entry: its source, and what the archive has."""
 
 import json
 
 from zipjobs.archive.source import Entry, Pinned
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each line
+
+
+def receipt_key(archive_key: str) -> str:
+    """Where the receipt of an archive stands."""
+    return f"{archive_key.removesuffix('.zip')}.receipt.json"
 
 
 def entry_line(name: str, pinned: Pinned, crc32: int) -> bytes:

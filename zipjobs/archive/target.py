@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.sender import PartRefused
-from zipjobs.errors import ServiceUnavailable, TargetForbidden, UploadGone, aws_error_code
+from zipjobs.errors import (
+    ServiceUnavailable,
+    TargetForbidden,
+    UploadGone,
+    ZipJobsError,
+    aws_error_code,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,23 +54,27 @@ def remove(s3: "S3Client", target: Target) -> bool:
     return True
 
 
+def target_error(target: Target, code: str) -> ZipJobsError:
+    """What it means that S3 answered ``code`` for ``target``: decided in this one place."""
+    match code:
+        case "AccessDenied" | "403" | "NoSuchBucket":
+            return TargetForbidden(
+                f"{target} may not be written by the zipper's role, or its bucket does not "
+                "exist or is not of the account that is expected. Check targetBucket, "
+                "targetPrefix and bucketOwners."
+            )
+        case "NoSuchUpload":
+            return UploadGone(f"The upload to {target} is gone.")
+        case _:
+            return ServiceUnavailable(f"S3 answered {code} for {target}.")
+
+
 @contextmanager
 def target_errors(target: Target) -> Iterator[None]:
-    """Turn botocore's errors about ``target`` into ours, by code, in this one place."""
+    """Turn botocore's errors about ``target`` into ours."""
     try:
         yield
-    except (ClientError, PartRefused) as error:
-        code = error.code if isinstance(error, PartRefused) else aws_error_code(error)
-        match code:
-            case "AccessDenied" | "403" | "NoSuchBucket":
-                raise TargetForbidden(
-                    f"{target} may not be written by the zipper's role, or its bucket does not "
-                    "exist or is not of the account that is expected. Check targetBucket, "
-                    "targetPrefix and bucketOwners."
-                ) from error
-            case "NoSuchUpload":
-                raise UploadGone(f"The upload to {target} is gone.") from error
-            case _:
-                raise ServiceUnavailable(f"S3 answered {code} for {target}.") from error
+    except ClientError as error:
+        raise target_error(target, aws_error_code(error)) from error
     except BotoCoreError as error:
         raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error

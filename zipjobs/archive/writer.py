@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.checksum import decode, encode
+from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.relay import Ingredient, make_again
-from zipjobs.archive.sender import Chunks, PartSender
+from zipjobs.archive.sender import Chunks, PartRefused, PartSender
 from zipjobs.archive.source import Pinned
-from zipjobs.archive.target import ABSENT, MARK, Target, remove, target_errors
+from zipjobs.archive.target import ABSENT, MARK, Target, remove, target_error, target_errors
 from zipjobs.backoff import pause_seconds
 from zipjobs.errors import (
     ServiceUnavailable,
@@ -51,14 +52,12 @@ class UploadedPart:
 
 
 class ArchiveWriter:
-    """Makes multipart uploads with one S3 client, which is safe to share between threads.
+    """Makes multipart uploads with one S3 client, which is safe to share between threads."""
 
-    Whoever only aborts uploads needs no sender.
-    """
-
-    def __init__(self, s3: "S3Client", sender: PartSender | None = None) -> None:
+    def __init__(self, s3: "S3Client", sender: PartSender) -> None:
         self._s3 = s3
         self._sender = sender
+        self._leftovers = Leftovers(s3)
 
     @contextmanager
     def upload(
@@ -78,7 +77,7 @@ class ArchiveWriter:
             yield upload
         finally:
             if not upload.is_complete:
-                self.abort(target, upload.upload_id)
+                self._leftovers.abort(target, upload.upload_id)
 
     def create(self, target: Target) -> str:
         """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
@@ -94,42 +93,12 @@ class ArchiveWriter:
         upload_id = answer["UploadId"]
         if answer["ResponseMetadata"]["RetryAttempts"]:
             # What was sent before may have made an upload too, of which nobody heard.
-            self.abort_all(target.bucket, target.key, but=upload_id)
+            self._leftovers.abort_all(target.bucket, target.key, but=upload_id)
         return upload_id
 
     def resume(self, target: Target, upload_id: str) -> "Upload":
         """An upload that somebody has created."""
-        assert self._sender is not None
         return Upload(self._s3, self._sender, target, upload_id)
-
-    def abort(self, target: Target, upload_id: str) -> None:
-        """Abort an upload, if it still exists."""
-        with target_errors(target):
-            try:
-                self._s3.abort_multipart_upload(
-                    Bucket=target.bucket, Key=target.key, UploadId=upload_id
-                )
-            except ClientError as error:
-                if aws_error_code(error) != "NoSuchUpload":
-                    raise
-
-    def abort_all(self, bucket: str, prefix: str, but: str | None = None) -> None:
-        """Abort every upload to a key that begins with ``prefix``, known to anybody or not.
-
-        All, that is, ``but`` that one.
-        """
-        place = Target(bucket, prefix)
-        with target_errors(place):
-            pages = self._s3.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-                for found in page.get("Uploads", []):
-                    if found["UploadId"] != but:
-                        self.abort(Target(bucket, found["Key"]), found["UploadId"])
-
-    def remove(self, target: Target) -> None:
-        """Delete the object at ``target``, if there is one that bears its mark."""
-        with target_errors(target):
-            remove(self._s3, target)
 
 
 class Upload:
@@ -149,9 +118,12 @@ class Upload:
         """
         target = self.target
         with target_errors(target):
-            sent = self._sender.put(
-                target.bucket, target.key, self.upload_id, number, length, open_chunks
-            )
+            try:
+                sent = self._sender.put(
+                    target.bucket, target.key, self.upload_id, number, length, open_chunks
+                )
+            except PartRefused as refused:
+                raise target_error(target, refused.code) from refused
         return UploadedPart(number, sent.etag, sent.crc32)
 
     def make_again(self, recipe: list[Ingredient]) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from zipjobs.archive.receipt import receipt_key
 from zipjobs.archive.target import MARK, Target
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import ArchiveFacts, Job
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 _ONE_THREAD = TransferConfig(use_threads=False)
-
-
-def receipt_key(archive_key: str) -> str:
-    """Where the receipt of an archive stands."""
-    return f"{archive_key.removesuffix('.zip')}.receipt.json"
 
 
 class Receipts:

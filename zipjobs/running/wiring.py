@@ -1,4 +1,7 @@
-"""The composition root of who runs jobs and ends them: as ``zipjobs/wiring.py``, for the rest."""
+"""The composition root of who runs jobs, and so of all that makes archives.
+
+``zipjobs/ending/wiring.py`` gives it how jobs end, ``zipjobs/wiring.py`` clients.
+"""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -14,27 +17,16 @@ from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.jobs.events import CompletionEvents
+from zipjobs.ending.wiring import endings_of
 from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.requests import RequestReader
-from zipjobs.jobs.store import JobStore
 from zipjobs.owners import BucketOwners
 from zipjobs.running.adapters import Adapters
-from zipjobs.running.endings import Endings
-from zipjobs.running.metrics import JobMetrics
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
-from zipjobs.running.statuses import StatusObjects
-from zipjobs.running.sweeper import Sweeper
 from zipjobs.running.work import WorkStore
-from zipjobs.settings import (
-    EndingSettings,
-    StatusObjectSettings,
-    SweeperSettings,
-    WorkSettings,
-    ZipperSettings,
-)
+from zipjobs.settings import ZipperSettings
 from zipjobs.wiring import client, meter, progress_of, s3_client, store_of
 
 if TYPE_CHECKING:
@@ -42,14 +34,6 @@ if TYPE_CHECKING:
 
 BLOCKS_BYTES = 52 * MIB
 """The memory of a build: all else that it holds is small or the central directory."""
-
-
-@dataclass(frozen=True)
-class Canceling:
-    """What it takes to cancel a job."""
-
-    store: JobStore
-    endings: Endings
 
 
 @dataclass(frozen=True)
@@ -68,8 +52,7 @@ def zipping() -> Zipping:
     s3 = s3_client(settings.owners, connections=options.uploads + options.copies, read_timeout=60)
     lean = _Lean(s3, settings.owners)
     queue = JobQueue(client("sqs"), settings.queue_url)
-    store, work = store_of(settings), _work(s3, settings)
-    writer = ArchiveWriter(s3, lean.sender(options.uploads + options.copies))
+    store = store_of(settings)
     adapters = Adapters(
         store=store,
         progress=progress_of(settings),
@@ -77,54 +60,16 @@ def zipping() -> Zipping:
         lists=SourceLists(s3, settings.policy),
         policy=settings.policy,
         queue=queue,
-        work=work,
+        work=WorkStore(s3, settings.work_bucket, settings.work_prefix),
         reader=lean.reader(options.probes + options.ranges),
-        writer=writer,
+        writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
         receipts=Receipts(s3, settings.aws_lambda_function_memory_size),
-        endings=Endings(
-            store,
-            writer,
-            work,
-            _statuses(s3, settings),
-            _events(settings),
-            JobMetrics(settings.service_name),
-        ),
+        endings=endings_of(settings, store, s3),
         blocks=BlockPool(BLOCKS_BYTES),
         meter=meter(),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
     return Zipping(JobRunner(adapters, options, share), queue)
-
-
-@cache
-def canceling() -> Canceling:
-    """For ``handlers/cancel.py``."""
-    return Canceling(store_of(EndingSettings.from_environment()), ending())
-
-
-@cache
-def ending() -> Endings:
-    """For ``handlers/dead_letter.py``."""
-    settings = EndingSettings.from_environment()
-    s3 = s3_client(settings.owners)
-    return Endings(
-        store_of(settings),
-        ArchiveWriter(s3),
-        _work(s3, settings),
-        _statuses(s3, settings),
-        _events(settings),
-        JobMetrics(settings.service_name),
-    )
-
-
-@cache
-def sweeping() -> Sweeper:
-    """For ``handlers/sweeper.py``."""
-    settings = SweeperSettings.from_environment()
-    queue = JobQueue(client("sqs"), settings.queue_url)
-    metrics = JobMetrics(settings.service_name)
-    work = _work(s3_client(settings.owners), settings)
-    return Sweeper(store_of(settings), queue, work, ending(), metrics)
 
 
 class _Lean:
@@ -165,16 +110,3 @@ class _Lean:
         place = meta.endpoint_url, meta.region_name, credentials
         headers = self._owners.headers
         return PartSender(*place, connections, self._ca_bundle, on_request, headers)
-
-
-def _events(settings: EndingSettings | ZipperSettings) -> CompletionEvents:
-    return CompletionEvents(client("events"), settings.event_bus_name)
-
-
-def _work(s3: "S3Client", settings: WorkSettings) -> WorkStore:
-    return WorkStore(s3, settings.work_bucket, settings.work_prefix)
-
-
-def _statuses(s3: "S3Client", settings: StatusObjectSettings) -> StatusObjects:
-    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
-    return StatusObjects(s3, *places)

@@ -14,8 +14,6 @@ import base64
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,17 +22,12 @@ from zipjobs.archive.segment import BuiltSegment
 from zipjobs.archive.sizing import PartSizing
 from zipjobs.archive.source import Entry
 from zipjobs.archive.writer import UploadedPart
+from zipjobs.ending.work_objects import WorkObjects, unavailable
 from zipjobs.errors import ServiceUnavailable, aws_error_code
 from zipjobs.jobs.job import UploadRef
 from zipjobs.jobs.model import Model
 from zipjobs.running.entries import ENTRY
 from zipjobs.usage import Usage
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-MAX_DELETED = 1000
-"""Keys: "DeleteObjects" in the Amazon S3 API Reference."""
 
 
 class Plan(Model):
@@ -74,13 +67,8 @@ class _Built(Model):
     usage: Usage = Usage()
 
 
-class WorkStore:
-    """Reads and writes working objects. Every method raises ServiceUnavailable."""
-
-    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
-        self._s3 = s3
-        self._bucket = bucket
-        self._prefix = prefix
+class WorkStore(WorkObjects):
+    """Reads and writes what is in them. Every method raises ServiceUnavailable."""
 
     def put_plan(self, job_id: str, plan: Plan) -> None:
         self._put(job_id, "plan.json", plan.model_dump_json(by_alias=True).encode())
@@ -137,10 +125,6 @@ class WorkStore:
             usage=stored.usage,
         )
 
-    def built_segments(self, job_id: str) -> set[int]:
-        """The numbers of the segments that have been made."""
-        return {int(PurePosixPath(key).stem) for key in self._keys(job_id, "built/")}
-
     def records(self, job_id: str, segments: Sequence[int]) -> Iterator[bytes]:
         """The central directory records of ``segments``, one segment's at a time."""
         for segment in segments:
@@ -156,19 +140,6 @@ class WorkStore:
             if lines is None:
                 raise ServiceUnavailable(f"The receipt of segment {segment} is gone.")
             yield from lines
-
-    def clean(self, job_id: str) -> None:
-        """Delete all that there is of a job."""
-        keys = list(self._keys(job_id, ""))
-        for start in range(0, len(keys), MAX_DELETED):
-            batch = keys[start : start + MAX_DELETED]
-            objects: Any = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
-            answer = self._call("delete_objects", Delete=objects)
-            if errors := answer.get("Errors"):
-                raise ServiceUnavailable(f"Working objects remain: {errors[0].get('Code')}")
-
-    def _key(self, job_id: str, name: str) -> str:
-        return f"{self._prefix}{job_id}/{name}"
 
     def _put_lines(self, job_id: str, name: str, lines: Iterable[bytes]) -> None:
         self._put(job_id, name, gzip.compress(b"\n".join(lines), 1))
@@ -188,31 +159,10 @@ class WorkStore:
         except ClientError as error:
             if aws_error_code(error) == "NoSuchKey":
                 return None
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         except BotoCoreError as error:
-            raise _unavailable(error) from error
-
-    def _keys(self, job_id: str, below: str) -> Iterator[str]:
-        token: dict[str, str] = {}
-        while True:
-            answer = self._call("list_objects_v2", Prefix=self._key(job_id, below), **token)
-            for found in answer.get("Contents", []):
-                yield found["Key"]
-            if not answer.get("IsTruncated"):
-                return
-            token = {"ContinuationToken": answer["NextContinuationToken"]}
-
-    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._s3, operation)(Bucket=self._bucket, **arguments)
-        except (ClientError, BotoCoreError) as error:
-            raise _unavailable(error) from error
-        return answer
+            raise unavailable(error) from error
 
 
 def _uploaded(part: _Part) -> UploadedPart:
     return UploadedPart(part.number, part.etag, part.crc32)
-
-
-def _unavailable(error: Exception) -> ServiceUnavailable:
-    return ServiceUnavailable(f"The working objects could not be reached: {error}")

@@ -13,7 +13,7 @@ from cli.receipt import VERSION, Line, read_receipt, receipt_path
 from tests.builders import archive_facts, ready_job
 from tests.unit.cli.conftest import BODIES, Make, measured
 from zipjobs.archive.engine import Archive
-from zipjobs.archive.receipt import entry_line, missing_line
+from zipjobs.archive.receipt import entry_line, missing_line, receipt_key
 from zipjobs.archive.source import EPOCH, Entry, Pinned, Source
 from zipjobs.archive.target import Target
 from zipjobs.running import receipts
@@ -58,7 +58,7 @@ def test_what_the_service_writes_is_what_is_read(tmp_path: Path) -> None:
 def test_a_receipt_is_found_where_the_service_puts_it() -> None:
     facts = archive_facts("zips/q3.invoices")
     assert receipt_path(Path(facts.key)) == Path(facts.receipt_key)
-    assert receipts.receipt_key(facts.key) == facts.receipt_key
+    assert receipt_key(facts.key) == facts.receipt_key
 
 
 def test_a_receipt_of_no_entries_is_read(make: Make) -> None:

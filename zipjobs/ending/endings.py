@@ -2,16 +2,16 @@
 
 import logging
 
+from zipjobs.archive.leftovers import Leftovers
+from zipjobs.archive.receipt import receipt_key
 from zipjobs.archive.target import Target
-from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.ending.metrics import JobMetrics
+from zipjobs.ending.statuses import StatusObjects
+from zipjobs.ending.work_objects import WorkObjects
 from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.store import JobStore
-from zipjobs.running.metrics import JobMetrics
-from zipjobs.running.receipts import receipt_key
-from zipjobs.running.statuses import StatusObjects
-from zipjobs.running.work import WorkStore
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ class Endings:
     def __init__(
         self,
         store: JobStore,
-        writer: ArchiveWriter,
-        work: WorkStore,
+        leftovers: Leftovers,
+        work: WorkObjects,
         statuses: StatusObjects,
         events: CompletionEvents,
         metrics: JobMetrics,
     ) -> None:
         self._store = store
-        self._writer = writer
+        self._leftovers = leftovers
         self._work = work
         self._statuses = statuses
         self._events = events
@@ -83,8 +83,8 @@ class Endings:
             return  # nobody got as far as creating one
         try:
             for upload in job.uploads:
-                self._writer.abort(Target(job.target_bucket, upload.key), upload.upload_id)
-            self._writer.abort_all(job.target_bucket, job.target_key.removesuffix(".zip"))
+                self._leftovers.abort(Target(job.target_bucket, upload.key), upload.upload_id)
+            self._leftovers.abort_all(job.target_bucket, job.target_key.removesuffix(".zip"))
         except TargetForbidden:
             # Nobody will be let to it later either, and the job must have its end.
             logger.warning("Job %s: uploads could not be aborted", job.job_id, exc_info=True)
@@ -101,6 +101,6 @@ class Endings:
 
     def _remove(self, target: Target) -> None:
         try:
-            self._writer.remove(target)
+            self._leftovers.remove(target)
         except TargetForbidden:
             logger.warning("%s could not be removed", target, exc_info=True)

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from zipjobs.ending.endings import Endings
+from zipjobs.ending.metrics import JobMetrics
+from zipjobs.ending.work_objects import WorkObjects
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import MOST_SWEEPS, JobStore
-from zipjobs.running.endings import Endings
-from zipjobs.running.metrics import JobMetrics
-from zipjobs.running.work import WorkStore
 from zipjobs.telemetry import about_job
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Sweeper:
         self,
         store: JobStore,
         queue: JobQueue,
-        work: WorkStore,
+        work: WorkObjects,
         endings: Endings,
         metrics: JobMetrics,
     ) -> None:

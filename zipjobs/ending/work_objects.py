@@ -1,0 +1,67 @@
+"""The working objects of planned jobs, as far as one need not know what is in them.
+
+``zipjobs/running/work.py`` says what stands in each: its workers read and write them. Who ends a
+job deletes them.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.errors import ServiceUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_DELETED = 1000
+"""Keys: "DeleteObjects" in the Amazon S3 API Reference."""
+
+
+class WorkObjects:
+    """Finds and deletes working objects. Every method raises ServiceUnavailable."""
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def built_segments(self, job_id: str) -> set[int]:
+        """The numbers of the segments that have been made."""
+        return {int(PurePosixPath(key).stem) for key in self._keys(job_id, "built/")}
+
+    def clean(self, job_id: str) -> None:
+        """Delete all that there is of a job."""
+        keys = list(self._keys(job_id, ""))
+        for start in range(0, len(keys), MAX_DELETED):
+            batch = keys[start : start + MAX_DELETED]
+            objects: Any = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
+            answer = self._call("delete_objects", Delete=objects)
+            if errors := answer.get("Errors"):
+                raise ServiceUnavailable(f"Working objects remain: {errors[0].get('Code')}")
+
+    def _key(self, job_id: str, name: str) -> str:
+        return f"{self._prefix}{job_id}/{name}"
+
+    def _keys(self, job_id: str, below: str) -> Iterator[str]:
+        token: dict[str, str] = {}
+        while True:
+            answer = self._call("list_objects_v2", Prefix=self._key(job_id, below), **token)
+            for found in answer.get("Contents", []):
+                yield found["Key"]
+            if not answer.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._s3, operation)(Bucket=self._bucket, **arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise unavailable(error) from error
+        return answer
+
+
+def unavailable(error: Exception) -> ServiceUnavailable:
+    """What it means that S3 did not do what was asked with a working object."""
+    return ServiceUnavailable(f"The working objects could not be reached: {error}")
