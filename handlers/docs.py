@@ -4,19 +4,20 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from handlers import cancel, enqueue, status
-from zipjobs import telemetry, wiring
+from zipjobs import telemetry
+from zipjobs.api import cancel, show, submit
 from zipjobs.api.application import Api
 from zipjobs.api.description import describe
 from zipjobs.api.page import SECURITY_HEADERS, swagger_page
+from zipjobs.settings import DocsSettings
 
-app = Api()
+app: Api[DocsSettings] = Api()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     telemetry.start_logging(context)
-    return app.answer(event, context)
+    return app.answer(event, context, DocsSettings.from_environment)
 
 
 @app.get("/openapi.json", include_in_schema=False, compress=True)
@@ -33,4 +34,4 @@ def docs() -> Response[str]:
 
 
 def _description() -> str:
-    return describe((enqueue.app, status.app, cancel.app), wiring.documenting().api_auth)
+    return describe((submit.app, show.app, cancel.app), app.means.api_auth)

@@ -3,79 +3,13 @@
 ``GET /zip-jobs`` lists jobs, newest first.
 """
 
-from http import HTTPStatus
-from typing import Annotated, Any
-
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from typing import Any
 
 from zipjobs import telemetry, wiring
-from zipjobs.api.application import JOBS, Api, json_response
-from zipjobs.api.problems import documented
-from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
-from zipjobs.jobs.job import Job, Status
-from zipjobs.jobs.links import DownloadLink
-from zipjobs.jobs.listing import CURSOR, DEFAULT_LIMIT, MAX_LIMIT
-from zipjobs.jobs.view import JobsView, JobView
-
-app = Api()
+from zipjobs.api.show import app
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     telemetry.start_logging(context)
-    return app.answer(event, context)
-
-
-@app.get(
-    JOB_PATH,
-    operation_id="getJob",
-    tags=[JOBS],
-    summary="Show a job",
-    description="With download links made for this answer, if it is READY.",
-    responses={
-        200: {"description": "The job", "content": {"application/json": {"model": JobView}}},
-        **documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
-    },
-)
-def get(job_id: JobId) -> Response[str]:
-    """Show a job."""
-    telemetry.about_job(job_id)
-    answering = wiring.answering()
-    job = answering.store.get(job_id)
-    if job is None or not job.is_seen_by(app.caller):
-        raise job_not_found(job_id)
-    links = answering.links.mint(job) if job.status is Status.READY else ()
-    return json_response(_view(job, links))
-
-
-@app.get(
-    "/zip-jobs",
-    operation_id="listJobs",
-    tags=[JOBS],
-    summary="List jobs, newest first",
-    description="Your own, and those that came by manifest.",
-    responses={
-        200: {"description": "A page", "content": {"application/json": {"model": JobsView}}},
-        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
-    },
-)
-def list_jobs(
-    status: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
-    limit: Annotated[
-        int, Query(ge=1, le=MAX_LIMIT, description="How many jobs a page has at the most.")
-    ] = DEFAULT_LIMIT,
-    cursor: Annotated[
-        str | None,
-        Query(pattern=CURSOR, description="`nextCursor` of the page before, to get the next one."),
-    ] = None,
-) -> Response[str]:
-    """List jobs."""
-    page = wiring.answering().jobs.page(app.caller, status, limit, cursor)
-    views = tuple(_view(job) for job in page.jobs)
-    return json_response(JobsView(jobs=views, next_cursor=page.next_cursor))
-
-
-def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
-    done = None if job.status is Status.READY else wiring.answering().progress.of(job)
-    return JobView.of(job, links, done)
+    return app.answer(event, context, wiring.answering)

@@ -23,7 +23,7 @@ from zipjobs.jobs.requests import RequestWriter
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
 from zipjobs.owners import BucketOwners
-from zipjobs.settings import DocsSettings, (
+from zipjobs.settings import (
     EnqueueSettings,
     StatusSettings,
     TableSettings,
@@ -103,12 +103,6 @@ def answering() -> Answering:
         progress=progress_of(settings),
         links=DownloadLinks(s3_client(settings.owners), settings.presign_ttl_seconds),
     )
-
-
-@cache
-def documenting() -> DocsSettings:
-    """For ``handlers/docs.py``."""
-    return DocsSettings.from_environment()
 
 
 @cache

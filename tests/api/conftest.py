@@ -33,7 +33,7 @@ FUNCTIONS: Mapping[str, ModuleType] = {
     "GET /openapi.json": docs,
 }
 CACHED = (
-    *(wiring.submitting, wiring.answering, wiring.documenting),
+    *(wiring.submitting, wiring.answering),
     *(ending.canceling, ending.ending),
 )
 

@@ -8,7 +8,6 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.api.conftest import FUNCTIONS, Gateway
-from zipjobs import wiring
 
 
 @pytest.fixture
@@ -63,7 +62,6 @@ def test_the_description_says_how_to_authenticate(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, auth: str, schemes: list[str]
 ) -> None:
     monkeypatch.setenv("API_AUTH", auth)
-    wiring.documenting.cache_clear()
     description = gateway("GET", "/openapi.json").body
     assert list(description["components"].get("securitySchemes", {})) == schemes
     assert [next(iter(one)) for one in description.get("security", [])] == schemes

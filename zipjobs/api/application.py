@@ -2,9 +2,9 @@
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 JOBS = "Jobs"
 """The tag of all operations."""
 
+Means = TypeVar("Means")
+"""What the routes of a function work with."""
+
 _BYTES = "latin-1"
 """Carries bytes as a string, each as one character."""
 
@@ -43,8 +46,14 @@ RequestBody = Annotated[JobRequest, Body(openapi_examples=EXAMPLES), WrapValidat
 """A job's request as the body, read by the parser that reads manifests too."""
 
 
-class Api(APIGatewayHttpResolver):
-    """Routes of one function. Every error that it answers with is a problem."""
+class Api(APIGatewayHttpResolver, Generic[Means]):
+    """Routes of one function. Every error that it answers with is a problem.
+
+    What they work with comes with the event, so that who only describes the routes loads none of
+    it.
+    """
+
+    _means: Callable[[], Means]
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True, json_body_deserializer=_unread)
@@ -54,9 +63,20 @@ class Api(APIGatewayHttpResolver):
         self.exception_handler(ZipJobsError)(_refused)
         self.exception_handler(Exception)(_failed)
 
-    def answer(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
-        """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    def answer(
+        self, event: Mapping[str, Any], context: object, means: Callable[[], Means]
+    ) -> dict[str, Any]:
+        """API Gateway HTTP API event, payload format 2.0, in; its answer out.
+
+        ``means`` is asked for what the routes work with when one of them needs it.
+        """
+        self._means = means
         return self.resolve(_with_json_body(event), context)  # type: ignore[arg-type]
+
+    @property
+    def means(self) -> Means:
+        """What the route works with."""
+        return self._means()
 
     @property
     def caller(self) -> str:

@@ -45,7 +45,7 @@ _GATEWAY_ANSWER = {
 """Of requests without the right signature or token, which reach no function."""
 
 
-def describe(apps: Iterable[Api], auth: str) -> str:
+def describe(apps: Iterable[Api[Any]], auth: str) -> str:
     """The description as JSON. ``auth`` is the stack's ``apiAuth``."""
     is_open = auth not in SECURITY_SCHEMES
     merge = OpenAPIMerge(
@@ -75,7 +75,7 @@ def _add_gateways_answer(description: dict[str, Any], status: str) -> None:
             answer.setdefault("content", {})["application/json"] = _GATEWAY_ANSWER
 
 
-def _described(app: Api) -> dict[str, Any]:
+def _described(app: Api[Any]) -> dict[str, Any]:
     """One function's routes, with problems for all their errors."""
     schema: dict[str, Any] = json.loads(
         app.get_openapi_json_schema(openapi_version=OPENAPI_VERSION)

@@ -1,9 +1,16 @@
 """What everybody is told of a job: who asks for it, and who hears of its end."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
 from zipjobs.jobs.model import Model, Timestamp
+
+
+class Done(NamedTuple):
+    """Entries, and bytes of their bodies, that are in S3."""
+
+    entries: int
+    source_bytes: int
 
 
 class Count(Model):

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from zipjobs.errors import InvalidRequest
+from zipjobs.errors import IdempotencyKeyReused, InvalidRequest
 from zipjobs.jobs.request import JobRequest
 
 IDEMPOTENT_JOBS = uuid.UUID("b0c1c7c4-0d0e-5f0a-9a57-1f0f5f3e2d11")
@@ -29,3 +29,11 @@ def request_json(request: JobRequest) -> bytes:
 def request_digest(request: JobRequest) -> str:
     """What tells one request from another, whatever spaces or order it was written in."""
     return hashlib.sha256(request_json(request)).hexdigest()
+
+
+def key_reused() -> IdempotencyKeyReused:
+    """The error of a key that comes with another request than before."""
+    return IdempotencyKeyReused(
+        "This Idempotency-Key came with another request before. Send that request again, or use "
+        "a new key."
+    )

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zipjobs.jobs.job import EVERYONE, Job, Status
 from zipjobs.jobs.model import utc_now
-from zipjobs.jobs.table import JobTable
+
+if TYPE_CHECKING:
+    from zipjobs.jobs.table import JobTable
 
 MAX_LIMIT = 100
 """Jobs in a page: as many as one BatchGetItem reads (Amazon DynamoDB API Reference)."""
@@ -33,7 +35,7 @@ class JobList:
     or go meanwhile.
     """
 
-    table: JobTable
+    table: "JobTable"
     clock: Callable[[], datetime] = utc_now
 
     def page(

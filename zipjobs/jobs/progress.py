@@ -4,12 +4,13 @@ Each segment's count stands in one of a few items beside the job's record, so th
 report at a time do not write to the same one.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.batches import items_of
+from zipjobs.jobs.facts import Done
 from zipjobs.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 50
 """BatchGetItem takes 100, and 16 MB; an item takes 400 KB."""
-
-
-class Done(NamedTuple):
-    """Entries, and bytes of their bodies, that are in S3."""
-
-    entries: int
-    source_bytes: int
 
 
 class SegmentProgress:

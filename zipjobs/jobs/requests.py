@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import (
-    IdempotencyKeyReused,
     InvalidManifest,
     InvalidRequest,
     ServiceUnavailable,
     aws_error_code,
 )
-from zipjobs.jobs.idempotency import request_json
+from zipjobs.jobs.idempotency import key_reused, request_json
 from zipjobs.jobs.job import ObjectRef
 from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, parse_request
@@ -131,14 +130,6 @@ class RequestWriter:
         etag = None if version_id else answer["ETag"]
         key = self._key(job_id)
         return ObjectRef(bucket=self._bucket, key=key, version_id=version_id, etag=etag)
-
-
-def key_reused() -> IdempotencyKeyReused:
-    """The error of a key that comes with another request than before."""
-    return IdempotencyKeyReused(
-        "This Idempotency-Key came with another request before. Send that request again, or use "
-        "a new key."
-    )
 
 
 def _not_stored(error: Exception) -> ServiceUnavailable:

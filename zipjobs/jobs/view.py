@@ -5,11 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zipjobs.jobs.facts import Count, JobFacts, facts_of
+from zipjobs.jobs.facts import Count, Done, JobFacts, facts_of
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError
 from zipjobs.jobs.links import DownloadLink
 from zipjobs.jobs.model import Model, Timestamp
-from zipjobs.jobs.progress import Done
 
 _LEFT_OUT = Field(exclude_if=lambda value: value is None)
 """Where there is none, it is not in the JSON."""

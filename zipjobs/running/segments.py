@@ -19,8 +19,8 @@ from zipjobs.errors import (
     SourceNotFound,
     UploadGone,
 )
+from zipjobs.jobs.facts import Done
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Submission
-from zipjobs.jobs.progress import Done
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.progress import tolerant
 from zipjobs.running.work import Plan
