@@ -1,8 +1,9 @@
 """``python -m bench coldstart``: what each function costs before it does anything.
 
-Builds the package for this machine and this Python, then starts each function in fresh processes
-that can import the package and the standard library only. CPU seconds, not wall seconds: a
-machine that does other things at the same time hardly changes them.
+Builds the package for this machine, then starts each function in fresh processes that can import
+the package and the standard library only: of the runtime's Python if there is one here, else of
+this one, and the report says which. CPU seconds, not wall seconds: a machine that does other things
+at the same time hardly changes them.
 """
 
 import argparse
@@ -20,22 +21,21 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.written import markdown, write_between
-from infra.package import add_bytecode, pack, stage
+from infra.package import add_bytecode, at_hand, pack, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coldstart"
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
-HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 COMMAND = "python -m bench coldstart --write"
 
 ROOTS = {
     "enqueue": "zipjobs.wiring.submitting",
     "status": "zipjobs.wiring.answering",
-    "cancel": "zipjobs.running.wiring.canceling",
-    "docs": "zipjobs.wiring.documenting",
+    "cancel": "zipjobs.ending.wiring.canceling",
+    "docs": "zipjobs.settings.DocsSettings.from_environment",
     "zipper": "zipjobs.running.wiring.zipping",
-    "dead_letter": "zipjobs.running.wiring.ending",
-    "sweeper": "zipjobs.running.wiring.sweeping",
+    "dead_letter": "zipjobs.ending.wiring.ending",
+    "sweeper": "zipjobs.ending.wiring.sweeping",
 }
 """What each function asks for in its first invocation."""
 
@@ -101,34 +101,40 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
     parser.add_argument("--rounds", type=int, default=9, help="starts a function (default 9)")
     parser.add_argument("--write", action="store_true", help="write them into docs/packaging.md")
+    parser.add_argument(
+        "--before", type=Path, metavar="FILE", help="what --json printed before a change"
+    )
     options = parser.parse_args(arguments)
-    Console(stderr=True).print("Building the package …")
-    stage(FOLDER, HERE, MACHINE, bytecode=False)
-    starts = measure_all(options.rounds, has_bytecode=False)
-    add_bytecode(FOLDER, HERE)
-    starts += measure_all(options.rounds, has_bytecode=True)
+    version, python = at_hand()
+    Console(stderr=True).print(f"Building the package for {version}, to be started by {python} …")
+    stage(FOLDER, version, MACHINE, bytecode=False)
+    starts = measure_all(python, options.rounds, has_bytecode=False)
+    add_bytecode(FOLDER, version)
+    starts += measure_all(python, options.rounds, has_bytecode=True)
     pack(FOLDER, FOLDER.with_suffix(".zip"))
-    if options.write:
-        _write(starts, options.rounds)
     if options.json:
         sys.stdout.write(json.dumps([asdict(start) for start in starts], indent=1) + "\n")
         return 0
+    rows = [_cells(start, _earlier(options.before).get(_key(start))) for start in starts]
+    said = _said(options.rounds, python, is_compared=options.before is not None)
+    if options.write:
+        write_between("packaging.md", COMMAND, f"{markdown(_HEADINGS, rows, 2)}\n\n{said}")
     table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
-    for start in starts:
-        table.add_row(*_cells(start))
-    Console(width=120).print(table)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table, said)
     return 0
 
 
-def measure_all(rounds: int, *, has_bytecode: bool) -> list[Start]:
+def measure_all(python: str, rounds: int, *, has_bytecode: bool) -> list[Start]:
     """Start every function of the package that is built."""
-    return [measure(function, rounds, has_bytecode=has_bytecode) for function in ROOTS]
+    return [measure(python, function, rounds, has_bytecode=has_bytecode) for function in ROOTS]
 
 
-def measure(function: str, rounds: int, *, has_bytecode: bool) -> Start:
+def measure(python: str, function: str, rounds: int, *, has_bytecode: bool) -> Start:
     """Start a function so many times; return the medians."""
     script = SCRIPT.format(folder=str(FOLDER), handler=function, root=ROOTS[function])
-    command = [sys.executable, "-I", "-S", "-B", "-c", script]
+    command = [python, "-I", "-S", "-B", "-c", script]
     found = [
         json.loads(subprocess.check_output(command, env=ENVIRONMENT))  # noqa: S603
         for _ in range(rounds)
@@ -140,10 +146,27 @@ def measure(function: str, rounds: int, *, has_bytecode: bool) -> Start:
 _HEADINGS = ("function", "bytecode", "import, CPU ms", "clients, CPU ms", "peak MB", "modules")
 
 
-def _cells(start: Start) -> list[str]:
+def _key(start: Start) -> tuple[str, bool]:
+    return start.function, start.has_bytecode
+
+
+def _earlier(file: Path | None) -> dict[tuple[str, bool], Start]:
+    if file is None:
+        return {}
+    starts = [Start(**start) for start in json.loads(file.read_text())]
+    return {_key(start): start for start in starts}
+
+
+def _cells(start: Start, before: Start | None) -> list[str]:
+    numbers = _numbers(start)
+    if before is not None:
+        pairs = zip(_numbers(before), numbers, strict=True)
+        numbers = [f"{was} → {now}" for was, now in pairs]
+    return [start.function, "shipped" if start.has_bytecode else "none", *numbers]
+
+
+def _numbers(start: Start) -> list[str]:
     return [
-        start.function,
-        "shipped" if start.has_bytecode else "none",
         f"{start.import_s * 1000:.0f}",
         f"{start.clients_s * 1000:.0f}",
         f"{start.peak_mb:.0f}",
@@ -151,12 +174,14 @@ def _cells(start: Start) -> list[str]:
     ]
 
 
-def _write(starts: list[Start], rounds: int) -> None:
-    table = markdown(_HEADINGS, list(map(_cells, starts)), 2)
+def _said(rounds: int, python: str, *, is_compared: bool) -> str:
+    """What the numbers are of."""
+    asked = [python, "-I", "-c", "import platform; print(platform.python_version())"]
+    version = subprocess.check_output(asked, text=True).strip()  # noqa: S603
     size = FOLDER.with_suffix(".zip").stat().st_size / 1e6
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {MACHINE}"
+    machine = f"{os.cpu_count()} cores, Python {version}, {MACHINE}"
     said = f"Medians of {rounds} starts, {machine}. The package with bytecode has {size:.1f} MB."
-    write_between("packaging.md", COMMAND, f"{table}\n\n{said}")
+    return f"{said} Before → now." if is_compared else said
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ sources, and halves a cold start: Lambda could not keep what it compiles.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,13 @@ from pathlib import Path
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 
+HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_ZIP = ROOT / "build" / "lambda.zip"
 SOURCES = ("handlers", "zipjobs")
-REQUIREMENTS = ROOT / "handlers" / "requirements.txt"
+LOCK = ROOT / "handlers" / "requirements.lock"
+"""Every wheel by version and hash, for all architectures. ``make lock`` writes it."""
 
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 GLIBC_TAGS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
@@ -37,7 +41,7 @@ TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 
 def install(folder: Path, runtime: str, architecture: str) -> None:
-    """Put the dependencies' wheels for ``runtime`` on ``architecture`` into ``folder``."""
+    """Put the wheels that are locked into ``folder``, those for ``runtime`` on ``architecture``."""
     machine = MACHINES[architecture]
     platforms = [f"--platform=manylinux{tag}_{machine}" for tag in GLIBC_TAGS]
     python = f"--python-version={runtime.removeprefix('python')}"
@@ -45,7 +49,8 @@ def install(folder: Path, runtime: str, architecture: str) -> None:
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             *("--no-compile", "--only-binary=:all:", "--implementation=cp", python, *platforms),
-            *("--target", str(folder), "--requirement", str(REQUIREMENTS)),
+            *("--no-deps", "--require-hashes", "--requirement", str(LOCK)),
+            *("--target", str(folder)),
         ],
         check=True,
     )
@@ -78,7 +83,7 @@ def stage(
 
 def add_bytecode(folder: Path, runtime: str) -> bool:
     """Compile what is in ``folder``, if there is a Python here that is the runtime's."""
-    python = _python(runtime)
+    python = python_of(runtime)
     if python is None:
         return False
     subprocess.run(  # noqa: S603  (fixed arguments)
@@ -92,16 +97,30 @@ def add_bytecode(folder: Path, runtime: str) -> bool:
     return True
 
 
-def _python(runtime: str) -> str | None:
-    """The path of a Python of this version."""
-    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+def at_hand(runtime: str = RUNTIME) -> tuple[str, str]:
+    """The version and the path of a Python to try a package with: the runtime's, or else this."""
+    if (python := python_of(runtime)) is not None:
+        return runtime, python
+    return HERE, sys.executable
+
+
+def python_of(runtime: str) -> str | None:
+    """The path of a Python of this version, or None: this one, one on the PATH, or pyenv's."""
+    if runtime == HERE:
         return sys.executable
-    found = shutil.which(runtime)
-    if found is None:
-        return None
-    # Some version managers have commands for versions that are not there.
-    answers = subprocess.run([found, "-c", ""], check=False, capture_output=True)  # noqa: S603
-    return found if answers.returncode == 0 else None
+    # pyenv's commands answer only for the versions that it is told to use.
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    version = runtime.removeprefix("python")
+    found = sorted(pyenv.glob(f"{version}.*/bin/{runtime}"))
+    return next(filter(_answers, [shutil.which(runtime), *map(str, found)]), None)
+
+
+def _answers(python: str | None) -> bool:
+    """Whether there is one: version managers have commands for versions that are not there."""
+    if python is None:
+        return False
+    answer = subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True)  # noqa: S603
+    return answer.returncode == 0
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -3,21 +3,22 @@
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from hashlib import sha256
-from importlib.util import cache_from_source
+from importlib.metadata import distributions, version
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-from infra.package import MACHINES, RUNTIME, SERVICES, pack, stage
+from infra.package import LOCK, MACHINES, RUNTIME, SERVICES, at_hand, pack, stage
 from tests.environment import FUNCTIONS_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
-HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
+VERSION, PYTHON = at_hand()
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
+REQUIREMENTS = ROOT / "handlers" / "requirements.txt"
 MOST_BYTES = 20_000_000
 
 UNCHECKED_HASH = 0b01
@@ -35,17 +36,17 @@ def elf_machine(binary: Path) -> int:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package for this machine and this Python, so that it can be imported here."""
+    """The package for this machine, and for the runtime's Python if it can be imported here."""
     folder = tmp_path_factory.mktemp("package") / "lambda"
-    stage(folder, HERE, MACHINE)
+    stage(folder, VERSION, MACHINE)
     return folder
 
 
 def run(package: Path, script: str, environment: dict[str, str] | None = None) -> str:
     """Run a script that can import the package and the standard library; return its output."""
-    only = f"import sys; sys.path = [{str(package)!r}] + [p for p in sys.path if 'site-packages' "
+    only = f"import sys; sys.path.insert(0, {str(package)!r})"
     return subprocess.run(
-        [sys.executable, "-I", "-B", "-c", f"{only} not in p]\n{script}"],
+        [PYTHON, "-I", "-S", "-B", "-c", f"{only}\n{script}"],
         check=True,
         cwd="/",
         env=environment or {},
@@ -57,56 +58,88 @@ def run(package: Path, script: str, environment: dict[str, str] | None = None) -
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_every_handler_imports_from_the_package_alone(package: Path, handler: str) -> None:
     script = (
-        f"import handlers.{handler} as h, zipjobs, boto3; assert callable(h.handler); "
-        f"assert all(m.__file__.startswith({str(package)!r}) for m in (h, zipjobs, boto3))"
+        f"import handlers.{handler} as h, zipjobs, pydantic; assert callable(h.handler); "
+        f"assert all(m.__file__.startswith({str(package)!r}) for m in (h, zipjobs, pydantic))"
     )
     run(package, script)
 
 
-def imported(package: Path, handler: str) -> set[str]:
-    """The modules that Lambda's import of a function comes to."""
-    script = f"import handlers.{handler}; print(*sys.modules)"
-    return set(run(package, script).split())
+EVERYBODY = {
+    *("zipjobs.errors", "zipjobs.filenames", "zipjobs.jobs", "zipjobs.owners", "zipjobs.settings"),
+    *("zipjobs.telemetry", "aws_lambda_powertools", "botocore", "jmespath"),
+    *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
+}
+"""Botocore and JMESPath are Powertools' own: it asks for a configuration and for expressions."""
+
+CALLS_AWS = {
+    *("zipjobs.wiring", "zipjobs.usage", "zipjobs.backoff"),
+    *("boto3", "s3transfer", "urllib3", "dateutil", "six"),
+}
+HAS_ROUTES = {"zipjobs.api", "aws_lambda_powertools.event_handler"}
+ENDS_JOBS = {
+    *("zipjobs.ending", "zipjobs.archive.leftovers", "zipjobs.archive.receipt"),
+    *("zipjobs.archive.source", "zipjobs.archive.target"),
+}
+MAKES_ARCHIVES = {"zipjobs.running", "zipjobs.archive", "isal", "zipstream"}
+
+LOADS = {
+    "enqueue": EVERYBODY | CALLS_AWS | HAS_ROUTES,
+    "status": EVERYBODY | CALLS_AWS | HAS_ROUTES,
+    "cancel": EVERYBODY | CALLS_AWS | HAS_ROUTES | ENDS_JOBS,
+    "docs": EVERYBODY | HAS_ROUTES,
+    "zipper": EVERYBODY | CALLS_AWS | ENDS_JOBS | MAKES_ARCHIVES,
+    "dead_letter": EVERYBODY | CALLS_AWS | ENDS_JOBS,
+    "sweeper": EVERYBODY | CALLS_AWS | ENDS_JOBS,
+}
+"""What each function may load of the package, with all that is in it."""
+
+PARTS = set().union(*LOADS.values())
 
 
-@pytest.mark.parametrize("handler", ["zipper", "dead_letter", "sweeper"])
-def test_who_answers_no_requests_imports_nothing_for_that(package: Path, handler: str) -> None:
-    modules = imported(package, handler)
-    assert not [name for name in modules if "event_handler" in name]
-    assert not [name for name in modules if name.startswith("zipjobs.api")]
+def part_of(module: str) -> str | None:
+    """The innermost part that a module belongs to; None for a package that holds parts."""
+    if any(part.startswith(f"{module}.") for part in PARTS):
+        return None
+    parents = accumulate(module.split("."), "{}.{}".format)
+    return next((part for part in reversed([*parents]) if part in PARTS), module)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_function_loads_what_it_needs_and_nothing_else(package: Path, handler: str) -> None:
+    script = f"import handlers.{handler}\n" + (
+        "for name, module in sys.modules.items():\n"
+        f"    if (getattr(module, '__file__', None) or '').startswith({str(package)!r}):\n"
+        "        print(name)"
+    )
+    modules = set(run(package, script).split())
+    parts = {part_of(name) for name in modules if not name.startswith("handlers")} - {None}
+    assert parts == LOADS[handler]
 
 
 def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Path) -> None:
     """Every source has its own, whose validity nothing but its version decides."""
+    tag = VERSION.replace("python3.", "cpython-3")
     for source in package.rglob("*.py"):
-        compiled = Path(cache_from_source(str(source)))
+        compiled = source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc"
         flags = int.from_bytes(compiled.read_bytes()[4:8], "little")
         assert flags == UNCHECKED_HASH, source
-
-
-@pytest.mark.parametrize("handler", ["enqueue", "status"])
-def test_who_takes_jobs_in_or_shows_them_imports_nothing_that_makes_archives(
-    package: Path, handler: str
-) -> None:
-    modules = imported(package, handler)
-    assert not [name for name in modules if name.startswith(("zipjobs.archive", "zipjobs.running"))]
-    assert not modules & {"isal", "zipstream"}
 
 
 @pytest.mark.parametrize(
     "root",
     [
         *("wiring.submitting", "wiring.answering", "running.wiring.zipping"),
-        *("running.wiring.canceling", "running.wiring.ending", "running.wiring.sweeping"),
+        *("ending.wiring.canceling", "ending.wiring.ending", "ending.wiring.sweeping"),
     ],
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
     """Each client is made, from the package's own description of its service."""
-    run(package, f"import zipjobs.running.wiring; zipjobs.{root}()", FUNCTIONS_ENVIRONMENT)
+    module, _, function = f"zipjobs.{root}".rpartition(".")
+    run(package, f"from {module} import {function}; {function}()", FUNCTIONS_ENVIRONMENT)
 
 
 def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
-    roots = (ROOT / "zipjobs" / "wiring.py", ROOT / "zipjobs" / "running" / "wiring.py")
+    roots = sorted((ROOT / "zipjobs").rglob("wiring.py"))
     text = "".join(root.read_text() for root in roots)
     called = set(re.findall(r'client\("(\w+)"', text))
     assert called | {"sts"} == set(SERVICES)
@@ -114,11 +147,41 @@ def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
     assert {path.name for path in data.iterdir() if path.is_dir()} == set(SERVICES)
 
 
+def locked() -> dict[str, str]:
+    """The versions of ``handlers/requirements.lock``, by name."""
+    pins = re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK.read_text(), re.MULTILINE)
+    return dict(pins)
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """The versions of the distributions that are in a folder, by name."""
+    found = distributions(path=[str(folder)])
+    return {re.sub(r"[-_.]+", "-", one.name).lower(): one.version for one in found}
+
+
+def test_all_that_is_shipped_is_locked_with_its_version(package: Path) -> None:
+    assert installed(package) == locked()
+
+
+def test_the_lock_has_hashes_and_what_is_asked_for() -> None:
+    asked = re.findall(r"^([a-z0-9-]+)==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    assert asked
+    assert set(asked) <= set(locked().items())
+    pins = re.split(r"^(?=\S+==)", LOCK.read_text(), flags=re.MULTILINE)[1:]
+    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
+
+
+def test_what_is_shipped_is_what_is_tested() -> None:
+    """The environment of the tests has the same versions: see the Makefile."""
+    here = {name: version(name) for name in locked()}
+    assert here == locked()
+
+
 def test_two_builds_have_the_same_bytes(
     package: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     again = tmp_path_factory.mktemp("again") / "lambda"
-    stage(again, HERE, MACHINE)
+    stage(again, VERSION, MACHINE)
     pack(package, tmp_path / "one.zip")
     pack(again, tmp_path / "two.zip")
     one, two = ((tmp_path / name).read_bytes() for name in ("one.zip", "two.zip"))
