@@ -108,15 +108,16 @@ def main(arguments: list[str]) -> int:
     version, python = at_hand()
     Console(stderr=True).print(f"Building the package for {version}, to be started by {python} …")
     stage(FOLDER, version, MACHINE, bytecode=False)
+    sizes = [_packed_mb()]
     starts = measure_all(python, options.rounds, has_bytecode=False)
     add_bytecode(FOLDER, version)
     starts += measure_all(python, options.rounds, has_bytecode=True)
-    pack(FOLDER, FOLDER.with_suffix(".zip"))
+    sizes.append(_packed_mb())
     if options.json:
         sys.stdout.write(json.dumps([asdict(start) for start in starts], indent=1) + "\n")
         return 0
     rows = [_cells(start, _earlier(options.before).get(_key(start))) for start in starts]
-    said = _said(options.rounds, python, is_compared=options.before is not None)
+    said = _said(options.rounds, python, sizes, is_compared=options.before is not None)
     if options.write:
         write_between("packaging.md", COMMAND, f"{markdown(_HEADINGS, rows, 2)}\n\n{said}")
     table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
@@ -174,14 +175,23 @@ def _numbers(start: Start) -> list[str]:
     ]
 
 
-def _said(rounds: int, python: str, *, is_compared: bool) -> str:
+def _packed_mb() -> float:
+    """What the package as it is now takes, zipped."""
+    archive = FOLDER.with_suffix(".zip")
+    pack(FOLDER, archive)
+    return archive.stat().st_size / 1e6
+
+
+def _said(rounds: int, python: str, sizes: list[float], *, is_compared: bool) -> str:
     """What the numbers are of."""
     asked = [python, "-I", "-c", "import platform; print(platform.python_version())"]
     version = subprocess.check_output(asked, text=True).strip()  # noqa: S603
-    size = FOLDER.with_suffix(".zip").stat().st_size / 1e6
+    without, size = sizes
     machine = f"{os.cpu_count()} cores, Python {version}, {MACHINE}"
-    said = f"Medians of {rounds} starts, {machine}. The package with bytecode has {size:.1f} MB."
-    return f"{said} Before → now." if is_compared else said
+    said = f"Medians of {rounds} starts, {machine}"
+    if is_compared:
+        said += ", an earlier run → this one"
+    return f"{said}.\nThe package has {without:.1f} MB, and {size:.1f} MB with bytecode."
 
 
 if __name__ == "__main__":

@@ -61,6 +61,32 @@ def test_only_running_and_ending_join_the_two() -> None:
     assert joining == {"running", "ending"}
 
 
+def test_ending_knows_of_archives_only_where_they_stand_and_how_to_take_them_away() -> None:
+    known = ("leftovers", "receipt", "source", "target")
+    allowed = {f"zipjobs.archive.{name}" for name in known}
+    known_files = [ROOT / "zipjobs" / "archive" / f"{name}.py" for name in known]
+    paths = [*modules("zipjobs/ending"), *known_files]
+    foreign = {
+        name
+        for path in paths
+        for name in imports(path)
+        if name.startswith(("zipjobs.archive", "zipjobs.running"))
+    }
+    assert foreign <= allowed
+
+
+def test_routes_know_nothing_of_what_they_work_with() -> None:
+    """But for its type."""
+    typed = ("zipjobs.wiring", "zipjobs.ending.wiring")
+    for path in modules("zipjobs/api"):
+        names = {
+            node.module
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.ImportFrom)
+        }
+        assert not names & set(typed), path
+
+
 def test_infra_imports_only_pulumi_and_itself() -> None:
     allowed = {"infra", "pulumi", "pulumi_aws", *sys.stdlib_module_names}
     foreign = {name for path in modules("infra") for name in imports(path)}
