@@ -80,7 +80,10 @@ ENDS_JOBS = {
     *("zipjobs.ending", "zipjobs.archive.leftovers", "zipjobs.archive.receipt"),
     *("zipjobs.archive.source", "zipjobs.archive.target"),
 }
-MAKES_ARCHIVES = {"zipjobs.running", "zipjobs.archive", "isal", "zipstream"}
+MAKES_ARCHIVES = {
+    *("zipjobs.running", "zipjobs.archive", "zipjobs.collector"),
+    *("isal", "zipstream"),
+}
 
 LOADS = {
     "enqueue": EVERYBODY | CALLS_AWS | HAS_ROUTES,

@@ -17,6 +17,7 @@ from zipjobs.archive.sender import PartSender
 from zipjobs.archive.sizing import MIB
 from zipjobs.archive.transport import Transport
 from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.collector import settle
 from zipjobs.ending.wiring import endings_of
 from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.queue import JobQueue
@@ -69,7 +70,9 @@ def zipping() -> Zipping:
         meter=meter(),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
-    return Zipping(JobRunner(adapters, options, share), queue)
+    zipping = Zipping(JobRunner(adapters, options, share), queue)
+    settle()
+    return zipping
 
 
 class _Lean:
