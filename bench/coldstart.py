@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -77,15 +76,19 @@ imported = time.process_time()
 import zipjobs
 {root}()
 ready = time.process_time()
-import json, resource
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+import json, re
+# Not ru_maxrss: that has what the process had before it became this one.
+peak = int(re.search("VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps([imported - start, ready - imported, peak, len(set(sys.modules) - bare)]))
 """
 
 
 @dataclass(frozen=True)
 class Start:
-    """The medians of a function's starts. ``import_s`` and ``clients_s`` are of CPU."""
+    """The least of a function's starts: others on the machine only ever add to it.
+
+    ``import_s`` and ``clients_s`` are of CPU.
+    """
 
     function: str
     has_bytecode: bool
@@ -133,14 +136,14 @@ def measure_all(python: str, rounds: int, *, has_bytecode: bool) -> list[Start]:
 
 
 def measure(python: str, function: str, rounds: int, *, has_bytecode: bool) -> Start:
-    """Start a function so many times; return the medians."""
+    """Start a function so many times; return the least of each number."""
     script = SCRIPT.format(folder=str(FOLDER), handler=function, root=ROOTS[function])
     command = [python, "-I", "-S", "-B", "-c", script]
     found = [
         json.loads(subprocess.check_output(command, env=ENVIRONMENT))  # noqa: S603
         for _ in range(rounds)
     ]
-    import_s, clients_s, peak_mb, modules = map(statistics.median, zip(*found, strict=True))
+    import_s, clients_s, peak_mb, modules = map(min, zip(*found, strict=True))
     return Start(function, has_bytecode, import_s, clients_s, peak_mb, int(modules))
 
 
@@ -188,7 +191,7 @@ def _said(rounds: int, python: str, sizes: list[float], *, is_compared: bool) ->
     version = subprocess.check_output(asked, text=True).strip()  # noqa: S603
     without, size = sizes
     machine = f"{os.cpu_count()} cores, Python {version}, {MACHINE}"
-    said = f"Medians of {rounds} starts, {machine}"
+    said = f"The least of {rounds} starts, {machine}"
     if is_compared:
         said += ", an earlier run → this one"
     return f"{said}.\nThe package has {without:.1f} MB, and {size:.1f} MB with bytecode."
