@@ -1,9 +1,8 @@
 """What settings may be: each that cannot work stops the program, with what it was and may be."""
 
 import re
-from urllib.parse import urlsplit
 
-from infra.places import check_places
+from infra.places import RESERVED, check_places
 from infra.settings import CREATE_KEY, DAY_SECONDS, NO_KEY, InvalidSetting, Settings
 
 LEAST_RETENTION_DAYS = 15
@@ -25,8 +24,8 @@ may have: 64, with ``-manifest-dropped`` and Pulumi's eight (PutRule in the Even
 Reference). Buckets would take six characters more.
 """
 
-_NAME = re.compile(r"[a-z][a-z0-9-]*")
-"""As the names of buckets may begin."""
+_NAME = re.compile(RESERVED + "[a-z][a-z0-9-]*")
+"""As the names of buckets may begin, and all others too."""
 
 _REGION = re.compile(r"(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
 """Of the partition ``aws``, as all ARNs here."""
@@ -35,6 +34,9 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 """As browsers send it: no path, not even a slash at the end."""
+
+_ISSUER = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?")
+"""As tokens name it: "Discovery" in OpenID Connect Core has no query, no fragment."""
 
 _KEY_ARN = re.compile(r"arn:aws:kms:([a-z0-9-]+):[0-9]{12}:key/[a-zA-Z0-9-]+")
 
@@ -70,7 +72,7 @@ def _check_names(settings: Settings) -> None:
             settings.resource_prefix,
             f"{settings.prefix}, it and the stack's name, must be lower-case letters, digits and "
             f"hyphens, begin with a letter, and have {MAX_NAME_CHARS} characters at the most: "
-            "all names begin so",
+            "all names begin so, and those of buckets neither with xn--, sthree- nor amzn-s3-demo-",
         )
 
 
@@ -124,8 +126,7 @@ def _check_auth(settings: Settings) -> None:
                     f"it goes with apiAuth jwt only, and apiAuth is {settings.api_auth}",
                 )
         return
-    issuer = urlsplit(settings.api_jwt_issuer)
-    if issuer.scheme != "https" or not issuer.netloc or issuer.query or issuer.fragment:
+    if not _ISSUER.fullmatch(settings.api_jwt_issuer):
         raise InvalidSetting(
             "apiJwtIssuer", settings.api_jwt_issuer, "with apiAuth jwt it must be an https URL"
         )

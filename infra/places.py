@@ -8,14 +8,28 @@ from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Setting
 MAX_PREFIX_BYTES = 900
 """Of UTF-8: a key has 1,024, and the rest is for the names of archives and of manifests."""
 
-_BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+RESERVED = r"(?!xn--|sthree-|amzn-s3-demo-)"
+"""As no name of a bucket may begin."""
+
+_BUCKET = re.compile(
+    RESERVED + r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)"
+    r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+    r"(?<!-s3alias)(?<!--ol-s3)(?<!--x-s3)(?<!--table-s3)(?<!\.mrap)"
+)
 """"General purpose bucket naming rules" in the S3 User Guide."""
+
+_PREFIX_RULE = (
+    "a prefix has no *, ?, ${ and control characters, does not begin with a slash, and has "
+    f"{MAX_PREFIX_BYTES} bytes of UTF-8 at the most"
+)
 
 _OWNER = re.compile(r"([^=]+)=([0-9]{12})")
 """A bucket and the account that it is of."""
 
-_WILD = re.compile(r"[*?]|\$\{")
-"""What IAM would not take literally: "IAM JSON policy elements: Resource" in its User Guide."""
+_UNFIT = re.compile(r"[*?\x00-\x1f\x7f]|\$\{")
+"""What IAM would not take literally ("IAM JSON policy elements: Resource" in its User Guide), and
+control characters, such as the end of a line: nobody means them.
+"""
 
 
 def check_places(settings: Settings) -> None:
@@ -27,7 +41,9 @@ def check_places(settings: Settings) -> None:
     ):
         if bucket and not _BUCKET.fullmatch(bucket):
             raise InvalidSetting(
-                name, bucket, "it must be the name of a bucket, neither URL nor ARN, or empty"
+                name,
+                bucket,
+                "it must be the name of a bucket as S3 allows it, neither URL nor ARN, or empty",
             )
     for name, places in (
         ("allowedSources", settings.allowed_sources),
@@ -37,8 +53,8 @@ def check_places(settings: Settings) -> None:
             raise InvalidSetting(
                 name,
                 places,
-                "it must be a list of places, bucket or bucket/prefix, without *, ? and ${, such "
-                "as their-documents/2026/",
+                "it must be a list of places, bucket or bucket/prefix, such as "
+                f"their-documents/2026/, and {_PREFIX_RULE}",
             )
     for name, prefix in (
         ("targetPrefix", settings.target_prefix),
@@ -85,19 +101,17 @@ def check_targets(settings: Settings, manifest_bucket: str, targets: Sequence[st
 
 def _is_place(place: str) -> bool:
     bucket, _, prefix = place.partition("/")
-    is_short = len(prefix.encode()) <= MAX_PREFIX_BYTES
-    return _BUCKET.fullmatch(bucket) is not None and is_short and not _WILD.search(prefix)
+    return _BUCKET.fullmatch(bucket) is not None and _is_prefix(prefix)
 
 
 def _check_prefix(name: str, prefix: str) -> None:
-    if not prefix.endswith("/") or prefix.startswith("/"):
-        raise InvalidSetting(name, prefix, "it must end in a slash, and not begin with one")
-    if _WILD.search(prefix) or len(prefix.encode()) > MAX_PREFIX_BYTES:
-        raise InvalidSetting(
-            name,
-            prefix,
-            f"it must have no *, ? or ${{, and {MAX_PREFIX_BYTES} bytes of UTF-8 at the most",
-        )
+    if not prefix.endswith("/") or not _is_prefix(prefix):
+        raise InvalidSetting(name, prefix, f"it must end in a slash, and {_PREFIX_RULE}")
+
+
+def _is_prefix(prefix: str) -> bool:
+    is_short = len(prefix.encode()) <= MAX_PREFIX_BYTES
+    return is_short and not prefix.startswith("/") and not _UNFIT.search(prefix)
 
 
 def _check_owners(settings: Settings) -> None:

@@ -15,8 +15,8 @@ def rows() -> list[str]:
     for name, setting in settings.items():
         default = setting.get("value", setting.get("default"))
         shown = f"`{default if isinstance(default, str) else json.dumps(default)}`"
-        text = setting.get("description", "Where everything is.")
-        found.append(f"| `{name}` | {shown if default not in ('', []) else ''} | {text} |")
+        default_cell = shown if default not in ("", []) else ""
+        found.append(f"| `{name}` | {default_cell} | {setting['description']} |")
     return found
 
 

@@ -1,0 +1,182 @@
+"""What stacks, buckets and places in buckets may be called."""
+
+from dataclasses import replace
+
+import pytest
+
+from infra.checks import MAX_NAME_CHARS, checked
+from infra.settings import InvalidSetting
+from local.deploy import configuration, run_program
+from local.errors import LocalError
+from pictures.declared import declared
+from tests.infra.conftest import ALARM_EMAIL
+from tests.infra.test_program import Recorder
+from tests.infra.test_settings import GOOD
+
+SUFFIX_CHARS = len("-0123abc")
+"""What Pulumi adds to the names of what it makes."""
+
+MOST_CHARS = {
+    "aws:apigatewayv2/api:Api": 128,
+    "aws:cloudwatch/eventBus:EventBus": 256,
+    "aws:cloudwatch/eventRule:EventRule": 64,
+    "aws:dynamodb/table:Table": 255,
+    "aws:iam/role:Role": 64,
+    "aws:iam/rolePolicy:RolePolicy": 128,
+    "aws:lambda/function:Function": 64,
+    "aws:cloudwatch/logGroup:LogGroup": 512,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
+    "aws:s3/bucket:Bucket": 63,
+    "aws:sns/topic:Topic": 256,
+    "aws:sqs/queue:Queue": 80,
+}
+"""As the API References of the services have it."""
+
+LONGEST = {"resourcePrefix": "p" * (MAX_NAME_CHARS - len("-dev"))}
+
+
+def complaint_of(**change: object) -> str:
+    with pytest.raises(InvalidSetting) as complaint:
+        checked(replace(GOOD, **change))  # type: ignore[arg-type]
+    return str(complaint.value)
+
+
+def test_with_the_longest_prefix_no_name_is_longer_than_aws_takes_and_one_is_as_long() -> None:
+    """So a stack either stops at once, or none of its names is in the way later."""
+    everything = {**LONGEST, "alarmEmail": ALARM_EMAIL, "customerKey": "create"}
+    left = {
+        one.key: MOST_CHARS[one.type] - len(one.name) - SUFFIX_CHARS
+        for one in declared("dev", everything).values()
+        if one.type in MOST_CHARS
+    }
+    assert min(left.values()) == 0, sorted(left.items(), key=lambda item: item[1])[:3]
+
+
+@pytest.mark.parametrize("prefix", ["p" * 36, "", "My Stack!", "9lives", "-zips", "zips.eu"])
+def test_a_prefix_that_some_name_may_not_begin_with_stops_the_program(prefix: str) -> None:
+    text = complaint_of(resource_prefix=prefix)
+    assert f'resourcePrefix is "{prefix}"' in text
+    assert f"but {prefix}-dev, it and the stack's name, must be lower-case letters" in text
+    assert "39 characters at the most" in text
+
+
+@pytest.mark.parametrize("prefix", ["xn--zips", "sthree-zips", "amzn-s3-demo-zips"])
+def test_a_prefix_that_is_reserved_for_s3_stops_the_program(prefix: str) -> None:
+    assert "those of buckets neither with xn--" in complaint_of(resource_prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    "stack", ["Prod", "feature_x", "feature.x", "a-stack-with-a-very-long-name"]
+)
+def test_the_stacks_name_is_part_of_all_others_and_checked_with_them(stack: str) -> None:
+    assert f"s3-zip-jobs-{stack}, it and the stack's name" in complaint_of(stack=stack)
+
+
+@pytest.mark.parametrize("region", ["", "us-east", "US-EAST-1", "us-east-1a", "cn-north-1"])
+def test_a_region_that_is_none_or_of_another_partition_stops_the_program(region: str) -> None:
+    assert complaint_of(region=region).startswith(f'Setting aws:region is "{region}", but it must')
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        *("ab", "b" * 64, "UPPER_case", "under_score", "-documents", "documents.", "a..b"),
+        *("arn:aws:s3:::documents", "s3://documents/", " documents"),
+        *("192.168.5.4", "xn--documents", "sthree-documents", "amzn-s3-demo-documents"),
+        *("an-alias-s3alias", "a--ol-s3", "a--use1-az4--x-s3", "a--table-s3", "a.mrap"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("source_bucket", "sourceBucket"),
+        ("target_bucket", "targetBucket"),
+        ("manifest_bucket", "manifestBucket"),
+        ("allowed_sources", "allowedSources"),
+        ("allowed_targets", "allowedTargets"),
+    ],
+)
+def test_what_s3_would_not_call_a_bucket_stops_the_program(
+    bucket: str, field: str, name: str
+) -> None:
+    text = complaint_of(**{field: (bucket,) if field.startswith("allowed") else bucket})
+    assert text.startswith(f"Setting {name} is ")
+    assert "bucket" in text.partition(", but ")[2]
+
+
+@pytest.mark.parametrize("field", ["source_bucket", "target_bucket", "manifest_bucket"])
+def test_a_place_in_a_bucket_is_no_bucket(field: str) -> None:
+    assert "it must be the name of a bucket" in complaint_of(**{field: "documents/2026"})
+
+
+@pytest.mark.parametrize("bucket", ["abc", "b" * 63, "0-9.a", "2026.documents", "1.2.3.4.5"])
+def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
+    checked(replace(GOOD, source_bucket=bucket, allowed_targets=(bucket, f"{bucket}/zips/")))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["*/", "a*/", "a?/", "${aws:username}/", "/", "/zips/", "zi\nps/", "p" * 900 + "/", "é" * 451],
+)
+def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: str) -> None:
+    """``*``, ``?`` and ``${`` would allow other places than those that are meant."""
+    for field, name in (("target_prefix", "targetPrefix"), ("manifest_prefix", "manifestPrefix")):
+        assert f"Setting {name} is " in complaint_of(**{field: prefix})
+    for field, name in (
+        ("allowed_sources", "allowedSources"),
+        ("allowed_targets", "allowedTargets"),
+    ):
+        text = complaint_of(**{field: ("documents", f"documents/{prefix}")})
+        assert f"Setting {name} is " in text
+        assert "a prefix has no *, ?, ${ and control characters" in text
+
+
+@pytest.mark.parametrize("prefix", ["", "zips", "zips/q3"])
+def test_a_prefix_of_the_services_own_ends_in_a_slash(prefix: str) -> None:
+    """Else ``zips`` would be a prefix of ``zips-of-others/`` too."""
+    assert "targetPrefix" in complaint_of(target_prefix=prefix)
+    assert "it must end in a slash" in complaint_of(manifest_prefix=prefix)
+
+
+def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
+    longest = "é" * 449 + "a/"
+    checked(replace(GOOD, target_prefix=longest, allowed_sources=(f"documents/{longest}",)))
+    checked(replace(GOOD, target_prefix="$x/a b/", allowed_sources=("documents/$x/a b/",)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"manifest_prefix": "zips/"},
+        {"manifest_prefix": "zips/manifests/"},
+        {"target_prefix": "manifests/zips/"},
+        {"allowed_targets": ("shared/other/", "shared/manifests/")},
+        {"allowed_targets": ("shared",)},
+    ],
+)
+def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> None:
+    shared = replace(GOOD, manifest_bucket="shared", target_bucket="shared")
+    checked(shared)
+    with pytest.raises(InvalidSetting, match="must never start a job"):
+        checked(replace(shared, **change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["shared/requests/", "shared/work/zips/", "shared/req"])
+def test_archives_never_land_where_the_service_keeps_things_that_expire(place: str) -> None:
+    with pytest.raises(InvalidSetting, match="manifestBucket.*has them expire"):
+        checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place,)))
+    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=("shared/other/",)))
+    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place.replace("sh", "ch"),)))
+
+
+@pytest.mark.parametrize("prefix", ["requests/", "requests/manifests/", "work/"])
+def test_manifests_are_not_dropped_where_the_service_keeps_things_of_its_own(prefix: str) -> None:
+    assert "it must not overlap" in complaint_of(manifest_prefix=prefix)
+
+
+@pytest.mark.parametrize("prefix", ["work/", "requests/zips/"])
+def test_the_bucket_that_the_stack_makes_for_manifests_is_no_way_around_that(prefix: str) -> None:
+    """Its name is not known before it is made."""
+    made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": prefix}
+    with pytest.raises(LocalError, match="it must not overlap .*has them expire"):
+        run_program(Recorder(), "dev", configuration("dev", made))
