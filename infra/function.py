@@ -1,6 +1,5 @@
 """Makes Lambda functions, each with its own role, log group and environment."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import pulumi
@@ -8,18 +7,13 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.encryption import Key, KeyUse
+from infra.lengths import fitting_environment, fitting_policy
 from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.policies import Statement
-from infra.settings import InvalidSetting, Settings
+from infra.settings import Settings
 from infra.watched import WatchedFunction
 
 Environment = Mapping[str, pulumi.Input[str]]
-
-MAX_POLICY_CHARS = 10_240
-"""Of a role's own policies, white space aside: "IAM and AWS STS quotas" in the IAM User Guide."""
-
-MAX_ENVIRONMENT_BYTES = 4096
-""""Lambda quotas" in its Developer Guide."""
 
 
 class FunctionMaker:
@@ -54,11 +48,12 @@ class FunctionMaker:
         """A function that may do what ``statements`` say, write its log, and use the customer key
         as ``key_use`` says.
         """
-        full_name = f"{self._settings.prefix}-{name}"
+        settings = self._settings
+        full_name = f"{settings.prefix}-{name}"
         child = pulumi.ResourceOptions(parent=self._parent)
         logs = aws.cloudwatch.LogGroup(
             full_name,
-            retention_in_days=self._settings.log_retention_days,
+            retention_in_days=settings.log_retention_days,
             kms_key_id=self._key,
             opts=child,
         )
@@ -71,8 +66,9 @@ class FunctionMaker:
             full_name,
             role=role.name,
             policy=pulumi.Output.all(statements, self._use_of_key(key_use), logs.arn).apply(
-                lambda a: self._fitting_policy(
-                    policies.document(*a[0], *a[1], policies.write_logs(a[2]), *self._traces)
+                lambda a: fitting_policy(
+                    settings,
+                    policies.document(*a[0], *a[1], policies.write_logs(a[2]), *self._traces),
                 )
             ),
             opts=child,
@@ -87,43 +83,18 @@ class FunctionMaker:
             memory_size=memory_mb,
             timeout=timeout_seconds,
             ephemeral_storage={"size": disk_mb},
-            environment={"variables": pulumi.Output.all(**environment).apply(self._fitting)},
+            environment={
+                "variables": pulumi.Output.all(**environment).apply(
+                    lambda variables: fitting_environment(settings, variables)
+                )
+            },
             # JSON, as the functions' own lines are: so are Lambda's then, even that of a crash.
             logging_config={"log_format": "JSON", "log_group": logs.name},
-            tracing_config={"mode": "Active" if self._settings.tracing else "PassThrough"},
+            tracing_config={"mode": "Active" if settings.tracing else "PassThrough"},
             opts=pulumi.ResourceOptions(parent=self._parent, depends_on=[permissions]),
         )
         self.watched[name] = WatchedFunction(function.name, memory_mb)
         return function
-
-    def _fitting_policy(self, document: str) -> str:
-        """The same. Raises InvalidSetting if IAM would not take it."""
-        size = len(re.sub(r"\s", "", document))
-        if size > MAX_POLICY_CHARS:
-            raise self._too_long(f"a role's policy of {size:,} characters", MAX_POLICY_CHARS)
-        return document
-
-    def _fitting(self, environment: dict[str, str]) -> dict[str, str]:
-        """The same. Raises InvalidSetting if Lambda would not take it."""
-        size = sum(len(part.encode()) for pair in environment.items() for part in pair)
-        if size > MAX_ENVIRONMENT_BYTES:
-            raise self._too_long(f"an environment of {size:,} bytes", MAX_ENVIRONMENT_BYTES)
-        return environment
-
-    def _too_long(self, what: str, most: int) -> InvalidSetting:
-        """Of all settings only lists of buckets can be so long."""
-        lists = {
-            "allowedSources": self._settings.allowed_sources,
-            "allowedTargets": self._settings.allowed_targets,
-            "bucketOwners": self._settings.bucket_owners,
-        }
-        name = max(lists, key=lambda name: sum(map(len, lists[name])))
-        return InvalidSetting(
-            name,
-            lists[name],
-            f"with the other lists of buckets it makes {what}, which may have {most:,}: name fewer "
-            "places, or whole buckets",
-        )
 
     def _use_of_key(self, use: KeyUse | None) -> pulumi.Output[list[Statement]]:
         if self._key is None or use is None:

@@ -1,0 +1,95 @@
+"""Lists that make a policy or an environment longer than AWS takes it stop the program."""
+
+from dataclasses import replace
+
+import pytest
+
+from infra.lengths import fitting_environment, fitting_policy
+from infra.settings import InvalidSetting
+from local.errors import LocalError
+from pictures.declared import declared
+from tests.infra.test_settings import GOOD
+
+PLACES = tuple(f"documents-of-customer-{n}/2026/" for n in range(150))
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"
+
+
+def test_a_policy_may_be_as_long_as_iam_takes_white_space_aside() -> None:
+    longest = "x" * 10_240
+    assert fitting_policy(GOOD, f" {longest}\n") == f" {longest}\n"
+    with pytest.raises(InvalidSetting, match="policy of 10,241 characters, and IAM takes 10,240"):
+        fitting_policy(GOOD, longest + "x")
+
+
+def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
+    """In which a quote, such as lists have, is two characters."""
+    used = len('{"LIST":"[\\"\\"]"}')
+    longest = {"LIST": '["' + "x" * (4096 - used) + '"]'}
+    assert fitting_environment(GOOD, longest) == longest
+    with pytest.raises(InvalidSetting, match="environment of 4,097 bytes, and Lambda takes 4,096"):
+        fitting_environment(GOOD, {"LISTS": longest["LIST"]})
+    with pytest.raises(InvalidSetting, match="environment of 4,098 bytes"):
+        fitting_environment(GOOD, {"LIST": longest["LIST"].replace("xx", "éé", 1)})
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("allowed_sources", "allowedSources"),
+        ("allowed_targets", "allowedTargets"),
+        ("source_kms_key_arns", "sourceKmsKeyArns"),
+        ("target_kms_key_arns", "targetKmsKeyArns"),
+    ],
+)
+def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
+    field: str, name: str
+) -> None:
+    some = replace(GOOD, allowed_sources=PLACES[:1], bucket_owners=PLACES)
+    with pytest.raises(InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: with"):
+        fitting_policy(replace(some, **{field: PLACES[:9]}), "x" * 11_000)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("allowed_sources", "allowedSources"),
+        ("allowed_targets", "allowedTargets"),
+        ("bucket_owners", "bucketOwners"),
+    ],
+)
+def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
+    field: str, name: str
+) -> None:
+    some = replace(GOOD, allowed_targets=PLACES[:1], source_kms_key_arns=PLACES)
+    with pytest.raises(InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: with"):
+        fitting_environment(
+            replace(some, **{field: PLACES[:9]}),  # type: ignore[arg-type]
+            {"LIST": "x" * 5000},
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"allowedTargets": list(PLACES[:75])}, "allowedTargets is .*a role's policy of"),
+        (
+            {"sourceKmsKeyArns": [f"{KEY}{n:03}" for n in range(50)]},
+            "sourceKmsKeyArns is .*a role's policy of",
+        ),
+        (
+            {
+                "allowedSources": [place.partition("/")[0] for place in PLACES[:70]],
+                "bucketOwners": [
+                    f"{place.partition('/')[0]}=111122223333" for place in PLACES[:70]
+                ],
+            },
+            "bucketOwners is .*a function's environment of",
+        ),
+    ],
+)
+def test_every_role_and_every_function_is_measured(
+    settings: dict[str, list[str]], complaint: str
+) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        declared("dev", settings)
+    declared("dev", {name: some[:20] for name, some in settings.items()})
