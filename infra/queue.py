@@ -78,7 +78,11 @@ class JobQueue(pulumi.ComponentResource):
 
 
 def manifest_pattern(bucket: str, prefix: str) -> str:
-    """Matches S3's event about a new ``.json`` object below ``prefix``."""
+    """Matches S3's event about a new ``.json`` object below ``prefix``.
+
+    In letters, not in escapes of six characters each: a pattern may have 2,048 ("Amazon EventBridge
+    quotas" in its User Guide).
+    """
     literal = prefix.replace("\\", "\\\\").replace("*", "\\*")
     return json.dumps(
         {
@@ -88,5 +92,6 @@ def manifest_pattern(bucket: str, prefix: str) -> str:
                 "bucket": {"name": [bucket]},
                 "object": {"key": [{"wildcard": f"{literal}*.json"}]},
             },
-        }
+        },
+        ensure_ascii=False,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from infra.checks import MAX_NAME_CHARS, checked
+from infra.queue import manifest_pattern
 from infra.settings import InvalidSetting
 from local.deploy import configuration, run_program
 from local.errors import LocalError
@@ -72,7 +73,10 @@ def test_the_stacks_name_is_part_of_all_others_and_checked_with_them(stack: str)
     assert f"s3-zip-jobs-{stack}, it and the stack's name" in complaint_of(stack=stack)
 
 
-@pytest.mark.parametrize("region", ["", "us-east", "US-EAST-1", "us-east-1a", "cn-north-1"])
+@pytest.mark.parametrize(
+    "region",
+    ["", "us-east", "US-EAST-1", "us-east-1a", "cn-north-1", "us-gov-west-1", "us-iso-east-1"],
+)
 def test_a_region_that_is_none_or_of_another_partition_stops_the_program(region: str) -> None:
     assert complaint_of(region=region).startswith(f'Setting aws:region is "{region}", but it must')
 
@@ -141,6 +145,8 @@ def test_a_prefix_of_the_services_own_ends_in_a_slash(prefix: str) -> None:
 def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
     longest = "é" * 449 + "a/"
     checked(replace(GOOD, target_prefix=longest, allowed_sources=(f"documents/{longest}",)))
+    checked(replace(GOOD, manifest_prefix=longest))
+    assert len(manifest_pattern("b" * 63, longest)) <= 2048, "EventBridge takes no more"
     checked(replace(GOOD, target_prefix="$x/a b/", allowed_sources=("documents/$x/a b/",)))
 
 
