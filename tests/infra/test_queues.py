@@ -86,6 +86,12 @@ def test_concurrency_is_bounded_where_messages_start_functions(program: Declared
         assert "reservedConcurrentExecutions" not in function.inputs
 
 
+def test_a_queue_that_feeds_a_function_goes_on_feeding_it(program: Declared) -> None:
+    """A mapping that is disabled fails nothing: messages wait for 14 days, and are gone."""
+    for name, mapping in program.of(MAPPING).items():
+        assert mapping.inputs.get("enabled", True), name
+
+
 def test_a_worker_says_which_messages_failed_and_has_one_job_at_a_time(program: Declared) -> None:
     mappings = program.of(MAPPING)
     for mapping in mappings.values():
