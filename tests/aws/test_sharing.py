@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.aws.rig import Rig
+from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.means import EngineOptions
 from zipjobs.archive.plan import Share
 from zipjobs.archive.sizing import MIB, PartSizing
@@ -292,7 +293,7 @@ def test_numbered_archives_are_valid_alone_and_hold_everything_once(
 
 def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig) -> None:
     sharing.run(sharing.request(REQUEST))
-    with patch.object(sharing.writer, "abort", side_effect=TargetForbidden("no")):
+    with patch.object(Leftovers, "abort", side_effect=TargetForbidden("no")):
         job = sharing.give_up(sharing.queue.sent[0])
     assert job.status is Status.FAILED
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
