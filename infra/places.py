@@ -19,16 +19,18 @@ _BUCKET = re.compile(
 """"General purpose bucket naming rules" in the S3 User Guide."""
 
 _PREFIX_RULE = (
-    "a prefix has no *, ?, ${ and control characters, does not begin with a slash, and has "
+    "a prefix has no *, ?, ${ and control characters, no . or .. as a folder, does not begin with a slash, and has "
     f"{MAX_PREFIX_BYTES} bytes of UTF-8 at the most"
 )
 
 _OWNER = re.compile(r"([^=]+)=([0-9]{12})")
 """A bucket and the account that it is of."""
 
-_UNFIT = re.compile(r"[*?\x00-\x1f\x7f]|\$\{")
-"""What IAM would not take literally ("IAM JSON policy elements: Resource" in its User Guide), and
-control characters, such as the end of a line: nobody means them.
+_UNFIT = re.compile(
+    r"[*?\x00-\x1f\x7f-\x9f\u2028\u2029]|\$\{|(^|/)\.{1,2}(/|$)"
+)
+"""What IAM would not take literally ("IAM JSON policy elements: Resource" in its User Guide),
+control characters, and the segments ``.`` and ``..``, which clients resolve differently.
 """
 
 
@@ -69,15 +71,60 @@ def check_places(settings: Settings) -> None:
                 settings.manifest_prefix,
                 f"it must not overlap {own}, where the service keeps things of its own",
             )
-    if settings.manifest_bucket:
-        default = f"{settings.target_bucket}/{settings.target_prefix}"
-        check_targets(settings, settings.manifest_bucket, [*settings.allowed_targets, default])
+    sources, targets = list(settings.allowed_sources), list(settings.allowed_targets)
+    if settings.source_bucket:
+        sources.append(f"{settings.source_bucket}/")
+    if settings.target_bucket:
+        targets.append(f"{settings.target_bucket}/{settings.target_prefix}")
+    check_overlaps(settings, settings.manifest_bucket, sources, targets)
 
 
-def check_targets(settings: Settings, manifest_bucket: str, targets: Sequence[str]) -> None:
-    """Raise InvalidSetting if an archive could land where manifests are dropped, or where the
-    service keeps things of its own.
+def check_overlaps(
+    settings: Settings, manifest_bucket: str, sources: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Raise InvalidSetting for places that overlap and must not.
+
+    Archives never land where manifests are uploaded, nor among the service's own objects. Callers
+    never read the service's own objects; archives and manifests only with ``allowSourceOverlap``.
+    An empty ``manifest_bucket`` is one that is not created yet.
     """
+    _check_targets(settings, manifest_bucket, targets)
+    for source in sources:
+        for own in (REQUESTS_PREFIX, WORK_PREFIX):
+            if _places_overlap(source, f"{manifest_bucket}/{own}"):
+                raise _source_error(
+                    settings,
+                    source,
+                    f"{manifest_bucket}/{own}, where the service stores the requests of all "
+                    "callers. Use another manifestBucket, or leave it empty",
+                )
+        if settings.allow_source_overlap:
+            continue
+        for target in targets:
+            if _places_overlap(source, target):
+                raise _source_error(
+                    settings,
+                    source,
+                    f"the target {target}: callers could read the archives of other callers. Use "
+                    "another bucket or prefix, or set allowSourceOverlap if that is intended",
+                )
+        manifests = f"{manifest_bucket}/{settings.manifest_prefix}"
+        if _places_overlap(source, manifests):
+            raise _source_error(
+                settings,
+                source,
+                f"{manifests}: callers could read all manifests. Use another bucket or prefix, "
+                "or set allowSourceOverlap if that is intended",
+            )
+
+
+def _source_error(settings: Settings, source: str, what: str) -> InvalidSetting:
+    if source == f"{settings.source_bucket}/":
+        return InvalidSetting("sourceBucket", settings.source_bucket, f"it overlaps {what}")
+    return InvalidSetting("allowedSources", settings.allowed_sources, f"{source} overlaps {what}")
+
+
+def _check_targets(settings: Settings, manifest_bucket: str, targets: Sequence[str]) -> None:
     for target in targets:
         bucket, _, prefix = target.partition("/")
         if bucket != manifest_bucket:
@@ -133,6 +180,12 @@ def _check_owners(settings: Settings) -> None:
             f"{bucket} must be sourceBucket, targetBucket, manifestBucket, or on "
             "allowedSources or allowedTargets",
         )
+
+
+def _places_overlap(one: str, other: str) -> bool:
+    """Whether a key can lie in both places, each a ``bucket`` or ``bucket/prefix``."""
+    (bucket, _, prefix), (other_bucket, _, other_prefix) = one.partition("/"), other.partition("/")
+    return bucket == other_bucket and _overlap(prefix, other_prefix)
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -40,6 +40,7 @@ class Settings:
     manifest_prefix: str
     allowed_sources: tuple[str, ...]
     allowed_targets: tuple[str, ...]
+    allow_source_overlap: bool
     bucket_owners: tuple[str, ...]
     presign_ttl_seconds: int
     job_retention_days: int
@@ -84,6 +85,7 @@ class Settings:
             manifest_prefix=config.require("manifestPrefix"),
             allowed_sources=_strings(config, "allowedSources"),
             allowed_targets=_strings(config, "allowedTargets"),
+            allow_source_overlap=config.require_bool("allowSourceOverlap"),
             bucket_owners=_strings(config, "bucketOwners"),
             presign_ttl_seconds=config.require_int("presignTtlSeconds"),
             job_retention_days=config.require_int("jobRetentionDays"),

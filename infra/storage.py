@@ -5,7 +5,7 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.encryption import Key
-from infra.places import check_targets
+from infra.places import check_overlaps
 from infra.protection import kept
 from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 
@@ -41,10 +41,10 @@ class Storage(pulumi.ComponentResource):
         self.allowed_targets = _locations(
             settings.allowed_targets, self.target_bucket, settings.target_prefix
         )
-        self._checked_targets = pulumi.Output.all(self.manifest_bucket, self.allowed_targets).apply(
-            lambda a: check_targets(settings, a[0], a[1])
-        )
-        self.register_outputs({"checked": self._checked_targets})
+        self._checked_places = pulumi.Output.all(
+            self.manifest_bucket, self.allowed_sources, self.allowed_targets
+        ).apply(lambda a: check_overlaps(settings, *a))
+        self.register_outputs({"checked": self._checked_places})
 
     def _bucket(self, role: str, existing: str) -> pulumi.Output[str]:
         if existing:

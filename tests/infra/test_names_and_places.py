@@ -1,6 +1,7 @@
 """What stacks, buckets and places in buckets may be called."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -115,12 +116,13 @@ def test_a_place_in_a_bucket_is_no_bucket(field: str) -> None:
 
 @pytest.mark.parametrize("bucket", ["abc", "b" * 63, "0-9.a", "2026.documents", "1.2.3.4.5"])
 def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
-    checked(replace(GOOD, source_bucket=bucket, allowed_targets=(bucket, f"{bucket}/zips/")))
+    checked(replace(GOOD, source_bucket=bucket))
+    checked(replace(GOOD, allowed_targets=(bucket, f"{bucket}/zips/")))
 
 
 @pytest.mark.parametrize(
     "prefix",
-    ["*/", "a*/", "a?/", "${aws:username}/", "/", "/zips/", "zi\nps/", "p" * 900 + "/", "é" * 451],
+    ["*/", "a*/", "a/../b/", "./", "\u2028/", "a?/", "${aws:username}/", "/", "/zips/", "zi\nps/", "p" * 900 + "/", "é" * 451],
 )
 def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: str) -> None:
     """``*``, ``?`` and ``${`` would allow other places than those that are meant."""
@@ -186,3 +188,69 @@ def test_the_bucket_that_the_stack_makes_for_manifests_is_no_way_around_that(pre
     made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": prefix}
     with pytest.raises(LocalError, match="it must not overlap .*has them expire"):
         run_program(Recorder(), "dev", configuration("dev", made))
+
+
+ONE_BUCKET = {"source_bucket": "one", "target_bucket": "one"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "overlap"),
+    [
+        (ONE_BUCKET, "sourceBucket", "the target one/zips/"),
+        ({"source_bucket": "one", "manifest_bucket": "one"}, "sourceBucket", "one/requests/"),
+        ({"target_bucket": "one", "allowed_sources": ("one",)}, "allowedSources", "one/zips/"),
+        ({"target_bucket": "one", "allowed_sources": ("one/z",)}, "allowedSources", "one/zips/"),
+        (
+            {"target_bucket": "one", "allowed_sources": ("one/zips/a/",)},
+            "allowedSources",
+            "one/zips/",
+        ),
+        (
+            {"allowed_sources": ("one/x/",), "allowed_targets": ("one/x/y/",)},
+            "allowedSources",
+            "one/x/y/",
+        ),
+        (
+            {"manifest_bucket": "one", "allowed_sources": ("one/manifests/q3/",)},
+            "allowedSources",
+            "one/manifests/",
+        ),
+    ],
+)
+def test_a_source_that_overlaps_targets_or_manifests_stops_the_program(
+    changes: dict[str, Any], setting: str, overlap: str
+) -> None:
+    text = complaint_of(**changes)
+    assert text.startswith(f"Setting {setting} is ")
+    assert overlap in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ONE_BUCKET,
+        {"target_bucket": "one", "allowed_sources": ("one/zips/a/",)},
+        {"manifest_bucket": "one", "allowed_sources": ("one/manifests/",)},
+    ],
+)
+def test_allow_source_overlap_permits_it(changes: dict[str, Any]) -> None:
+    checked(replace(GOOD, allow_source_overlap=True, **changes))
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/r", "/requests/", "/requests/abc", "/work/x/"])
+def test_a_source_never_overlaps_the_services_own_objects(prefix: str) -> None:
+    text = complaint_of(
+        manifest_bucket="one", allowed_sources=(f"one{prefix}",), allow_source_overlap=True
+    )
+    assert "stores the requests of all callers" in text
+
+
+def test_places_beside_each_other_do_not_overlap() -> None:
+    checked(
+        replace(
+            GOOD,
+            manifest_bucket="one",
+            target_bucket="one",
+            allowed_sources=("one/documents/", "other/zips/"),
+        )
+    )

@@ -84,6 +84,13 @@ def test_a_target_in_the_bucket_that_the_stack_made_for_manifests_stops_the_prog
         configured(**made)
 
 
+def test_a_source_in_a_bucket_that_the_stack_creates_is_checked_too() -> None:
+    with pytest.raises(Exception, match="allowedSources.*overlaps the target"):
+        configured(allowedSources=["s3-zip-jobs-dev-target"])
+    with pytest.raises(Exception, match="stores the requests of all callers"):
+        configured(allowedSources=["s3-zip-jobs-dev-manifests/work/"])
+
+
 @pytest.mark.parametrize(
     ("prefix", "wildcard"),
     [("manifests/", "manifests/*.json"), ("a*b\\c/", "a\\*b\\\\c/*.json")],

@@ -21,6 +21,7 @@ GOOD = Settings(
     manifest_prefix="manifests/",
     allowed_sources=(),
     allowed_targets=(),
+    allow_source_overlap=False,
     bucket_owners=(),
     presign_ttl_seconds=86_400,
     job_retention_days=30,
