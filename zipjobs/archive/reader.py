@@ -212,12 +212,18 @@ class Read:
                 raise WireError(f"another range than was asked for: {span}")
             if not self._is_found:
                 self._find(headers, int(size), int(last) + 1 - self._first)
-            elif headers["etag"] != self._etag:
-                raise WireError(f"another state than was asked for: {headers['etag']}")
+            else:
+                self._require_etag(headers)
             if may_flow:
                 body.let(self._length - self._received)
 
+    def _require_etag(self, headers: Mapping[str, str]) -> None:
+        """Raise WireError if the response is of another object than the ETag that was asked for."""
+        if self._etag is not None and headers["etag"] != self._etag:
+            raise WireError(f"the response has ETag {headers['etag']}, not {self._etag}")
+
     def _find(self, headers: Mapping[str, str], size: int, length: int) -> None:
+        self._require_etag(headers)
         self._is_found = True
         self._length = length
         self._etag = headers["etag"]

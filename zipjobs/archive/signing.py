@@ -27,6 +27,10 @@ class Credentials(Protocol):
     def token(self) -> str | None: ...
 
 
+class UnsafeRequest(ValueError):
+    """A request holds characters that could end a line of it and begin another request."""
+
+
 class Signer:
     """Signs requests to one host. Safe to share between threads."""
 
@@ -47,7 +51,8 @@ class Signer:
         """Return ``headers`` with all that S3 needs to accept the request.
 
         ``path`` and ``query`` are quoted already, the query's parameters in order of their names;
-        names of headers are in lower case.
+        names of headers are in lower case. Raises UnsafeRequest for a control character, or one
+        that is not ASCII, in the target or a header, and for a space in the target.
         """
         context = self._context
         if context is None or not 0 <= time.time() - context.made_at < FRESH_SECONDS:
@@ -60,6 +65,7 @@ class Signer:
         }
         if context.token:
             signed["x-amz-security-token"] = context.token
+        _require_safe(method, path, query, signed)
         names = sorted(signed)
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
         listed = ";".join(names)
@@ -70,6 +76,18 @@ class Signer:
             f"{context.credential}, SignedHeaders={listed}, Signature={signature}"
         )
         return signed
+
+
+def _require_safe(method: str, path: str, query: str, headers: Mapping[str, str]) -> None:
+    """Raise UnsafeRequest unless every character may be sent as it is.
+
+    RFC 9112, 2.2 and 11.1: a line break in a target or a header starts another line, or another
+    request. Callers validate what they take from users; this check does not trust them.
+    """
+    target = f"{method}{path}{query}"
+    text = "".join((target, *headers, *headers.values()))
+    if not (text.isascii() and text.isprintable()) or " " in target:
+        raise UnsafeRequest("A request holds a control, space or non-ASCII character.")
 
 
 class _Context:

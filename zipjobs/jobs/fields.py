@@ -1,5 +1,6 @@
 """What the single values of a request may be. The schema says so too, as far as it can."""
 
+import re
 import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any
@@ -21,7 +22,15 @@ MIN_ARCHIVE_BYTES = 64 * 1024**2
 MAX_ARCHIVE_BYTES = 10_000 * 5 * 1024**3
 """48.8 TiB: 10,000 parts of 5 GiB, "Amazon S3 multipart upload limits" in the S3 User Guide."""
 
+MAX_ETAG_CHARS = 128
+
 _S3_SCHEME = "s3://"
+
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+"""Control characters (Unicode category Cc) and the line and paragraph separators."""
+
+_IS_CONTROL = re.compile(f"[{_CONTROL}]")
+_DOT_SEGMENT = re.compile(r"(^|/)\.{1,2}(/|$)")
 
 
 def _key(key: str) -> str:
@@ -30,7 +39,15 @@ def _key(key: str) -> str:
     return key
 
 
+def _without_control(text: str) -> str:
+    if found := _IS_CONTROL.search(text):
+        raise ValueError(f"remove the control character U+{ord(found[0]):04X}")
+    return text
+
+
 def _target_prefix(prefix: str) -> str:
+    if _DOT_SEGMENT.search(prefix):
+        raise ValueError('"." and ".." are no folders in S3: use folder names only')
     if len(prefix.encode()) > MAX_PREFIX_BYTES:
         raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
     return prefix
@@ -67,27 +84,42 @@ def _s3_url(url: str) -> str:
     return url
 
 
-def _says(pattern: str) -> Any:
-    """A pattern for the schema alone: a validator checks it, and has better words for it."""
-    return Field(json_schema_extra={"pattern": pattern})
+def _says(**keywords: Any) -> Any:
+    """Keywords for the schema alone: a validator checks them with a better message."""
+    return Field(json_schema_extra=keywords)
 
 
-BucketName = Annotated[str, StringConstraints(min_length=3, max_length=63)]
+# What becomes part of a request to S3 as it is. A character outside these could end a header.
+BucketName = Annotated[
+    str, StringConstraints(min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$")
+]
+VersionId = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")
+]
+ETag = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ETAG_CHARS, pattern=r'^"?[!#-~]+"?$')
+]
+"""With or without its quotes. RFC 9110, 8.8.3; S3's are hexadecimal digits and a hyphen."""
+
 Key = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_KEY_BYTES), AfterValidator(_key)
 ]
 KeyPrefix = Annotated[str, StringConstraints(max_length=MAX_KEY_BYTES), AfterValidator(_key)]
 TargetPrefix = Annotated[
-    str, StringConstraints(max_length=MAX_PREFIX_BYTES), AfterValidator(_target_prefix)
+    str,
+    StringConstraints(max_length=MAX_PREFIX_BYTES),
+    AfterValidator(_without_control),
+    AfterValidator(_target_prefix),
+    _says(**{"not": {"pattern": f"[{_CONTROL}]|{_DOT_SEGMENT.pattern}"}}),
 ]
 ArchiveName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ARCHIVE_NAME_BYTES),
+    AfterValidator(_without_control),
     AfterValidator(_archive_name),
-    _says(pattern=r"^[^/\\]+$"),
+    _says(pattern=r"^[^/\\]+$", **{"not": {"pattern": f"[{_CONTROL}]"}}),
 ]
 MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
 ArchiveBytes = Annotated[
     int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES), BeforeValidator(_whole)

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
+from typing import Annotated
+
+from pydantic import StringConstraints
+
 from zipjobs.errors import PermanentError, Unfit
+from zipjobs.jobs.fields import ETag, VersionId
 from zipjobs.jobs.model import Model, Timestamp, iso_utc
 
 SCHEMA_VERSION = 1
@@ -68,8 +73,8 @@ class ObjectRef(Model):
 
     bucket: str
     key: str
-    version_id: str | None = None
-    etag: str | None = None
+    version_id: VersionId | None = None
+    etag: ETag | None = None
 
 
 class Problem(Model):
@@ -137,6 +142,10 @@ class ArchiveFacts(Model):
         return int(self.etag.strip('"').partition("-")[2] or 1)
 
 
+JobId = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")]
+"""The service makes UUIDs. It becomes part of keys in S3."""
+
+
 class Submission(Model):
     """A job as it arrives on the queue: its id, how it came in, and where its request stands.
 
@@ -145,7 +154,7 @@ class Submission(Model):
     drops of the same key, the later one's is greater.
     """
 
-    job_id: str
+    job_id: JobId
     owner: str = EVERYONE
     trigger: Trigger
     request: ObjectRef

@@ -6,9 +6,12 @@ that of "Using EventBridge", Event message structure, in the S3 User Guide.
 
 import uuid
 
-from pydantic import Field, TypeAdapter, ValidationError
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from zipjobs.errors import ZipJobsError
+from zipjobs.jobs.fields import BucketName, ETag, Key, VersionId
 from zipjobs.jobs.job import ObjectRef, Submission, Trigger
 from zipjobs.jobs.model import Model, Timestamp
 
@@ -23,14 +26,14 @@ class UnknownMessage(ZipJobsError):
 
 
 class _EventBucket(Model):
-    name: str
+    name: BucketName
 
 
 class _EventObject(Model):
-    key: str
-    etag: str = Field(alias="etag")
-    version_id: str | None = Field(None, alias="version-id")
-    sequencer: str = ""
+    key: Key
+    etag: ETag = Field(alias="etag")
+    version_id: VersionId | None = Field(None, alias="version-id")
+    sequencer: Annotated[str, StringConstraints(max_length=128, pattern="^[!-~]*$")] = ""
 
 
 class _EventDetail(Model):

@@ -71,6 +71,10 @@ class ObjectFile(io.RawIOBase):
             except BotoCoreError as error:
                 problem = error
             else:
+                if self._etag not in (None, answer["ETag"]):
+                    raise SourceChanged(
+                        f"{self._where} changed while it was read. Submit the job again."
+                    )
                 self._etag = answer["ETag"]
                 self._size = int(answer["ContentRange"].rpartition("/")[2])
                 self._offset += len(data)

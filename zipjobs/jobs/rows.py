@@ -12,11 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote_plus
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
-from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES
+from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES, ETag
 from zipjobs.jobs.mistakes import problems_of
 from zipjobs.jobs.objectfile import ObjectFile
 from zipjobs.jobs.request import ROW, RequestedEntry
@@ -39,7 +39,7 @@ class Row(RequestedEntry):
     """One line of a list."""
 
     size: Annotated[int, Field(ge=0, le=MAX_ARCHIVE_BYTES)] | None = None
-    etag: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    etag: ETag | None = None
 
 
 _ROW: TypeAdapter[Row] = TypeAdapter(Row)

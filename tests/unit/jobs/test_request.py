@@ -78,8 +78,36 @@ def test_members_are_named_by_basename_and_numbered_unless_asked_otherwise() -> 
 
 
 def test_an_archive_may_have_any_name_without_folders() -> None:
-    for name in ("q3", "q3.zip", "C:", "..", "ü" * 100, "\n", "e\u0301" * 66):
+    for name in ("q3", "q3.zip", "C:", "..", "ü" * 100, "a\u202eb", "e\u0301" * 66):
         assert parse({"keys": ["a"], "archiveName": name}).archive_name == name
+
+
+@pytest.mark.parametrize("field", ["targetPrefix", "archiveName"])
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f", "\x85", "\u2028", "\u2029"])
+def test_control_characters_in_an_archives_place_are_refused(field: str, character: str) -> None:
+    """S3 would refuse the key, or a client could not name it."""
+    with pytest.raises(InvalidRequest, match=f"{field}: remove the control character") as refused:
+        parse({"keys": ["a"], field: f"zips{character}x"})
+    assert refused.value.problems[0].pointer == f"#/{field}"
+
+
+@pytest.mark.parametrize("prefix", ["..", ".", "zips/..", "zips/../x/", "./zips/", "zips/./x"])
+def test_dot_segments_in_the_target_prefix_are_refused(prefix: str) -> None:
+    """Clients resolve them: a link to such a key is answered with 403."""
+    with pytest.raises(InvalidRequest, match="targetPrefix"):
+        parse({"keys": ["a"], "targetPrefix": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["zips/.hidden/", "zips/...", "a..b/", "zips/ü/"])
+def test_dots_within_a_folders_name_are_accepted(prefix: str) -> None:
+    assert parse({"keys": ["a"], "targetPrefix": prefix}).target_prefix == prefix
+
+
+@pytest.mark.parametrize("version", ["x\r\n", "é", "a b", "\u2028", ""])
+def test_a_version_id_is_printable_ascii(version: str) -> None:
+    """It becomes part of a request's target."""
+    with pytest.raises(InvalidRequest, match=r"entries\.0\.versionId"):
+        parse({"entries": [{"key": "a", "versionId": version}]})
 
 
 def test_archives_of_a_limited_size_are_stored() -> None:
@@ -240,12 +268,13 @@ def test_nothing_but_our_own_error_comes_out(body: bytes) -> None:
 
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=50)
+PRINTABLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
 WAYS = st.one_of(
     st.fixed_dictionaries({"keys": st.lists(TEXT, min_size=1)}),
     st.fixed_dictionaries(
         {
             "entries": st.lists(
-                st.fixed_dictionaries({"key": TEXT}, optional={"name": TEXT, "versionId": TEXT}),
+                st.fixed_dictionaries({"key": TEXT}, optional={"name": TEXT, "versionId": PRINTABLE}),
                 min_size=1,
             )
         }
