@@ -19,16 +19,15 @@ _BUCKET = re.compile(
 """"General purpose bucket naming rules" in the S3 User Guide."""
 
 _PREFIX_RULE = (
-    "a prefix has no *, ?, ${ and control characters, no . or .. as a folder, does not begin with a slash, and has "
+    "a prefix has no *, ?, ${ and control characters, no . or .. as a folder, does not begin with "
+    "a slash, and has "
     f"{MAX_PREFIX_BYTES} bytes of UTF-8 at the most"
 )
 
 _OWNER = re.compile(r"([^=]+)=([0-9]{12})")
 """A bucket and the account that it is of."""
 
-_UNFIT = re.compile(
-    r"[*?\x00-\x1f\x7f-\x9f\u2028\u2029]|\$\{|(^|/)\.{1,2}(/|$)"
-)
+_UNFIT = re.compile(r"[*?\x00-\x1f\x7f-\x9f\u2028\u2029]|\$\{|(^|/)\.{1,2}(/|$)")
 """What IAM would not take literally ("IAM JSON policy elements: Resource" in its User Guide),
 control characters, and the segments ``.`` and ``..``, which clients resolve differently.
 """

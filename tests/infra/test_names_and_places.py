@@ -122,7 +122,20 @@ def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    ["*/", "a*/", "a/../b/", "./", "\u2028/", "a?/", "${aws:username}/", "/", "/zips/", "zi\nps/", "p" * 900 + "/", "é" * 451],
+    [
+        "*/",
+        "a*/",
+        "a/../b/",
+        "./",
+        "\u2028/",
+        "a?/",
+        "${aws:username}/",
+        "/",
+        "/zips/",
+        "zi\nps/",
+        "p" * 900 + "/",
+        "é" * 451,
+    ],
 )
 def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: str) -> None:
     """``*``, ``?`` and ``${`` would allow other places than those that are meant."""

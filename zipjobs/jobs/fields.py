@@ -93,9 +93,7 @@ def _says(**keywords: Any) -> Any:
 BucketName = Annotated[
     str, StringConstraints(min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$")
 ]
-VersionId = Annotated[
-    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")
-]
+VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
 ETag = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ETAG_CHARS, pattern=r'^"?[!#-~]+"?$')
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-
 from typing import Annotated
 
 from pydantic import StringConstraints

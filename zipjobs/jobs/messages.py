@@ -5,7 +5,6 @@ that of "Using EventBridge", Event message structure, in the S3 User Guide.
 """
 
 import uuid
-
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError

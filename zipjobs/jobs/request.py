@@ -27,6 +27,7 @@ from zipjobs.jobs.fields import (
     TargetPrefix,
     VersionId,
 )
+from zipjobs.jobs.globs import MAX_GLOBS_CHARS
 from zipjobs.jobs.mistakes import refusal, rule
 from zipjobs.jobs.model import Model
 from zipjobs.jobs.schema import entry_schema, request_schema
@@ -142,7 +143,8 @@ class JobRequest(Model):
     )
     exclude: Globs = Field(
         default=(),
-        description="And none that one of these globs matches.",
+        description="And none that one of these globs matches. All globs together have up to "
+        f"{MAX_GLOBS_CHARS:,} characters.",
         examples=[["drafts/**"]],
     )
     source_bucket: BucketName | None = Field(
@@ -231,6 +233,13 @@ class JobRequest(Model):
             raise rule(
                 "globs_without_prefix",
                 "include and exclude choose among the keys below a prefix",
+                at="include" if self.include else "exclude",
+            )
+        if sum(map(len, (*self.include, *self.exclude))) > MAX_GLOBS_CHARS:
+            raise rule(
+                "globs_too_long",
+                f"include and exclude together have more than {MAX_GLOBS_CHARS:,} characters: use "
+                "fewer or shorter globs, or list the keys",
                 at="include" if self.include else "exclude",
             )
         if self.prefix is None and self.naming is Naming.RELATIVE:

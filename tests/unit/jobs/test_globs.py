@@ -1,12 +1,13 @@
 """Globs, against their rules and against a plain matcher that tries every way."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipjobs.jobs.globs import matcher
+from zipjobs.jobs.globs import MAX_GLOBS_CHARS, matcher
 
 
 def matches(glob: str, path: str) -> bool:
@@ -92,6 +93,39 @@ def test_a_range_that_runs_backwards_is_refused() -> None:
 def test_no_glob_takes_for_ever(glob: str) -> None:
     assert not matches(glob, "a" * 1023 + "b")
     assert not matches(glob, "a/" * 511 + "ab")
+
+
+WORST_GLOBS = {
+    "wildcards before a long literal": ["**?*" + "ab" * 170] * 20,
+    "many counters": [".*a" + "?" * n for n in range(10, 125)],
+    "stars": ["*a" * 512] * 8,
+    "sets": ['["-~\u0100-\uffff\U00010000-\U0010ffff]' * 700],
+    "negated sets": ["[!a]**" * 1_300],
+    "folders": ["**/?/" * 1_600],
+}
+
+
+@pytest.mark.parametrize("globs", WORST_GLOBS.values(), ids=WORST_GLOBS)
+@pytest.mark.timeout(60)
+def test_the_worst_globs_of_a_request_end_soon(globs: list[str]) -> None:
+    """With all the characters that a request may have, for 100 keys. A backtracking matcher takes
+    seconds for each key, so it would run into the timeout.
+    """
+    globs = list(as_many_as_allowed(globs))
+    is_wanted = matcher(globs, [])
+    for path in ("a" * 1024, "a/" * 512, "ab" * 512, "\u0101" * 512):
+        for _ in range(25):
+            is_wanted(path)
+
+
+def as_many_as_allowed(globs: list[str]) -> Iterator[str]:
+    """The first of ``globs`` that a request may have together."""
+    most = MAX_GLOBS_CHARS
+    for glob in globs:
+        most -= len(glob)
+        if most < 0:
+            return
+        yield glob
 
 
 def reference(glob: str, path: str) -> bool:

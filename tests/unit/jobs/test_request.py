@@ -82,6 +82,13 @@ def test_an_archive_may_have_any_name_without_folders() -> None:
         assert parse({"keys": ["a"], "archiveName": name}).archive_name == name
 
 
+def test_globs_have_a_total_length() -> None:
+    globs = ["a" * 1024] * 8
+    assert parse({"prefix": "", "include": globs}).include == tuple(globs)
+    with pytest.raises(InvalidRequest, match="more than 8,192 characters"):
+        parse({"prefix": "", "include": globs, "exclude": ["b"]})
+
+
 @pytest.mark.parametrize("field", ["targetPrefix", "archiveName"])
 @pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f", "\x85", "\u2028", "\u2029"])
 def test_control_characters_in_an_archives_place_are_refused(field: str, character: str) -> None:
@@ -274,7 +281,9 @@ WAYS = st.one_of(
     st.fixed_dictionaries(
         {
             "entries": st.lists(
-                st.fixed_dictionaries({"key": TEXT}, optional={"name": TEXT, "versionId": PRINTABLE}),
+                st.fixed_dictionaries(
+                    {"key": TEXT}, optional={"name": TEXT, "versionId": PRINTABLE}
+                ),
                 min_size=1,
             )
         }

@@ -15,7 +15,7 @@ from zipjobs.jobs.request import JobRequest, parse_request
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-UNSAYABLE = ("bytes of UTF-8", "runs backwards")
+UNSAYABLE = ("bytes of UTF-8", "runs backwards", "include and exclude together")
 """How the parser speaks of what it refuses and JSON Schema cannot say. The descriptions do."""
 
 thorough = settings(derandomize=True, deadline=None, max_examples=300)
