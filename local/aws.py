@@ -17,6 +17,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from local.errors import LocalError
 from local.faults.middleware import FaultyAws
 from local.faults.runtime import Faults
+from local.foreign_requests import AllowsOrigin, LocalRequestsOnly, no_foreign_origin
 from local.iam.enforcement import GuardedAws
 from local.iam.permissions import Permissions
 from local.moto_gaps import close_gaps
@@ -91,12 +92,17 @@ class _AwsHandler(MotoRequestHandler):
 
 @contextmanager
 def serving(
-    app: Any, port: int, handler: type[WSGIRequestHandler] = WSGIRequestHandler
+    app: Any,
+    port: int,
+    handler: type[WSGIRequestHandler] = WSGIRequestHandler,
+    allows_origin: AllowsOrigin = no_foreign_origin,
 ) -> Iterator[str]:
     """Serve a WSGI application on loopback while the block lasts; yields its URL.
 
-    Raises LocalError if the port is taken.
+    Requests of foreign pages are refused, except for what ``allows_origin`` allows. Raises
+    LocalError if the port is taken.
     """
+    app = LocalRequestsOnly(app, allows_origin)
     try:
         server: BaseWSGIServer = make_server(
             LOOPBACK, port, app, threaded=True, request_handler=handler

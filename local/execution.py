@@ -20,6 +20,7 @@ from typing import Any
 
 from local.declarations import DeclaredFunction
 from local.errors import LocalError
+from local.foreign_requests import refusal
 from local.memory import MemoryWatch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +228,22 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _RuntimeApi
 
+    def parse_request(self) -> bool:
+        """Read the head of a request, and answer it here if it is wrong or refused."""
+        if not super().parse_request():
+            return False
+        origins = self.headers.get_all("Origin")
+        reason = refusal(
+            self.command,
+            ",".join(self.headers.get_all("Host", [])),
+            None if origins is None else ",".join(origins),
+        )
+        if reason is None:
+            return True
+        # The body stays unread. On an open connection it would count as the next request.
+        self._reply(403, f"{reason}\n".encode(), {"Connection": "close"}, "text/plain")
+        return False
+
     def do_GET(self) -> None:
         invocation = self.server.environment.next_invocation()
         if invocation is None:
@@ -254,14 +271,21 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
             environment.fail(request_id, body)
         self._reply(202, b"", {})
 
-    def _reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    def _reply(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str],
+        content_type: str = "application/json",
+    ) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
         """Say nothing: these requests are the runtime's, not the user's."""

@@ -48,6 +48,13 @@ class HttpApi:
     ) -> Iterable[bytes]:
         return self._answer(Request(environ))(environ, start_response)
 
+    def allows_origin(self, method: str, origin: str) -> bool:
+        """Return whether to serve a request that has a foreign Origin header.
+
+        An API with CORS answers each preflight request itself, so none reaches a function.
+        """
+        return self._cors is not None and (method == "OPTIONS" or cors.allows(self._cors, origin))
+
     def _answer(self, request: Request) -> Response:
         raw = RawRequest.of(request)
         if self._cors is not None and raw.method == "OPTIONS":

@@ -71,7 +71,8 @@ def running_stack(
         cleanup.enter_context(delivering(permissions))
         create_local_user()
         api = _LateApp()
-        api_url = cleanup.enter_context(serving(api, port + 1 if port else 0))
+        serving_api = serving(api, port + 1 if port else 0, allows_origin=api.allows_origin)
+        api_url = cleanup.enter_context(serving_api)
         provider = EmbeddedProvider(endpoint_url, region, api_url)
         outputs = run_program(provider, stack, config)
         declared = provider.declarations
@@ -186,3 +187,7 @@ class _LateApp:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         return self.app(environ, start_response)
+
+    def allows_origin(self, method: str, origin: str) -> bool:
+        """Return what the application allows, and nothing before it exists."""
+        return self.app is not None and bool(self.app.allows_origin(method, origin))

@@ -33,10 +33,13 @@ def add_headers(cors: DeclaredCors, request: RawRequest, response: Response) -> 
         response.headers[f"{_PREFIX}expose-headers"] = ",".join(cors.expose_headers)
 
 
+def allows(cors: DeclaredCors, origin: str) -> bool:
+    """Return whether pages of ``origin`` may call the API."""
+    return ANY_ORIGIN in cors.allow_origins or origin in cors.allow_origins
+
+
 def _allowed(cors: DeclaredCors, request: RawRequest) -> str | None:
     origin = request.headers.get("origin")
-    if origin is None:
+    if origin is None or not allows(cors, origin):
         return None
-    if ANY_ORIGIN in cors.allow_origins:
-        return ANY_ORIGIN
-    return origin if origin in cors.allow_origins else None
+    return ANY_ORIGIN if ANY_ORIGIN in cors.allow_origins else origin

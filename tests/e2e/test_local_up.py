@@ -9,9 +9,12 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
+
+from tests.e2e.conftest import curl, local_up
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = {
@@ -120,3 +123,19 @@ def test_it_says_what_to_type_next() -> None:
         'curl -s --aws-sigv4 "aws:amz:us-east-1:execute-api" --user local:local http://127.0.0.1:'
     )
     assert signed in seen
+
+
+def test_every_server_refuses_a_page_of_another_site() -> None:
+    with local_up("apiAuth=none") as (outputs, _):
+        (process,) = [child for child in psutil.Process().children() if "local" in child.cmdline()]
+        ports = {
+            connection.laddr.port
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        of_aws_and_api = {urlsplit(outputs[name]).port for name in ("awsEndpointUrl", "apiUrl")}
+        assert ports > of_aws_and_api, "each function has a Runtime API, too"
+        for port in ports:
+            for header in ("Origin: https://evil.example", "Host: evil.example"):
+                assert curl(f"http://127.0.0.1:{port}/zip-jobs", "-H", header)[0] == 403
+        assert curl(f"{outputs['apiUrl']}/zip-jobs", "-H", "Origin: http://localhost:1")[0] == 200

@@ -1,0 +1,84 @@
+"""Refuses requests that a web page of another site may have sent.
+
+The servers of the embedded AWS listen on loopback and accept published credentials, so every page
+that a developer opens can reach them. A browser names the page's site in the Origin header. A page
+can also reach loopback through a DNS name of its own (DNS rebinding). The Host header shows that
+name.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from local.faults.requests import drain
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_LOCAL = r"(127\.0\.0\.1|\[::1\]|([a-z0-9._-]+\.)?localhost)(:\d{1,5})?"
+_LOCAL_HOST = re.compile(_LOCAL, re.IGNORECASE | re.ASCII)
+"""The names of this machine. ``bucket.localhost`` is the host of virtual-hosted requests to S3."""
+
+_LOCAL_ORIGIN = re.compile(rf"https?://{_LOCAL}", re.IGNORECASE | re.ASCII)
+
+AllowsOrigin = Callable[[str, str], bool]
+"""Takes the method and the Origin header of a request, and returns whether to serve it although the
+origin is foreign."""
+
+
+def no_foreign_origin(method: str, origin: str) -> bool:
+    """Allow no foreign origin."""
+    return False
+
+
+def refusal(
+    method: str, host: str, origin: str | None, allows_origin: AllowsOrigin = no_foreign_origin
+) -> str | None:
+    """Return why a request is refused, or None if it may be served.
+
+    ``host`` and ``origin`` are the values of the headers. ``host`` is empty and ``origin`` is None
+    if the header is missing. The values of a repeated header are joined by commas, and a value with
+    a comma is never local.
+    """
+    if not host:
+        return (
+            "The request has no Host header. Use HTTP/1.1, and 127.0.0.1 or localhost as the host "
+            "of the URL."
+        )
+    if not _LOCAL_HOST.fullmatch(host):
+        return (
+            f"The Host header {json.dumps(host)} is not a name of this machine. Use 127.0.0.1 or "
+            "localhost as the host of the URL."
+        )
+    if origin is None or _LOCAL_ORIGIN.fullmatch(origin) or allows_origin(method, origin):
+        return None
+    return (
+        f"The Origin header {json.dumps(origin)} is not a site on this machine. Serve the page "
+        "from localhost. If the page calls the API only, you can add its origin to the setting "
+        "apiCorsOrigins instead."
+    )
+
+
+class LocalRequestsOnly:
+    """A WSGI application that passes requests on to ``app`` unless they may be a foreign page's."""
+
+    def __init__(self, app: "WSGIApplication", allows_origin: AllowsOrigin) -> None:
+        self._app = app
+        self._allows_origin = allows_origin
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        headers = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
+        reason = refusal(method, *headers, self._allows_origin)
+        if reason is None:
+            return self._app(environ, start_response)
+        drain(environ)
+        body = f"{reason}\n".encode()
+        start_response(
+            "403 Forbidden",
+            [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
+        )
+        return [] if method == "HEAD" else [body]
