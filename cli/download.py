@@ -14,6 +14,7 @@ from cli.errors import CliError
 from cli.fetching import PIECE_BYTES, Fetching, part_path
 from cli.job import Archive, Job
 from cli.receipt import read_receipt, receipt_path
+from cli.regular_files import open_regular, size_of
 from cli.screen import printable
 
 _UTF8_NAME = re.compile(r"filename\*=UTF-8''([^;]+)")
@@ -102,24 +103,12 @@ class Download:
         return None
 
     def _fetch_archive(self, number: int, path: Path) -> int:
-        """Returns how many bytes were there before."""
+        """Return how many bytes were there before."""
         archive = self.job["archives"][number]
         part = part_path(path, archive["crc32"])
-        before = part.stat().st_size if part.exists() else 0
-        _check_room(path.parent, archive["size"] - before)
+        is_retry = False
         while True:
-            with part.open("a+b") as file:
-                fetching = Fetching(
-                    lambda is_dead: self._archive(number, is_dead)["downloadUrl"],
-                    archive["etag"],
-                    archive["size"],
-                    self.on_bytes,
-                )
-                try:
-                    fetching.into(file)
-                    file.flush()
-                except OSError as error:
-                    raise CliError(f"{part} cannot be written: {error.strerror}.") from error
+            before, fetching = self._fetch_part(number, part, is_new=is_retry)
             found = (fetching.done, f"{fetching.crc32:08x}")
             if found == (archive["size"], archive["crc32"]):
                 part.replace(path)
@@ -131,19 +120,42 @@ class Download:
                     f"{archive['size']:,} bytes with CRC-32 {archive['crc32']}."
                 )
             self.on_bytes(-fetching.done)
-            before = 0  # what was there may have been spoiled
+            is_retry = True  # what was there may have been spoiled
+
+    def _fetch_part(self, number: int, part: Path, is_new: bool) -> tuple[int, Fetching]:
+        """Complete the part file of an archive. Return its size before, and what is in it now."""
+        archive = self.job["archives"][number]
+        fetching = Fetching(
+            lambda is_dead: self._archive(number, is_dead)["downloadUrl"],
+            archive["etag"],
+            archive["size"],
+            self.on_bytes,
+        )
+        with open_regular(part, is_new) as file:
+            before = size_of(file)
+            try:
+                _check_room(part.parent, archive["size"] - before)
+            except CliError:
+                if not before:
+                    part.unlink()
+                raise
+            try:
+                fetching.into(file)
+                file.flush()
+            except OSError as error:
+                raise CliError(f"{part} cannot be written: {error.strerror}.") from error
+        return before, fetching
 
     def _fetch_receipt(self, number: int, path: Path) -> Path:
         """Beside the archive. It says the same of it as the job does, or Wrong is raised."""
         archive = self.job["archives"][number]
         receipt = receipt_path(path)
         part = part_path(receipt, archive["crc32"])
-        part.unlink(missing_ok=True)
-        with part.open("a+b") as file:
+        with open_regular(part, is_new=True) as file:
             link = lambda is_dead: self._archive(number, is_dead)["receiptUrl"]  # noqa: E731
             Fetching(link, None, None, lambda count: None).into(file)
         said = read_receipt(part)
-        if receipt.exists() and not self.is_forced and receipt.read_bytes() != part.read_bytes():
+        if not self.is_forced and _is_another(receipt, part):
             raise CliError(f"{receipt} is there, and is another. --force replaces a file.")
         if (said.size, said.crc32) != (archive["size"], archive["crc32"]):
             raise Wrong(f"{receipt.name} is the receipt of another archive than {path.name}.")
@@ -167,6 +179,13 @@ def file_name(url: str, key: str) -> str:
     name = unquote(found[1]) if found else PurePosixPath(key).name
     safe = printable(name).replace("/", "_").replace("\\", "_").lstrip(".")
     return safe or "archive.zip"
+
+
+def _is_another(path: Path, part: Path) -> bool:
+    """Return whether something other than a file with the content of ``part`` is at ``path``."""
+    if path.is_file():
+        return path.read_bytes() != part.read_bytes()
+    return path.exists()  # a FIFO is never opened: reading it may wait for ever
 
 
 def _check_room(folder: Path, needed: int) -> None:

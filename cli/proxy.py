@@ -1,25 +1,26 @@
 """The API on loopback, for a browser, which cannot sign requests: this signs them for it.
 
-Whoever can talk to it acts with the credentials of the person who runs it. So it takes requests
-of one browser only, which was given a secret; and none that another site's page makes, or that
-come by another name.
+Anyone who can talk to it acts with the credentials of the person who runs it. So it serves one
+browser only: the first one that opens a URL with a secret gets a cookie, and the secret works once.
+It refuses requests that another site's page makes, or that come by another name.
 """
 
 import re
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cli.api import MAX_BODY_BYTES, Api
 from cli.errors import CliError
+from cli.screen import program
 
 LOOPBACK = "127.0.0.1"
 PAGE = "/docs"
@@ -35,32 +36,44 @@ PASSED_BACK = (
     *("location", "referrer-policy", "retry-after", "x-content-type-options"),
 )
 
+OPENED = b"""<!DOCTYPE html>
+<html lang="en">
+<meta http-equiv="refresh" content="0; url=%b">
+<title>S3 ZIP Jobs</title>
+<a href="%b">Open the page</a>
+</html>
+""" % (PAGE.encode(), PAGE.encode())
+"""The answer to the opening request. It is not a redirect: the browser comes from a file, and so it
+would follow a redirect without the SameSite=Strict cookie."""
+
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that runs. ``url`` is for the one browser that may use it."""
+    """A proxy that runs. ``url`` lets in one browser, once."""
 
     port: int
     url: str
 
 
 @contextmanager
-def running_proxy(api: Api, port: int = 0) -> Iterator[Proxy]:
+def running_proxy(
+    api: Api, port: int = 0, on_opened: Callable[[], None] = lambda: None
+) -> Iterator[Proxy]:
     """Serve the paths of ``api`` while the block lasts. Port 0 picks a free one.
 
-    Raises CliError if the port is taken.
+    Another thread calls ``on_opened`` when a browser has used the URL. Raises CliError if the port
+    is taken.
     """
-    secret = secrets.token_urlsafe(32)
     try:
         server = _Server((LOOPBACK, port), _Handler)
     except OSError as error:
         raise CliError(f"Port {port} on {LOOPBACK} cannot be had: {error.strerror}.") from error
-    server.api, server.secret = api, secret
+    server.api, server.on_opened = api, on_opened
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         port = server.server_port
-        yield Proxy(port, f"http://{LOOPBACK}:{port}{OPEN}?secret={secret}")
+        yield Proxy(port, f"http://{LOOPBACK}:{port}{OPEN}?secret={server.secret}")
     finally:
         server.shutdown()
         server.server_close()
@@ -70,7 +83,17 @@ def running_proxy(api: Api, port: int = 0) -> Iterator[Proxy]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     api: Api
-    secret: str
+    on_opened: Callable[[], None]
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self.secret = secrets.token_urlsafe(32)
+        self.cookie = secrets.token_urlsafe(32)
+        self._unopened = Lock()
+
+    def claim(self) -> bool:
+        """Return True to the first thread that calls this, and False to all others."""
+        return self._unopened.acquire(blocking=False)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,20 +112,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self.close_connection = True
-        if not self._is_from_here():
+        is_opening = self.command == "GET" and urlsplit(self.path).path == OPEN
+        if not self._is_from_here(is_opening):
             self._answer(HTTPStatus.FORBIDDEN, b"Not from this page.\n")
-        elif urlsplit(self.path).path == OPEN:
+        elif is_opening:
             self._open()
-        elif not self._is_ours(self._cookie()):
-            self._answer(HTTPStatus.FORBIDDEN, b"Open the address that `docs` printed.\n")
+        elif not _is_equal(self._cookie(), self.server.cookie):
+            self._refuse("This browser has no access.")
         else:
             self._pass_on()
 
-    def _is_from_here(self) -> bool:
-        """Whether it comes by our own name, and from no other site's page.
+    def _is_from_here(self, is_opening: bool) -> bool:
+        """Return whether the request names this proxy, and no page of another site sends it.
 
-        A name of somebody else's that leads to loopback shows in Host; a page of another site, or
-        another port, shows in Origin, and in Sec-Fetch-Site.
+        Another name that leads to loopback shows in Host; a page of another site, or of another
+        port, shows in Origin, and in Sec-Fetch-Site. The redirect file counts as another site: it
+        may lead a tab to the opening URL, whose secret no other page knows.
         """
         port = self.server.server_port
         hosts = (f"{LOOPBACK}:{port}", f"localhost:{port}")
@@ -110,18 +135,42 @@ class _Handler(BaseHTTPRequestHandler):
         return (
             self.headers.get_all("host", []) in ([host] for host in hosts)
             and (origin is None or origin in [f"http://{host}" for host in hosts])
-            and self.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+            and (
+                self.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+                or (is_opening and self._is_for_a_tab())
+            )
+        )
+
+    def _is_for_a_tab(self) -> bool:
+        """Return whether a browser shows the answer in a tab, and not in a part of a page."""
+        return (
+            self.headers.get("sec-fetch-mode") == "navigate"
+            and self.headers.get("sec-fetch-dest") == "document"
         )
 
     def _open(self) -> None:
-        """Give a browser that knows the secret a cookie, and lead it to the page."""
+        """Give the first browser that knows the secret a cookie, and lead it to the page."""
         (secret,) = parse_qs(urlsplit(self.path).query).get("secret", [""])[:1]
-        if not self._is_ours(secret):
-            self._answer(HTTPStatus.FORBIDDEN, b"Open the address that `docs` printed.\n")
+        if not _is_equal(secret, self.server.secret):
+            self._refuse("This browser has no access.")
             return
-        cookie = f"{self._cookie_name()}={secret}; Path=/; HttpOnly; SameSite=Strict"
-        headers = {"location": PAGE, "set-cookie": cookie, "referrer-policy": "no-referrer"}
-        self._answer(HTTPStatus.SEE_OTHER, b"", headers)
+        if not self.server.claim():
+            self._refuse("This address works only once, and a browser has used it.")
+            return
+        self.server.on_opened()
+        cookie = f"{self._cookie_name()}={self.server.cookie}; Path=/; HttpOnly; SameSite=Strict"
+        headers = {
+            "cache-control": "no-store",
+            "content-security-policy": "default-src 'none'",
+            "content-type": "text/html",
+            "referrer-policy": "no-referrer",
+            "set-cookie": cookie,
+        }
+        self._answer(HTTPStatus.OK, OPENED, headers)
+
+    def _refuse(self, why: str) -> None:
+        text = f"{why} Run `{program()} docs` again.\n"
+        self._answer(HTTPStatus.FORBIDDEN, text.encode())
 
     def _pass_on(self) -> None:
         length = self.headers.get("content-length", "0")
@@ -169,8 +218,10 @@ class _Handler(BaseHTTPRequestHandler):
         found = cookies.get(self._cookie_name())
         return found.value if found else ""
 
-    def _is_ours(self, secret: str) -> bool:
-        return secrets.compare_digest(secret.encode(), self.server.secret.encode())
-
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  (as it was)
         """Nothing: what is asked is the browser's business."""
+
+
+def _is_equal(text: str, secret: str) -> bool:
+    """Compare in a time that does not depend on where the texts differ."""
+    return secrets.compare_digest(text.encode(), secret.encode())

@@ -13,6 +13,8 @@ from typing import cast
 from fpdf import FPDF
 from PIL import Image
 
+from cli.regular_files import open_regular
+
 TYPICAL_BYTES = 300_000
 SMALLEST_BYTES = 50_000
 LARGEST_BYTES = 10_000_000
@@ -48,7 +50,7 @@ def generate(count: int, folder: Path, seed: int = 1) -> Iterator[Path]:
     """Write ``count`` PDFs into ``folder``; yield each one's path, in order, once it is written.
 
     They take about 1 MB each on average. A larger ``count`` adds documents, and leaves the others
-    as they are. Raises OSError.
+    as they are. Raises OSError, and CliError if a path is not that of a regular file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)  # noqa: S311  (sample data)
@@ -56,7 +58,9 @@ def generate(count: int, folder: Path, seed: int = 1) -> Iterator[Path]:
 
     def write(number: int, wanted_bytes: int) -> Path:
         path = folder / f"document-{number:04}.pdf"
-        path.write_bytes(_document(number, wanted_bytes, pages))
+        document = _document(number, wanted_bytes, pages)
+        with open_regular(path, is_new=True) as file:
+            file.write(document)
         return path
 
     numbers = range(1, count + 1)

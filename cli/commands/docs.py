@@ -1,9 +1,14 @@
 """``docs``: the API's page, in a browser."""
 
 import json
+import signal
+import sys
 import threading
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,7 +17,8 @@ from cli.api import Api
 from cli.errors import CliError
 from cli.options import JsonOption, on_a_stack
 from cli.proxy import PAGE, running_proxy
-from cli.screen import err
+from cli.redirect import RedirectFile
+from cli.screen import err, line
 from cli.stack import Where, find_stack
 
 
@@ -30,7 +36,7 @@ def docs_command(
     """Open the API's page in a browser, to read it and to try the API.
 
     A browser cannot sign requests. So they go through this program, on this machine, which signs
-    them with your credentials until Ctrl-C. Only the address that is printed lets a browser in.
+    them with your credentials until Ctrl-C. The address lets in one browser, and works once.
 
     Exit codes:
 
@@ -44,14 +50,40 @@ def docs_command(
         raise CliError("The API has no page: it was deployed with apiDocs off.")
     if answer.status != HTTPStatus.OK:
         api.parsed(answer)
-    with running_proxy(api, port) as proxy:
+    with (
+        suppress(KeyboardInterrupt),
+        _ended_by_signals(),
+        RedirectFile() as redirect,
+        running_proxy(api, port, redirect.remove) as proxy,
+    ):
         if as_json:
             typer.echo(json.dumps({"url": proxy.url, "apiUrl": api.stack.api_url}))
-        elif not (browser and webbrowser.open(proxy.url)):
+        elif browser and webbrowser.open(redirect.write(proxy.url)):
+            text = f"If your browser shows no page, open {proxy.url} in it."
+            err().print(line(text), soft_wrap=True)
+        else:
+            redirect.remove()
             typer.echo(proxy.url)
         err().print(f"{api.stack.api_url}{PAGE} is there until Ctrl-C.", soft_wrap=True)
-        try:
-            while not threading.Event().wait(1):  # a signal may come to another thread
-                pass
-        except KeyboardInterrupt:
-            return
+        while not threading.Event().wait(1):  # a signal may come to another thread
+            pass
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End the block as an exception does if the process is told to end, or its terminal closes."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {
+        number: signal.signal(number, end)
+        for name in ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        if (number := getattr(signal, name, None))
+        and signal.getsignal(number) is not signal.SIG_IGN  # as nohup does
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

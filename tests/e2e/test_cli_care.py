@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -108,9 +109,13 @@ def test_the_page_is_opened_through_a_proxy_that_signs(client: Client) -> None:
         url = json.loads(proxy.stdout.readline())["url"]
         origin = url.partition("/open")[0]
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        with browser.open(url) as page:
-            assert page.url == f"{origin}/docs"
+        with browser.open(url) as opened:
+            assert b"url=/docs" in opened.read()
+        with browser.open(f"{origin}/docs") as page:
             assert b"swagger-ui" in page.read()
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            browser.open(url)
+        assert b"Run `python -m cli docs` again." in refused.value.read()
         with browser.open(f"{origin}/zip-jobs?limit=1") as answer:
             assert len(json.load(answer)["jobs"]) <= 1
         proxy.send_signal(signal.SIGINT)

@@ -40,20 +40,24 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module")
-def proxy_url(client: Client) -> Iterator[str]:
-    """The address that ``docs`` prints."""
-    environment = {
+def environment(client: Client) -> dict[str, str]:
+    """Where ``docs`` finds the stack."""
+    return {
         **os.environ,
         "ZIPJOBS_API_URL": client.outputs["apiUrl"],
         "AWS_REGION": client.outputs["region"],
         "AWS_ACCESS_KEY_ID": LOCAL_USER,
         "AWS_SECRET_ACCESS_KEY": LOCAL_USER,
     }
+
+
+@pytest.fixture
+def proxy_url(client: Client) -> Iterator[str]:
+    """The address that ``docs`` prints."""
     with subprocess.Popen(
         [sys.executable, "-m", "cli", "docs", "--no-browser"],
         cwd=ROOT,
-        env=environment,
+        env=environment(client),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -128,6 +132,49 @@ def test_a_job_is_submitted_and_followed_to_its_end_on_the_page(
         status, answer = listed.execute()
         assert status == 200
         assert job_id in [job["jobId"] for job in answer["jobs"]]
+
+
+def test_the_file_that_docs_opens_leads_to_the_page(
+    client: Client, context: BrowserContext, tmp_path: Path
+) -> None:
+    """Chromium counts the file as another site: the cookie must reach the proxy all the same."""
+    handed = tmp_path / "handed"
+    program = tmp_path / "browser"
+    program.write_text(f"#!/bin/sh\necho \"$@\" > '{handed}'\n")
+    program.chmod(0o700)
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "docs"],
+        cwd=ROOT,
+        env={**environment(client), "BROWSER": f"{program} %s"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            target = next(word for word in process.stderr.readline().split() if "secret=" in word)
+            url = handed.read_text().strip()
+            assert url.startswith("file:///")
+            assert target.partition("secret=")[2] not in url
+            page = context.new_page()
+            page.goto(url)
+            page.locator(".opblock").first.wait_for()
+            assert page.url == f"{origin(target)}/docs"
+            listed = Operation(page, "listJobs")
+            listed.open()
+            assert listed.execute()[0] == 200
+            assert not Path(urlsplit(url).path).parent.exists()
+
+            (cookie,) = context.cookies()
+            assert (cookie["sameSite"], cookie["httpOnly"]) == ("Strict", True)
+            assert cookie["value"] not in target
+            page.reload()
+            page.locator(".opblock").first.wait_for()
+            again = context.new_page().goto(target)
+            assert again is not None
+            assert again.status == 403
+            assert "Run `python -m cli docs` again." in again.text()
+        finally:
+            process.terminate()
 
 
 def test_a_page_without_authorization_works_without_the_proxy(context: BrowserContext) -> None:

@@ -1,6 +1,7 @@
 """Downloads: resumed, checked, and never made of two archives."""
 
 import json
+import os
 import random
 import resource
 import zlib
@@ -16,6 +17,7 @@ from cli import fetching
 from cli.download import Download, Wrong, file_name
 from cli.errors import CliError
 from cli.fetching import Changed, part_path
+from cli.receipt import receipt_path
 from tests.http_server import Answer, Exchange, ScriptedServer, error, response, say
 
 if TYPE_CHECKING:
@@ -274,6 +276,102 @@ def test_a_full_disk_is_told_beforehand(
     with pytest.raises(CliError, match=r"has room for .* bytes, and 1,000,000,000,000,000,000"):
         fetched(begin(size=10**18), tmp_path)
     assert server.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_a_part_that_exists(begin: Begin, tmp_path: Path) -> None:
+    part = part_path(tmp_path / "q3.zip", CRC)
+    part.write_bytes(CONTENT[:1000])
+    room = f"{10**18 - 1000:,} are needed"
+    with pytest.raises(CliError, match=room):
+        fetched(begin(size=10**18), tmp_path)
+    assert part.read_bytes() == CONTENT[:1000]
+
+
+OTHER = b"a file of somebody's own"
+OBSTACLES = ("link", "dangling link", "FIFO", "hard link", "folder")
+
+
+def obstruct(path: Path, how: str, other: Path) -> None:
+    """Put at ``path`` what is not a regular file with one name."""
+    if how == "link":
+        path.symlink_to(other)
+    elif how == "dangling link":
+        path.symlink_to(other.with_name("missing"))
+    elif how == "FIFO":
+        os.mkfifo(path)
+    elif how == "hard link":
+        path.hardlink_to(other)
+    else:
+        path.mkdir()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Path]:
+    """A file that nothing may write to, in a folder in which nothing may appear."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    other = folder / "other"
+    other.write_bytes(OTHER)
+    yield other
+    assert other.read_bytes() == OTHER
+    assert list(folder.iterdir()) == [other]
+
+
+def refusal(path: Path, how: str) -> str:
+    what = "has more than one hard link" if how == "hard link" else "is not a regular file"
+    return f"{path} {what}. Delete it and try again."
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", OBSTACLES)
+def test_a_part_must_be_a_regular_file(
+    begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    part = part_path(folder / "q3.zip", CRC)
+    obstruct(part, how, other)
+    with pytest.raises(CliError) as caught:
+        fetched(begin(), folder)
+    assert str(caught.value) == refusal(part, how)
+    assert server.requests == []
+    assert list(folder.iterdir()) == [part]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", OBSTACLES)
+def test_a_part_of_a_receipt_must_be_a_regular_file(
+    begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    part = part_path(receipt_path(folder / "q3.zip"), CRC)
+    obstruct(part, how, other)
+    with pytest.raises(CliError) as caught:
+        fetched(begin(), folder, has_receipts=True)
+    assert str(caught.value) == refusal(part, how)
+    assert len(server.requests) == 1, "the receipt is not fetched"
+    assert not receipt_path(folder / "q3.zip").exists()
+
+
+def test_a_part_of_a_receipt_that_exists_is_replaced(
+    begin: Begin, server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.follow(served, lambda exchange: served(exchange, receipt(), '"r"'))
+    part_path(receipt_path(tmp_path / "q3.zip"), CRC).write_bytes(b"x" * 100)
+    fetched(begin(), tmp_path, has_receipts=True)
+    assert (tmp_path / "q3.receipt.json").read_bytes() == receipt()
+
+
+@pytest.mark.timeout(30)
+def test_a_fifo_in_place_of_a_receipt_is_not_read(
+    begin: Begin, server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.follow(served, lambda exchange: served(exchange, receipt(), '"r"'))
+    os.mkfifo(tmp_path / "q3.receipt.json")
+    with pytest.raises(CliError, match=r"q3\.receipt\.json is there, and is another. --force"):
+        fetched(begin(), tmp_path, has_receipts=True)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The proxy for the browser: who may use it, and what it passes on."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -39,9 +41,15 @@ class Browser:
         self.cookie = ""
         self._pool = PoolManager()
 
-    def opened(self) -> "Browser":
-        answer = self.ask(self.proxy.url.removeprefix(self.origin))
-        assert (answer.status, answer.headers["location"]) == (303, "/docs")
+    @property
+    def opening_path(self) -> str:
+        return self.proxy.url.removeprefix(self.origin)
+
+    def opened(self, **headers: str) -> "Browser":
+        answer = self.ask(self.opening_path, headers=headers)
+        assert answer.status == 200
+        assert b'<meta http-equiv="refresh" content="0; url=/docs">' in answer.data
+        assert answer.headers["cache-control"] == "no-store"
         self.cookie, _, attributes = answer.headers["set-cookie"].partition("; ")
         assert "HttpOnly" in attributes
         assert "SameSite=Strict" in attributes
@@ -95,17 +103,108 @@ def test_what_comes_from_elsewhere_is_refused(
     proxy: Proxy, server: ScriptedServer, headers: dict[str, str]
 ) -> None:
     browser = Browser(proxy).opened()
-    for path in ("/docs", proxy.url.removeprefix(browser.origin)):
+    for path in ("/docs", browser.opening_path):
         answer = browser.ask(path, headers=headers)
         assert (answer.status, answer.data) == (403, b"Not from this page.\n")
     assert server.requests == []
 
 
+def test_the_secret_works_once(proxy: Proxy, server: ScriptedServer) -> None:
+    first, second = Browser(proxy).opened(), Browser(proxy)
+    for browser in (second, first):
+        answer = browser.ask(browser.opening_path)
+        assert answer.status == 403
+        assert answer.data == (
+            b"This address works only once, and a browser has used it. "
+            b"Run `python -m cli docs` again.\n"
+        )
+        assert "set-cookie" not in answer.headers
+    assert server.requests == []
+    assert first.ask("/docs").status == 200
+
+
+def test_one_of_many_simultaneous_openings_wins(proxy: Proxy) -> None:
+    browsers = [Browser(proxy) for _ in range(16)]
+    barrier = Barrier(len(browsers))
+
+    def opening(browser: Browser) -> BaseHTTPResponse:
+        barrier.wait()
+        return browser.ask(browser.opening_path)
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        answers = list(pool.map(opening, browsers))
+    assert sorted(answer.status for answer in answers) == [200, *[403] * 15]
+    assert sum("set-cookie" in answer.headers for answer in answers) == 1
+
+
+def test_a_refused_opening_does_not_use_up_the_secret(proxy: Proxy) -> None:
+    browser = Browser(proxy)
+    path = browser.opening_path
+    assert browser.ask("/open?secret=guess").status == 403
+    assert browser.ask(path, headers={"origin": "https://evil.example"}).status == 403
+    assert browser.ask(path, headers={"host": "evil.example:80"}).status == 403
+    assert browser.ask(path, headers={"sec-fetch-site": "cross-site"}).status == 403
+    assert browser.ask(path, "POST").status == 403
+    browser.opened()
+
+
+def test_the_cookie_is_another_secret_than_the_address(
+    proxy: Proxy, server: ScriptedServer
+) -> None:
+    browser = Browser(proxy)
+    secret = proxy.url.partition("secret=")[2]
+    browser.cookie = f"zipjobs-{proxy.port}={secret}"
+    assert browser.ask("/docs").status == 403
+    browser.opened()
+    name, _, value = browser.cookie.partition("=")
+    assert name == f"zipjobs-{proxy.port}"
+    assert len(value) == len(secret) == 43
+    assert value != secret
+    browser.cookie = f"{name}={secret}"
+    assert browser.ask("/docs").status == 403
+    assert browser.ask(f"/open?secret={value}").status == 403
+    assert server.requests == []
+
+
+TAB = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def test_a_file_may_lead_a_tab_to_the_opening_url_only(
+    proxy: Proxy, server: ScriptedServer
+) -> None:
+    browser = Browser(proxy)
+    assert (
+        browser.ask(browser.opening_path, headers={**TAB, "sec-fetch-dest": "iframe"}).status == 403
+    )
+    assert (
+        browser.ask(browser.opening_path, headers={**TAB, "sec-fetch-mode": "cors"}).status == 403
+    )
+    assert browser.ask("/open?secret=guess", headers=TAB).status == 403
+    browser.opened(**TAB)
+    assert browser.ask("/docs", headers=TAB).status == 403
+    assert server.requests == []
+    assert browser.ask("/docs", headers={**TAB, "sec-fetch-site": "same-origin"}).status == 200
+
+
+def test_on_opened_is_called_once_by_the_first_opening(server: ScriptedServer) -> None:
+    opened: list[bool] = []
+    api = Api(Stack("a test", server.url, api_auth="none"))
+    with running_proxy(api, on_opened=lambda: opened.append(True)) as proxy:
+        browser = Browser(proxy)
+        browser.ask("/open?secret=guess")
+        assert opened == []
+        browser.opened()
+        assert opened == [True]
+        browser.ask(browser.opening_path)
+    assert opened == [True]
+
+
 def test_another_program_of_this_machine_is_refused(proxy: Proxy, server: ScriptedServer) -> None:
     browser = Browser(proxy)
-    assert browser.ask("/docs").status == 403
-    assert browser.ask("/open?secret=guess").status == 403
-    assert browser.ask("/open").status == 403
+    for path in ("/docs", "/open?secret=guess", "/open", "/open?secret="):
+        answer = browser.ask(path)
+        assert answer.status == 403
+        assert answer.data == b"This browser has no access. Run `python -m cli docs` again.\n"
     browser.cookie = f"zipjobs-{proxy.port}=guess"
     assert browser.ask("/zip-jobs", "POST", body=b"{}").status == 403
     assert server.requests == []

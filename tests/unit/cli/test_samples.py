@@ -73,6 +73,26 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(
     assert "cannot be written to: Not a directory." in err
 
 
+def test_a_sample_never_goes_through_a_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, other = tmp_path / "samples", tmp_path / "other"
+    other.write_text("mine")
+    folder.mkdir()
+    sample = folder / "document-0001.pdf"
+    sample.symlink_to(other)
+    assert run("generate-pdfs", "1", "--out", folder) == 2
+    assert capsys.readouterr().err == f"{sample} is not a regular file. Delete it and try again.\n"
+    assert other.read_text() == "mine"
+
+
+def test_a_sample_that_exists_is_replaced(tmp_path: Path) -> None:
+    sample = tmp_path / "document-0001.pdf"
+    sample.write_bytes(b"longer than any sample" * 100_000)
+    assert list(generate(1, tmp_path)) == [sample]
+    assert digests([sample]) == digests(list(generate(1, tmp_path / "other")))
+
+
 @pytest.mark.parametrize("arguments", [[], ["0"], ["many"], ["-3"]])
 def test_a_count_is_a_number_from_1_on(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
