@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
-LOCK := handlers/requirements.lock
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --emit-build-options --custom-compile-command "make lock"
+NPM_LOCK := npm $(if $(filter --upgrade,$(ARGS)),update,install) --package-lock-only --ignore-scripts \
+	--omit-lockfile-registry-resolved --silent --no-audit --no-fund
+NPM_FOLDERS := tests/node tests/docs/asyncapi bench/peers
 
 .PHONY: help demo local test test-large chaos load bench docs graph pictures build deploy destroy \
 	lock generate-pdfs bulk-upload test-flow clean
@@ -13,11 +17,11 @@ LOCK := handlers/requirements.lock
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
-$(STAMP): requirements.txt requirements-dev.txt $(LOCK) handlers/requirements.txt cli/requirements.txt pyproject.toml
+# Nothing is installed without a hash. The setuptools of the lock builds the project itself.
+$(STAMP): requirements-dev.txt handlers/requirements.txt cli/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, by manifest and by API
@@ -58,11 +62,17 @@ pictures: graph ## Take all pictures anew: the API's page, the command line, the
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m infra.package
 
-lock: ## Lock what is shipped, with hashes; ARGS=--upgrade takes what is new
-	$(PYTHON) -m venv build/uv
-	build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--custom-compile-command "make lock" --output-file $(LOCK) handlers/requirements.txt $(ARGS)
+lock: $(STAMP) ## Lock all that is installed, with hashes; ARGS=--upgrade takes newer versions
+	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in $(ARGS)
+	$(COMPILE) --output-file requirements.txt --constraints requirements-dev.txt requirements.in
+	$(COMPILE) --output-file handlers/requirements.lock --constraints requirements-dev.txt handlers/requirements.txt
+	$(COMPILE) --output-file bench/peers/requirements.txt bench/peers/requirements.in $(ARGS)
+	@# npm adds links to funding pages, which are of no use in a lock.
+	@set -e; for folder in $(NPM_FOLDERS); do \
+		(cd $$folder && $(NPM_LOCK)); \
+		jq 'del(.packages[].funding)' $$folder/package-lock.json > $(VENV)/package-lock.json; \
+		cp $(VENV)/package-lock.json $$folder/package-lock.json; \
+	done
 
 deploy: build ## Deploy the selected Pulumi stack
 	pulumi up

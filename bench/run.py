@@ -20,13 +20,9 @@ from bench.profile import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
-PYTHON_PEERS = ("smart_open==9.0.2", "stream-zip==0.0.84")
-NODE_PEERS = (
-    "s3-zip@3.3.3",
-    "archiver@7.0.1",
-    "@aws-sdk/client-s3@3",
-    "@aws-sdk/lib-storage@3",
-)
+PEER_SOURCES = ROOT / "bench" / "peers"
+"""Their locks, for Python and for Node, and the scripts that run them."""
+
 ROUND_SECONDS = 300.0
 """A round that takes longer is given up."""
 
@@ -176,14 +172,21 @@ PEER_SYSTEMS = ("smart_open + stream-zip", *NODE_SYSTEMS)
 
 
 def install_peers() -> None:
-    """Fetch the peers from PyPI and npm into ``build/peers``."""
+    """Fetch the locked peers from PyPI and npm into ``build/peers``."""
     PEERS.mkdir(parents=True, exist_ok=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", str(PEERS / "python"), *PYTHON_PEERS], check=True)  # noqa: S603
-    for script in (ROOT / "bench" / "peers").glob("*.mjs"):
-        shutil.copy(script, PEERS)
-    subprocess.run(  # noqa: S603
-        ["npm", "install", "--silent", "--no-audit", "--no-fund", *NODE_PEERS],  # noqa: S607
+    subprocess.run(  # noqa: S603  (fixed arguments)
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--require-hashes", "--no-deps", "--requirement", PEER_SOURCES / "requirements.txt"),
+            *("--upgrade", "--target", PEERS / "python"),
+        ],
+        check=True,
+    )
+    for pattern in ("*.mjs", "package*.json"):
+        for path in PEER_SOURCES.glob(pattern):
+            shutil.copy(path, PEERS)
+    subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"],  # noqa: S607
         cwd=PEERS,
         check=True,
         stdout=sys.stderr,

@@ -21,6 +21,9 @@ HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_ZIP = ROOT / "build" / "lambda.zip"
 SOURCES = ("handlers", "zipjobs")
+LICENSES = ROOT / "infra" / "licenses"
+"""Licenses of software that a wheel contains without them."""
+
 LOCK = ROOT / "handlers" / "requirements.lock"
 """Every wheel by version and hash, for all architectures. ``make lock`` writes it."""
 
@@ -72,6 +75,7 @@ def stage(
     install(folder, runtime, architecture)
     for name in SOURCES:
         shutil.copytree(ROOT / name, folder / name)
+    shutil.copytree(LICENSES, folder / LICENSES.name)
     for pattern in UNSHIPPED:
         for path in sorted(folder.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from typing import IO, NamedTuple
 import pytest
 from isal.isal_zlib import crc32
 
+from tests.npm import install_locked
+
 Contents = dict[str, bytes]
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build" / "readers"
@@ -143,10 +145,8 @@ def by_yauzl(archive: Path, folder: Path) -> Contents:
 
 def _node(*arguments: Path) -> str:
     """Run the script beside yauzl, which is fetched from npm once."""
-    if not (BUILD / "node_modules" / "yauzl").exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "node" / "package.json", BUILD)
-        _run(_tool("npm"), "install", "--silent", "--no-audit", "--no-fund", cwd=BUILD)
+    _tool("npm")
+    install_locked(HERE / "node", BUILD)
     shutil.copy(HERE / "node" / "unzip.mjs", BUILD)
     return _run(_tool("node"), BUILD / "unzip.mjs", *arguments)
 

@@ -1,6 +1,5 @@
 """``docs/asyncapi.yaml`` is current, valid, and true."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ import pytest
 
 from docs.asyncapi import FILE, description, example, text
 from tests.described import problems_of_event
+from tests.npm import install_locked
 from zipjobs.jobs.events import DETAIL_TYPES
 from zipjobs.jobs.job import FINAL_STATUSES, Status
 
@@ -28,13 +28,8 @@ def parsed() -> Any:
             if os.environ.get("CI"):
                 pytest.fail(f"{tool} is not installed; CI must have it")
             pytest.skip(f"{tool} is not installed")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for name in ("package.json", "parse.mjs"):
-            shutil.copy(HERE / "asyncapi" / name, BUILD)
-        if not (BUILD / "node_modules" / "@asyncapi" / "parser").exists():
-            _run("npm", "install", "--silent", "--no-audit", "--no-fund")
+    install_locked(HERE / "asyncapi", BUILD)
+    shutil.copy(HERE / "asyncapi" / "parse.mjs", BUILD)
     return json.loads(_run("node", "parse.mjs", str(FILE)))
 
 

@@ -150,6 +150,23 @@ def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
     assert {path.name for path in data.iterdir() if path.is_dir()} == set(SERVICES)
 
 
+def test_swagger_ui_is_shipped_with_its_license_and_notice(package: Path) -> None:
+    licenses = package / "licenses" / "swagger-ui"
+    text = (licenses / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "SmartBear Software" in (licenses / "NOTICE").read_text()
+    assert "DOMPurify" in (licenses / "swagger-ui-bundle.js.LICENSE.txt").read_text()
+
+
+def test_the_notice_names_the_shipped_version_of_swagger_ui(package: Path) -> None:
+    """After an update of Powertools, take all three files from npm's swagger-ui-dist."""
+    [bundle] = package.rglob("swagger-ui-bundle.min.js")
+    [shipped] = re.findall(r'PACKAGE_VERSION:"([\d.]+)"', bundle.read_text())
+    notice = (package / "licenses" / "swagger-ui" / "NOTICE").read_text()
+    assert f"Swagger UI {shipped}," in notice
+
+
 def locked() -> dict[str, str]:
     """The versions of ``handlers/requirements.lock``, by name."""
     pins = re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK.read_text(), re.MULTILINE)
