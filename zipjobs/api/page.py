@@ -1,5 +1,9 @@
 """The API's page: Swagger UI, with all that it needs in one document."""
 
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 
 _ASSETS = "aws_lambda_powertools.event_handler.openapi.swagger_ui"
@@ -47,6 +51,23 @@ footer { padding-bottom: 48px; font-size: 14px; color: #495057; }
 """Calmer than Swagger UI's own. What is hidden is of no use here: there is one server, one may
 always try, and the API knows who calls by the way by which they came to the page."""
 
+_START = """
+const spec = SPEC;
+const nothing = () => () => null;
+SwaggerUIBundle({
+  dom_id: "#swagger-ui",
+  spec,
+  deepLinking: true,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+  syntaxHighlight: { theme: "idea" },
+  // The curl command that it would show is not signed, so the API would refuse it.
+  plugins: spec.security ? [{ wrapComponents: { curl: nothing } }] : [],
+});
+"""
+
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -55,50 +76,59 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>S3 ZIP Jobs</title>
 <link rel="icon" href="data:,">
+<!-- This page embeds Swagger UI (https://github.com/swagger-api/swagger-ui).
+Copyright 2020-2021 SmartBear Software Inc. Licensed under the Apache License, Version 2.0:
+https://www.apache.org/licenses/LICENSE-2.0. Libraries that it bundles have their own licenses. -->
 <style>{css}</style>
-<style>
-{style}</style>
+<style>{style}</style>
 </head>
 <body>
 <div id="swagger-ui"></div>
 <footer><a href="openapi.json">openapi.json</a> says the same to programs.</footer>
-<script>{js}</script>
-<script>
-const spec = {spec};
-const nothing = () => () => null;
-SwaggerUIBundle({{
-  dom_id: "#swagger-ui",
-  spec,
-  deepLinking: true,
-  tryItOutEnabled: true,
-  displayRequestDuration: true,
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
-  syntaxHighlight: {{ theme: "idea" }},
-  // The curl command that it would show is not signed, so the API would refuse it.
-  plugins: spec.security ? [{{ wrapComponents: {{ curl: nothing }} }}] : [],
-}});
-</script>
+<script>{bundle}</script>
+<script>{start}</script>
 </body>
 </html>
 """
 
-SECURITY_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-"""The page loads nothing, and talks to the API alone."""
+
+@dataclass(frozen=True)
+class Page:
+    """An HTML page, and the headers that restrict it to what is in it."""
+
+    html: str
+    headers: Mapping[str, str]
 
 
-def swagger_page(description: str) -> str:
-    """The page of an API with this OpenAPI description, as HTML."""
+def swagger_page(description: str) -> Page:
+    """Return the page of an API with this OpenAPI description."""
     assets = files(_ASSETS)
-    return _PAGE.format(
-        css=(assets / "swagger-ui.min.css").read_text(),
-        style=_STYLE,
-        js=(assets / "swagger-ui-bundle.min.js").read_text(),
-        spec=description.replace("</", "<\\/"),
+    css = (assets / "swagger-ui.min.css").read_text()
+    bundle = (assets / "swagger-ui-bundle.min.js").read_text()
+    start = _START.replace("SPEC", description.replace("</", "<\\/"), 1)
+    html = _PAGE.format(css=css, style=_STYLE, bundle=bundle, start=start)
+    return Page(html, _security_headers(scripts=(bundle, start), styles=(css, _STYLE)))
+
+
+def _security_headers(scripts: Sequence[str], styles: Sequence[str]) -> dict[str, str]:
+    """Let the page run these scripts and styles only, load nothing, and call no other API.
+
+    An inline script or style is allowed by its hash: "Content Security Policy Level 3", 2.3.1.
+    """
+    policy = (
+        "default-src 'none'",
+        f"script-src {_hashes(scripts)}",
+        f"style-src {_hashes(styles)}",
+        *("img-src data:", "connect-src 'self'", "base-uri 'none'"),
+        *("form-action 'none'", "frame-ancestors 'none'"),
     )
+    return {
+        "content-security-policy": "; ".join(policy),
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+
+
+def _hashes(sources: Sequence[str]) -> str:
+    digests = (sha256(source.encode()).digest() for source in sources)
+    return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
