@@ -7,6 +7,7 @@ alone, so everything here is required.
 import json
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Json
@@ -72,7 +73,21 @@ class TableSettings(Settings):
     sweep_grace_seconds: int
 
 
-class EnqueueSettings(PolicySettings, TableSettings, OwnerSettings):
+class ApiAuth(StrEnum):
+    """How the API knows its callers: the stack's setting ``apiAuth``."""
+
+    IAM = "iam"
+    JWT = "jwt"
+    NONE = "none"
+
+
+class ApiSettings(Settings):
+    """What every function of the API needs."""
+
+    api_auth: ApiAuth
+
+
+class EnqueueSettings(PolicySettings, TableSettings, OwnerSettings, ApiSettings):
     """What ``handlers/enqueue.py`` needs."""
 
     queue_url: str
@@ -80,16 +95,14 @@ class EnqueueSettings(PolicySettings, TableSettings, OwnerSettings):
     requests_prefix: str
 
 
-class StatusSettings(TableSettings, OwnerSettings):
+class StatusSettings(TableSettings, OwnerSettings, ApiSettings):
     """What ``handlers/status.py`` needs."""
 
     presign_ttl_seconds: int
 
 
-class DocsSettings(Settings):
-    """What ``handlers/docs.py`` needs: the stack's ``apiAuth``."""
-
-    api_auth: str
+class DocsSettings(ApiSettings):
+    """What ``handlers/docs.py`` needs."""
 
 
 class WorkSettings(Settings):
@@ -132,9 +145,13 @@ class ZipperSettings(
 class EndingSettings(
     TableSettings, OwnerSettings, WorkSettings, StatusObjectSettings, MetricsSettings
 ):
-    """What ``handlers/cancel.py`` and ``handlers/dead_letter.py`` need."""
+    """What ``handlers/dead_letter.py`` needs."""
 
     event_bus_name: str
+
+
+class CancelSettings(EndingSettings, ApiSettings):
+    """What ``handlers/cancel.py`` needs."""
 
 
 class SweeperSettings(EndingSettings):

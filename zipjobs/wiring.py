@@ -24,6 +24,7 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
 from zipjobs.owners import BucketOwners
 from zipjobs.settings import (
+    ApiAuth,
     EnqueueSettings,
     StatusSettings,
     TableSettings,
@@ -60,6 +61,7 @@ S3_CONFIG: dict[str, Any] = {
 class Submitting:
     """What it takes to accept a job over HTTP."""
 
+    api_auth: ApiAuth
     policy: Policy
     requests: RequestWriter
     queue: JobQueue
@@ -70,6 +72,7 @@ class Submitting:
 class Answering:
     """What it takes to show jobs."""
 
+    api_auth: ApiAuth
     store: JobStore
     jobs: JobList
     progress: SegmentProgress
@@ -81,6 +84,7 @@ def submitting() -> Submitting:
     """For ``handlers/enqueue.py``."""
     settings = EnqueueSettings.from_environment()
     return Submitting(
+        api_auth=settings.api_auth,
         policy=settings.policy,
         requests=RequestWriter(
             s3_client(settings.owners),
@@ -98,6 +102,7 @@ def answering() -> Answering:
     """For ``handlers/status.py``."""
     settings = StatusSettings.from_environment()
     return Answering(
+        api_auth=settings.api_auth,
         store=store_of(settings),
         jobs=JobList(table_of(settings)),
         progress=progress_of(settings),

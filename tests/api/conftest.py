@@ -57,9 +57,17 @@ class Answer:
 class Gateway:
     """Calls the function of a route with an event in payload format 2.0."""
 
-    def __init__(self, aws: Mapping[str, Any], faults: Faults) -> None:
+    def __init__(
+        self, aws: Mapping[str, Any], faults: Faults, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.aws = aws
         self.faults = faults
+        self._monkeypatch = monkeypatch
+
+    def use_api_auth(self, auth: str) -> None:
+        """Deploy the functions with another ``apiAuth``."""
+        self._monkeypatch.setenv("API_AUTH", auth)
+        _forget()
 
     def __call__(
         self,
@@ -118,7 +126,7 @@ def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> It
     aws["queue_url"] = aws["sqs"].create_queue(QueueName="jobs")["QueueUrl"]
     monkeypatch.setenv("QUEUE_URL", aws["queue_url"])
     _forget()
-    yield Gateway(aws, faults)
+    yield Gateway(aws, faults, monkeypatch)
     faults.clear()
     _forget()
 

@@ -28,7 +28,7 @@ def test_a_job_is_accepted_and_can_be_asked_for(gateway: Gateway) -> None:
 
 def test_the_owner_travels_with_the_message(gateway: Gateway) -> None:
     gateway.submit(ALICE)
-    assert [message["owner"] for message in gateway.messages()] == [ALICE]
+    assert [message["owner"] for message in gateway.messages()] == [f"iam:{ALICE}"]
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,63 @@ def test_a_role_owns_its_jobs_in_whatever_session(gateway: Gateway) -> None:
     assert gateway("GET", f"/zip-jobs/{job_id}", caller=f"{ROLE}-too/monday").status == 404
 
 
-def test_the_subject_of_a_token_owns_its_jobs(gateway: Gateway) -> None:
-    alice, bob = ({"jwt": {"claims": {"sub": name}, "scopes": None}} for name in ("a", "b"))
+def token(**claims: str) -> dict[str, Any]:
+    """What API Gateway says of a token."""
+    return {"jwt": {"claims": {"iss": "https://login.example.com", **claims}, "scopes": None}}
+
+
+def test_the_issuer_and_subject_of_a_token_own_its_jobs(gateway: Gateway) -> None:
+    gateway.use_api_auth("jwt")
+    alice, bob = token(sub="a"), token(sub="b")
+    elsewhere = token(sub="a", iss="https://other.example.com")
     answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=alice)
     path = answer.headers["location"]
     assert gateway("GET", path, caller=None, authorizer=alice).status == 200
     assert gateway("GET", path, caller=None, authorizer=bob).status == 404
+    assert gateway("GET", path, caller=None, authorizer=elsewhere).status == 404
+
+
+def test_a_subject_that_is_an_arn_is_not_the_iam_user(gateway: Gateway) -> None:
+    """The stack's apiAuth may change: then the same text must not own the same jobs."""
+    job_id = gateway.submit(ALICE)
+    gateway.use_api_auth("jwt")
+    path = f"/zip-jobs/{job_id}"
+    assert gateway("GET", path, caller=None, authorizer=token(sub=ALICE)).status == 404
+
+
+@pytest.mark.parametrize("auth", ["iam", "jwt"])
+@pytest.mark.parametrize("authorizer", [None, {}, {"iam": None}, {"jwt": {}}, {"lambda": {}}])
+def test_a_request_without_its_callers_identity_is_refused(
+    gateway: Gateway, auth: str, authorizer: dict[str, Any] | None
+) -> None:
+    """If the authorizer were ever missing, nobody would own the jobs, and everybody see them."""
+    job_id = gateway.submit()
+    assert len(gateway.messages()) == 1
+    gateway.use_api_auth(auth)
+    for method, path in (
+        *(("POST", "/zip-jobs"), ("GET", "/zip-jobs")),
+        *(("GET", f"/zip-jobs/{job_id}"), ("DELETE", f"/zip-jobs/{job_id}")),
+    ):
+        body = REQUEST if method == "POST" else None
+        answer = gateway(method, path, body, None, authorizer=authorizer)
+        assert (answer.status, answer.body["code"]) == (403, "NO_CALLER")
+    assert gateway.messages() == []
+
+
+def test_an_identity_of_another_kind_is_refused(gateway: Gateway) -> None:
+    answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=token(sub="a"))
+    assert (answer.status, answer.body["code"]) == (403, "NO_CALLER")
+
+
+def test_a_subject_that_is_too_long_owns_nothing(gateway: Gateway) -> None:
+    gateway.use_api_auth("jwt")
+    answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=token(sub="s" * 1024))
+    assert (answer.status, answer.body["code"]) == (403, "NO_SUBJECT")
+    assert gateway.messages() == []
 
 
 def test_without_authorization_jobs_are_everybodys(gateway: Gateway) -> None:
+    gateway.use_api_auth("none")
     job_id = gateway.submit(None)
     assert [message["owner"] for message in gateway.messages()] == [EVERYONE]
     for caller in (None, ALICE):
@@ -220,8 +268,8 @@ def test_a_job_in_segments_that_is_cancelled_shows_how_far_it_got(gateway: Gatew
 
 
 def test_a_token_without_a_subject_owns_nothing(gateway: Gateway) -> None:
-    nobody = {"jwt": {"claims": {"iss": "https://login.example.com"}, "scopes": None}}
-    answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=nobody)
+    gateway.use_api_auth("jwt")
+    answer = gateway("POST", "/zip-jobs", REQUEST, None, authorizer=token())
     assert (answer.status, answer.body["code"]) == (403, "NO_SUBJECT")
     assert gateway.messages() == []
 

@@ -66,6 +66,7 @@ from zipjobs.running.adapters import Adapters
 from zipjobs.running.receipts import Receipts
 from zipjobs.running.runner import JobRunner
 from zipjobs.running.work import WorkStore
+from zipjobs.settings import ApiAuth
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMEOUT_SECONDS = 900
@@ -629,10 +630,12 @@ class World:
             process.is_over = True
 
     def _submitting(self, process: Invocation) -> wiring.Submitting:
-        return wiring.Submitting(POLICY, process.requests, process.queue, process.store)
+        return wiring.Submitting(
+            ApiAuth.NONE, POLICY, process.requests, process.queue, process.store
+        )
 
     def _canceling(self, process: Invocation) -> ending.Canceling:
-        return ending.Canceling(process.store, process.endings)
+        return ending.Canceling(ApiAuth.NONE, process.store, process.endings)
 
     def _zipping(self, process: Invocation) -> working.Zipping:
         return working.Zipping(process.runner, process.queue)

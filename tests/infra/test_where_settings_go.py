@@ -211,7 +211,7 @@ CASES = [
     Case("alarmErrorPercent", 7, at(ALARM, "worker-errors", "threshold"), 7),
     Case("alarmErrorPercent", 7, at(ALARM, "api-errors", "threshold"), 7),
     Case("apiAuth", "none", of_all(ROUTE, "authorizationType"), {"NONE"}),
-    Case("apiAuth", "none", told("API_AUTH", "docs"), {"none"}),
+    Case("apiAuth", "none", told("API_AUTH", *API, "docs"), {"none"}),
     Case(
         "apiJwtIssuer",
         "https://odd.example.com",

@@ -4,7 +4,7 @@ import base64
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -16,6 +16,7 @@ from zipjobs.api.examples import EXAMPLES
 from zipjobs.api.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    NO_CALLER,
     NO_SUBJECT,
     NOT_FOUND,
     HttpProblem,
@@ -25,13 +26,27 @@ from zipjobs.errors import TransientError, ZipJobsError
 from zipjobs.jobs.job import EVERYONE
 from zipjobs.jobs.model import Model
 from zipjobs.jobs.request import JobRequest, parse_request
+from zipjobs.settings import ApiAuth
 
 logger = logging.getLogger(__name__)
 
 JOBS = "Jobs"
 """The tag of all operations."""
 
-Means = TypeVar("Means")
+MAX_OWNER_BYTES = 1024
+"""Of a caller's identity. A partition key of DynamoDB has up to 2,048 bytes ("Service, account, and
+table quotas" in its Developer Guide), a subject up to 255 characters (OpenID Connect Core, 2).
+"""
+
+
+class HasApiAuth(Protocol):
+    """The part of what routes work with that tells how callers are known."""
+
+    @property
+    def api_auth(self) -> ApiAuth: ...
+
+
+Means = TypeVar("Means", bound=HasApiAuth)
 """What the routes of a function work with."""
 
 _BYTES = "latin-1"
@@ -81,7 +96,7 @@ class Api(APIGatewayHttpResolver, Generic[Means]):
     @property
     def caller(self) -> str:
         """Who sent the request, as the API's authorizer says: the owner of what they submit."""
-        return caller_of(self.current_event.raw_event)
+        return caller_of(self.current_event.raw_event, self.means.api_auth)
 
 
 def json_response(
@@ -96,25 +111,51 @@ def json_response(
     )
 
 
-def caller_of(event: Mapping[str, Any]) -> str:
-    """The IAM user or role, or the JWT's subject, that sent a request; EVERYONE without authorizer.
+def caller_of(event: Mapping[str, Any], api_auth: ApiAuth) -> str:
+    """Return who sent a request: the owner of the jobs that it submits.
 
-    Of a role, whatever session it is in: a session's name changes from one to the next. Raises
-    HttpProblem if the authorizer let somebody in who has no name.
+    ``iam:`` and the ARN of a user or role, without the session's name, which changes from one
+    session to the next; ``jwt:`` and the token's issuer and subject; or EVERYONE for an API without
+    authorization. Raises HttpProblem if the API has an authorizer and the event names no caller.
     """
-    authorizer = event.get("requestContext", {}).get("authorizer")
-    if not authorizer:
-        return EVERYONE
-    if arn := (authorizer.get("iam") or {}).get("userArn"):
-        resource = str(arn).split(":", 5)[-1]
-        is_session = resource.startswith("assumed-role/")
-        return str(arn).rpartition("/")[0] if is_session else str(arn)
-    claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    subject = str(claims.get("sub") or EVERYONE)
-    if subject == EVERYONE:
-        detail = "The token has no subject (sub), so that nobody could own the job."
+    authorizer = event.get("requestContext", {}).get("authorizer") or {}
+    match api_auth:
+        case ApiAuth.NONE:
+            return EVERYONE
+        case ApiAuth.IAM:
+            return f"iam:{_role_or_user((authorizer.get('iam') or {}).get('userArn'))}"
+        case ApiAuth.JWT:
+            claims = (authorizer.get("jwt") or {}).get("claims") or {}
+            if not claims:
+                raise _unknown_caller()
+            return _token_owner(claims)
+
+
+def _role_or_user(arn: str | None) -> str:
+    if not arn:
+        raise _unknown_caller()
+    is_session = arn.split(":", 5)[-1].startswith("assumed-role/")
+    return arn.rpartition("/")[0] if is_session else arn
+
+
+def _token_owner(claims: Mapping[str, Any]) -> str:
+    issuer, subject = claims.get("iss"), claims.get("sub")
+    if not (issuer and subject):
+        detail = "The token has no issuer (iss) or no subject (sub), so it names no owner for jobs."
         raise HttpProblem(HTTPStatus.FORBIDDEN, NO_SUBJECT, detail)
-    return subject
+    owner = f"jwt:{issuer}#{subject}"
+    if len(owner.encode()) > MAX_OWNER_BYTES:
+        detail = f"The token's issuer and subject have more than {MAX_OWNER_BYTES:,} bytes."
+        raise HttpProblem(HTTPStatus.FORBIDDEN, NO_SUBJECT, detail)
+    return owner
+
+
+def _unknown_caller() -> HttpProblem:
+    detail = (
+        "The request came without the identity of its caller. Call the API through API Gateway, "
+        "with the authorization that the stack's apiAuth setting names."
+    )
+    return HttpProblem(HTTPStatus.FORBIDDEN, NO_CALLER, detail)
 
 
 def _with_json_body(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from zipjobs.ending.work_objects import WorkObjects
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import JobStore
-from zipjobs.settings import EndingSettings, SweeperSettings, WorkSettings, ZipperSettings
+from zipjobs.settings import (
+    ApiAuth,
+    CancelSettings,
+    EndingSettings,
+    SweeperSettings,
+    WorkSettings,
+    ZipperSettings,
+)
 from zipjobs.wiring import client, s3_client, store_of
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 class Canceling:
     """What it takes to cancel a job."""
 
+    api_auth: ApiAuth
     store: JobStore
     endings: Endings
 
@@ -34,9 +42,10 @@ class Canceling:
 @cache
 def canceling() -> Canceling:
     """For ``handlers/cancel.py``."""
-    settings = EndingSettings.from_environment()
+    settings = CancelSettings.from_environment()
     store = store_of(settings)
-    return Canceling(store, endings_of(settings, store, s3_client(settings.owners)))
+    endings = endings_of(settings, store, s3_client(settings.owners))
+    return Canceling(settings.api_auth, store, endings)
 
 
 @cache
