@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -130,7 +131,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     forget_peak()
     wall, cpu = time.perf_counter(), cpu_seconds()
     with EntryList(named(lists.read(request, "src"))) as listed:
-        planned = planner.plan(job, request, listed, destination)
+        planned = planner.plan(job, request, listed, destination, utc_now() + timedelta(hours=1))
     wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - cpu, peak_mb()
     assert planned.segments is not None
     return Planned(

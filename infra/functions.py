@@ -81,6 +81,7 @@ class Functions(pulumi.ComponentResource):
                 **self._table_environment(),
                 **self._owners_environment(),
                 **self._policy_environment(),
+                **self._api_environment(),
                 "QUEUE_URL": queue.url,
                 "REQUESTS_BUCKET": storage.manifest_bucket,
                 "REQUESTS_PREFIX": REQUESTS_PREFIX,
@@ -110,6 +111,7 @@ class Functions(pulumi.ComponentResource):
             environment={
                 **self._table_environment(),
                 **self._owners_environment(),
+                **self._api_environment(),
                 "PRESIGN_TTL_SECONDS": str(self._settings.presign_ttl_seconds),
             },
             key_use=KeyUse(policies.DECRYPT, ("s3", "dynamodb")),
@@ -118,7 +120,10 @@ class Functions(pulumi.ComponentResource):
                     policies.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [a[0]]),
                     policies.allow(["dynamodb:Query"], [f"{a[0]}/index/{OWNER_INDEX}"]),
                     # A presigned URL can do what its signer may do.
-                    policies.allow(["s3:GetObject"], [f"arn:aws:s3:::{place}*" for place in a[1]]),
+                    policies.allow(
+                        ["s3:GetObject", "s3:GetObjectVersion"],
+                        [f"arn:aws:s3:::{place}*" for place in a[1]],
+                    ),
                     *policies.use_object_keys(policies.DECRYPT, self._settings.target_kms_key_arns),
                 ]
             ),
@@ -176,7 +181,7 @@ class Functions(pulumi.ComponentResource):
             handler="handlers.cancel.handler",
             memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment=self._ending_environment(),
+            environment={**self._ending_environment(), **self._api_environment()},
             key_use=KeyUse(policies.ENCRYPT, ("s3", "dynamodb")),
             statements=self._ending_statements(),
         )
@@ -187,7 +192,7 @@ class Functions(pulumi.ComponentResource):
             handler="handlers.docs.handler",
             memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment={"API_AUTH": self._settings.api_auth},
+            environment=self._api_environment(),
             statements=pulumi.Output.from_input([]),
         )
 
@@ -256,6 +261,9 @@ class Functions(pulumi.ComponentResource):
                 *policies.use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
             ]
         )
+
+    def _api_environment(self) -> Environment:
+        return {"API_AUTH": self._settings.api_auth}
 
     def _table_environment(self) -> Environment:
         grace = SWEEP_GRACE_TIMEOUTS * self._settings.zipper_timeout_seconds

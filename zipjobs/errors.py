@@ -16,6 +16,7 @@
     │   ├── TargetForbidden          TARGET_FORBIDDEN
     │   ├── TargetExists             TARGET_EXISTS
     │   ├── ArchiveTooLarge          ARCHIVE_TOO_LARGE
+    │   ├── ListTooLarge             LIST_TOO_LARGE
     │   └── IdempotencyKeyReused     IDEMPOTENCY_KEY_REUSED
     └── TransientError       the message goes back to the queue and is tried again
         ├── JobBusy                  another worker holds the job's lease
@@ -128,6 +129,12 @@ class ArchiveTooLarge(PermanentError):
     """The archive would exceed what one S3 multipart upload can hold."""
 
     code = "ARCHIVE_TOO_LARGE"
+
+
+class ListTooLarge(PermanentError):
+    """The list of objects takes more memory, bytes or time than one job may use."""
+
+    code = "LIST_TOO_LARGE"
 
 
 class IdempotencyKeyReused(PermanentError):

@@ -13,7 +13,7 @@ import pytest
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.aws.conftest import GRACE_SECONDS
-from tests.aws.rig import POLICY, Rig
+from tests.aws.rig import POLICY, Bus, Rig
 from tests.builders import submission
 from zipjobs.archive.plan import Share
 from zipjobs.archive.sizing import MIB
@@ -21,6 +21,7 @@ from zipjobs.archive.target import MARK
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import MAX_NAMED, Job, JobError, Status, as_many_as_fit
 from zipjobs.jobs.model import utc_now
+from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.request import JobRequest
 from zipjobs.jobs.store import MOST_SWEEPS
 from zipjobs.running.runner import JobRunner
@@ -46,6 +47,21 @@ def assert_nothing_is_left(rig: Rig, uploads: Callable[[], list[Any]]) -> None:
 
 
 # Receipts
+
+
+@pytest.mark.parametrize("share", [Share(), SMALL_SHARE], ids=["one worker", "planned"])
+def test_a_job_knows_the_versions_of_its_archive_and_receipt(rig: Rig, share: Share) -> None:
+    rig.share = share
+    rig.s3.put_bucket_versioning(Bucket="dst", VersioningConfiguration={"Status": "Enabled"})
+    job = rig.run(rig.request({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]}))
+    for segment in rig.queue.sent:
+        job = rig.run(segment)
+    (facts,) = job.archives
+    for key, version in (
+        (facts.key, facts.version_id),
+        (facts.receipt_key, facts.receipt_version_id),
+    ):
+        assert rig.s3.head_object(Bucket="dst", Key=key)["VersionId"] == version
 
 
 def test_a_receipt_says_what_stands_in_the_archive_and_where_it_came_from(rig: Rig) -> None:
@@ -457,6 +473,45 @@ def test_a_late_finisher_does_not_forget_what_was_skipped(rig: Rig) -> None:
     with patch.object(rig.work, "skipped", skipped):
         assert rig.run(segment).status is Status.READY
     assert [one["key"] for one in receipt(rig)["skipped"]] == ["gone.pdf"]
+
+
+# Clean-up that S3 refuses
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "status"),
+    [
+        ("ListMultipartUploads", "InvalidArgument", 400),
+        ("ListMultipartUploads", "AccessDenied", 403),
+        ("HeadObject", "InvalidRequest", 400),
+        ("ListObjectsV2", "AccessDenied", 403),
+        ("DeleteObjects", "AccessDenied", 403),
+    ],
+)
+def test_a_job_is_finished_though_s3_refuses_its_clean_up(
+    rig: Rig, bus: Bus, faults: Faults, operation: str, code: str, status: int
+) -> None:
+    message = rig.request({"keys": ["gone.pdf"]})
+    rig.s3.put_object(Bucket="manifests", Key="work/job-1/left", Body=b"")
+    fault = {"operation": operation, "error": {"code": code, "status": status}}
+    faults.install(FaultPlan.parse(json.dumps({"faults": [fault]})))
+    assert rig.run(message).status is Status.FAILED
+    assert faults.injected
+    assert len(bus.published) == 1
+    assert rig.endings.cancel("job-1") is not None
+
+
+def test_a_target_that_no_answer_can_name_does_not_keep_a_job_from_its_end(
+    rig: Rig, bus: Bus
+) -> None:
+    """XML has no control characters, so botocore cannot read what S3 says about such a key."""
+    message = rig.request({"keys": ["gone.pdf"]})
+    job = rig.store.claim(message, "worker", utc_now() + LEASE)
+    place = Destination("src", "dst", "zips/\0x/job-1.zip")
+    job = rig.store.describe(job, place, 1)
+    job = rig.store.fail(job, JobError(code="X", message="y"))
+    rig.endings.conclude(job)
+    assert [one.job_id for one in bus.published] == ["job-1"]
 
 
 def test_the_record_of_a_job_lives_on_from_its_end(rig: Rig) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.sender import PartSender
 from zipjobs.archive.target import Target
-from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.archive.writer import ArchiveWriter, StoredArchive
 from zipjobs.errors import ServiceUnavailable, TargetExists, TargetForbidden
 
 TARGET = Target("dst", "zips/a.zip")
@@ -26,25 +26,32 @@ def test_an_upload_is_completed_with_its_checksum_and_size(s3: Any, sender: Part
         ArchiveWriter(s3, sender).upload(TARGET) as upload,
     ):
         part = upload.put_part(1, len(data), lambda: [data])
-        etag = upload.complete([part], zlib.crc32(data), len(data))
+        done = upload.complete([part], zlib.crc32(data), len(data))
     sent = complete.call_args.kwargs
     assert sent["ChecksumType"] == "FULL_OBJECT"
     assert sent["ChecksumCRC32"] == base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
     assert sent["MpuObjectSize"] == 5
     stored = s3.get_object(Bucket="dst", Key=TARGET.key)
-    assert (stored["Body"].read(), stored["ETag"]) == (data, etag)
+    assert (stored["Body"].read(), stored["ETag"], None) == (data, done.etag, done.version_id)
     assert stored["ContentType"] == "application/zip"
 
 
-def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> str:
+def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> StoredArchive:
     with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         part = upload.put_part(1, len(data), lambda: [data])
         return upload.complete([part], crc32, size)
 
 
-def test_an_object_that_is_the_archive_already_is_as_good(s3: Any, sender: PartSender) -> None:
-    etags = {put(s3, sender, b"hello", zlib.crc32(b"hello"), 5) for _ in range(2)}
-    assert len(etags) == 1
+@pytest.mark.parametrize("versioning", [None, "Enabled", "Suspended"])
+def test_an_object_that_is_the_archive_already_is_as_good(
+    s3: Any, sender: PartSender, versioning: str | None
+) -> None:
+    if versioning is not None:
+        configuration = {"Status": versioning}
+        s3.put_bucket_versioning(Bucket="dst", VersioningConfiguration=configuration)
+    first, second = (put(s3, sender, b"hello", zlib.crc32(b"hello"), 5) for _ in range(2))
+    assert first == second
+    assert (first.version_id is not None) == (versioning == "Enabled")
 
 
 def test_a_part_that_was_sent_once_more_is_completed_with_its_new_etag(

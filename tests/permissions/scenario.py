@@ -81,6 +81,17 @@ def a_posted_job_is_made_and_downloaded(client: Client) -> None:
     assert job["jobId"] in {found["jobId"] for found in page["jobs"]}
 
 
+def an_archive_is_a_version_and_its_links_name_it(client: Client) -> None:
+    """In a target bucket that keeps versions."""
+    prefix = client.put_sources({"one.pdf": b"one"})
+    with versioned(client, client.outputs["targetBucket"]):
+        job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
+    (archive,) = job["archives"]
+    assert archive["versionId"] in archive["downloadUrl"]
+    for link in ("downloadUrl", "receiptUrl"):
+        assert client.curl(archive[link])[0] == 200
+
+
 def a_request_is_repeated(client: Client) -> None:
     """While its job is known, and after its record has expired and before DynamoDB dropped it."""
     prefix = client.put_sources({"one.pdf": b"one"})
@@ -182,6 +193,7 @@ STEPS: tuple[Callable[[Client], None], ...] = (
     every_function_starts_anew,
     the_api_describes_itself,
     a_posted_job_is_made_and_downloaded,
+    an_archive_is_a_version_and_its_links_name_it,
     a_request_is_repeated,
     a_job_is_planned_and_a_part_has_another_etag,
     the_schedule_finds_what_was_lost,
@@ -242,7 +254,7 @@ def _stalled_job(client: Client) -> tuple[str, str]:
     bucket = client.outputs["manifestBucket"]
     key = f"{client.outputs['manifestPrefix']}{uuid.uuid4()}.json"
     version_id = client.s3.put_object(Bucket=bucket, Key=key, Body=manifest)["VersionId"]
-    found = {"key": key, "version-id": version_id, "etag": "", "sequencer": "1"}
+    found = {"key": key, "version-id": version_id, "etag": "e", "sequencer": "1"}
     event: dict[str, Any] = {
         "detail-type": "Object Created",
         "time": "2026-11-23T12:00:00Z",

@@ -31,6 +31,7 @@ class Archive:
     """
 
     etag: str
+    version_id: str | None
     size: int
     crc32: int
     entries: int
@@ -247,9 +248,10 @@ class _WholeArchive(EntryRun):
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
         crc = combine((part.crc32, length) for part, length in uploaded)
         size = self._layout.offset
-        etag = self._upload.complete([part for part, _ in uploaded], crc, size)
+        stored = self._upload.complete([part for part, _ in uploaded], crc, size)
         return Archive(
-            etag=etag,
+            etag=stored.etag,
+            version_id=stored.version_id,
             size=size,
             crc32=crc,
             entries=len(self._records),

@@ -3,12 +3,14 @@
 Whoever only does that loads nothing of what makes archives.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.target import Target, remove, target_errors
-from zipjobs.errors import aws_error_code
+from zipjobs.archive.target import Target, is_refused, remove, target_errors
+from zipjobs.errors import TargetForbidden, aws_error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class Leftovers:
     """Works with one S3 client, and is safe to share between threads.
 
-    Every method raises TargetForbidden and ServiceUnavailable.
+    Every method raises TargetForbidden if S3 refuses the request for good, and ServiceUnavailable.
     """
 
     def __init__(self, s3: "S3Client") -> None:
@@ -25,7 +27,7 @@ class Leftovers:
 
     def abort(self, target: Target, upload_id: str) -> None:
         """Abort an upload, if it still exists."""
-        with target_errors(target):
+        with _cleanup_errors(target):
             try:
                 self._s3.abort_multipart_upload(
                     Bucket=target.bucket, Key=target.key, UploadId=upload_id
@@ -40,7 +42,7 @@ class Leftovers:
         All, that is, ``but`` that one.
         """
         place = Target(bucket, prefix)
-        with target_errors(place):
+        with _cleanup_errors(place):
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Uploads", []):
@@ -49,5 +51,17 @@ class Leftovers:
 
     def remove(self, target: Target) -> None:
         """Delete the object at ``target``, if there is one that bears its mark."""
-        with target_errors(target):
+        with _cleanup_errors(target):
             remove(self._s3, target)
+
+
+@contextmanager
+def _cleanup_errors(target: Target) -> Iterator[None]:
+    """Raise TargetForbidden for what S3 would refuse again: nothing is left to do about it."""
+    with target_errors(target):
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            if not is_refused(error):
+                raise
+            raise TargetForbidden(f"S3 refuses to clean up {target}: {error}") from error

@@ -107,13 +107,14 @@ def finish_archive(
         last = upload.put_part(number, length, lambda: in_blocks(content()))
         parts.append((last, length))
         crc = combine((part.crc32, size) for part, size in parts)
-        etag = upload.complete([part for part, _ in parts], crc, size)
+        stored = upload.complete([part for part, _ in parts], crc, size)
     except UploadGone:
         crcs = [(part.crc32, size) for part, size in parts if part.number < number]
         crc = combine([*crcs, (_crc_of(content()), length)])
-        etag = upload.existing(crc, size)
+        stored = upload.existing(crc, size)
     return Archive(
-        etag=etag,
+        etag=stored.etag,
+        version_id=stored.version_id,
         size=size,
         crc32=crc,
         entries=count,

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from zipjobs.errors import (
     ServiceUnavailable,
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
 """How S3 says that there is no object; 403 to those who may not list the bucket."""
+
+PASSING = ("RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed")
+"""What S3 answers with a status of 4xx and may not answer again."""
 
 MARK = "made-for"
 """The metadata that tells the objects that we made from others."""
@@ -67,6 +71,22 @@ def target_error(target: Target, code: str) -> ZipJobsError:
             return UploadGone(f"The upload to {target} is gone.")
         case _:
             return ServiceUnavailable(f"S3 answered {code} for {target}.")
+
+
+def is_refused(error: ClientError | BotoCoreError) -> bool:
+    """Whether S3 would give the same answer again: it refuses the request, its key or its caller.
+
+    Botocore refuses some keys itself, and cannot read the answers about others, for XML has no
+    control characters.
+    """
+    if not isinstance(error, ClientError):
+        return isinstance(error, ParamValidationError | ResponseParserError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return (
+        400 <= status < 500
+        and status not in (408, 409, 429)
+        and aws_error_code(error) not in PASSING
+    )
 
 
 @contextmanager

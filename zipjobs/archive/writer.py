@@ -1,10 +1,10 @@
 """Writes one archive as an S3 multipart upload whose checksum S3 itself verifies."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/zip"
 
+UNVERSIONED = "null"
+"""The version ID of objects in a bucket whose versioning is suspended; a later one replaces it."""
 
 BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
 """How S3 says that it would copy a range later."""
@@ -49,6 +51,20 @@ class UploadedPart:
     number: int
     etag: str
     crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArchive:
+    """The finished object. ``version_id`` is None unless the bucket keeps versions."""
+
+    etag: str
+    version_id: str | None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> "StoredArchive":
+        """Read S3's response to CompleteMultipartUpload or HeadObject."""
+        version_id = answer.get("VersionId")
+        return cls(answer["ETag"], None if version_id == UNVERSIONED else version_id)
 
 
 class ArchiveWriter:
@@ -172,8 +188,8 @@ class Upload:
             raise CopyRefused("S3 did not answer with a CRC-32")
         return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]))
 
-    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
-        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's. Returns ETag.
+    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
+        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's.
 
         Never replaces an object. One that is the archive already, put there by a worker whose end
         nobody saw, is as good. What such a worker made of other states of the sources is removed,
@@ -181,18 +197,18 @@ class Upload:
         """
         with target_errors(self.target):
             try:
-                etag = self._complete(parts, crc32, size)
+                stored = self._complete(parts, crc32, size)
             except ClientError as error:
                 if aws_error_code(error) != "InvalidPart":
                     raise
                 # Who sent a part once more got another ETag for it, if a KMS key encrypts it.
-                etag = self._complete(self._as_listed(parts), crc32, size)
+                stored = self._complete(self._as_listed(parts), crc32, size)
         self.is_complete = True
-        return etag
+        return stored
 
-    def _complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
+    def _complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
         try:
-            return self._s3.complete_multipart_upload(
+            answer = self._s3.complete_multipart_upload(
                 Bucket=self.target.bucket,
                 Key=self.target.key,
                 UploadId=self.upload_id,
@@ -210,12 +226,12 @@ class Upload:
                         for part in sorted(parts, key=lambda part: part.number)
                     ]
                 },
-            )["ETag"]
+            )
         except ClientError as error:
             if aws_error_code(error) != "PreconditionFailed":
                 raise
             try:
-                etag = self.existing(crc32, size)
+                stored = self.existing(crc32, size)
             except TargetExists as exists:
                 if not remove(self._s3, self.target):
                     raise
@@ -224,7 +240,8 @@ class Upload:
             self._s3.abort_multipart_upload(
                 Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
             )
-            return etag
+            return stored
+        return StoredArchive.of(answer)
 
     def _as_listed(self, parts: list[UploadedPart]) -> list[UploadedPart]:
         """``parts`` with the ETags that S3 lists now; it checks their CRC-32 itself."""
@@ -238,8 +255,8 @@ class Upload:
         }
         return [replace(part, etag=etags.get(part.number, part.etag)) for part in parts]
 
-    def existing(self, crc32: int, size: int) -> str:
-        """The ETag of the object at the target, if it is the archive.
+    def existing(self, crc32: int, size: int) -> StoredArchive:
+        """The object at the target, if it is the archive.
 
         Raises TargetExists if it is another, UploadGone if there is none.
         """
@@ -258,4 +275,4 @@ class Upload:
                 f"There is another object at {self.target} already. Remove it, or choose "
                 "another name, and submit again."
             )
-        return found["ETag"]
+        return StoredArchive.of(found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.target import ABSENT, MARK, Target
+from zipjobs.archive.target import ABSENT, MARK, Target, is_refused
 from zipjobs.errors import ServiceUnavailable, aws_error_code
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.facts import manifest_of
@@ -32,9 +32,6 @@ ATTEMPTS = 3
 
 RACES = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 """How S3 says that the object is not what it was: "Conditional writes" in the S3 User Guide."""
-
-PASSING = ("RequestTimeout", "ExpiredToken")
-"""What S3 answers with a status of 400 and may not answer again."""
 
 
 class StatusObjects:
@@ -68,12 +65,10 @@ class StatusObjects:
         try:
             if not self._put(job, target):
                 raise ServiceUnavailable(f"{target} changes all the time.")
-        except ClientError as error:
-            if not _is_refused(error):
-                raise ServiceUnavailable(f"S3 answered {error} for {target}.") from error
+        except (ClientError, BotoCoreError) as error:
+            if not is_refused(error):
+                raise ServiceUnavailable(f"{target} was not written: {error}") from error
             logger.warning("Job %s: %s could not be written", job.job_id, target, exc_info=True)
-        except BotoCoreError as error:
-            raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error
 
     def _put(self, job: Job, target: Target) -> bool:
         """Whether the object is as it should be now, or cannot be."""
@@ -133,13 +128,3 @@ def _is_before(one: str, other: str) -> bool:
     """Of two sequencers of a key, as "Event message structure" in the S3 User Guide has it."""
     length = max(len(one), len(other))
     return one.ljust(length, "0") < other.ljust(length, "0")
-
-
-def _is_refused(error: ClientError) -> bool:
-    """Whether S3 would say the same again: it may not be written, or not by that key."""
-    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return (
-        400 <= status < 500
-        and status not in (408, 409, 429)
-        and aws_error_code(error) not in PASSING
-    )

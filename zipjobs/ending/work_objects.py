@@ -4,16 +4,20 @@
 job deletes them.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from zipjobs.archive.target import is_refused
 from zipjobs.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
 
 MAX_DELETED = 1000
 """Keys: "DeleteObjects" in the Amazon S3 API Reference."""
@@ -32,14 +36,28 @@ class WorkObjects:
         return {int(PurePosixPath(key).stem) for key in self._keys(job_id, "built/")}
 
     def clean(self, job_id: str) -> None:
-        """Delete all that there is of a job."""
+        """Delete all that there is of a job. What S3 refuses to delete is left to the bucket's
+        lifecycle rule, and logged.
+        """
+        try:
+            self._clean(job_id)
+        except ServiceUnavailable as error:
+            cause = error.__cause__
+            if not (isinstance(cause, ClientError | BotoCoreError) and is_refused(cause)):
+                raise
+            logger.warning("Job %s: S3 refuses to delete working objects", job_id, exc_info=True)
+
+    def _clean(self, job_id: str) -> None:
         keys = list(self._keys(job_id, ""))
         for start in range(0, len(keys), MAX_DELETED):
             batch = keys[start : start + MAX_DELETED]
             objects: Any = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
             answer = self._call("delete_objects", Delete=objects)
             if errors := answer.get("Errors"):
-                raise ServiceUnavailable(f"Working objects remain: {errors[0].get('Code')}")
+                code = errors[0].get("Code")
+                if code != "AccessDenied":
+                    raise ServiceUnavailable(f"Working objects remain: {code}")
+                logger.warning("Job %s: working objects may not be deleted", job_id)
 
     def _key(self, job_id: str, name: str) -> str:
         return f"{self._prefix}{job_id}/{name}"

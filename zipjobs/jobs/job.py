@@ -121,7 +121,8 @@ class UploadRef(Model):
 
 
 class ArchiveFacts(Model):
-    """What is known of a finished archive. ``crc32`` is eight hexadecimal digits.
+    """What is known of a finished archive. ``crc32`` is eight hexadecimal digits. The version IDs
+    are those of the archive and its receipt, if the target bucket keeps versions.
 
     Of its members' bytes, S3 copied ``copied_bytes``; the rest passed through the function. The
     object at ``receipt_key`` lists its entries.
@@ -134,6 +135,8 @@ class ArchiveFacts(Model):
     crc32: str
     etag: str
     copied_bytes: int = 0
+    version_id: str | None = None
+    receipt_version_id: str | None = None
 
     @property
     def parts(self) -> int:

@@ -42,21 +42,25 @@ class DownloadLinks:
         links = []
         for number, archive in enumerate(job.archives, 1):
             name = stem if len(job.archives) == 1 else f"{stem}-{number:03}"
-            url = self._presign(job, archive.key, f"{name}.zip")
-            receipt_url = self._presign(job, archive.receipt_key, f"{name}.receipt.json")
+            url = self._presign(job, archive.key, archive.version_id, f"{name}.zip")
+            receipt_url = self._presign(
+                job, archive.receipt_key, archive.receipt_version_id, f"{name}.receipt.json"
+            )
             links.append(DownloadLink(url, receipt_url, expires_at))
         return tuple(links)
 
-    def _presign(self, job: Job, key: str, name: str) -> str:
+    def _presign(self, job: Job, key: str, version_id: str | None, name: str) -> str:
+        """A link to one version of an object, so that nothing put there later is downloaded."""
         assert job.target_bucket is not None
+        params = {
+            "Bucket": job.target_bucket,
+            "Key": key,
+            "ResponseContentDisposition": content_disposition(name),
+        }
+        if version_id is not None:
+            params["VersionId"] = version_id
         return self._s3.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": job.target_bucket,
-                "Key": key,
-                "ResponseContentDisposition": content_disposition(name),
-            },
-            ExpiresIn=self._ttl_seconds,
+            "get_object", Params=params, ExpiresIn=self._ttl_seconds
         )
 
 

@@ -5,7 +5,7 @@ million rows takes no more memory than one of ten.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -21,7 +21,14 @@ from zipjobs.jobs.model import Model
 from zipjobs.jobs.objectfile import ObjectFile, source_error
 from zipjobs.jobs.policy import Policy
 from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest
-from zipjobs.jobs.rows import Lines, Row, inventory_rows, is_folder_marker, rows_of
+from zipjobs.jobs.rows import (
+    Lines,
+    ReadLimit,
+    Row,
+    inventory_rows,
+    is_folder_marker,
+    rows_of,
+)
 from zipjobs.jobs.strictjson import look_through
 
 if TYPE_CHECKING:
@@ -29,6 +36,9 @@ if TYPE_CHECKING:
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes whose objects have to be restored before they can be read."""
+
+MAX_COLUMNS = 64
+"""Of an inventory: S3 writes some twenty ("Amazon S3 Inventory list" in the S3 User Guide)."""
 
 INVENTORY = "manifest.json"
 """How the key of an S3 Inventory's manifest ends: "Locating your inventory list", S3 User Guide."""
@@ -69,19 +79,26 @@ class SourceLists:
         self._s3 = s3
         self._policy = policy
 
-    def read(self, request: JobRequest, source_bucket: str) -> Iterator[Listed]:
+    def read(
+        self,
+        request: JobRequest,
+        source_bucket: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Listed]:
         """Yield what ``request``, which the policy has resolved, asks for, in the list's order.
 
-        What names no bucket is in ``source_bucket``. Raises InvalidRequest if nothing matches;
-        InvalidManifest and NotAllowed with the line; SourceNotFound, SourceForbidden,
-        SourceArchived and SourceChanged of the list; ServiceUnavailable.
+        What names no bucket is in ``source_bucket``. ``check`` is called for each key or line that
+        is read, wanted or not; what it raises ends the reading. Raises InvalidRequest if nothing
+        matches; InvalidManifest and NotAllowed with the line; ListTooLarge; SourceNotFound,
+        SourceForbidden, SourceArchived and SourceChanged of the list; ServiceUnavailable.
         """
         if request.prefix is not None:
-            return self._below(source_bucket, request.prefix, request)
+            return self._below(source_bucket, request.prefix, request, check)
         if request.entries_from is not None:
             bucket, key = split_s3_url(request.entries_from)
             read = self._inventory if key.endswith(INVENTORY) else self._list
-            return _some(read(bucket, key, source_bucket), request.entries_from)
+            limit = ReadLimit(check)
+            return _some(read(bucket, key, source_bucket, limit), request.entries_from)
         return chain(
             (Listed(source_bucket, key) for key in request.keys),
             (
@@ -90,7 +107,9 @@ class SourceLists:
             ),
         )
 
-    def _below(self, bucket: str, prefix: str, request: JobRequest) -> Iterator[Listed]:
+    def _below(
+        self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
+    ) -> Iterator[Listed]:
         """List the keys that begin with ``prefix``, without the markers of folders."""
         where = f"s3://{bucket}/{prefix}"
         is_wanted = matcher(request.include, request.exclude)
@@ -98,6 +117,7 @@ class SourceLists:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
             for item in chain.from_iterable(page.get("Contents", []) for page in pages):
+                check()
                 key, size = item["Key"], item["Size"]
                 if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
                     found = True
@@ -116,12 +136,16 @@ class SourceLists:
                 else f"prefix: nothing matched: there is no object below {where}."
             )
 
-    def _list(self, bucket: str, key: str, source_bucket: str) -> Iterator[Listed]:
-        lines = Lines(self._s3, bucket, key)
+    def _list(
+        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
+    ) -> Iterator[Listed]:
+        lines = Lines(self._s3, bucket, key, limit)
         for row in rows_of(lines):
             yield self._listed(row, row.bucket or source_bucket, lines)
 
-    def _inventory(self, bucket: str, key: str, source_bucket: str) -> Iterator[Listed]:
+    def _inventory(
+        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
+    ) -> Iterator[Listed]:
         """Read the latest versions in the data files that the manifest names.
 
         Folder markers are left out, as in a listing, which an inventory stands for.
@@ -132,10 +156,12 @@ class SourceLists:
         columns = [column.strip() for column in manifest.file_schema.split(",")]
         if not {"Bucket", "Key"} <= set(columns):
             raise InvalidManifest(f"{where}: fileSchema has no Bucket or no Key")
+        if len(columns) > MAX_COLUMNS:
+            raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
         for file in manifest.files:
             self._policy.require_source(data_bucket, file.key, where)
         for file in manifest.files:
-            lines = Lines(self._s3, data_bucket, file.key)
+            lines = Lines(self._s3, data_bucket, file.key, limit)
             for row in inventory_rows(lines, columns):
                 yield self._listed(row, row.bucket or source_bucket, lines)
 

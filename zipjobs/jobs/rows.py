@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote_plus
@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from zipjobs.errors import InvalidManifest, InvalidRequest
+from zipjobs.errors import InvalidManifest, InvalidRequest, ListTooLarge
 from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES, ETag
 from zipjobs.jobs.mistakes import problems_of
 from zipjobs.jobs.objectfile import ObjectFile
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 64 * 1024
 """Twice what key, name and version take at their longest, each character escaped."""
+
+MAX_RECORD_BYTES = 64 * 1024
+"""Of a CSV record, which may have several lines. It bounds the record's fields too."""
+
+MAX_LIST_BYTES = 1024**3
+"""Of all files of a list together, unpacked: five million rows of 200 bytes."""
+
+MAX_BLANK_LINES = 100_000
+"""In all files of a list together. A gigabyte of them packs to a megabyte."""
 
 _BUFFER_BYTES = 64 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -45,10 +54,44 @@ class Row(RequestedEntry):
 _ROW: TypeAdapter[Row] = TypeAdapter(Row)
 
 
-class Lines:
-    """The lines of an object, plain or gzip as its first bytes say."""
+class ReadLimit:
+    """What reading the files of one list may take. ``check`` is called for each line.
 
-    def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
+    ``check`` may raise to stop the reading: the job was cancelled, or its time is up.
+    """
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
+        self._bytes_left = MAX_LIST_BYTES
+        self._blank_lines_left = MAX_BLANK_LINES
+
+    def count(self, line: bytes) -> None:
+        """Count a line. Raises ListTooLarge, and what ``check`` raises."""
+        self._check()
+        self._bytes_left -= len(line)
+        if self._bytes_left < 0:
+            raise ListTooLarge(
+                f"The list has more than {MAX_LIST_BYTES:,} bytes when unpacked. Split it into "
+                "several jobs."
+            )
+
+    def count_blank(self) -> None:
+        """Count a line or record without content. Raises ListTooLarge."""
+        self._blank_lines_left -= 1
+        if self._blank_lines_left < 0:
+            raise ListTooLarge(
+                f"The list has more than {MAX_BLANK_LINES:,} blank lines. Remove them."
+            )
+
+
+class Lines:
+    """The lines of an object, plain or gzip as its first bytes say.
+
+    Iterating raises InvalidManifest, what ``limit`` raises, and what ``ObjectFile`` raises.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, key: str, limit: ReadLimit) -> None:
+        self.limit = limit
         self._raw = io.BufferedReader(ObjectFile(s3, bucket, key), _BUFFER_BYTES)
         self._where = f"s3://{bucket}/{key}"
         self._number = 0
@@ -65,7 +108,12 @@ class Lines:
             self._number += 1
             if len(line) > MAX_LINE_BYTES:
                 raise self.wrong(f"it has more than {MAX_LINE_BYTES:,} bytes")
-            yield line.removeprefix(_UTF8_BOM) if self._number == 1 else line
+            self.limit.count(line)
+            if self._number == 1:
+                line = line.removeprefix(_UTF8_BOM)
+            if not line.strip():
+                self.limit.count_blank()
+            yield line
 
     def _read(self, file: io.BufferedIOBase) -> bytes:
         try:
@@ -139,9 +187,23 @@ def inventory_rows(lines: Lines, columns: list[str]) -> Iterator[Row]:
 
 
 def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
-    """Read CSV (RFC 4180), without the blank lines."""
-    reader = csv.reader((line.decode() for line in data), strict=True)
+    """Read CSV (RFC 4180), without the blank lines. A quoted field may have several lines."""
+    record_bytes = 0
+
+    def decoded() -> Iterator[str]:
+        nonlocal record_bytes
+        for line in data:
+            record_bytes += len(line)
+            if record_bytes > MAX_RECORD_BYTES:
+                raise lines.wrong(
+                    f"its record has more than {MAX_RECORD_BYTES:,} bytes. Check that every quoted "
+                    "field is closed"
+                )
+            yield line.decode()
+
+    reader = csv.reader(decoded(), strict=True)
     while True:
+        record_bytes = 0
         try:
             fields = next(reader, None)
         except UnicodeDecodeError as error:
@@ -152,6 +214,8 @@ def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
             return
         if len(fields) > 1 or "".join(fields).strip():
             yield fields
+        elif fields:  # such as "" in quotes; the line of an empty record has been counted
+            lines.limit.count_blank()
 
 
 def _row(lines: Lines, fields: dict[str, str]) -> Row:

@@ -1,5 +1,6 @@
 """The entries of a job, kept on disk while they are looked at: a list may be a million long."""
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -8,9 +9,15 @@ from typing import Self
 
 from pydantic import TypeAdapter
 
-from zipjobs.archive.names import DistinctNames, UniqueNames, basename, without_prefix
+from zipjobs.archive.names import (
+    MAX_NAMES,
+    DistinctNames,
+    UniqueNames,
+    basename,
+    without_prefix,
+)
 from zipjobs.archive.source import Entry, Source
-from zipjobs.errors import DuplicateName
+from zipjobs.errors import DuplicateName, ListTooLarge
 from zipjobs.jobs.fields import Naming, OnDuplicate
 from zipjobs.jobs.job import MAX_NAMED
 from zipjobs.jobs.lists import Listed
@@ -41,11 +48,16 @@ def named(
         yield Entry(name, Source(one.bucket, one.key, one.version_id), one.size, one.etag)
 
 
-def entries_of(request: JobRequest, listed: Iterable[Listed]) -> "EntryList":
-    """The entries of a request for what is ``listed``, named as it says. Raises DuplicateName."""
+def entries_of(
+    request: JobRequest, listed: Iterable[Listed], most_names: int = MAX_NAMES
+) -> "EntryList":
+    """The entries of a request for what is ``listed``, named as it says.
+
+    Raises DuplicateName, and ListTooLarge for more files and folders than ``most_names``.
+    """
     if request.on_duplicate is OnDuplicate.SUFFIX:
-        return EntryList(named(listed, _naming(request)))
-    names = DistinctNames(MAX_NAMED)
+        return EntryList(named(listed, _naming(request), UniqueNames(most_names)))
+    names = DistinctNames(MAX_NAMED, most_names)
     entries = EntryList(named(listed, _naming(request), names))
     if names.refused:
         with entries:
@@ -67,17 +79,17 @@ def _naming(request: JobRequest) -> Callable[[str], str]:
 
 def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
     """The error that names those of ``entries`` which ``names`` cannot tell apart."""
-    wanting: dict[str, list[str]] = {slot: [] for slot in names.contested}
+    wanting: dict[int, list[str]] = {slot: [] for slot in names.contested}
     as_folder = set()
     for entry in entries:
-        contest = names.contest_of(entry.name)
-        if contest is None or len(wanting[contest.slot]) == MOST_OF_A_NAME:
-            continue
-        if contest.as_folder:
-            if contest.slot in as_folder:
-                continue  # one of those in the folder is enough
-            as_folder.add(contest.slot)
-        wanting[contest.slot].append(str(entry.source))
+        for contest in names.contests_of(entry.name):
+            if len(wanting[contest.slot]) == MOST_OF_A_NAME:
+                continue
+            if contest.as_folder:
+                if contest.slot in as_folder:
+                    continue  # one of those in the folder is enough
+                as_folder.add(contest.slot)
+            wanting[contest.slot].append(str(entry.source))
     told = [
         f"{names.contested[slot]} for {' and '.join(objects)}"
         for slot, objects in list(wanting.items())[:MOST_IN_THE_SENTENCE]
@@ -92,7 +104,10 @@ def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
 
 
 class EntryList:
-    """Entries that can be gone through again and again. A context that deletes them."""
+    """Entries that can be gone through again and again. A context that deletes them.
+
+    Raises ListTooLarge if they do not fit on the function's disk.
+    """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.count = 0
@@ -100,10 +115,21 @@ class EntryList:
         self.has_unknown_sizes = False
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
         for entry in entries:
-            self._file.write(ENTRY.dump_json(entry) + b"\n")
+            self._write(ENTRY.dump_json(entry) + b"\n")
             self.count += 1
             self.known_bytes += entry.size or 0
             self.has_unknown_sizes |= entry.size is None
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._file.write(line)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise ListTooLarge(
+                f"The list does not fit on the zipper function's disk: it was full after "
+                f"{self.count:,} entries. Split the request into several jobs."
+            ) from error
 
     def __iter__(self) -> Iterator[Entry]:
         self._file.seek(0)

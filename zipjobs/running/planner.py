@@ -1,7 +1,9 @@
 """Cuts a job that is more than one worker's share into segments, and hands them out."""
 
 import logging
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 
 from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
@@ -11,9 +13,10 @@ from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.source import Entry
 from zipjobs.archive.survey import survey
 from zipjobs.archive.target import Target
-from zipjobs.errors import ArchiveTooLarge, SourceNotFound
+from zipjobs.errors import ArchiveTooLarge, ListTooLarge, SourceNotFound
 from zipjobs.jobs.fields import OnMissing
 from zipjobs.jobs.job import Job, Submission, UploadRef
+from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.request import JobRequest
 from zipjobs.running.adapters import Adapters
@@ -35,6 +38,9 @@ SAID_IN_RECORD, SAID_IN_EVENT = 360, 200
 
 NOTED_AT_A_TIME = 25
 
+FINISH_SECONDS = 30.0
+"""What a worker keeps of its time for what follows the sizes: a plan in S3, and messages."""
+
 
 class Planner:
     """Plans jobs, and sends their segments to the queue."""
@@ -45,16 +51,22 @@ class Planner:
         self._sizing = sizing
 
     def plan(
-        self, job: Job, request: JobRequest, entries: EntryList, destination: Destination
+        self,
+        job: Job,
+        request: JobRequest,
+        entries: EntryList,
+        destination: Destination,
+        until: datetime,
     ) -> Job:
         """Lay the job out, and note that it is planned. Nothing has been moved by then.
 
         Raises what ``survey`` does for objects that cannot be zipped, SourceNotFound if all are to
-        be skipped, ArchiveTooLarge, and LeaseLost as soon as the job has its end.
+        be skipped, ArchiveTooLarge, ListTooLarge if asking for sizes takes longer than ``until``,
+        and LeaseLost as soon as the job has its end.
         """
         most = request.max_archive_bytes or MAX_ARCHIVE_BYTES
         missing: list[Entry] = []
-        with self._sized(job, request, entries, missing) as known:
+        with self._sized(job, request, entries, missing, until) as known:
             skipped = [str(entry.source) for entry in missing]
             if not known.count:
                 raise SourceNotFound(f"None of the {len(skipped):,} objects exists.", skipped)
@@ -92,7 +104,12 @@ class Planner:
         return job
 
     def _sized(
-        self, job: Job, request: JobRequest, entries: EntryList, missing: list[Entry]
+        self,
+        job: Job,
+        request: JobRequest,
+        entries: EntryList,
+        missing: list[Entry],
+        until: datetime,
     ) -> EntryList:
         """The entries with their sizes, but for those to be skipped, which become ``missing``.
 
@@ -105,13 +122,21 @@ class Planner:
             return entries
         on_missing = missing.append if skips else None
         known = survey(entries, self._a.reader, asks_all=asks_all, on_missing=on_missing)
-        return EntryList(self._alive(job, known))
+        return EntryList(self._alive(job, known, until))
 
-    def _alive(self, job: Job, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """Pass ``entries`` on as long as the job is ours. Raises LeaseLost."""
+    def _alive(self, job: Job, entries: Iterator[Entry], until: datetime) -> Iterator[Entry]:
+        """Pass ``entries`` on as long as the job is ours. Raises LeaseLost and ListTooLarge."""
         beat = Heartbeat(lambda _: self._a.store.note_progress(job, 0, 0))
+        seconds = max((until - utc_now()).total_seconds() - FINISH_SECONDS, FINISH_SECONDS)
+        stop_at = time.monotonic() + seconds
         for entry in entries:
             beat()
+            if time.monotonic() > stop_at:
+                raise ListTooLarge(
+                    "Asking for the sizes of all objects took the whole time of a worker. Use a "
+                    "prefix or a list that has sizes and ETags, or split the request into several "
+                    "jobs."
+                )
             yield entry
 
     def hand_out(self, job: Job, submission: Submission) -> None:

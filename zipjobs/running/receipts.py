@@ -69,6 +69,7 @@ class Receipts:
             crc32=f"{archive.crc32:08x}",
             etag=archive.etag,
             copied_bytes=archive.copied_bytes,
+            version_id=archive.version_id,
         )
         try:
             self._s3.upload_fileobj(
@@ -78,9 +79,13 @@ class Receipts:
                 ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.mark}},
                 Config=_ONE_THREAD,
             )
+            if archive.version_id is None:
+                return facts
+            # boto3's upload does not return the version.
+            found = self._s3.head_object(Bucket=target.bucket, Key=facts.receipt_key)
         except (ClientError, BotoCoreError, S3UploadFailedError) as error:
             raise ServiceUnavailable(f"The receipt could not be written: {error}") from error
-        return facts
+        return facts.model_copy(update={"receipt_version_id": found.get("VersionId")})
 
     def _cost(self, used: Usage) -> dict[str, Any]:
         return {

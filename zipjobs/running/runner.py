@@ -1,6 +1,7 @@
 """Runs one job, or one segment of one, from its message."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,23 +9,39 @@ from datetime import datetime
 
 from zipjobs.archive.engine import Load, build_archive
 from zipjobs.archive.means import EngineOptions, Means, Progress
+from zipjobs.archive.names import MAX_NAMES
 from zipjobs.archive.plan import Share
 from zipjobs.archive.receipt import missing_line
 from zipjobs.archive.survey import naming_all
 from zipjobs.archive.target import Target
 from zipjobs.archive.writer import Upload
-from zipjobs.errors import LeaseLost, PermanentError, SourceNotFound, TransientError, UploadGone
+from zipjobs.errors import (
+    LeaseLost,
+    ListTooLarge,
+    PermanentError,
+    SourceNotFound,
+    TransientError,
+    UploadGone,
+)
 from zipjobs.jobs.fields import Compression, OnMissing
 from zipjobs.jobs.job import Job, JobError, Submission, UploadRef
+from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.request import JobRequest
 from zipjobs.running.adapters import Adapters
 from zipjobs.running.entries import EntryList, entries_of
 from zipjobs.running.planner import Planner
-from zipjobs.running.progress import tolerant
+from zipjobs.running.progress import Heartbeat, tolerant
 from zipjobs.running.segments import SegmentRunner
 
 logger = logging.getLogger(__name__)
+
+READING_PART = 0.5
+"""How much of its time a worker spends on reading the list; the rest is for the archive, or for
+planning it. A list that takes longer would take as long the next time."""
+
+MIN_READING_SECONDS = 30.0
+"""Half of the zipper's shortest timeout: a worker that has less time left does not fail the job."""
 
 FOUND_FOR_A_GUESS = 64
 """So many sizes say enough of a list's to tell whether it is more than one worker's share."""
@@ -35,10 +52,20 @@ class _TooMuch(Exception):
 
 
 class JobRunner:
-    """Turns submissions into archives, records and events. ``share`` is one worker's."""
+    """Turns submissions into archives, records and events. ``share`` is one worker's.
 
-    def __init__(self, adapters: Adapters, options: EngineOptions, share: Share) -> None:
+    ``most_names`` limits the files and folders of an archive.
+    """
+
+    def __init__(
+        self,
+        adapters: Adapters,
+        options: EngineOptions,
+        share: Share,
+        most_names: int = MAX_NAMES,
+    ) -> None:
         self._a = adapters
+        self._most_names = most_names
         self._options = options
         self._share = share
         self._planner = Planner(adapters, share, options.sizing)
@@ -56,16 +83,16 @@ class JobRunner:
             return self._segments.run(submission)
         job = self._a.store.claim(submission, str(uuid.uuid4()), lease_until)
         if not job.is_final:
-            job = self._work(job, submission)
+            job = self._work(job, submission, lease_until)
         if job.is_final:
             self._a.endings.conclude(job)
         return job
 
-    def _work(self, job: Job, submission: Submission) -> Job:
+    def _work(self, job: Job, submission: Submission, lease_until: datetime) -> Job:
         logger.info("Job %s: started (%s)", job.job_id, job.trigger)
         try:
             if job.segments is None:
-                job = self._try(job)
+                job = self._try(job, lease_until)
             if job.is_final:
                 return job
             self._planner.hand_out(job, submission)
@@ -90,22 +117,49 @@ class JobRunner:
             raise LeaseLost(f"Job {job.job_id} was taken over by another worker.")
         return now
 
-    def _try(self, job: Job) -> Job:
+    def _try(self, job: Job, lease_until: datetime) -> Job:
         try:
             if job.attempts > 1:
                 self._a.endings.start_anew(job)
             request = self._a.requests.load(job.request)
             destination = self._a.policy.resolve(request, job.job_id)
             job = self._a.store.describe(job, destination, request.count)
-            listed = self._a.lists.read(request, destination.source_bucket)
-            with entries_of(request, listed) as entries:
-                return self._make(job, request, entries, destination)
+            check = self._reading_check(job, lease_until)
+            listed = self._a.lists.read(request, destination.source_bucket, check)
+            with entries_of(request, listed, self._most_names) as entries:
+                return self._make(job, request, entries, destination, lease_until)
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
             return self._a.store.fail(job, JobError.of(error))
 
+    def _reading_check(self, job: Job, lease_until: datetime) -> Callable[[], None]:
+        """Return what is called while the list is read.
+
+        It records heartbeats. It raises LeaseLost if the job was cancelled or taken over, and
+        ListTooLarge when the time for reading is used up.
+        """
+        heartbeat = Heartbeat(lambda _: self._a.store.note_progress(job, 0, 0))
+        left = (lease_until - utc_now()).total_seconds()
+        seconds = max(left * READING_PART, MIN_READING_SECONDS)
+        stop_at = time.monotonic() + seconds
+
+        def check() -> None:
+            heartbeat()
+            if time.monotonic() > stop_at:
+                raise ListTooLarge(
+                    f"Reading the list took more than {seconds:,.0f} seconds. Use a narrower "
+                    "prefix, or split the list into several jobs."
+                )
+
+        return check
+
     def _make(
-        self, job: Job, request: JobRequest, entries: EntryList, destination: Destination
+        self,
+        job: Job,
+        request: JobRequest,
+        entries: EntryList,
+        destination: Destination,
+        until: datetime,
     ) -> Job:
         """Make the archive, or a plan of it."""
         deflate = request.compression is Compression.DEFLATE
@@ -120,7 +174,7 @@ class JobRunner:
         except _TooMuch:
             logger.info("Job %s: more than one worker's share", job.job_id)
         try:
-            return self._planner.plan(job, request, entries, destination)
+            return self._planner.plan(job, request, entries, destination, until)
         except PermanentError:
             self._a.work.clean(job.job_id)
             raise

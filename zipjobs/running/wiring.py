@@ -37,6 +37,10 @@ BLOCKS_BYTES = 52 * MIB
 """The memory of a build: all else that it holds is small or the central directory."""
 
 
+NAMES_PER_MB = 3_000
+"""Files and folders of one archive, for each MB of the function: a third of its memory."""
+
+
 @dataclass(frozen=True)
 class Zipping:
     """What it takes to run jobs from the queue."""
@@ -70,7 +74,8 @@ def zipping() -> Zipping:
         meter=meter(),
     )
     share = Share(read_bytes=settings.segment_mib * MIB)
-    zipping = Zipping(JobRunner(adapters, options, share), queue)
+    most_names = settings.aws_lambda_function_memory_size * NAMES_PER_MB
+    zipping = Zipping(JobRunner(adapters, options, share, most_names), queue)
     settle()
     return zipping
 

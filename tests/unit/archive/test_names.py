@@ -1,5 +1,7 @@
 import ntpath
 import posixpath
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -7,12 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zipjobs.archive.names import (
+    MAX_FOLDERS,
     DistinctNames,
     UniqueNames,
     basename,
     safe_name,
     without_prefix,
 )
+from zipjobs.errors import ListTooLarge
 from zipjobs.filenames import MAX_COMPONENT_BYTES
 
 ANY_NAME = st.text(max_size=300)
@@ -165,11 +169,11 @@ def test_names_that_nobody_else_wants_are_handed_out_by_both_alike(names: list[s
 
 
 @given(st.lists(NASTY_NAME, max_size=30))
-def test_every_contested_name_has_at_least_two_who_want_it(names: list[str]) -> None:
+@example([":/:", ":/:", ""])  # a name wanted twice, in a folder whose name is wanted as a file
+def test_every_contested_name_has_at_least_two_owners(names: list[str]) -> None:
     unique = DistinctNames(most=30)
     claimed = [unique.claim(name) for name in names]
-    contests = [unique.contest_of(name) for name in claimed]
-    slots = [contest.slot for contest in contests if contest]
+    slots = [contest.slot for name in claimed for contest in unique.contests_of(name)]
     assert all(slots.count(slot) >= 2 for slot in unique.contested)
     assert set(slots) == set(unique.contested)
 
@@ -181,8 +185,34 @@ def test_no_more_names_are_noted_than_asked_for() -> None:
     assert (list(unique.contested.values()), unique.refused) == (["A", "B"], 4)
 
 
-def test_claims_of_folders_in_folders_take_time_in_proportion() -> None:
-    unique = DistinctNames(most=1)
-    for number in range(500):
-        unique.claim(f"{number}/" + "d/" * 440 + "x")
-    assert unique.refused == 0
+def test_a_path_has_64_folders_at_most() -> None:
+    """The innermost are left out, as above the limit of bytes."""
+    assert safe_name("d/" * 500 + "x") == "d/" * MAX_FOLDERS + "x"
+    assert safe_name("d/" * MAX_FOLDERS + "x") == "d/" * MAX_FOLDERS + "x"
+
+
+@pytest.mark.parametrize(
+    "names", [UniqueNames(100), DistinctNames(1, 100)], ids=["unique", "distinct"]
+)
+def test_names_are_limited_so_that_their_memory_is(names: UniqueNames | DistinctNames) -> None:
+    for number in range(50):
+        names.claim(f"{number}/x")  # a file and a folder
+    with pytest.raises(ListTooLarge, match="more than 100 files and folders"):
+        names.claim("y")
+
+
+@pytest.mark.parametrize(
+    "name", ["{}" + "x" * 230, "/".join(["{}"] * 60)], ids=["long names", "many folders"]
+)
+def test_a_name_takes_about_a_hundred_bytes_of_memory(name: str) -> None:
+    """Whatever its length: only hashes are kept."""
+    code = (
+        "import tracemalloc; from zipjobs.archive.names import UniqueNames; names = UniqueNames();"
+        "tracemalloc.start();"
+        f"[names.claim({name!r}.replace('{{}}', str(i))) for i in range(2_000)];"
+        "taken = tracemalloc.get_traced_memory()[0];"
+        "print(taken / (len(names._files) + len(names._folders)))"
+    )
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert float(printed) < 150

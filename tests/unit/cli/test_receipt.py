@@ -42,7 +42,7 @@ def test_what_the_service_writes_is_what_is_read(tmp_path: Path) -> None:
     Receipts(bucket).put(  # type: ignore[arg-type]
         ready_job(),
         Target("dst", "zips/job-1.zip"),
-        Archive(etag='"e"', size=200, crc32=0xBADCAFE, entries=1, source_bytes=7, copied_bytes=0),
+        Archive('"e"', None, 200, 0xBADCAFE, entries=1, source_bytes=7, copied_bytes=0),
         [missing_line(Entry("gone.pdf", Source("src", "gone.pdf")))],
         [entry_line("größe.pdf", pinned, 0xC0FFEE)],
     )

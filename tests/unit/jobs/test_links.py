@@ -41,6 +41,15 @@ def test_a_link_names_the_host_of_its_region(region: str) -> None:
     assert region in host or region == "us-east-1"
 
 
+def test_a_link_names_the_version_of_its_object() -> None:
+    facts = archive_facts(version_id="v1", receipt_version_id="v2")
+    (link,) = links(3600).mint(ready_job(archives=(facts,)))
+    versions = [parse_qs(urlsplit(url).query)["versionId"] for url in link[:2]]
+    assert versions == [["v1"], ["v2"]]
+    (link,) = links(3600).mint(ready_job())
+    assert "versionId" not in link.url + link.receipt_url
+
+
 def test_no_link_outlives_what_s3_allows() -> None:
     query = parse_qs(urlsplit(links(10**9).mint(ready_job())[0].url).query)
     assert query["X-Amz-Expires"] == ["604800"]

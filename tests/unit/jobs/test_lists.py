@@ -24,7 +24,7 @@ from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.objectfile import ATTEMPTS, RANGE_BYTES
 from zipjobs.jobs.policy import Location, Policy
 from zipjobs.jobs.request import JobRequest
-from zipjobs.jobs.rows import Lines, inventory_rows
+from zipjobs.jobs.rows import Lines, ReadLimit, inventory_rows
 
 POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 REQUEST = JobRequest(entries_from="s3://src/list")
@@ -95,7 +95,7 @@ def test_any_key_comes_through_json_lines(keys: list[str], ascii_only: bool) -> 
 @given(KEYS)
 def test_any_key_comes_through_an_inventory(keys: list[str]) -> None:
     rows = "".join(f'"src","{quote_plus(key + ".pdf")}"\n' for key in keys)
-    lines = Lines(OneObject(gzip.compress(rows.encode())), "src", "data.csv.gz")  # type: ignore[arg-type]
+    lines = Lines(OneObject(gzip.compress(rows.encode())), "src", "data.csv.gz", ReadLimit())  # type: ignore[arg-type]
     found = [row.key for row in inventory_rows(lines, ["Bucket", "Key"])]
     assert found == [f"{key}.pdf" for key in keys]
 

@@ -50,6 +50,7 @@ def test_an_archive_with_a_name_stands_in_its_jobs_own_folder(name: str, file: s
 ANYTHING = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"], exclude_characters="/\\"),
     min_size=1,
+    max_size=40,
 )
 
 
