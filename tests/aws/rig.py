@@ -8,6 +8,7 @@ from typing import Any
 from tests.builders import submission
 from zipjobs.archive.leftovers import Leftovers
 from zipjobs.archive.means import EngineOptions
+from zipjobs.archive.names import MAX_NAMES
 from zipjobs.archive.parts import BlockPool
 from zipjobs.archive.plan import Share
 from zipjobs.archive.reader import ObjectReader
@@ -76,6 +77,7 @@ class Rig:
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
         self.share, self.options = share or Share(), options or EngineOptions()
+        self.most_names = MAX_NAMES
         self.writer = ArchiveWriter(s3, sender)
         self.work = WorkStore(s3, "manifests", "work/")
         self.progress = SegmentProgress(dynamodb, "jobs")
@@ -100,7 +102,7 @@ class Rig:
             endings=self.endings,
             blocks=BlockPool(BLOCKS_BYTES),
         )
-        return JobRunner(adapters, self.options, self.share)
+        return JobRunner(adapters, self.options, self.share, self.most_names)
 
     def run(self, message: Submission, lease: timedelta = timedelta(minutes=15)) -> Job:
         job = self.runner().run(message, datetime.now(UTC) + lease)

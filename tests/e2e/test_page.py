@@ -190,6 +190,30 @@ def test_a_page_without_authorization_works_without_the_proxy(context: BrowserCo
         assert "curl -X 'POST'" in submit.block.inner_text()
 
 
+def test_the_page_runs_under_its_content_security_policy(
+    context: BrowserContext, proxy_url: str
+) -> None:
+    """``opened`` shows that the page itself violates nothing. Nothing else may run in it."""
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(proxy_url)
+    page.locator(".opblock").first.wait_for()
+    policy = context.request.get(page.url).headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert said == []
+    is_run = page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.injected = true";
+            document.body.append(script);
+            return window.injected === true;
+        }"""
+    )
+    assert not is_run
+    assert "Content Security Policy" in "".join(said)
+
+
 def test_another_browser_is_not_let_in(context: BrowserContext, proxy_url: str) -> None:
     answer = context.new_page().goto(origin(proxy_url) + "/docs")
     assert answer is not None

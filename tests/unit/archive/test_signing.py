@@ -20,7 +20,7 @@ from tests.http_server import ScriptedServer, response, say
 from zipjobs.archive import signing
 from zipjobs.archive.reader import ObjectReader
 from zipjobs.archive.sender import TRAILING, PartRefused, PartSender
-from zipjobs.archive.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer
+from zipjobs.archive.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
 from zipjobs.archive.source import Pinned, Source
 from zipjobs.archive.transport import Transport
 from zipjobs.errors import ZipJobsError
@@ -304,3 +304,20 @@ def test_a_failure_to_get_credentials_is_not_remembered() -> None:
     with pytest.raises(RuntimeError, match="not now"):
         signer.sign("GET", "/src/a")
     assert "AKIDEXAMPLE" in signer.sign("GET", "/src/a")["authorization"]
+
+
+@pytest.mark.parametrize("text", ["x\r\ny", "x\n", "\0", "\x7f", "é", "\u2028"])
+def test_a_request_that_could_be_split_is_refused(text: str) -> None:
+    """Whatever validation missed."""
+    signer = Signer(HOST, REGION, lambda: PLAIN)
+    assert signer.sign("GET", "/b/k", "", {"if-match": "x y"})
+    for method, path, query, headers in (
+        ("GET", f"/b/{text}", "", {}),
+        ("GET", "/b/k", f"versionId={text}", {}),
+        ("GET", "/b/k", "", {"if-match": text}),
+        ("GET", "/b/k", "", {text: "a"}),
+        (f"GET{text}", "/b/k", "", {}),
+        ("GET", "/b k", "", {}),
+    ):
+        with pytest.raises(UnsafeRequest):
+            signer.sign(method, path, query, headers)
