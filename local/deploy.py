@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import yaml
 from pulumi.runtime import get_root_resource
+from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
@@ -51,6 +52,7 @@ def run_program(
     asyncio.set_event_loop(loop)
     try:
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+        ROOT_RESOURCE.set(None)  # otherwise the outputs of an earlier program stay
         pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
         pulumi.runtime.set_all_config(dict(config))
         try:

@@ -9,7 +9,7 @@ from isal.isal_zlib import crc32, crc32_combine
 
 from zipjobs.archive.reader import Sink
 from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.writer import UploadedPart
+from zipjobs.archive.writer import StoredArchive, UploadedPart
 from zipjobs.errors import ServiceUnavailable
 
 MIB = 1 << 20
@@ -121,7 +121,7 @@ class HoleUpload:
         assert first + length <= pinned.size
         return self._note(number, length)
 
-    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> str:
+    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
         assert [part.number for part in parts] == sorted(self._parts)
         bodies = [self._parts[part.number] for part in parts]
         assert all(length_of(body) >= 5 * MIB for body in bodies[:-1])
@@ -134,7 +134,7 @@ class HoleUpload:
                 else:
                     file.write(body)
             assert (file.tell(), total) == (size, crc32)
-        return '"etag"'
+        return StoredArchive('"etag"', None)
 
     def _note(self, number: int, part: Body) -> UploadedPart:
         self._parts[number] = part

@@ -122,6 +122,7 @@ class Stack:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "EVENT_BUS_NAME": f"{prefix}-bus",
             "SERVICE_NAME": prefix,
+            "API_AUTH": "none",
         }
 
     def drop_manifest(self, key: str, body: bytes) -> str:

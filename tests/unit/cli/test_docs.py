@@ -87,7 +87,11 @@ def run_docs(
         return is_opened
 
     monkeypatch.setattr(webbrowser, "open", opened)
-    return run("docs")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # a shell's background jobs ignore Ctrl-C, and so would the tests
+        return run("docs")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_redirect_file_is_the_owner_s_only(temporary: Path) -> None:

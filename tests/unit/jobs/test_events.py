@@ -49,6 +49,8 @@ def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
                 "crc32": "0badcafe",
                 "etag": '"e"',
                 "copiedBytes": 0,
+                "versionId": None,
+                "receiptVersionId": None,
             }
         ],
         "skipped": 0,
