@@ -28,13 +28,13 @@ MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.ma
 COMMAND = "python -m bench coldstart --write"
 
 ROOTS = {
-    "enqueue": "zipjobs.wiring.submitting",
-    "status": "zipjobs.wiring.answering",
-    "cancel": "zipjobs.ending.wiring.canceling",
+    "enqueue": "zipjobs.wiring.api.submitting",
+    "status": "zipjobs.wiring.api.answering",
+    "cancel": "zipjobs.wiring.lifecycle.canceling",
     "docs": "zipjobs.settings.DocsSettings.from_environment",
-    "zipper": "zipjobs.running.wiring.zipping",
-    "dead_letter": "zipjobs.ending.wiring.ending",
-    "sweeper": "zipjobs.ending.wiring.sweeping",
+    "zipper": "zipjobs.wiring.worker.zipping",
+    "dead_letter": "zipjobs.wiring.lifecycle.ending",
+    "sweeper": "zipjobs.wiring.lifecycle.sweeping",
 }
 """What each function asks for in its first invocation."""
 

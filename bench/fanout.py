@@ -12,8 +12,8 @@ from bench.pieces import ALONE_SHARE, ENGINE, Plan, Work
 from bench.prices import PRICES
 from bench.profile import MB
 from infra.prices import PER_GB_SECOND
-from zipjobs.archive.survey import WINDOW
-from zipjobs.jobs.objectfile import RANGE_BYTES
+from zipjobs.s3.probe_objects import WINDOW
+from zipjobs.s3.ranged_file import RANGE_BYTES
 
 FULL_CORE_MB = 1_769
 """Memory of a function that has one vCPU: "Configure Lambda function memory"."""

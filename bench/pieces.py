@@ -6,21 +6,21 @@ from functools import lru_cache
 from itertools import islice
 
 from bench.profile import key
-from zipjobs.archive.body import HELD_BODY_BYTES
-from zipjobs.archive.layout import Layout, OwnPart, PartEnd, Step
-from zipjobs.archive.means import EngineOptions
-from zipjobs.archive.members import record_bytes
-from zipjobs.archive.names import basename
-from zipjobs.archive.plan import Census, Share, Sized, segments, sizing_for
-from zipjobs.archive.segment import sized
-from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES
-from zipjobs.archive.source import Entry, Source
+from zipjobs.archive.entry_reads import HELD_BODY_BYTES
+from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
+from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES
+from zipjobs.archive.segment import EntrySize, sized
+from zipjobs.s3.source import Entry, Source
+from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
+from zipjobs.zipformat.member_names import basename
+from zipjobs.zipformat.records import record_bytes
 
 ENGINE = EngineOptions()
 SEGMENT_MIB = 1024
 """The stack's default."""
 
-ALONE_SHARE = Share(read_bytes=16_384 * MIB)
+ALONE_SHARE = WorkerQuota(read_bytes=16_384 * MIB)
 """``segmentMib`` at its largest: for who wants one function to make it all."""
 
 
@@ -60,10 +60,10 @@ class Plan:
 
 def lay_out(scenario: Scenario) -> Plan:
     """Cut the job as the planner does."""
-    census = Census()
+    census = SizeHistogram()
     for one in sized_entries(scenario.sizes):
         census.note(one)
-    share = census.share(Share(read_bytes=scenario.segment_mib * MIB))
+    share = census.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
     sizing = sizing_for(census, ENGINE.sizing, share, MAX_ARCHIVE_BYTES)
     works, entries = [], sized_entries(scenario.sizes)
     for segment in segments(sized_entries(scenario.sizes), sizing, share):
@@ -86,7 +86,7 @@ def lay_out_whole(scenario: Scenario) -> Plan | None:
     return Plan(scenario, False, [work])
 
 
-def _walk(work: Work, entries: Iterable[Sized], layout: Layout, *, are_sized: bool) -> None:
+def _walk(work: Work, entries: Iterable[EntrySize], layout: Layout, *, are_sized: bool) -> None:
     """Add what ``entries`` take to ``work``, but for the end of the last part.
 
     One whose size is known when it is read takes one GET.
@@ -94,7 +94,7 @@ def _walk(work: Work, entries: Iterable[Sized], layout: Layout, *, are_sized: bo
     for entry in entries:
         is_large, body = layout.is_large(entry.body_bytes), entry.body_bytes
         steps = layout.add(entry.header_bytes, body, is_large)
-        own = sum(step.length for step in steps if isinstance(step, OwnPart))
+        own = sum(step.length for step in steps if isinstance(step, CopyPart))
         _count_parts(work, steps)
         gets, read = 1 + (not are_sized and body - own > ENGINE.probe_bytes), body - own
         if body > HELD_BODY_BYTES and not is_large:  # read once for its CRC-32, and once more
@@ -108,7 +108,7 @@ def _walk(work: Work, entries: Iterable[Sized], layout: Layout, *, are_sized: bo
 
 def _count_parts(work: Work, steps: Iterable[Step]) -> None:
     for step in steps:
-        if isinstance(step, OwnPart):
+        if isinstance(step, CopyPart):
             work.copies += 1
             work.copied_bytes += step.length
         elif isinstance(step, PartEnd):
@@ -120,11 +120,11 @@ def _is_part(step: Step) -> bool:
     return not isinstance(step, PartEnd) or step.length >= MIN_PART_BYTES
 
 
-def sized_entries(sizes: list[int]) -> Iterator[Sized]:
+def sized_entries(sizes: list[int]) -> Iterator[EntrySize]:
     """What the plan has to know of them, with the names that a benchmark's objects get."""
     for index, size in enumerate(sizes):
         name = basename(key(index))
-        yield Sized(name, _header_bytes(len(name), size >> 32 > 0), size)
+        yield EntrySize(name, _header_bytes(len(name), size >> 32 > 0), size)
 
 
 @lru_cache

@@ -25,18 +25,19 @@ from rich.table import Table
 from bench.child import cpu_seconds, forget_peak, peak_mb, resident_mb
 from bench.profile import KB, key
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.plan import Share, part_lengths
-from zipjobs.archive.segment import sized
-from zipjobs.archive.sizing import PartSizing
-from zipjobs.jobs.job import Job, ObjectRef, Submission, Trigger, UploadRef
-from zipjobs.jobs.lists import SourceLists
-from zipjobs.jobs.model import utc_now
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.request import parse_request
-from zipjobs.running.adapters import Adapters
-from zipjobs.running.entries import EntryList, named
-from zipjobs.running.planner import Planner
-from zipjobs.running.work import WorkStore
+from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.segment import part_lengths, sized
+from zipjobs.jobs.job import Job, Submission, Trigger, UploadRef
+from zipjobs.model import utc_now
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.schema import parse_request
+from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.worker.adapters import Adapters
+from zipjobs.worker.entry_list import EntryList, named
+from zipjobs.worker.planner import Planner
+from zipjobs.worker.segment_plan import WorkerQuota
+from zipjobs.worker.segment_store import SegmentStore
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRIES = 1_000_000
@@ -99,7 +100,10 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     """Plan ``entries`` here; ``file`` takes the list."""
     _write_list(file, entries)
     s3 = _S3(file)
-    lists, work = SourceLists(cast("Any", s3), POLICY), WorkStore(cast("Any", s3), "work", "work/")
+    lists, work = (
+        SourceLists(cast("Any", s3), POLICY),
+        SegmentStore(cast("Any", s3), "work", "work/"),
+    )
     request = parse_request(b'{"entriesFrom": "s3://src/list.jsonl.gz"}')
     job = Job.pending(
         Submission(
@@ -125,7 +129,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
         endings=aws,
         blocks=aws,
     )
-    planner = Planner(adapters, Share(), PartSizing())
+    planner = Planner(adapters, WorkerQuota(), PartSizing())
     destination = POLICY.resolve(request, job.job_id)
     idle = resident_mb()
     forget_peak()
@@ -146,7 +150,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     )
 
 
-def _read_cpu_seconds(work: WorkStore, job_id: str) -> float:
+def _read_cpu_seconds(work: SegmentStore, job_id: str) -> float:
     cpu = cpu_seconds()
     entries = work.entries(job_id, 0)
     assert entries

@@ -1,4 +1,4 @@
-"""What AWS asks for, in us-east-1, by kind of request: from ``zipjobs/prices.json``."""
+"""What AWS asks for, in us-east-1, by kind of request: from ``zipjobs/worker/prices.json``."""
 
 from collections.abc import Mapping
 

@@ -18,7 +18,7 @@ from bench.planning import ENTRIES, Planned, cells, measure_planning
 from bench.profile import KB, MB, WORKLOADS
 from bench.report import DOCS
 from bench.run import Result, make_certificate, measure, stand_in
-from zipjobs.archive.survey import WINDOW
+from zipjobs.s3.probe_objects import WINDOW
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 PLANNED_FOR_A_FIGURE = 50_000

@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from isal.isal_zlib import crc32
 
 from cli.bulk_files import LocalFile
-from zipjobs.archive.checksum import encode
+from zipjobs.zipformat.crc32 import encode
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

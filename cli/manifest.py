@@ -28,7 +28,7 @@ def drop(stack: Stack, name: str, request: dict[str, Any]) -> Dropped:
     """
     from zipjobs.errors import InvalidRequest
     from zipjobs.jobs.messages import manifest_job_id
-    from zipjobs.jobs.request import parse_request
+    from zipjobs.requests.schema import parse_request
 
     body = to_json(request)
     try:

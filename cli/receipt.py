@@ -1,4 +1,4 @@
-"""Reads receipts: what an archive ought to be. ``zipjobs/running/receipts.py`` writes them."""
+"""Reads receipts: what an archive ought to be. ``zipjobs/worker/receipts.py`` writes them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -16,8 +16,9 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.jobs.events import DETAIL_TYPES, CompletionDetail
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, ObjectRef, Status, Trigger
-from zipjobs.jobs.request import parse_request
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Trigger
+from zipjobs.requests.schema import parse_request
+from zipjobs.requests.storage import ObjectRef
 
 FILE = Path(__file__).parent / "asyncapi.yaml"
 ASYNCAPI_VERSION = "3.0.0"

@@ -4,7 +4,7 @@ from typing import Any
 
 from zipjobs import telemetry
 from zipjobs.api.cancel import app
-from zipjobs.ending import wiring
+from zipjobs.wiring import lifecycle as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

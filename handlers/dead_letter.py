@@ -4,9 +4,9 @@ import logging
 from typing import Any
 
 from zipjobs import telemetry
-from zipjobs.ending import wiring
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.queue import BatchAnswer
+from zipjobs.wiring import lifecycle as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

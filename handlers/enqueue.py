@@ -5,8 +5,9 @@ With an ``Idempotency-Key``, the same request again is the same job.
 
 from typing import Any
 
-from zipjobs import telemetry, wiring
+from zipjobs import telemetry
 from zipjobs.api.submit import app
+from zipjobs.wiring import api as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -5,8 +5,9 @@
 
 from typing import Any
 
-from zipjobs import telemetry, wiring
+from zipjobs import telemetry
 from zipjobs.api.show import app
+from zipjobs.wiring import api as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from zipjobs import telemetry
-from zipjobs.ending import wiring
+from zipjobs.wiring import lifecycle as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from zipjobs import telemetry
 from zipjobs.errors import TransientError, ZipJobsError
 from zipjobs.jobs.messages import parse_message
-from zipjobs.jobs.model import utc_now
 from zipjobs.jobs.queue import BatchAnswer, JobQueue, retry_delay_seconds
-from zipjobs.running import wiring
+from zipjobs.model import utc_now
+from zipjobs.wiring import worker as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 

@@ -1,13 +1,15 @@
-"""What AWS asks for, in dollars: for the dashboard's estimate.
+"""AWS's prices in US dollars, for the dashboard's estimate.
 
-The table is ``zipjobs/prices.json``, which is shipped with the functions. It says of which region
-the prices are, and of when.
+The table, ``zipjobs/worker/prices.json``, is shipped with the functions. It names its region and
+its date.
 """
 
 import json
 from pathlib import Path
 
-_TABLE = json.loads((Path(__file__).parent.parent / "zipjobs" / "prices.json").read_text())
+_TABLE = json.loads(
+    (Path(__file__).parent.parent / "zipjobs" / "worker" / "prices.json").read_text()
+)
 
 PER_GB_SECOND: float = _TABLE["lambda"]["gbSecond"]
 PER_INVOCATION: float = _TABLE["lambda"]["invocation"]

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 NAMESPACE = "S3ZipJobs"
-"""Of the metrics that the functions write: ``zipjobs/ending/metrics.py``."""
+"""Of the metrics that the functions write: ``zipjobs/lifecycle/metrics.py``."""
 
 Dimensions = Mapping[str, pulumi.Input[str]]
 

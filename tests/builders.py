@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from zipjobs.jobs.job import ArchiveFacts, Job, ObjectRef, Status, Submission, Trigger
+from zipjobs.jobs.job import ArchiveFacts, Job, Status, Submission, Trigger
+from zipjobs.requests.storage import ObjectRef
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STARTED = datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)

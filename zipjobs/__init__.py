@@ -1,6 +1,6 @@
-"""Everything that runs inside a Lambda function.
+"""Everything that runs inside Lambda.
 
-``archive`` makes the bytes, ``jobs`` knows what was asked for and what has happened, ``running``
-joins them, ``ending`` is how jobs end, and ``api`` is HTTP in front. Nothing here creates a client
-or reads the environment but the modules ``wiring``, and ``settings``.
+``requests`` is what a caller asks for, ``jobs`` what is recorded, ``archive`` makes the ZIP,
+``worker`` runs jobs, ``lifecycle`` ends them, and ``api`` is HTTP. Only ``wiring`` creates clients
+of AWS, and only ``settings`` reads the environment.
 """

@@ -4,7 +4,7 @@
 
     ZipJobsError
     ├── PermanentError       the job is FAILED with this code and sentence; the message is done
-    │   ├── Unfit                    with the places that are wrong
+    │   ├── SchemaError                    with the places that are wrong
     │   │   ├── InvalidRequest           INVALID_REQUEST
     │   │   └── InvalidManifest          INVALID_MANIFEST
     │   ├── NotAllowed               NOT_ALLOWED
@@ -57,7 +57,7 @@ class FieldProblem(NamedTuple):
     line: int | None = None
 
 
-class Unfit(PermanentError):
+class SchemaError(PermanentError):
     """Something does not fit its schema. ``problems`` are the places that do not."""
 
     def __init__(self, message: str, problems: Sequence[FieldProblem] = ()) -> None:
@@ -65,13 +65,13 @@ class Unfit(PermanentError):
         self.problems = tuple(problems)
 
 
-class InvalidRequest(Unfit):
+class InvalidRequest(SchemaError):
     """The request does not fit the schema."""
 
     code = "INVALID_REQUEST"
 
 
-class InvalidManifest(Unfit):
+class InvalidManifest(SchemaError):
     """The manifest is gone, is not JSON, or does not fit the schema."""
 
     code = "INVALID_MANIFEST"

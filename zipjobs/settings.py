@@ -12,8 +12,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Json
 
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.owners import BucketOwners
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.s3.bucket_owners import BucketOwners
 
 
 def _locations(text: Any) -> Any:

@@ -6,26 +6,26 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.child import Run, StandIn
 from bench.client import REGION, s3_client
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.names import UniqueNames, basename
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.collector import settle
-from zipjobs.owners import BucketOwners
-from zipjobs.running.wiring import BLOCKS_BYTES
-from zipjobs.wiring import S3_CONFIG
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
+from zipjobs.wiring.api import S3_CONFIG
+from zipjobs.wiring.gc_tuning import settle
+from zipjobs.wiring.worker import BLOCKS_BYTES
+from zipjobs.zipformat.member_names import UniqueNames, basename
 
 ACCOUNT_ID = "123456789012"
 
 
 def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
-    """Make what ``zipjobs.running.wiring`` makes, for the stand-in."""
+    """Make what ``zipjobs.wiring.worker`` makes, for the stand-in."""
     options = options or EngineOptions()
     owners = BucketOwners(ACCOUNT_ID)
     s3 = s3_client(

@@ -2,7 +2,7 @@
 
 from bench.child import Run, StandIn
 from bench.systems import engine
-from zipjobs.archive.means import EngineOptions
+from zipjobs.archive.options import EngineOptions
 
 
 def prepare(stand_in: StandIn) -> Run:

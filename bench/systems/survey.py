@@ -6,14 +6,14 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.child import Run, StandIn
 from bench.client import REGION
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.survey import WINDOW, survey
-from zipjobs.archive.transport import Transport
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.probe_objects import WINDOW, probe_objects
+from zipjobs.s3.source import Entry, Source
 
 
 def prepare(stand_in: StandIn) -> Run:
-    """Make a reader, as ``zipjobs.running.wiring`` does."""
+    """Make a reader, as ``zipjobs.wiring.worker`` does."""
     transport = Transport(
         stand_in.endpoint_url,
         REGION,
@@ -26,5 +26,5 @@ def prepare(stand_in: StandIn) -> Run:
 
 def _ask(stand_in: StandIn, reader: ObjectReader) -> None:
     entries = (Entry(key, Source(stand_in.source_bucket, key)) for key in stand_in.keys)
-    for _ in survey(entries, reader):
+    for _ in probe_objects(entries, reader):
         pass

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 UNKNOWN = "whose permissions the embedded AWS does not know. Add it to local/iam/needs.py."
-NO_OWNER = "which does not say whose bucket it expects. Make its client as zipjobs/wiring.py does."
+NO_OWNER = (
+    "which does not say whose bucket it expects. Make its client as zipjobs/wiring/api.py does."
+)
 
 
 class GuardedAws:

@@ -18,8 +18,8 @@ from local.faults.runtime import Faults
 from tests.environment import FUNCTIONS_ENVIRONMENT
 from tests.events.http import JOB, http_event, route_of
 from tests.tables import create_job_table
-from zipjobs import wiring
-from zipjobs.ending import wiring as ending
+from zipjobs.wiring import api as wiring
+from zipjobs.wiring import lifecycle as ending
 
 ALICE = "arn:aws:iam::123456789012:user/alice"
 BOB = "arn:aws:iam::123456789012:user/bob"

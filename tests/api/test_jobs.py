@@ -7,9 +7,9 @@ import pytest
 
 from local.faults.plan import FaultPlan
 from tests.api.conftest import ALICE, BOB, Gateway
-from zipjobs import wiring
-from zipjobs.jobs.facts import Done
 from zipjobs.jobs.job import EVERYONE
+from zipjobs.jobs.summary import Done
+from zipjobs.wiring import api as wiring
 
 REQUEST = json.dumps({"keys": ["a.pdf", "b.pdf"]})
 ROLE = "arn:aws:sts::123456789012:assumed-role/auditors"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from isal.isal_zlib import crc32, crc32_combine
 
-from zipjobs.archive.reader import Sink
-from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.writer import StoredArchive, UploadedPart
 from zipjobs.errors import ServiceUnavailable
+from zipjobs.s3.multipart_upload import StoredArchive, UploadedPart
+from zipjobs.s3.object_reader import Sink
+from zipjobs.s3.source import ObjectVersion, Source
 
 MIB = 1 << 20
 CHUNK_BYTES = 256 * 1024
@@ -58,7 +58,7 @@ class HoleReader:
         body = self._bodies[source.key]
         size = length_of(body)
         read = HoleRead(self._thread, body, first, min(length, size - first), sink)
-        read.start(Pinned(source, '"etag"', size, MODIFIED), flows)
+        read.start(ObjectVersion(source, '"etag"', size, MODIFIED), flows)
         return read
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class HoleRead:
         self._length = length
         self._sink = sink
 
-    def start(self, pinned: Pinned, flows: bool) -> None:
+    def start(self, pinned: ObjectVersion, flows: bool) -> None:
         self._thread.submit(self._find, pinned)
         if flows and self._length:
             self._thread.submit(self._deliver, self._length)
@@ -88,7 +88,7 @@ class HoleRead:
     def cancel(self) -> None:
         """What is under way is short."""
 
-    def _find(self, pinned: Pinned) -> None:
+    def _find(self, pinned: ObjectVersion) -> None:
         self._sink.found(pinned, self._length)
         if not self._length:
             self._sink.done()
@@ -117,7 +117,9 @@ class HoleUpload:
         assert len(part) == length
         return self._note(number, part)
 
-    def copy_part(self, number: int, pinned: Pinned, first: int, length: int) -> UploadedPart:
+    def copy_part(
+        self, number: int, pinned: ObjectVersion, first: int, length: int
+    ) -> UploadedPart:
         assert first + length <= pinned.size
         return self._note(number, length)
 

@@ -18,16 +18,16 @@ from bench.profile import key
 from bench.run import control, stand_in
 from tests.archives.holes import Body, HoleReader, HoleUpload, crc_of, length_of
 from tests.readers import Contents, Sum, Sums
-from zipjobs.archive.engine import Archive, build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.sizing import GIB, KIB, MIB
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import Archive, build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.part_sizing import GIB, KIB, MIB
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
 
 REGION = "us-east-1"
 TARGET = Target("dst", "archive.zip")

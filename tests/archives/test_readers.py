@@ -10,7 +10,7 @@ from isal.isal_zlib import crc32
 
 from tests.archives.shapes import Made, Shape, make_huge
 from tests.readers import READERS, SUMMING_READERS, Contents, Sums, by_bsdtar_from_a_pipe
-from zipjobs.archive.sizing import MIN_PART_BYTES
+from zipjobs.archive.part_sizing import MIN_PART_BYTES
 from zipjobs.errors import InvalidRequest
 
 

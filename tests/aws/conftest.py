@@ -13,11 +13,11 @@ from local.aws import serving_aws
 from local.faults.runtime import Faults
 from tests.aws.rig import Bus, Rig
 from tests.tables import create_job_table
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.transport import Transport
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
 
 REGION = "us-east-1"
 KEEP_SECONDS = 3600

@@ -6,30 +6,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.builders import submission
-from zipjobs.archive.leftovers import Leftovers
-from zipjobs.archive.means import EngineOptions
-from zipjobs.archive.names import MAX_NAMES
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.plan import Share
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.ending.endings import Endings
-from zipjobs.ending.metrics import JobMetrics
-from zipjobs.ending.statuses import StatusObjects
-from zipjobs.ending.sweeper import Sweeper
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.options import EngineOptions
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.job import Job, ObjectRef, Submission
-from zipjobs.jobs.lists import SourceLists
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.progress import SegmentProgress
-from zipjobs.jobs.requests import RequestReader
+from zipjobs.jobs.job import Job, Submission
+from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
-from zipjobs.running.adapters import Adapters
-from zipjobs.running.receipts import Receipts
-from zipjobs.running.runner import JobRunner
-from zipjobs.running.wiring import BLOCKS_BYTES
-from zipjobs.running.work import WorkStore
+from zipjobs.lifecycle.finalizer import JobFinalizer
+from zipjobs.lifecycle.metrics import JobMetrics
+from zipjobs.lifecycle.reconciler import Reconciler
+from zipjobs.lifecycle.status_objects import StatusObjects
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.storage import ObjectRef, RequestReader
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.upload_cleanup import UploadCleaner
+from zipjobs.wiring.worker import BLOCKS_BYTES
+from zipjobs.worker.adapters import Adapters
+from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.receipts import Receipts
+from zipjobs.worker.segment_plan import WorkerQuota
+from zipjobs.worker.segment_store import SegmentStore
+from zipjobs.zipformat.member_names import MAX_NAMES
 
 POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
@@ -72,20 +72,20 @@ class Rig:
         bus: Bus,
         reader: ObjectReader,
         sender: PartSender,
-        share: Share | None = None,
+        share: WorkerQuota | None = None,
         options: EngineOptions | None = None,
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.share, self.options = share or Share(), options or EngineOptions()
+        self.share, self.options = share or WorkerQuota(), options or EngineOptions()
         self.most_names = MAX_NAMES
         self.writer = ArchiveWriter(s3, sender)
-        self.work = WorkStore(s3, "manifests", "work/")
+        self.work = SegmentStore(s3, "manifests", "work/")
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.endings = Endings(store, Leftovers(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
-        self.sweeper = Sweeper(store, self.queue, self.work, self.endings, metrics)  # type: ignore[arg-type]
+        self.endings = JobFinalizer(store, UploadCleaner(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
+        self.sweeper = Reconciler(store, self.queue, self.work, self.endings, metrics)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         adapters = Adapters(

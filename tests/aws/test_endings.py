@@ -15,18 +15,18 @@ from local.faults.runtime import Faults
 from tests.aws.conftest import GRACE_SECONDS
 from tests.aws.rig import POLICY, Bus, Rig
 from tests.builders import submission
-from zipjobs.archive.plan import Share
-from zipjobs.archive.sizing import MIB
-from zipjobs.archive.target import MARK
+from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import MAX_NAMED, Job, JobError, Status, as_many_as_fit
-from zipjobs.jobs.model import utc_now
-from zipjobs.jobs.policy import Destination
-from zipjobs.jobs.request import JobRequest
 from zipjobs.jobs.store import MOST_SWEEPS
-from zipjobs.running.runner import JobRunner
+from zipjobs.model import utc_now
+from zipjobs.requests.allow_list import Destination
+from zipjobs.requests.schema import JobRequest
+from zipjobs.s3.target import MARK
+from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.segment_plan import WorkerQuota
 
-SMALL_SHARE = Share(entries=2)
+SMALL_SHARE = WorkerQuota(entries=2)
 LEASE = timedelta(minutes=15)
 
 
@@ -49,8 +49,8 @@ def assert_nothing_is_left(rig: Rig, uploads: Callable[[], list[Any]]) -> None:
 # Receipts
 
 
-@pytest.mark.parametrize("share", [Share(), SMALL_SHARE], ids=["one worker", "planned"])
-def test_a_job_knows_the_versions_of_its_archive_and_receipt(rig: Rig, share: Share) -> None:
+@pytest.mark.parametrize("share", [WorkerQuota(), SMALL_SHARE], ids=["one worker", "planned"])
+def test_a_job_knows_the_versions_of_its_archive_and_receipt(rig: Rig, share: WorkerQuota) -> None:
     rig.share = share
     rig.s3.put_bucket_versioning(Bucket="dst", VersioningConfiguration={"Status": "Enabled"})
     job = rig.run(rig.request({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]}))
@@ -134,9 +134,9 @@ def test_missing_objects_are_skipped_if_asked_for_and_never_silently(
     assert rig.bus.published[0].skipped == 3
 
 
-@pytest.mark.parametrize("share", [Share(), SMALL_SHARE], ids=["alone", "planned"])
+@pytest.mark.parametrize("share", [WorkerQuota(), SMALL_SHARE], ids=["alone", "planned"])
 def test_a_job_of_nothing_but_missing_objects_fails(
-    rig: Rig, uploads: Callable[[], list[Any]], share: Share
+    rig: Rig, uploads: Callable[[], list[Any]], share: WorkerQuota
 ) -> None:
     rig.share = share
     request = {"keys": ["gone-1.pdf", "gone-2.pdf", "gone-3.pdf"], "onMissing": "skip"}
@@ -453,7 +453,7 @@ def test_a_job_that_was_nearly_planned_and_is_then_made_alone_leaves_no_plan(rig
     ):
         rig.run(message, lease=timedelta(seconds=-1))
     assert rig.working_objects()
-    rig.share = Share()
+    rig.share = WorkerQuota()
     assert rig.run(message).status is Status.READY
     assert rig.working_objects() == []
 

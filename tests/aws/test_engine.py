@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
-from zipjobs.archive.engine import Archive, build_archive
-from zipjobs.archive.means import EngineOptions, Means, Progress
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader, Read, Sink
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.sizing import MIB, PartSizing
-from zipjobs.archive.source import Entry, Pinned, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import Archive, build_archive
+from zipjobs.archive.options import EngineOptions, Means, Progress
+from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader, Read, Sink
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, ObjectVersion, Source
+from zipjobs.s3.target import Target
 
 TARGET = Target("dst", "zips/a.zip")
 LARGE = 10 * MIB
@@ -203,7 +203,7 @@ def test_a_source_that_changes_ends_the_build_and_leaves_no_upload(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._sink, name)
 
-        def found(self, pinned: Pinned, length: int) -> None:
+        def found(self, pinned: ObjectVersion, length: int) -> None:
             put(pinned.source.key, noise(pinned.size, 99))
             self._sink.found(pinned, length)
 
@@ -268,7 +268,10 @@ def test_a_copy_that_s3_would_make_later_is_asked_for_again(
             raise trouble
         return real(**arguments)
 
-    with patch.object(s3, "upload_part_copy", copy), patch("zipjobs.archive.writer.time.sleep"):
+    with (
+        patch.object(s3, "upload_part_copy", copy),
+        patch("zipjobs.s3.multipart_upload.time.sleep"),
+    ):
         archive = build(entries_for(["large.pdf"]))
     assert archive.copied_bytes > 15 * MIB
 

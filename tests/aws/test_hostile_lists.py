@@ -10,9 +10,11 @@ from unittest.mock import patch
 import pytest
 
 from tests.aws.rig import Rig
-from zipjobs.jobs import lists, rows
 from zipjobs.jobs.job import Job, Status
-from zipjobs.running import progress, runner
+from zipjobs.requests import list_formats as rows
+from zipjobs.requests import sources as lists
+from zipjobs.worker import heartbeat as progress
+from zipjobs.worker import job_runner as runner
 
 Change = Callable[[str, Any], None]
 
@@ -171,7 +173,7 @@ def test_a_full_disk_is_a_list_that_is_too_large(rig: Rig) -> None:
             if self.lines == 3:
                 raise OSError(28, "No space left on device")
 
-    with patch("zipjobs.running.entries.tempfile.SpooledTemporaryFile", Full):
+    with patch("zipjobs.worker.entry_list.tempfile.SpooledTemporaryFile", Full):
         job = rig.run(message)
     assert code_of(job) == "LIST_TOO_LARGE"
     assert job.error is not None

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from zipjobs.jobs.job import EVERYONE, ObjectRef, Status, Submission, Trigger
-from zipjobs.jobs.listing import JobList
-from zipjobs.jobs.policy import Destination
+from zipjobs.jobs.job import EVERYONE, Status, Submission, Trigger
+from zipjobs.jobs.job_list import JobList
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable, Listed
+from zipjobs.requests.allow_list import Destination
+from zipjobs.requests.storage import ObjectRef
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ALICE, BOB = "arn:aws:iam::123456789012:user/alice", "arn:aws:iam::123456789012:user/bob"

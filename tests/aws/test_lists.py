@@ -16,9 +16,9 @@ from zipjobs.errors import (
     SourceForbidden,
     SourceNotFound,
 )
-from zipjobs.jobs.lists import Listed, SourceLists
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.request import JobRequest, RequestedEntry
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.schema import JobRequest, RequestedEntry
+from zipjobs.requests.sources import Listed, SourceLists
 
 POLICY = Policy(
     *("src", "dst", "zips/"),
@@ -159,7 +159,7 @@ class TestList:
     def test_a_list_of_many_ranges_is_read_in_its_order(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("zipjobs.jobs.objectfile.RANGE_BYTES", 1000)
+        monkeypatch.setattr("zipjobs.s3.ranged_file.RANGE_BYTES", 1000)
         rows = "".join(f'{{"key": "{number}"}}\n' for number in range(1000))
         assert [listed.key for listed in rig.read_list(rows)] == [str(n) for n in range(1000)]
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.aws.rig import POLICY, Rig
 from tests.builders import archive_facts, submission
-from zipjobs.ending.metrics import NAMESPACE
-from zipjobs.jobs.request import JobRequest
+from zipjobs.lifecycle.metrics import NAMESPACE
+from zipjobs.requests.schema import JobRequest
 
 
 def metric_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

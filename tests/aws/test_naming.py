@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.aws.rig import Rig
-from zipjobs.archive.means import EngineOptions
-from zipjobs.archive.plan import Share
-from zipjobs.archive.sizing import MIB, PartSizing
-from zipjobs.archive.target import Target
+from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.jobs.job import Job, Status
+from zipjobs.s3.target import Target
+from zipjobs.worker.segment_plan import WorkerQuota
 
-SHARE = Share(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
+SHARE = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
 OPTIONS = EngineOptions(
     sizing=PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
 )

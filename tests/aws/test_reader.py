@@ -15,17 +15,9 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.waiting import wait_for
-from zipjobs import backoff
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader, Read
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.source import Entry, Pinned, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.backoff import ATTEMPTS
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,
@@ -34,6 +26,14 @@ from zipjobs.errors import (
     SourceNotFound,
     ZipJobsError,
 )
+from zipjobs.s3 import retry as backoff
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader, Read
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.retry import ATTEMPTS
+from zipjobs.s3.source import Entry, ObjectVersion, Source
+from zipjobs.s3.target import Target
 
 Put = Callable[[str, bytes], str]
 
@@ -43,14 +43,14 @@ class Collected:
 
     def __init__(self) -> None:
         self.data = b""
-        self.pinned: Pinned | None = None
+        self.pinned: ObjectVersion | None = None
         self.error: ZipJobsError | None = None
         self._over = threading.Event()
         self._read: Read | None = None
         self._length: int | None = None
         self._started = threading.Event()
 
-    def found(self, pinned: Pinned, length: int) -> None:
+    def found(self, pinned: ObjectVersion, length: int) -> None:
         self.pinned, self._length = pinned, length
         self._started.wait(10)
         assert self._read is not None
@@ -121,7 +121,7 @@ def test_less_than_was_found_can_be_asked_for(reader: ObjectReader, put: Put) ->
     put("a.pdf", bytes(range(200)) * 1000)
 
     class Partial(Collected):
-        def found(self, pinned: Pinned, length: int) -> None:
+        def found(self, pinned: ObjectVersion, length: int) -> None:
             super().found(pinned, 70_000)
 
     sink = Partial()
@@ -258,7 +258,7 @@ def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
 
 def test_a_response_that_broke_while_there_was_no_room_is_read_when_there_is() -> None:
     class Hesitant(Collected):
-        def found(self, pinned: Pinned, length: int) -> None:
+        def found(self, pinned: ObjectVersion, length: int) -> None:
             self.pinned = pinned
 
     script = Script(0, len(BODY), len(BODY))

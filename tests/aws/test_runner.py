@@ -13,10 +13,11 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.aws.rig import POLICY, Rig
 from tests.builders import submission
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.target import Target
 from zipjobs.errors import JobBusy, ServiceUnavailable
-from zipjobs.jobs.job import Job, ObjectRef, Status, Trigger, UploadRef
+from zipjobs.jobs.job import Job, Status, Trigger, UploadRef
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.target import Target
 
 
 def names_in(s3: Any, key: str) -> list[str]:
@@ -200,7 +201,7 @@ def _upload(upload_id: str) -> UploadRef:
 
 
 def _keys(*keys: str) -> Any:
-    from zipjobs.jobs.request import JobRequest
+    from zipjobs.requests.schema import JobRequest
 
     return JobRequest(keys=keys)
 

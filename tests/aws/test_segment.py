@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.plan import Census, Segment, Share, segments, sizing_for
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive, sized
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.writer import ArchiveWriter, Upload
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
+from zipjobs.archive.segment import BuiltSegment, Segment, build_segment, finish_archive, sized
 from zipjobs.errors import SourceChanged
+from zipjobs.s3.multipart_upload import ArchiveWriter, Upload
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
+from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
 TARGET = Target("dst", "zips/a.zip")
 SIZING = PartSizing(assembled_bytes=8 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
-SHARE = Share(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
+SHARE = WorkerQuota(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
 SIZES = [*[2 * MIB] * 9, 21 * MIB, 0, 10, *[600_000] * 30, 6 * MIB, 17 * MIB, 3]
 
 
@@ -57,7 +57,7 @@ def digest(s3: Any) -> bytes:
 
 
 def plan(entries: Sequence[Entry]) -> tuple[PartSizing, list[Segment]]:
-    census = Census()
+    census = SizeHistogram()
     for entry in entries:
         census.note(sized(entry))
     sizing = sizing_for(census, SIZING, SHARE, MAX_ARCHIVE_BYTES)

@@ -14,18 +14,18 @@ from unittest.mock import patch
 import pytest
 
 from tests.aws.rig import Rig
-from zipjobs.archive.leftovers import Leftovers
-from zipjobs.archive.means import EngineOptions
-from zipjobs.archive.plan import Share
-from zipjobs.archive.sizing import MIB, PartSizing
+from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.errors import ServiceUnavailable, TargetForbidden
 from zipjobs.jobs.job import Job, Status, Submission
-from zipjobs.jobs.progress import SegmentProgress
+from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.view import JobView
+from zipjobs.s3.upload_cleanup import UploadCleaner
+from zipjobs.worker.segment_plan import WorkerQuota
 
 SIZING = PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
-SHARE = Share(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
+SHARE = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
 SIZES = [*[3 * MIB] * 6, 14 * MIB, *[1 * MIB] * 8, 100, 0]
 KEYS = [f"docs/{i:02}.pdf" for i in range(len(SIZES))]
 REQUEST = {"prefix": "docs/"}
@@ -50,7 +50,7 @@ def digest(rig: Rig, key: str = "zips/job-1.zip") -> str:
 
 def one_workers(rig: Rig, request: Any = REQUEST) -> str:
     """The digest of the archive that one worker makes of the same request."""
-    share, rig.share = rig.share, Share()
+    share, rig.share = rig.share, WorkerQuota()
     message = rig.request(request).model_copy(update={"job_id": "alone"})
     assert rig.run(message).status is Status.READY
     rig.share = share
@@ -293,7 +293,7 @@ def test_numbered_archives_are_valid_alone_and_hold_everything_once(
 
 def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig) -> None:
     sharing.run(sharing.request(REQUEST))
-    with patch.object(Leftovers, "abort", side_effect=TargetForbidden("no")):
+    with patch.object(UploadCleaner, "abort", side_effect=TargetForbidden("no")):
         job = sharing.give_up(sharing.queue.sent[0])
     assert job.status is Status.FAILED
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]

@@ -11,11 +11,12 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.aws.rig import Rig
 from tests.builders import CREATED, FINISHED, ready_job
-from zipjobs.archive.target import MARK
-from zipjobs.ending.statuses import StatusObjects
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.events import CompletionDetail
-from zipjobs.jobs.job import Job, ObjectRef, Status, Submission, Trigger
+from zipjobs.jobs.job import Job, Status, Submission, Trigger
+from zipjobs.lifecycle.status_objects import StatusObjects
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.s3.target import MARK
 
 KEY = "zips/q3/invoices.status.json"
 MANIFEST = "manifests/q3/invoices.json"

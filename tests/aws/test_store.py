@@ -7,9 +7,9 @@ from tests.aws.conftest import GRACE_SECONDS
 from tests.builders import archive_facts, submission
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import JobError, Status
-from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
+from zipjobs.requests.allow_list import Destination
 
 DESTINATION = Destination("src", "dst", "zips/job-1.zip")
 ARCHIVE = archive_facts()

@@ -21,15 +21,15 @@ from cli.telling import tell_job
 from tests.aws.conftest import REGION
 from tests.aws.rig import Bus, Rig
 from tests.recording import Recording, recording
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.transport import Transport
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
+from zipjobs.jobs.download_links import DownloadLinks
 from zipjobs.jobs.job import Submission
-from zipjobs.jobs.links import DownloadLinks
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.view import JobView
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
 from zipjobs.telemetry import start_logging
 
 if TYPE_CHECKING:

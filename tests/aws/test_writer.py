@@ -8,11 +8,11 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from zipjobs.archive.leftovers import Leftovers
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.target import Target
-from zipjobs.archive.writer import ArchiveWriter, StoredArchive
 from zipjobs.errors import ServiceUnavailable, TargetExists, TargetForbidden
+from zipjobs.s3.multipart_upload import ArchiveWriter, StoredArchive
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.target import Target
+from zipjobs.s3.upload_cleanup import UploadCleaner
 
 TARGET = Target("dst", "zips/a.zip")
 
@@ -118,7 +118,7 @@ def test_an_abort_that_fails_is_not_passed_over(s3: Any, sender: PartSender) -> 
 def test_aborting_what_is_gone_is_no_error(s3: Any, sender: PartSender) -> None:
     with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         upload_id = upload.upload_id
-    Leftovers(s3).abort(TARGET, upload_id)
+    UploadCleaner(s3).abort(TARGET, upload_id)
 
 
 def test_a_bucket_that_may_not_be_written_is_named(s3: Any, sender: PartSender) -> None:

@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tests.chaos.crash_trial import Trial
+from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import sized
-from zipjobs.archive.sizing import MIN_PART_BYTES, PartSizing
-from zipjobs.archive.source import Entry, Source
 from zipjobs.jobs.job import Status
 from zipjobs.jobs.store import MOST_SWEEPS
+from zipjobs.s3.source import Entry, Source
 
 READY, FAILED, CANCELLED = Status.READY, Status.FAILED, Status.CANCELLED
 

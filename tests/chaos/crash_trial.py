@@ -9,9 +9,9 @@ from local.faults.rules import FUNCTIONS, RequestFault
 from tests.chaos.crash_fleet import Call, Died, Fleet, WatchedFaults
 from tests.chaos.crash_stack import Queue, Stack
 from tests.events.http import http_event
-from zipjobs.jobs.idempotency import idempotent_job_id
 from zipjobs.jobs.job import EVERYONE, FINAL_STATUSES, Status
 from zipjobs.jobs.messages import parse_message
+from zipjobs.requests.idempotency import idempotent_job_id
 
 PATIENCE = 3
 """How often anybody tries again. One try is lost by the crash."""

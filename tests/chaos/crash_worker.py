@@ -7,9 +7,9 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
-from zipjobs import wiring
-from zipjobs.ending import wiring as ending
-from zipjobs.running import wiring as working
+from zipjobs.wiring import api as wiring
+from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import worker as working
 
 WIRINGS: Mapping[str, Callable[[], object]] = {
     "enqueue": wiring.submitting,

@@ -34,39 +34,41 @@ from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, w
 from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
 from tests.events.http import http_event
 from tests.tables import create_job_table
-from zipjobs import telemetry, wiring
-from zipjobs.archive.leftovers import Leftovers
-from zipjobs.archive.means import EngineOptions
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.plan import Share
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.sizing import MIB
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.ending import wiring as ending
-from zipjobs.ending.endings import Endings
-from zipjobs.ending.metrics import JobMetrics
-from zipjobs.ending.statuses import StatusObjects
-from zipjobs.ending.sweeper import Sweeper
+from zipjobs import telemetry
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import JobBusy, TransientError
 from zipjobs.jobs.events import CompletionDetail, CompletionEvents
-from zipjobs.jobs.idempotency import idempotent_job_id
 from zipjobs.jobs.job import EVERYONE, Job, Status, Submission
-from zipjobs.jobs.lists import SourceLists
 from zipjobs.jobs.messages import manifest_job_id, parse_message
-from zipjobs.jobs.progress import SegmentProgress
 from zipjobs.jobs.queue import JobQueue
-from zipjobs.jobs.requests import RequestReader, RequestWriter
+from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import SWEEP_INDEX, JobTable
-from zipjobs.running import planner, segments
-from zipjobs.running import wiring as working
-from zipjobs.running.adapters import Adapters
-from zipjobs.running.receipts import Receipts
-from zipjobs.running.runner import JobRunner
-from zipjobs.running.work import WorkStore
+from zipjobs.lifecycle.finalizer import JobFinalizer
+from zipjobs.lifecycle.metrics import JobMetrics
+from zipjobs.lifecycle.reconciler import Reconciler
+from zipjobs.lifecycle.status_objects import StatusObjects
+from zipjobs.requests.idempotency import idempotent_job_id
+from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.storage import RequestReader, RequestWriter
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.settings import ApiAuth
+from zipjobs.wiring import api as wiring
+from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import worker as working
+from zipjobs.worker import planner
+from zipjobs.worker import segment_runner as segments
+from zipjobs.worker.adapters import Adapters
+from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.receipts import Receipts
+from zipjobs.worker.segment_plan import WorkerQuota
+from zipjobs.worker.segment_store import SegmentStore
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMEOUT_SECONDS = 900
@@ -88,7 +90,7 @@ CALLS = {
 }
 """How many calls each function makes of AWS, one way or the other."""
 
-SHARE = Share(read_bytes=2 * MIB)
+SHARE = WorkerQuota(read_bytes=2 * MIB)
 OPTIONS = EngineOptions(progress_seconds=3600)
 """No call depends on how long something takes."""
 
@@ -195,15 +197,15 @@ class Invocation(Process):
         )
         self.queue = JobQueue(Sqs(self, world.queue), "jobs")  # type: ignore[arg-type]
         self.requests = RequestWriter(s3, "manifests", "requests/", KEEP_SECONDS)
-        self.work = WorkStore(s3, "manifests", WORK_PREFIX)
+        self.work = SegmentStore(s3, "manifests", WORK_PREFIX)
         self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
         self.endings = _Endings(
-            self, self.store, Leftovers(s3), self.work, statuses, events, metrics
+            self, self.store, UploadCleaner(s3), self.work, statuses, events, metrics
         )
-        self.sweeper = Sweeper(self.store, self.queue, self.work, self.endings, metrics)
+        self.sweeper = Reconciler(self.store, self.queue, self.work, self.endings, metrics)
         adapters = Adapters(
             store=self.store,
             progress=SegmentProgress(dynamodb, "jobs"),
@@ -240,7 +242,7 @@ class _Runner(JobRunner):
             raise
 
 
-class _Endings(Endings):
+class _Endings(JobFinalizer):
     def __init__(self, process: Process, *collaborators: Any) -> None:
         super().__init__(*collaborators)
         self._process = process
@@ -629,16 +631,16 @@ class World:
             self._running.pop()
             process.is_over = True
 
-    def _submitting(self, process: Invocation) -> wiring.Submitting:
-        return wiring.Submitting(
+    def _submitting(self, process: Invocation) -> wiring.EnqueueDependencies:
+        return wiring.EnqueueDependencies(
             ApiAuth.NONE, POLICY, process.requests, process.queue, process.store
         )
 
-    def _canceling(self, process: Invocation) -> ending.Canceling:
-        return ending.Canceling(ApiAuth.NONE, process.store, process.endings)
+    def _canceling(self, process: Invocation) -> ending.CancelDependencies:
+        return ending.CancelDependencies(ApiAuth.NONE, process.store, process.endings)
 
-    def _zipping(self, process: Invocation) -> working.Zipping:
-        return working.Zipping(process.runner, process.queue)
+    def _zipping(self, process: Invocation) -> working.ZipperDependencies:
+        return working.ZipperDependencies(process.runner, process.queue)
 
 
 def _about(message: Message) -> str:

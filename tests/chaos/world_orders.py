@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from zipjobs.archive.part_sizing import MIN_PART_BYTES
 from zipjobs.archive.segment import sized
-from zipjobs.archive.sizing import MIN_PART_BYTES
-from zipjobs.archive.source import Entry, Source
 from zipjobs.jobs.job import Job
+from zipjobs.s3.source import Entry, Source
 
 ONE, TWO, GONE, BIG, MORE = "a/one.pdf", "a/two.pdf", "a/gone.pdf", "big/1.pdf", "big/2.pdf"
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from zipjobs.archive.sender import Chunks, PartSender, Sent
 from zipjobs.errors import ServiceUnavailable
+from zipjobs.s3.part_upload import Chunks, PartSender, Sent
 
 T = TypeVar("T")
 

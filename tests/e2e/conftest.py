@@ -23,17 +23,17 @@ from local.names import ACCOUNT_ID
 from local.stack import LocalStack, running_stack
 from tests.described import problems_of_event
 from tests.waiting import wait_for
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means
-from zipjobs.archive.names import basename
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import PartSender
-from zipjobs.archive.source import Entry, Source
-from zipjobs.archive.target import Target
-from zipjobs.archive.transport import Transport
-from zipjobs.archive.writer import ArchiveWriter
-from zipjobs.running.wiring import BLOCKS_BYTES
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
+from zipjobs.wiring.worker import BLOCKS_BYTES
+from zipjobs.zipformat.member_names import basename
 
 ROOT = Path(__file__).resolve().parents[2]
 AWS_CLI = Path(sys.executable).parent / "aws"

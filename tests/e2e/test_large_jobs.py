@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import SEGMENT_MIB, Client
 from tests.readers import READERS, Contents
-from zipjobs.archive.sizing import MIB
+from zipjobs.archive.part_sizing import MIB
 
 SEGMENTS = 5
 BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]

@@ -23,7 +23,7 @@ def test_every_line_about_a_job_is_json_and_has_its_id(client: Client) -> None:
     lines = written(client, start)
     about = [line for line in lines if job_id in line.get("message", "")]
     assert {line["job_id"] for line in about} == {job_id}
-    assert {"zipjobs.api.submit", "zipjobs.running.runner"} <= {line["name"] for line in about}
+    assert {"zipjobs.api.submit", "zipjobs.worker.job_runner"} <= {line["name"] for line in about}
     assert all(line["function_request_id"] for line in about)
 
 

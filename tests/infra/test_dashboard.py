@@ -12,7 +12,7 @@ from tests.infra.cloudwatch import CloudWatch, graphs
 from tests.infra.conftest import Declared
 
 ROOT = Path(__file__).resolve().parents[2]
-PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/prices.json").read_text())
+PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/worker/prices.json").read_text())
 
 FUNCTIONS = ("enqueue", "status", "cancel", "docs", "zipper", "dead-letter", "sweeper")
 RECEIVED = "NumberOfMessagesReceived"

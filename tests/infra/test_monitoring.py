@@ -13,8 +13,8 @@ from pictures.declared import declared, references_in
 from tests.builders import ready_job
 from tests.infra.cloudwatch import graphs, widgets
 from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
-from zipjobs.ending.metrics import NAMESPACE, JobMetrics
 from zipjobs.jobs.job import JobError, Status
+from zipjobs.lifecycle.metrics import NAMESPACE, JobMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs/operations.md").read_text()

@@ -65,23 +65,26 @@ def test_every_handler_imports_from_the_package_alone(package: Path, handler: st
 
 
 EVERYBODY = {
-    *("zipjobs.errors", "zipjobs.filenames", "zipjobs.jobs", "zipjobs.owners", "zipjobs.settings"),
-    *("zipjobs.telemetry", "aws_lambda_powertools", "botocore", "jmespath"),
+    *("zipjobs.errors", "zipjobs.model", "zipjobs.settings", "zipjobs.telemetry"),
+    *("zipjobs.jobs", "zipjobs.requests", "zipjobs.s3.bucket_owners"),
+    *("zipjobs.zipformat.file_names", "aws_lambda_powertools", "botocore", "jmespath"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
 }
 """Botocore and JMESPath are Powertools' own: it asks for a configuration and for expressions."""
 
 CALLS_AWS = {
-    *("zipjobs.wiring", "zipjobs.usage", "zipjobs.backoff"),
+    *("zipjobs.wiring.api", "zipjobs.worker.usage", "zipjobs.s3.retry"),
     *("boto3", "s3transfer", "urllib3", "dateutil", "six"),
 }
 HAS_ROUTES = {"zipjobs.api", "aws_lambda_powertools.event_handler"}
 ENDS_JOBS = {
-    *("zipjobs.ending", "zipjobs.archive.leftovers", "zipjobs.archive.receipt"),
-    *("zipjobs.archive.source", "zipjobs.archive.target"),
+    *("zipjobs.lifecycle", "zipjobs.wiring.lifecycle"),
+    *("zipjobs.s3.upload_cleanup", "zipjobs.archive.receipt"),
+    *("zipjobs.s3.source", "zipjobs.s3.target"),
 }
 MAKES_ARCHIVES = {
-    *("zipjobs.running", "zipjobs.archive", "zipjobs.collector"),
+    *("zipjobs.worker", "zipjobs.archive", "zipjobs.s3", "zipjobs.zipformat"),
+    *("zipjobs.wiring.worker", "zipjobs.wiring.gc_tuning"),
     *("isal", "zipstream"),
 }
 
@@ -131,8 +134,8 @@ def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Pat
 @pytest.mark.parametrize(
     "root",
     [
-        *("wiring.submitting", "wiring.answering", "running.wiring.zipping"),
-        *("ending.wiring.canceling", "ending.wiring.ending", "ending.wiring.sweeping"),
+        *("wiring.api.submitting", "wiring.api.answering", "wiring.worker.zipping"),
+        *("wiring.lifecycle.canceling", "wiring.lifecycle.ending", "wiring.lifecycle.sweeping"),
     ],
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
@@ -142,7 +145,7 @@ def test_the_package_has_the_services_that_functions_call(package: Path, root: s
 
 
 def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
-    roots = sorted((ROOT / "zipjobs").rglob("wiring.py"))
+    roots = sorted((ROOT / "zipjobs" / "wiring").glob("*.py"))
     text = "".join(root.read_text() for root in roots)
     called = set(re.findall(r'client\("(\w+)"', text))
     assert called | {"sts"} == set(SERVICES)

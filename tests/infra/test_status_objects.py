@@ -9,7 +9,7 @@ from infra.policies import STATUS_SUFFIX
 from local.deploy import configuration, run_program
 from local.errors import LocalError
 from tests.infra.test_program import Recorder
-from zipjobs.ending.statuses import SUFFIX
+from zipjobs.lifecycle.status_objects import SUFFIX
 
 PLACE = f"arn:aws:s3:::archives/out/*{STATUS_SUFFIX}"
 SETTINGS = {

@@ -13,10 +13,10 @@ from local.faults.plan import FaultPlan
 from local.iam.permissions import Ruling
 from tests.e2e.conftest import FINAL, Client
 from tests.waiting import wait_for
-from zipjobs.archive.sizing import MIB
-from zipjobs.archive.target import MARK
+from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id
 from zipjobs.jobs.store import MOST_SWEEPS
+from zipjobs.s3.target import MARK
 
 STALLED = FaultPlan.parse(
     """

@@ -1,6 +1,6 @@
 """The pauses before something is tried again."""
 
-from zipjobs.backoff import (
+from zipjobs.s3.retry import (
     ATTEMPTS,
     FIRST_PAUSE_SECONDS,
     MOST_PAUSE_SECONDS,

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from zipjobs import wiring
-from zipjobs.archive import connection, sender
-from zipjobs.archive.sender import PartSender
-from zipjobs.owners import BucketOwners
+from zipjobs.s3 import connection
+from zipjobs.s3 import part_upload as sender
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.wiring import api as wiring
 
 OWNERS = BucketOwners("123456789012")
 

@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import gc
-from zipjobs.collector import NEW_OBJECTS, settle
+from zipjobs.wiring.gc_tuning import NEW_OBJECTS, settle
 
 before = len(gc.get_objects())
 settle()

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -47,44 +48,85 @@ def test_the_command_line_is_installed_alone() -> None:
     assert offenders(modules("cli"), "handlers", "infra", "local", "pulumi", "moto") == []
 
 
-def test_archive_has_never_heard_of_jobs_nor_jobs_of_archives() -> None:
-    assert offenders(modules("zipjobs/archive"), "zipjobs.jobs") == []
-    assert offenders(modules("zipjobs/jobs"), "zipjobs.archive") == []
+LAYERS = (
+    ("model", "errors", "telemetry", "zipformat"),
+    ("s3",),
+    ("archive", "requests"),
+    ("settings", "jobs"),
+    ("lifecycle",),
+    ("worker",),
+    ("wiring",),
+    ("api",),
+)
+"""The parts of ``zipjobs``, from the lowest to the highest: none imports one above it."""
+
+INDEPENDENT = ({"archive", "requests"}, {"archive", "jobs"})
+"""Parts that do not know each other."""
 
 
-def test_only_running_and_ending_join_the_two() -> None:
-    joining = {
-        path.relative_to(ROOT / "zipjobs").parts[0]
-        for path in (ROOT / "zipjobs").rglob("*.py")
-        if offenders([path], "zipjobs.archive") and offenders([path], "zipjobs.jobs")
+def part_of(name: str) -> str:
+    """The part of ``zipjobs`` that a module belongs to."""
+    return name.split(".")[1]
+
+
+def imports_between_parts() -> Iterator[tuple[str, str, str]]:
+    for path in modules("zipjobs"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for name in imports(path):
+            if name.startswith("zipjobs.") and part_of(name) != part_of(module):
+                yield module, part_of(module), part_of(name)
+
+
+def test_nothing_imports_upward() -> None:
+    level = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+    upward = [
+        f"{module} imports {lower}"
+        for module, part, lower in imports_between_parts()
+        if level[lower] > level[part] and part != "api"  # types of what the routes get
+    ]
+    assert upward == []
+
+
+def test_parts_that_do_not_know_each_other_do_not() -> None:
+    meeting = [
+        f"{module} imports {other}"
+        for module, part, other in imports_between_parts()
+        if {part, other} in INDEPENDENT
+    ]
+    assert meeting == []
+
+
+def test_there_are_no_import_cycles() -> None:
+    """Not even between modules that import each other's types only."""
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path))
+        for path in modules("zipjobs", "handlers", "infra", "local", "cli")
     }
-    assert joining == {"running", "ending"}
+    graph = {module: names & graph.keys() for module, names in graph.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names one
 
 
-def test_ending_knows_of_archives_only_where_they_stand_and_how_to_take_them_away() -> None:
-    known = ("leftovers", "receipt", "source", "target")
-    allowed = {f"zipjobs.archive.{name}" for name in known}
-    known_files = [ROOT / "zipjobs" / "archive" / f"{name}.py" for name in known]
-    paths = [*modules("zipjobs/ending"), *known_files]
+def test_lifecycle_loads_nothing_that_makes_archives() -> None:
+    allowed = {"zipjobs.archive.receipt", "zipjobs.s3.source", "zipjobs.s3.target"}
+    allowed |= {"zipjobs.s3.upload_cleanup"}
     foreign = {
         name
-        for path in paths
+        for path in modules("zipjobs/lifecycle")
         for name in imports(path)
-        if name.startswith(("zipjobs.archive", "zipjobs.running"))
+        if name.startswith(("zipjobs.archive", "zipjobs.worker", "zipjobs.s3"))
     }
     assert foreign <= allowed
 
 
 def test_routes_know_nothing_of_what_they_work_with() -> None:
     """But for its type."""
-    typed = ("zipjobs.wiring", "zipjobs.ending.wiring")
     for path in modules("zipjobs/api"):
         names = {
-            node.module
+            node.module or ""
             for node in ast.parse(path.read_text()).body
             if isinstance(node, ast.ImportFrom)
         }
-        assert not names & set(typed), path
+        assert not [name for name in names if name.startswith("zipjobs.wiring")], path
 
 
 def test_infra_imports_only_pulumi_and_itself() -> None:
@@ -94,7 +136,8 @@ def test_infra_imports_only_pulumi_and_itself() -> None:
 
 
 def test_only_wiring_creates_clients() -> None:
-    paths = [path for path in modules("handlers", "zipjobs") if path.name != "wiring.py"]
+    wiring = set(modules("zipjobs/wiring"))
+    paths = [path for path in modules("handlers", "zipjobs") if path not in wiring]
     assert [path for path in paths if "boto3.client(" in path.read_text()] == []
     assert offenders(paths, "boto3.session") == []
 

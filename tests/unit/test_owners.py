@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from local.faults.requests import S3_OPERATIONS
 from tests.environment import FUNCTIONS_ENVIRONMENT
-from zipjobs.owners import BucketOwners
+from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.settings import (
     EndingSettings,
     EnqueueSettings,

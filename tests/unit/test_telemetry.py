@@ -20,12 +20,12 @@ def test_a_line_is_json_and_says_which_job_and_which_invocation(
 ) -> None:
     start_logging(SimpleNamespace(aws_request_id="the-request"))
     about_job("the-job")
-    logging.getLogger("zipjobs.running.runner").info("Job %s: started", "the-job")
+    logging.getLogger("zipjobs.worker.job_runner").info("Job %s: started", "the-job")
     (line,) = lines(capsys)
     assert line["job_id"] == "the-job"
     assert line["function_request_id"] == "the-request"
     assert line["message"] == "Job the-job: started"
-    assert (line["level"], line["name"]) == ("INFO", "zipjobs.running.runner")
+    assert (line["level"], line["name"]) == ("INFO", "zipjobs.worker.job_runner")
 
 
 def test_so_is_a_line_of_another_thread_and_of_another_library(

@@ -6,7 +6,7 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
 from infra import prices
-from zipjobs.usage import Meter, Usage
+from zipjobs.worker.usage import Meter, Usage
 
 
 def test_usage_adds_up() -> None:

@@ -8,9 +8,9 @@ import boto3
 import pytest
 
 from tests.environment import FUNCTIONS_ENVIRONMENT
-from zipjobs import wiring
-from zipjobs.ending import wiring as ending
-from zipjobs.running import wiring as working
+from zipjobs.wiring import api as wiring
+from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import worker as working
 
 FUNCTIONS = [
     wiring.submitting,

@@ -24,8 +24,8 @@ from zipjobs.api.problems import (
 )
 from zipjobs.errors import TransientError, ZipJobsError
 from zipjobs.jobs.job import EVERYONE
-from zipjobs.jobs.model import Model
-from zipjobs.jobs.request import JobRequest, parse_request
+from zipjobs.model import Model
+from zipjobs.requests.schema import JobRequest, parse_request
 from zipjobs.settings import ApiAuth
 
 logger = logging.getLogger(__name__)

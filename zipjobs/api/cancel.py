@@ -12,14 +12,14 @@ from zipjobs.api.problems import HttpProblem, documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
 
 if TYPE_CHECKING:
-    from zipjobs.ending.wiring import Canceling
+    from zipjobs.wiring.lifecycle import CancelDependencies
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Status
 from zipjobs.jobs.view import JobView
 
 logger = logging.getLogger(__name__)
 
-app: "Api[Canceling]" = Api()
+app: "Api[CancelDependencies]" = Api()
 
 
 @app.delete(

@@ -15,7 +15,7 @@ from zipjobs.errors import (
     ZipJobsError,
 )
 from zipjobs.jobs.job import shorten
-from zipjobs.jobs.model import Model
+from zipjobs.model import Model
 
 PROBLEM_JSON = "application/problem+json"
 

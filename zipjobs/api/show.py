@@ -13,15 +13,15 @@ from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, json_response
 from zipjobs.api.problems import documented
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
+from zipjobs.jobs.download_links import DownloadLink
 from zipjobs.jobs.job import Job, Status
-from zipjobs.jobs.links import DownloadLink
-from zipjobs.jobs.listing import CURSOR, DEFAULT_LIMIT, MAX_LIMIT
+from zipjobs.jobs.job_list import CURSOR, DEFAULT_LIMIT, MAX_LIMIT
 from zipjobs.jobs.view import JobsView, JobView
 
 if TYPE_CHECKING:
-    from zipjobs.wiring import Answering
+    from zipjobs.wiring.api import StatusDependencies
 
-app: "Api[Answering]" = Api()
+app: "Api[StatusDependencies]" = Api()
 
 
 @app.get(

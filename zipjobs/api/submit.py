@@ -16,22 +16,23 @@ from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, RequestBody, json_response
 from zipjobs.api.problems import documented
 from zipjobs.errors import TransientError
-from zipjobs.jobs.idempotency import (
+from zipjobs.jobs.job import EVERYONE, Status, Submission, Trigger
+from zipjobs.model import Model, utc_now
+from zipjobs.requests.idempotency import (
     MAX_KEY_CHARS,
     idempotent_job_id,
     key_reused,
     request_digest,
 )
-from zipjobs.jobs.job import EVERYONE, ObjectRef, Status, Submission, Trigger
-from zipjobs.jobs.model import Model, utc_now
-from zipjobs.jobs.request import JobRequest
+from zipjobs.requests.schema import JobRequest
+from zipjobs.requests.storage import ObjectRef
 
 if TYPE_CHECKING:
-    from zipjobs.wiring import Submitting
+    from zipjobs.wiring.api import EnqueueDependencies
 
 logger = logging.getLogger(__name__)
 
-app: "Api[Submitting]" = Api()
+app: "Api[EnqueueDependencies]" = Api()
 
 
 class Accepted(Model):
@@ -85,7 +86,10 @@ def post(
 
 
 def submit(
-    request: JobRequest, submitting: "Submitting", key: str | None = None, caller: str = EVERYONE
+    request: JobRequest,
+    submitting: "EnqueueDependencies",
+    key: str | None = None,
+    caller: str = EVERYONE,
 ) -> Accepted:
     """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
     if key is None:
@@ -107,7 +111,7 @@ def submit(
 def _accept(
     job_id: str,
     request: JobRequest,
-    submitting: "Submitting",
+    submitting: "EnqueueDependencies",
     caller: str,
     save: Callable[[str, JobRequest], ObjectRef],
     digest: str | None = None,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from zipjobs.archive.sizing import MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.part_sizing import MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, PartSizing
 from zipjobs.errors import ArchiveTooLarge
 
 What = Literal["header", "body", "directory"]
@@ -44,7 +44,7 @@ class PartEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPart:
+class CopyPart:
     """A part that is nothing but ``length`` bytes of a body: S3 can copy it from the source."""
 
     part: int
@@ -52,7 +52,7 @@ class OwnPart:
     length: int
 
 
-Step = Piece | PartEnd | OwnPart
+Step = Piece | PartEnd | CopyPart
 
 
 class Layout:
@@ -128,7 +128,7 @@ class Layout:
             rest = body_bytes - first
             if rest <= length + MIN_PART_BYTES:
                 length = rest if rest <= MAX_PART_BYTES else rest - MIN_PART_BYTES
-            yield OwnPart(self._part, first, length)
+            yield CopyPart(self._part, first, length)
             first += length
             self._filled = length
             self._next_part()

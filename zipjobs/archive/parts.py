@@ -1,23 +1,19 @@
 """Parts of the upload that are put together in memory, and sent while they still grow.
 
-A part is a row of blocks. Rooms in them are reserved in the archive's order and filled in any
-order, by several reads at a time; a block is sent when all of its rooms are full and all blocks
-before it have been sent. Memory is the blocks that have been lent and not yet been given back.
+A block is sent when all of its rooms are full and all blocks before it have been sent. Memory is
+the blocks that have been lent and not yet been given back.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from isal.isal_zlib import crc32
-
-from zipjobs.archive.sizing import MIB
+from zipjobs.archive.blocks import Block, BlockPool, Room
+from zipjobs.archive.part_sizing import MIB
 
 if TYPE_CHECKING:
-    from zipjobs.archive.relay import Ingredient
-
-BLOCK_BYTES = 1 * MIB
+    from zipjobs.archive.part_rebuild import PartSource
 
 KEPT_PART_BYTES = 6 * MIB
 """A part of up to this size is sent when it is whole, and kept until S3 has it. Parts that wait for
@@ -29,84 +25,28 @@ class Stopped(Exception):
     """The build is over; nobody wants the part any more."""
 
 
-class BlockPool:
-    """Lends blocks as long as all of them together stay within ``limit_bytes``.
-
-    Blocks are kept: fresh memory costs as much CPU as sending it. One build uses them at a time,
-    under its own lock.
-    """
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self._left = limit_bytes // BLOCK_BYTES
-        self._free: list[memoryview] = []
-
-    def lend(self) -> memoryview | None:
-        """A block, or None if there is no memory for it now."""
-        if not self._left:
-            return None
-        self._left -= 1
-        return self._free.pop() if self._free else memoryview(bytearray(BLOCK_BYTES))
-
-    def give_back(self, memory: memoryview) -> None:
-        """Take back a block that nobody writes to any more."""
-        self._left += 1
-        self._free.append(memory)
-
-    def give_up(self, memory: memoryview) -> None:
-        """Forget a block that somebody may still write to."""
-        del memory
-        self._left += 1
-
-
-class Block:
-    """A block of a part: how much of it is reserved, and how much of that is filled."""
-
-    __slots__ = ("filled", "is_last", "memory", "part", "reserved")
-
-    def __init__(self, part: "AssembledPart", memory: memoryview) -> None:
-        self.part = part
-        self.memory = memory
-        self.reserved = 0
-        self.filled = 0
-        self.is_last = False
-
-    @property
-    def is_full(self) -> bool:
-        return self.filled == self.reserved and (self.reserved == BLOCK_BYTES or self.is_last)
-
-
-class Room:
-    """Some bytes of a block, reserved for one piece of the archive."""
-
-    __slots__ = ("block", "view")
-
-    def __init__(self, block: Block, view: memoryview) -> None:
-        self.block = block
-        self.view = view
-
-    def is_filled(self) -> None:
-        """All of the room's bytes are there."""
-        block = self.block
-        block.filled += len(self.view)
-        if block.filled == block.reserved:
-            block.part.advance()
-
-
 class AssembledPart:
     """A part that is put together in memory. The build's lock guards it, but for ``chunks``.
 
     ``length`` is known once the layout has ended the part. ``recipe`` says what it is made of, as
     far as that has been laid out: it is what the part is made from again if it has to be.
+    ``on_advance`` is called when blocks may have become ready to send.
     """
 
-    def __init__(self, number: int, pool: BlockPool, length: int | None = None) -> None:
+    def __init__(
+        self,
+        number: int,
+        pool: BlockPool,
+        length: int | None = None,
+        on_advance: Callable[["AssembledPart"], None] = lambda part: None,
+    ) -> None:
         self.number = number
         self.length = length
-        self.recipe: list[Ingredient] = []
+        self.recipe: list[PartSource] = []
         self.body_bytes = 0
         self.entries_ended = 0
         self.is_started = False
+        self._on_advance = on_advance
         self._pool = pool
         self._growing: deque[Block] = deque()
         self._ready: SimpleQueue[Block | None] = SimpleQueue()
@@ -115,13 +55,13 @@ class AssembledPart:
     def reserve(self, wanted: int) -> Room | None:
         """Room for up to ``wanted`` bytes behind the last, or None if there is no memory."""
         block = self._growing[-1] if self._growing else None
-        if block is None or block.reserved == BLOCK_BYTES:
+        if block is None or block.reserved == len(block.memory):
             memory = self._pool.lend()
             if memory is None:
                 return None
-            block = Block(self, memory)
+            block = Block(memory, self.advance)
             self._growing.append(block)
-        end = min(BLOCK_BYTES, block.reserved + wanted)
+        end = min(len(block.memory), block.reserved + wanted)
         room = Room(block, block.memory[block.reserved : end])
         block.reserved = end
         return room
@@ -139,6 +79,7 @@ class AssembledPart:
             block = growing.popleft()
             self._ready_bytes += block.filled
             self._ready.put(block)
+        self._on_advance(self)
 
     @property
     def can_start(self) -> bool:
@@ -179,23 +120,3 @@ class AssembledPart:
         while not self._ready.empty():
             if (ready := self._ready.get()) is not None:
                 self._pool.give_up(ready.memory)
-
-
-def crc_of(rooms: list[Room]) -> int:
-    """The CRC-32 of what stands in ``rooms``, one behind the other."""
-    total = 0
-    for room in rooms:
-        total = crc32(room.view, total)
-    return total
-
-
-def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks, all but the last of ``BLOCK_BYTES``."""
-    block = bytearray()
-    for piece in pieces:
-        block += piece
-        while len(block) >= BLOCK_BYTES:
-            yield bytes(block[:BLOCK_BYTES])
-            del block[:BLOCK_BYTES]
-    if block:
-        yield bytes(block)

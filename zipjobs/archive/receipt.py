@@ -2,7 +2,7 @@
 
 import json
 
-from zipjobs.archive.source import Entry, Pinned
+from zipjobs.s3.source import Entry, ObjectVersion
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each line
 
@@ -12,7 +12,7 @@ def receipt_key(archive_key: str) -> str:
     return f"{archive_key.removesuffix('.zip')}.receipt.json"
 
 
-def entry_line(name: str, pinned: Pinned, crc32: int) -> bytes:
+def entry_line(name: str, pinned: ObjectVersion, crc32: int) -> bytes:
     """An entry as JSON on one line. ``size`` and ``crc32`` are those of the object's bytes."""
     source = pinned.source
     line = {

@@ -6,26 +6,50 @@ directory's records, go into the ``BuiltSegment`` that its maker leaves for whoe
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.checksum import combine
-from zipjobs.archive.engine import Archive, EntryRun
-from zipjobs.archive.layout import Layout
-from zipjobs.archive.means import Means
-from zipjobs.archive.members import Member, end_records
-from zipjobs.archive.parts import in_blocks
-from zipjobs.archive.plan import Segment, Sized, part_lengths
-from zipjobs.archive.sender import Chunks
-from zipjobs.archive.sizing import MIN_PART_BYTES, PartSizing
-from zipjobs.archive.source import EPOCH, Entry
-from zipjobs.archive.writer import Upload, UploadedPart
+from zipjobs.archive.blocks import in_blocks
+from zipjobs.archive.builder import Archive, EntryRun
+from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
+from zipjobs.archive.options import Means
+from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.errors import UploadGone
-from zipjobs.usage import Usage
+from zipjobs.s3.multipart_upload import Upload, UploadedPart
+from zipjobs.s3.part_upload import Chunks
+from zipjobs.s3.source import EPOCH, Entry
+from zipjobs.zipformat.crc32 import combine
+from zipjobs.zipformat.records import Member, end_records
 
 Part = tuple[UploadedPart, int]
 """A part that S3 has, and its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySize:
+    """What the plan has to know of an entry, in bytes."""
+
+    name: str
+    header_bytes: int
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """``entries`` entries from ``first_entry`` of the job on, in archive number ``archive``.
+
+    The first of its parts is ``first_part``, and starts ``offset`` bytes into the archive.
+    """
+
+    index: int
+    archive: int
+    first_entry: int
+    entries: int
+    first_part: int
+    offset: int
+    size: int
+    body_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +59,7 @@ class BuiltSegment:
     ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
     goes before the directory. Its central directory records have ``records_bytes``; they are
     ``records``, and ``receipt`` is its entries' lines, where it was made; elsewhere both have to be
-    fetched. Its maker notes what it took in ``usage``.
+    fetched.
     """
 
     parts: tuple[Part, ...]
@@ -46,7 +70,6 @@ class BuiltSegment:
     copied_bytes: int
     records: bytes = b""
     receipt: Sequence[bytes] = ()
-    usage: Usage = field(default_factory=Usage)
 
     @property
     def size(self) -> int:
@@ -54,11 +77,20 @@ class BuiltSegment:
         return sum(length for _, length in self.parts) + len(self.tail)
 
 
-def sized(entry: Entry) -> Sized:
+def sized(entry: Entry) -> EntrySize:
     """What the plan has to know of an entry, whose size is known."""
     assert entry.size is not None
     header = Member.of(entry.name, entry.size, EPOCH).local_header()
-    return Sized(entry.name, len(header), entry.size)
+    return EntrySize(entry.name, len(header), entry.size)
+
+
+def part_lengths(entries: Iterable[EntrySize], layout: Layout) -> dict[int, int]:
+    """The lengths of a segment's parts, by number; ``layout`` is at the segment's start."""
+    steps: list[Step] = []
+    for entry in entries:
+        steps += layout.add(entry.header_bytes, entry.body_bytes, layout.is_large(entry.body_bytes))
+    steps += layout.cut()
+    return {s.part: s.length for s in steps if isinstance(s, PartEnd | CopyPart)}
 
 
 def build_segment(

@@ -1,4 +1,4 @@
-"""What was asked for and what has happened to it.
+"""What is recorded: the job and its states, messages, events, the job list and download links.
 
-Knows requests, records, messages and events; has never seen a byte of an archive.
+Never reads or writes a byte of an archive.
 """

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.backoff import pause_seconds
 from zipjobs.errors import ServiceUnavailable
+from zipjobs.s3.retry import pause_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

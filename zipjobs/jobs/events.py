@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.facts import JobFacts, facts_of
 from zipjobs.jobs.job import Job, Status
-from zipjobs.jobs.model import Model, Timestamp
+from zipjobs.jobs.summary import JobSummary, summary_of
+from zipjobs.model import Model, Timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -38,7 +38,7 @@ class Durations(Model):
         )
 
 
-class CompletionDetail(JobFacts):
+class CompletionDetail(JobSummary):
     """The ``detail`` of a completion event. ``event_id`` is the same for every repetition."""
 
     version: Literal["1"] = "1"
@@ -51,7 +51,7 @@ class CompletionDetail(JobFacts):
         """Describe a job that is final."""
         assert job.finished_at is not None
         return cls(
-            **facts_of(job),
+            **summary_of(job),
             event_id=f"{job.job_id}/{job.status}",
             durations=Durations.of(job),
             finished_at=job.finished_at,

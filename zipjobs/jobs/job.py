@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from zipjobs.errors import PermanentError, Unfit
-from zipjobs.jobs.fields import ETag, VersionId
-from zipjobs.jobs.model import Model, Timestamp, iso_utc
+from zipjobs.errors import PermanentError, SchemaError
+from zipjobs.model import Model, Timestamp, iso_utc
+from zipjobs.requests.storage import ObjectRef
 
 SCHEMA_VERSION = 1
 
@@ -67,15 +67,6 @@ class Trigger(StrEnum):
     MANIFEST = "manifest"
 
 
-class ObjectRef(Model):
-    """One state of an object in S3: by version, or by ETag where the bucket keeps no versions."""
-
-    bucket: str
-    key: str
-    version_id: VersionId | None = None
-    etag: ETag | None = None
-
-
 class Problem(Model):
     """What is wrong in one place of a manifest, with its JSON pointer and its line, if known."""
 
@@ -97,7 +88,7 @@ class JobError(Model):
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
-        problems = error.problems if isinstance(error, Unfit) else ()
+        problems = error.problems if isinstance(error, SchemaError) else ()
         return cls(
             code=error.code,
             message=shorten(str(error)),

@@ -10,9 +10,10 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from zipjobs.errors import ZipJobsError
-from zipjobs.jobs.fields import BucketName, ETag, Key, VersionId
-from zipjobs.jobs.job import ObjectRef, Submission, Trigger
-from zipjobs.jobs.model import Model, Timestamp
+from zipjobs.jobs.job import Submission, Trigger
+from zipjobs.model import Model, Timestamp
+from zipjobs.requests.fields import BucketName, ETag, Key, VersionId
+from zipjobs.requests.storage import ObjectRef
 
 MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
 """Namespace of the ids of jobs that come from manifests. Changing it would repeat old jobs."""

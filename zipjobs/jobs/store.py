@@ -15,9 +15,9 @@ from zipjobs.jobs.job import (
     UploadRef,
     as_many_as_fit,
 )
-from zipjobs.jobs.model import Model, iso_utc, utc_now
-from zipjobs.jobs.policy import Destination
 from zipjobs.jobs.table import SWEPT, ConditionFailed, JobTable
+from zipjobs.model import Model, iso_utc, utc_now
+from zipjobs.requests.allow_list import Destination
 
 MAX_PROBLEM_CHARS = 2000
 

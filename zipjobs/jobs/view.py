@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zipjobs.jobs.facts import Count, Done, JobFacts, facts_of
+from zipjobs.jobs.download_links import DownloadLink
 from zipjobs.jobs.job import ArchiveFacts, Job, JobError
-from zipjobs.jobs.links import DownloadLink
-from zipjobs.jobs.model import Model, Timestamp
+from zipjobs.jobs.summary import Count, Done, JobSummary, summary_of
+from zipjobs.model import Model, Timestamp
 
 _LEFT_OUT = Field(exclude_if=lambda value: value is None)
 """Where there is none, it is not in the JSON."""
@@ -22,7 +22,7 @@ class ArchiveView(ArchiveFacts):
     download_url_expires_at: Timestamp
 
 
-class JobView(JobFacts):
+class JobView(JobSummary):
     """What a client learns of a job. Archives and links are there when the job is READY.
 
     ``download_url`` is that of the only archive; of several, ``archives`` tells.
@@ -50,7 +50,7 @@ class JobView(JobFacts):
             for archive, link in zip(job.archives, links, strict=False)
         )
         only = archives[0] if len(archives) == 1 else None
-        facts = facts_of(job) | {
+        facts = summary_of(job) | {
             "entries": Count(done=done.entries, total=job.entries_total),
             "bytes": Count(done=done.source_bytes, total=job.bytes_total),
             "archives": archives,

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.unit.archive.loopback import Loopback
-from zipjobs import backoff
-from zipjobs.archive import connection, transport
+from zipjobs.s3 import client as transport
+from zipjobs.s3 import connection
+from zipjobs.s3 import retry as backoff
 
 
 @pytest.fixture

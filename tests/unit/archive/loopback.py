@@ -13,8 +13,8 @@ from tests.http_server import (
     Certificate,
     ScriptedServer,
 )
-from zipjobs.archive.connection import BodyFlow, Get
-from zipjobs.archive.transport import Transport
+from zipjobs.s3.client import Transport
+from zipjobs.s3.connection import BodyFlow, Get
 
 ALL = 2**40
 """A window through which any body flows."""

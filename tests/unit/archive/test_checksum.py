@@ -3,7 +3,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive.checksum import combine, encode
+from zipjobs.zipformat.crc32 import combine, encode
 
 
 @given(st.lists(st.binary(max_size=200), max_size=10))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive import deflate
-from zipjobs.archive.deflate import KEPT_BYTES, PIECE_BYTES, PIECES_IN_RUN, Deflated, Run
+from zipjobs.zipformat import deflate
+from zipjobs.zipformat.deflate import KEPT_BYTES, PIECE_BYTES, PIECES_IN_RUN, Deflated, Run
 
 RUN_BYTES = PIECES_IN_RUN * PIECE_BYTES
 
@@ -181,3 +181,17 @@ def test_no_run_begins_within_another() -> None:
     made = deflated(noise(RUN_BYTES + 1), [100_000])
     with pytest.raises(KeyError):
         made.run_at(1)
+
+
+def test_a_run_knows_the_checksum_of_its_bytes() -> None:
+    """So that a body which is deflated differently the second time is noticed."""
+    data = b"bottles of beer " * 200_000
+    deflated = Deflated()
+    deflated.feed(data)
+    deflated.finish()
+    at = 0
+    while at < deflated.size:
+        run = deflated.run_at(at)
+        made = run.deflater()(data[run.source_first : run.source_first + run.source_length])
+        assert (len(made), zlib.crc32(made)) == (run.length, run.crc32)
+        at += run.length

@@ -6,13 +6,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from zipjobs.archive.engine import build_archive
-from zipjobs.archive.means import EngineOptions, Means, Progress
-from zipjobs.archive.parts import BlockPool
-from zipjobs.archive.reader import ObjectReader, Sink
-from zipjobs.archive.sizing import MIB
-from zipjobs.archive.source import EPOCH, Entry, Pinned, Source
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means, Progress
+from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import SourceNotFound
+from zipjobs.s3.object_reader import ObjectReader, Sink
+from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, Source
 
 
 class TwoAnswers(ObjectReader):
@@ -28,7 +28,7 @@ class TwoAnswers(ObjectReader):
         return Mock()
 
     def _answer(self) -> None:
-        pinned = Pinned(Source("src", "large"), '"etag"', 10**9, EPOCH)
+        pinned = ObjectVersion(Source("src", "large"), '"etag"', 10**9, EPOCH)
         self._sinks["large"].found(pinned, MIB)
         self._sinks["gone"].failed(SourceNotFound("gone"))
 

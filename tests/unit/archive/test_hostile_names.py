@@ -28,19 +28,19 @@ from tests.readers import (
     by_python,
     by_unzip,
 )
-from zipjobs.archive.members import Member, central_directory
-from zipjobs.archive.names import (
+from zipjobs.requests.fields import MAX_KEY_BYTES
+from zipjobs.requests.schema import parse_request
+from zipjobs.requests.sources import Listed
+from zipjobs.worker.entry_list import named
+from zipjobs.zipformat.file_names import MAX_COMPONENT_BYTES
+from zipjobs.zipformat.member_names import (
     MAX_PATH_BYTES,
     DistinctNames,
     UniqueNames,
     safe_name,
     without_prefix,
 )
-from zipjobs.filenames import MAX_COMPONENT_BYTES
-from zipjobs.jobs.fields import MAX_KEY_BYTES
-from zipjobs.jobs.lists import Listed
-from zipjobs.jobs.request import parse_request
-from zipjobs.running.entries import named
+from zipjobs.zipformat.records import Member, central_directory
 
 MODIFIED = datetime(2026, 11, 23, tzinfo=UTC)
 MOST_FILE_SYSTEMS_BYTES = 255

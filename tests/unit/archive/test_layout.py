@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive.layout import Layout, OwnPart, PartEnd, Piece, Step
-from zipjobs.archive.sizing import (
+from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Piece, Step
+from zipjobs.archive.part_sizing import (
     GIB,
     MAX_PART_BYTES,
     MAX_PARTS,
@@ -50,7 +50,7 @@ def lay_out(entries: Entries, directory_bytes: int, sizing: PartSizing) -> LaidO
     for index, (header, body) in enumerate(entries):
         steps += [(index, step) for step in layout.add(header, body, layout.is_large(body))]
     steps += [(-1, step) for step in layout.finish(directory_bytes)]
-    part_bytes = {s.part: s.length for _, s in steps if isinstance(s, PartEnd | OwnPart)}
+    part_bytes = {s.part: s.length for _, s in steps if isinstance(s, PartEnd | CopyPart)}
     return LaidOut(steps, part_bytes)
 
 
@@ -66,7 +66,7 @@ def test_every_byte_of_the_archive_is_covered_once_and_in_order(
             case Piece(what="header"):
                 assert step.first == headers[index]
                 headers[index] += step.length
-            case Piece(what="body") | OwnPart():
+            case Piece(what="body") | CopyPart():
                 assert headers[index] == entries[index][0]
                 assert step.first == bodies[index]
                 bodies[index] += step.length
@@ -76,7 +76,7 @@ def test_every_byte_of_the_archive_is_covered_once_and_in_order(
         if isinstance(step, PartEnd):
             assert step.length == at
             part, at = part + 1, 0
-        elif isinstance(step, OwnPart):
+        elif isinstance(step, CopyPart):
             assert at == 0
             part += 1
         else:
@@ -103,7 +103,7 @@ def test_of_a_large_body_at_most_five_mebibytes_are_assembled(
 ) -> None:
     for index, (_, body) in enumerate(entries):
         steps = [s for i, s in lay_out(entries, 22, sizing).steps if i == index]
-        if any(isinstance(step, OwnPart) for step in steps):
+        if any(isinstance(step, CopyPart) for step in steps):
             assert body >= sizing.large_bytes
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assert sum(piece.length for piece in pieces) <= MIN_PART_BYTES

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipjobs.archive.names import (
+from zipjobs.errors import ListTooLarge
+from zipjobs.zipformat.file_names import MAX_COMPONENT_BYTES
+from zipjobs.zipformat.member_names import (
     MAX_FOLDERS,
     DistinctNames,
     UniqueNames,
@@ -16,8 +18,6 @@ from zipjobs.archive.names import (
     safe_name,
     without_prefix,
 )
-from zipjobs.errors import ListTooLarge
-from zipjobs.filenames import MAX_COMPONENT_BYTES
 
 ANY_NAME = st.text(max_size=300)
 NASTY_NAME = st.text(alphabet="aA./\\: \x00\u202e\u00e9\u0301CONconß…", max_size=12)
@@ -207,7 +207,8 @@ def test_names_are_limited_so_that_their_memory_is(names: UniqueNames | Distinct
 def test_a_name_takes_about_a_hundred_bytes_of_memory(name: str) -> None:
     """Whatever its length: only hashes are kept."""
     code = (
-        "import tracemalloc; from zipjobs.archive.names import UniqueNames; names = UniqueNames();"
+        "import tracemalloc; from zipjobs.zipformat.member_names import UniqueNames;"
+        "names = UniqueNames();"
         "tracemalloc.start();"
         f"[names.claim({name!r}.replace('{{}}', str(i))) for i in range(2_000)];"
         "taken = tracemalloc.get_traced_memory()[0];"

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive.pace import ANSWERS_PER_STEP, LEAST_IN_FLIGHT, Pace
+from zipjobs.s3.concurrency import ANSWERS_PER_STEP, LEAST_IN_FLIGHT, AdaptiveConcurrency
 
 
-def in_flight(requests: int, most: int | None = None) -> Pace:
-    pace = Pace(most or requests)
+def in_flight(requests: int, most: int | None = None) -> AdaptiveConcurrency:
+    pace = AdaptiveConcurrency(most or requests)
     pace.in_flight = requests
     return pace
 
@@ -72,7 +72,7 @@ def test_after_some_good_answers_one_more_may_be_and_at_last_as_many_as_before()
 def test_something_may_always_be_in_flight_and_never_too_much(
     most: int, answers: list[tuple[int, int]]
 ) -> None:
-    pace = Pace(most)
+    pace = AdaptiveConcurrency(most)
     for status, rounds_ago in answers:
         pace.in_flight = pace.limit
         pace.answered(status, sent_in=pace.round - rounds_ago)

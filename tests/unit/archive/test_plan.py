@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.plan import Census, Segment, Share, Sized, part_lengths, segments, sizing_for
-from zipjobs.archive.sizing import (
+from zipjobs.archive.part_sizing import (
     GIB,
     KIB,
     MAX_ARCHIVE_BYTES,
@@ -17,10 +16,12 @@ from zipjobs.archive.sizing import (
     TIB,
     PartSizing,
 )
+from zipjobs.archive.segment import EntrySize, Segment, part_lengths
 from zipjobs.errors import ArchiveTooLarge
+from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
-SHARE = Share()
-SMALL = Share(read_bytes=12 * MIB, copied_bytes=60 * MIB, entries=7)
+SHARE = WorkerQuota()
+SMALL = WorkerQuota(read_bytes=12 * MIB, copied_bytes=60 * MIB, entries=7)
 BODIES = st.one_of(
     st.integers(0, 3000),
     st.integers(0, 40 * MIB),
@@ -28,16 +29,16 @@ BODIES = st.one_of(
     st.sampled_from([5 * MIB, 16 * MIB - 1, 16 * MIB, 5 * GIB, 5 * GIB + 1]),
 )
 ENTRIES = st.lists(
-    st.builds(Sized, st.just("a/report.pdf"), st.integers(30, 400), BODIES),
+    st.builds(EntrySize, st.just("a/report.pdf"), st.integers(30, 400), BODIES),
     min_size=1,
     max_size=60,
 )
 
 
 def plan(
-    entries: list[Sized], share: Share = SHARE, max_bytes: int = MAX_ARCHIVE_BYTES
+    entries: list[EntrySize], share: WorkerQuota = SHARE, max_bytes: int = MAX_ARCHIVE_BYTES
 ) -> tuple[PartSizing, list[Segment]]:
-    census = Census()
+    census = SizeHistogram()
     for entry in entries:
         census.note(entry)
     share = census.share(share)
@@ -45,13 +46,13 @@ def plan(
     return sizing, list(segments(entries, sizing, share, max_bytes))
 
 
-def runs(entries: list[Sized], planned: list[Segment]) -> list[list[Sized]]:
+def runs(entries: list[EntrySize], planned: list[Segment]) -> list[list[EntrySize]]:
     return [entries[s.first_entry : s.first_entry + s.entries] for s in planned]
 
 
 @given(ENTRIES, st.sampled_from([SHARE, SMALL]))
 def test_segments_are_contiguous_and_cover_every_entry_once(
-    entries: list[Sized], share: Share
+    entries: list[EntrySize], share: WorkerQuota
 ) -> None:
     _, planned = plan(entries, share)
     assert [s.index for s in planned] == list(range(len(planned)))
@@ -66,7 +67,7 @@ def test_segments_are_contiguous_and_cover_every_entry_once(
 
 @given(ENTRIES, st.sampled_from([SHARE, SMALL]))
 def test_segments_have_disjoint_part_numbers_and_parts_that_s3_takes(
-    entries: list[Sized], share: Share
+    entries: list[EntrySize], share: WorkerQuota
 ) -> None:
     sizing, planned = plan(entries, share)
     lengths: dict[int, int] = {}
@@ -82,7 +83,7 @@ def test_segments_have_disjoint_part_numbers_and_parts_that_s3_takes(
 
 
 @given(ENTRIES)
-def test_an_archive_never_outgrows_what_was_asked_for(entries: list[Sized]) -> None:
+def test_an_archive_never_outgrows_what_was_asked_for(entries: list[EntrySize]) -> None:
     max_bytes = 3 * GIB
     entries = [replace(entry, body_bytes=entry.body_bytes % GIB) for entry in entries]
     _, planned = plan(entries, SHARE, max_bytes)
@@ -95,7 +96,7 @@ def test_an_archive_never_outgrows_what_was_asked_for(entries: list[Sized]) -> N
 
 def test_an_object_that_is_larger_than_an_archive_may_be_is_named() -> None:
     with pytest.raises(ArchiveTooLarge, match="big.pdf"):
-        plan([Sized("a.pdf", 35, 10), Sized("big.pdf", 37, GIB)], SHARE, 100 * MIB)
+        plan([EntrySize("a.pdf", 35, 10), EntrySize("big.pdf", 37, GIB)], SHARE, 100 * MIB)
 
 
 @st.composite
@@ -116,7 +117,7 @@ def huge(draw: st.DrawFn) -> list[tuple[int, int]]:
 @settings(max_examples=25, deadline=None)
 @given(huge())
 def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]]) -> None:
-    entries = [Sized("a", 31, size) for count, size in groups for _ in range(count)]
+    entries = [EntrySize("a", 31, size) for count, size in groups for _ in range(count)]
     sizing, planned = plan(entries)
     last = planned[-1]
     run = runs(entries, planned)[-1]
@@ -129,8 +130,8 @@ def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]])
     [(1_000_000, 200 * KIB), (3_000, 5 * MIB), (10, 100 * GIB), (1, 48 * TIB), (500_000, 20 * MIB)],
 )
 def test_planned_archives_fit_with_one_workers_shares(count: int, size: int) -> None:
-    census = Census()
-    entry = Sized("documents/a.pdf", 45, size)
+    census = SizeHistogram()
+    entry = EntrySize("documents/a.pdf", 45, size)
     for _ in range(count):
         census.note(entry)
     share = census.share(SHARE)
@@ -141,4 +142,4 @@ def test_planned_archives_fit_with_one_workers_shares(count: int, size: int) -> 
 
 def test_more_than_s3s_largest_object_is_refused() -> None:
     with pytest.raises(ArchiveTooLarge, match="maxArchiveBytes"):
-        plan([Sized("a", 31, 4 * TIB)] * 13)
+        plan([EntrySize("a", 31, 4 * TIB)] * 13)

@@ -19,14 +19,14 @@ from tests.http_server import (
 )
 from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, noise, sha
 from tests.waiting import wait_for
-from zipjobs.archive import connection as connection_module
-from zipjobs.archive import reader as reader_module
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.transport import Transport
-from zipjobs.backoff import ATTEMPTS
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
-from zipjobs.owners import BucketOwners
+from zipjobs.s3 import connection as connection_module
+from zipjobs.s3 import object_reader as reader_module
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.retry import ATTEMPTS
+from zipjobs.s3.source import ObjectVersion, Source
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -41,7 +41,7 @@ class Sink:
         self.has_begun = threading.Event()
         self.length = 0
 
-    def found(self, pinned: Pinned, length: int) -> None:
+    def found(self, pinned: ObjectVersion, length: int) -> None:
         self.length = length
         self.has_begun.set()
 

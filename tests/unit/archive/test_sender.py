@@ -22,14 +22,13 @@ from tests.http_server import (
     response,
     say,
 )
-from zipjobs import backoff
-from zipjobs.archive import sender as sender_module
-from zipjobs.archive.checksum import decode, encode
-from zipjobs.archive.parts import BLOCK_BYTES
-from zipjobs.archive.sender import PartRefused, PartSender, Sent
-from zipjobs.backoff import ATTEMPTS
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.owners import BucketOwners
+from zipjobs.s3 import part_upload as sender_module
+from zipjobs.s3 import retry as backoff
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.part_upload import BLOCK_BYTES, PartRefused, PartSender, Sent
+from zipjobs.s3.retry import ATTEMPTS
+from zipjobs.zipformat.crc32 import decode, encode
 
 Serve = Callable[..., ScriptedServer]
 Block = memoryview | bytes

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.http_server import ScriptedServer, response, say
-from zipjobs.archive import signing
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.sender import TRAILING, PartRefused, PartSender
-from zipjobs.archive.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
-from zipjobs.archive.source import Pinned, Source
-from zipjobs.archive.transport import Transport
 from zipjobs.errors import ZipJobsError
-from zipjobs.owners import BucketOwners
+from zipjobs.s3 import signing
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import TRAILING, PartRefused, PartSender
+from zipjobs.s3.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
+from zipjobs.s3.source import ObjectVersion, Source
 
 HOST = "s3.eu-west-1.amazonaws.com"
 REGION = "eu-west-1"
@@ -184,7 +184,7 @@ class Missing:
     def __init__(self) -> None:
         self.is_over = threading.Event()
 
-    def found(self, pinned: Pinned, length: int) -> None:
+    def found(self, pinned: ObjectVersion, length: int) -> None:
         raise AssertionError("there is nothing to be found")
 
     def received(self, chunk: memoryview | bytes) -> None:

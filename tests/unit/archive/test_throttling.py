@@ -7,13 +7,13 @@ import pytest
 from tests.http_server import Exchange, Gate, error, response, say
 from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, noise, sha
 from tests.waiting import wait_for
-from zipjobs import backoff
-from zipjobs.archive.pace import LEAST_IN_FLIGHT
-from zipjobs.archive.reader import ObjectReader
-from zipjobs.archive.source import Entry, Pinned, Source
-from zipjobs.archive.survey import survey
-from zipjobs.archive.transport import Transport
 from zipjobs.errors import ServiceUnavailable, ZipJobsError
+from zipjobs.s3 import retry as backoff
+from zipjobs.s3.client import Transport
+from zipjobs.s3.concurrency import LEAST_IN_FLIGHT
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.probe_objects import probe_objects
+from zipjobs.s3.source import Entry, ObjectVersion, Source
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -31,7 +31,7 @@ class Sink:
         self.is_found = threading.Event()
         self.is_over = threading.Event()
 
-    def found(self, pinned: Pinned, length: int) -> None:
+    def found(self, pinned: ObjectVersion, length: int) -> None:
         self.size = pinned.size
         self.is_found.set()
 
@@ -247,7 +247,7 @@ def test_sizes_are_asked_for_at_the_same_pace(loopback: Loopback) -> None:
     busy = Busy(4)
     transport = loopback.connect(loopback.serve(busy).url, connections=64)
     entries = [Entry(str(i), Source("src", str(i))) for i in range(64)]
-    asked = survey(entries, ObjectReader(transport))
+    asked = probe_objects(entries, ObjectReader(transport))
     assert [entry.size for entry in asked] == [1000 + i for i in range(64)]
     assert busy.refused
     assert transport.pace.limit < 64

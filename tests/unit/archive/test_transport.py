@@ -22,10 +22,10 @@ from tests.http_server import (
 )
 from tests.unit.archive.loopback import WAIT_SECONDS, Loopback, Received, get, noise, sha
 from tests.waiting import wait_for
-from zipjobs.archive import connection as connection_module
-from zipjobs.archive import transport as transport_module
-from zipjobs.archive.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
-from zipjobs.archive.wire import MAX_HEAD_BYTES, WireError
+from zipjobs.s3 import client as transport_module
+from zipjobs.s3 import connection as connection_module
+from zipjobs.s3.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
+from zipjobs.s3.wire import MAX_HEAD_BYTES, WireError
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

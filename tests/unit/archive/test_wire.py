@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive.wire import Chunks, WireError, parse_head, request
+from zipjobs.s3.wire import Chunks, WireError, parse_head, request
 
 
 def head_of(*lines: str) -> bytes:

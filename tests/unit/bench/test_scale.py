@@ -12,8 +12,9 @@ from bench.planning import Planned
 from bench.prices import PRICES
 from bench.profile import KB, MB, WORKLOADS
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.plan import Census, Share, part_lengths, segments, sizing_for
-from zipjobs.archive.sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.segment import part_lengths
+from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
 INPUTS = Inputs(
     cpu_per_get=250e-6,
@@ -77,10 +78,10 @@ def test_every_body_is_read_or_copied_once(scenario: Scenario) -> None:
 @each
 def test_parts_have_the_lengths_that_their_makers_expect(scenario: Scenario) -> None:
     works = plan_of(scenario.name).works
-    census = Census()
+    census = SizeHistogram()
     for one in pieces.sized_entries(scenario.sizes):
         census.note(one)
-    share = census.share(Share(read_bytes=scenario.segment_mib * MIB))
+    share = census.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
     sizing = sizing_for(census, PartSizing(), share, MAX_ARCHIVE_BYTES)
     entries = pieces.sized_entries(scenario.sizes)
     planned = segments(pieces.sized_entries(scenario.sizes), sizing, share)

@@ -12,12 +12,12 @@ from cli.errors import Unreadable
 from cli.receipt import VERSION, Line, read_receipt, receipt_path
 from tests.builders import archive_facts, ready_job
 from tests.unit.cli.conftest import BODIES, Make, measured
-from zipjobs.archive.engine import Archive
+from zipjobs.archive.builder import Archive
 from zipjobs.archive.receipt import entry_line, missing_line, receipt_key
-from zipjobs.archive.source import EPOCH, Entry, Pinned, Source
-from zipjobs.archive.target import Target
-from zipjobs.running import receipts
-from zipjobs.running.receipts import Receipts
+from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, Source
+from zipjobs.s3.target import Target
+from zipjobs.worker import receipts
+from zipjobs.worker.receipts import Receipts
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "on one line": {},
@@ -37,7 +37,7 @@ class Bucket:
 
 
 def test_what_the_service_writes_is_what_is_read(tmp_path: Path) -> None:
-    pinned = Pinned(Source("src", "in/größe.pdf"), '"e"', 7, EPOCH, "v1")
+    pinned = ObjectVersion(Source("src", "in/größe.pdf"), '"e"', 7, EPOCH, "v1")
     bucket = Bucket()
     Receipts(bucket).put(  # type: ignore[arg-type]
         ready_job(),

@@ -12,8 +12,8 @@ import pytest
 from cli.commands import status, submit
 from cli.errors import CliError
 from cli.request import of_keys, read, with_options
-from zipjobs.jobs.fields import Compression, Naming, OnDuplicate, OnMissing
 from zipjobs.jobs.job import Status
+from zipjobs.requests.fields import Compression, Naming, OnDuplicate, OnMissing
 
 
 def test_keys_are_keys_and_addresses_are_entries() -> None:

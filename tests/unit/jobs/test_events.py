@@ -6,7 +6,8 @@ import pytest
 from tests.builders import ready_job
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.events import CompletionDetail, CompletionEvents
-from zipjobs.jobs.job import JobError, ObjectRef, Status, Trigger
+from zipjobs.jobs.job import JobError, Status, Trigger
+from zipjobs.requests.storage import ObjectRef
 
 
 class Bus:

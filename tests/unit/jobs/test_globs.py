@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipjobs.jobs.globs import MAX_GLOBS_CHARS, matcher
+from zipjobs.requests.globs import MAX_GLOBS_CHARS, matcher
 
 
 def matches(glob: str, path: str) -> bool:

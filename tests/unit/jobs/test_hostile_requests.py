@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
-from zipjobs.jobs.job import ObjectRef, Submission
+from zipjobs.jobs.job import Submission
 from zipjobs.jobs.messages import UnknownMessage, parse_message
-from zipjobs.jobs.request import MAX_REQUEST_BYTES, JobRequest, parse_request
-from zipjobs.jobs.requests import RequestReader
-from zipjobs.jobs.strictjson import MAX_LISTED
+from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest, parse_request
+from zipjobs.requests.storage import ObjectRef, RequestReader
+from zipjobs.requests.strict_json import MAX_LISTED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

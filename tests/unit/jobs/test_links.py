@@ -6,9 +6,10 @@ import pytest
 from botocore.config import Config
 
 from tests.builders import archive_facts, ready_job
-from zipjobs.jobs.job import ObjectRef, Trigger
-from zipjobs.jobs.links import DownloadLinks, content_disposition, file_name
-from zipjobs.wiring import S3_CONFIG
+from zipjobs.jobs.download_links import DownloadLinks, content_disposition, file_name
+from zipjobs.jobs.job import Trigger
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.wiring.api import S3_CONFIG
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import ServiceUnavailable, SourceChanged
-from zipjobs.jobs.lists import SourceLists
-from zipjobs.jobs.objectfile import ATTEMPTS, RANGE_BYTES
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.request import JobRequest
-from zipjobs.jobs.rows import Lines, ReadLimit, inventory_rows
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.list_formats import Lines, ReadLimit, inventory_rows
+from zipjobs.requests.schema import JobRequest
+from zipjobs.requests.sources import SourceLists
+from zipjobs.s3.ranged_file import ATTEMPTS, RANGE_BYTES
 
 POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 REQUEST = JobRequest(entries_from="s3://src/list")

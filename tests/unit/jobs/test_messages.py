@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from zipjobs.jobs.job import ObjectRef, Submission, Trigger
+from zipjobs.jobs.job import Submission, Trigger
 from zipjobs.jobs.messages import UnknownMessage, parse_message
+from zipjobs.requests.storage import ObjectRef
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.jobs.places import Path, line_at, pointer_to
+from zipjobs.requests.json_pointers import Path, line_at, pointer_to
 
 MANIFEST = """\
 

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidRequest, NotAllowed
-from zipjobs.jobs.policy import Location, Policy
-from zipjobs.jobs.request import JobRequest, RequestedEntry
+from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.schema import JobRequest, RequestedEntry
 
 POLICY = Policy(
     source_bucket="src",

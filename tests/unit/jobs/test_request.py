@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import FieldProblem, InvalidRequest
-from zipjobs.jobs.fields import Compression, Naming, OnDuplicate
-from zipjobs.jobs.request import (
+from zipjobs.requests.fields import Compression, Naming, OnDuplicate
+from zipjobs.requests.schema import (
     MAX_REQUEST_BYTES,
     JobRequest,
     RequestedEntry,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from zipjobs.errors import InvalidRequest
-from zipjobs.jobs.fields import MAX_ARCHIVE_BYTES, MIN_ARCHIVE_BYTES
-from zipjobs.jobs.request import JobRequest, parse_request
+from zipjobs.requests.fields import MAX_ARCHIVE_BYTES, MIN_ARCHIVE_BYTES
+from zipjobs.requests.schema import JobRequest, parse_request
 
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
 VALIDATOR = Draft202012Validator(SCHEMA)

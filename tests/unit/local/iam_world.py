@@ -16,7 +16,7 @@ from local.faults.runtime import Faults
 from local.iam.delivery import delivering
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
-from zipjobs.owners import BucketOwners
+from zipjobs.s3.bucket_owners import BucketOwners
 
 REGION = "us-east-1"
 SERVICES = ("s3", "dynamodb", "sqs", "events", "iam", "kms", "sts")

@@ -8,7 +8,7 @@ import urllib3
 
 from local.names import ACCOUNT_ID
 from tests.unit.local.iam_world import World, allow, denied, living_world
-from zipjobs.owners import BucketOwners
+from zipjobs.s3.bucket_owners import BucketOwners
 
 BUCKET = "owners-bucket"
 OWN = f"arn:aws:s3:::{BUCKET}"

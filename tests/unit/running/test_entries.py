@@ -6,9 +6,9 @@ import pytest
 
 from zipjobs.errors import DuplicateName
 from zipjobs.jobs.job import MAX_NAMED
-from zipjobs.jobs.lists import Listed
-from zipjobs.jobs.request import JobRequest
-from zipjobs.running.entries import entries_of
+from zipjobs.requests.schema import JobRequest
+from zipjobs.requests.sources import Listed
+from zipjobs.worker.entry_list import entries_of
 
 
 def request(**fields: Any) -> JobRequest:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from zipjobs.jobs.events import CompletionDetail
-from zipjobs.jobs.job import ArchiveFacts, Job, ObjectRef, Status, Trigger, UploadRef
-from zipjobs.running.planner import MOST_ARCHIVES, _room_for_archives
+from zipjobs.jobs.job import ArchiveFacts, Job, Status, Trigger, UploadRef
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.worker.planner import MOST_ARCHIVES, _room_for_archives
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RECORD_LIMIT = 400 * 1024

@@ -1,0 +1,272 @@
+"""Makes one archive: reads ahead, lays out what has been found, completes what has been sent.
+
+The engine is a state machine under one lock, moved by three kinds of event: a read found its
+object or brought its bytes, a part was sent or copied, memory came free. Bytes go straight from the
+connection into the part that they belong to. A local header is one of the things that fill a part,
+written once the CRC-32 of its body is known. So a part that holds the header of a large body waits,
+and the parts behind it go first.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from zipjobs.archive.entry_reads import HELD_BODY_BYTES, Found, Placed, RangeRead, SizePass
+from zipjobs.archive.layout import Layout, Piece
+from zipjobs.archive.options import Means
+from zipjobs.archive.part_assembler import PartAssembler
+from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES
+from zipjobs.errors import InvalidRequest, SourceChanged, SourceNotFound
+from zipjobs.s3.source import Entry, ObjectVersion
+from zipjobs.zipformat.crc32 import combine
+from zipjobs.zipformat.records import central_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A finished archive. Of its bodies, ``copied_bytes`` never left S3.
+
+    ``receipt`` has a line of each entry; ``missing`` were to be entries and do not exist.
+    """
+
+    etag: str
+    version_id: str | None
+    size: int
+    crc32: int
+    entries: int
+    source_bytes: int
+    copied_bytes: int
+    receipt: Sequence[bytes] = ()
+    missing: Sequence[Entry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much work an archive has turned out to be so far."""
+
+    entries: int
+    read_bytes: int
+    copied_bytes: int
+
+
+def build_archive(
+    entries: Iterable[Entry], means: Means, on_load: Callable[[Load], None] = lambda load: None
+) -> Archive:
+    """Write ``entries``, in order, as one ZIP through the upload, and complete it.
+
+    ``on_load`` is told of each entry whose size was found; what it raises ends the build. Raises
+    InvalidRequest if there are no entries, SourceNotFound if all of them are skipped, ValueError if
+    there is not enough memory, and whatever reader, layout and upload raise. The caller aborts the
+    upload on any error.
+    """
+    options = means.options
+    sizing = options.sizing if options.copy else options.sizing.without_copies()
+    build = _WholeArchive(entries, means, Layout(sizing), {}, on_load)
+    try:
+        return build.run()
+    finally:
+        build.stop()
+
+
+class EntryRun(PartAssembler):
+    """An assembly of a run of entries, which are found, in order, while it goes on."""
+
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        means: Means,
+        layout: Layout,
+        lengths: Mapping[int, int],
+        on_load: Callable[[Load], None] = lambda load: None,
+    ) -> None:
+        super().__init__(means, lengths)
+        self._layout = layout
+        self._on_load = on_load
+        self._entries = iter(entries)
+        self._more_entries = True
+        self._probed = 0
+        self._next = 0  # the index of the entry that is placed next
+        self._found: dict[int, Found | None] = {}  # by index, not yet placed; None does not exist
+        self._missing: dict[int, Entry] = {}
+        self._load = Load(0, 0, 0)
+        self._records: list[bytes] = []  # central directory records, in order
+        self._receipt: list[bytes] = []  # lines, in order
+        self._crcs_missing = 0
+
+    @abstractmethod
+    def _lay_out_end(self) -> bool:
+        """Plan what comes behind the last entry; false if that has to wait for CRC-32s."""
+
+    def _lay_out(self) -> bool:
+        """Lay out the entries whose sizes are known, in order, and at last the end."""
+        if self._is_laid_out:
+            return True
+        self._probe()
+        while self._next in self._found:
+            found = self._found.pop(self._next)
+            if found is not None and not self._add(found):
+                break
+            self._next += 1
+        if self._more_entries or self._next < self._probed:
+            return False
+        return self._lay_out_end()
+
+    def _on_crc(self, placed: Placed) -> None:
+        self._crcs_missing -= 1
+        self._records[placed.index] = placed.central_record()
+        self._receipt[placed.index] = placed.receipt_line()
+
+    def _probe(self) -> None:
+        """Start to read entries ahead of the one that is placed next."""
+        options = self._options
+        limit = options.measurements if options.deflate else options.probes
+        while self._more_entries and len(self._reads) < limit:
+            entry = next(self._entries, None)
+            if entry is None:
+                self._more_entries = False
+                return
+            index, self._probed = self._probed, self._probed + 1
+            if options.deflate:
+                self._measure(index, entry)
+                continue
+            is_held = entry.size is not None and entry.size <= HELD_BODY_BYTES
+            length = max(options.probe_bytes, entry.size or 0) if is_held else options.probe_bytes
+            probe = RangeRead(
+                0,
+                length,
+                self._on_fetched,
+                partial(self._on_not_found, index, entry),
+                partial(self._on_found, index, entry),
+            )
+            self._reads.add(probe)
+            probe.read = self._reader.read(entry.source, 0, length, probe, entry.etag)
+
+    def _measure(self, index: int, entry: Entry, pinned: ObjectVersion | None = None) -> None:
+        measurement = SizePass(
+            entry,
+            self._options.deflate,
+            partial(self._on_measured, index),
+            self._on_lost if pinned else partial(self._on_not_found, index, entry),
+        )
+        self._reads.add(measurement)
+        etag = pinned.etag if pinned else entry.etag
+        measurement.read = self._reader.read(
+            entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag, flows=True
+        )
+
+    def _add(self, found: Found) -> bool:
+        """Give an entry its place; false if its body has to be read before."""
+        layout, size = self._layout, found.size
+        if found.entry.size not in (None, found.pinned.size):
+            source = found.entry.source
+            raise SourceChanged(f"{source} is not what it was when it was listed. Submit again.")
+        is_large = found.crc32 is None and layout.is_large(size)
+        if size > HELD_BODY_BYTES and found.crc32 is None and not is_large:
+            self._discard_probe(found)
+            self._measure(self._next, found.entry, found.pinned)
+            return False
+        member = found.member()
+        header_bytes = len(member.local_header())
+        offset = layout.offset
+        steps = layout.add(header_bytes, size, is_large)
+        assembled_bytes = size
+        if is_large:
+            pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
+            assembled_bytes = sum(piece.length for piece in pieces)
+        placed = Placed(len(self._records), found, member, offset, assembled_bytes)
+        load, copied = self._load, size - assembled_bytes if self._options.copy else 0
+        self._load = Load(
+            load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
+        )
+        self._on_load(self._load)
+        if placed.crc_is_known:
+            self._records.append(placed.central_record())
+            self._receipt.append(placed.receipt_line())
+        else:
+            self._records.append(b"")
+            self._receipt.append(b"")
+            self._crcs_missing += 1
+        if found.probe is not None:
+            found.probe.placed = placed
+            found.probe_bytes = min(found.probe_bytes, assembled_bytes)
+            if found.probe_bytes:
+                found.probe.limit(found.probe_bytes)
+            elif size:
+                self._discard_probe(found)
+        self._plan(steps, placed)
+        return True
+
+    def _discard_probe(self, found: Found) -> None:
+        if found.probe is not None:
+            found.probe.limit(0)
+            found.probe.proceed()
+        found.probe_bytes = 0
+
+    # What the transport's thread reports.
+
+    def _on_found(
+        self, index: int, entry: Entry, probe: RangeRead, pinned: ObjectVersion, length: int
+    ) -> None:
+        with self._lock:
+            self._found[index] = Found(entry, pinned, probe, length)
+            if index == self._next:
+                self._advance()
+
+    def _on_not_found(
+        self, index: int, entry: Entry, read: RangeRead | SizePass, error: BaseException
+    ) -> None:
+        """The read that was to find an entry has failed: before it did, or after."""
+        with self._lock:
+            if index < self._next or index in self._found:
+                self._on_lost(read, error)
+            elif self._options.skip_missing and isinstance(error, SourceNotFound):
+                self._reads.discard(read)
+                self._missing[index] = entry
+                self._found[index] = None
+                self._advance()
+            else:
+                self._fail(error)
+
+    def _on_measured(self, index: int, measurement: SizePass, found: Found) -> None:
+        with self._lock:
+            self._reads.discard(measurement)
+            self._found[index] = found
+            self._advance()
+
+
+class _WholeArchive(EntryRun):
+    """All entries of an archive, and its directory."""
+
+    def run(self) -> Archive:
+        self._work()
+        if not self._records and self._missing:
+            missing = [str(entry.source) for entry in self._missing.values()]
+            raise SourceNotFound(f"None of the {len(missing):,} objects exists.", missing)
+        if not self._records:
+            raise InvalidRequest("The list of objects is empty. Name at least one.")
+        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
+        crc = combine((part.crc32, length) for part, length in uploaded)
+        size = self._layout.offset
+        stored = self._upload.complete([part for part, _ in uploaded], crc, size)
+        return Archive(
+            etag=stored.etag,
+            version_id=stored.version_id,
+            size=size,
+            crc32=crc,
+            entries=len(self._records),
+            source_bytes=self._bytes_done,
+            copied_bytes=self._bytes_copied,
+            receipt=self._receipt,
+            missing=[self._missing[index] for index in sorted(self._missing)],
+        )
+
+    def _lay_out_end(self) -> bool:
+        if self._crcs_missing:
+            return False
+        if self._records:
+            records = b"".join(self._records)
+            directory = central_directory(records, len(self._records), self._layout.offset)
+            self._directory = directory
+            self._plan(self._layout.finish(len(directory)), None)
+        return True

@@ -1,0 +1,262 @@
+"""An entry on its way into the archive, and the reads that bring its bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from isal.isal_zlib import crc32
+
+from zipjobs.archive.blocks import Room, crc_of
+from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.receipt import entry_line
+from zipjobs.errors import ServiceUnavailable, ZipJobsError
+from zipjobs.s3.object_reader import ObjectReader, Read
+from zipjobs.s3.source import Entry, ObjectVersion
+from zipjobs.zipformat.crc32 import combine
+from zipjobs.zipformat.deflate import Deflated, Run
+from zipjobs.zipformat.records import Member
+
+HELD_BODY_BYTES = 16 * MIB
+"""A body of up to this size stands in memory until its CRC-32 is known, and its header can go
+before it. A larger one that has no parts of its own is read twice."""
+
+
+@dataclass(slots=True, eq=False)
+class Found:
+    """An entry whose object has been found. ``crc32`` is known if the body was read for it."""
+
+    entry: Entry
+    pinned: ObjectVersion
+    probe: "RangeRead | None" = None
+    probe_bytes: int = 0
+    crc32: int | None = None
+    deflated: Deflated | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body in the archive."""
+        return self.deflated.size if self.deflated else self.pinned.size
+
+    def member(self) -> Member:
+        """How ZIP describes it, but for the CRC-32."""
+        pinned = self.pinned
+        deflated_size = self.deflated.size if self.deflated else None
+        return Member.of(self.entry.name, pinned.size, pinned.modified, deflated_size)
+
+
+@dataclass(slots=True, eq=False)
+class Placed:
+    """An entry whose place in the archive is known.
+
+    The first ``assembled_bytes`` of the body stand in assembled parts.
+    """
+
+    index: int
+    found: Found
+    member: Member
+    offset: int
+    assembled_bytes: int
+    header_rooms: list[tuple[Room, int]] = field(default_factory=list)
+    fetch: "RangeRead | None" = None
+    _crcs: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _unread_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.found.crc32 is not None:
+            self.member.CRC = self.found.crc32
+        else:
+            self._unread_bytes = self.found.size
+
+    @property
+    def crc_is_known(self) -> bool:
+        """Whether every byte of the body has been seen, and ``member.CRC`` is right."""
+        return not self._unread_bytes
+
+    def note_crc(self, first: int, length: int, range_crc: int) -> bool:
+        """Take the CRC-32 of a range into account; true if it was the last that was missing."""
+        if not self._unread_bytes:
+            return False
+        self._unread_bytes -= length
+        if not self._unread_bytes and not self._crcs:
+            self.member.CRC = range_crc
+            return True
+        self._crcs[first] = (range_crc, length)
+        if self._unread_bytes:
+            return False
+        self.member.CRC = combine(self._crcs[start] for start in sorted(self._crcs))
+        self._crcs.clear()
+        return True
+
+    def central_record(self) -> bytes:
+        """The central directory record."""
+        return self.member.central_record(self.offset)
+
+    def receipt_line(self) -> bytes:
+        """The line of the receipt."""
+        found = self.found
+        return entry_line(found.entry.name, found.pinned, self.member.CRC)
+
+
+class RangeRead:
+    """A run of a body on its way into the rooms that were reserved for it: a reader's sink.
+
+    The first fetch of an entry (its probe) finds the object before it has a place.
+    """
+
+    __slots__ = (
+        "_at",
+        "_next",
+        "_on_done",
+        "_on_failed",
+        "_on_found",
+        "_run",
+        "_unfold",
+        "first",
+        "length",
+        "placed",
+        "read",
+        "rooms",
+        "unreserved",
+    )
+
+    def __init__(
+        self,
+        first: int,
+        length: int,
+        on_done: Callable[["RangeRead"], None],
+        on_failed: Callable[["RangeRead", BaseException], None],
+        on_found: Callable[["RangeRead", ObjectVersion, int], None] | None = None,
+    ) -> None:
+        self.first = first
+        self.length = length
+        self.unreserved = length
+        self.rooms: list[Room] = []
+        self.placed: Placed | None = None
+        self.read: Read | None = None
+        self._unfold: Callable[[bytes], bytes] | None = None
+        self._run: Run | None = None
+        self._next = 0
+        self._at = 0
+        self._on_found = on_found
+        self._on_done = on_done
+        self._on_failed = on_failed
+
+    def start(self, reader: ObjectReader, placed: Placed) -> None:
+        """Have the run read, now that there is room for all of it."""
+        self.placed = placed
+        pinned, deflated = placed.found.pinned, placed.found.deflated
+        first, length = self.first, self.length
+        if deflated:
+            run = self._run = deflated.run_at(first)
+            first, length, self._unfold = run.source_first, run.source_length, run.deflater()
+        self.read = reader.read(pinned.source, first, length, self, pinned.etag, flows=True)
+
+    def limit(self, length: int) -> None:
+        """Want only the first ``length`` bytes of what the probe found."""
+        self.length = self.unreserved = length
+
+    def proceed(self) -> None:
+        """Let the probe's bytes flow, now that there is room for all of them."""
+        if self.read is not None:
+            self.read.proceed(self.length)
+
+    def cancel(self) -> None:
+        """Give the read up, if it was ever started."""
+        if self.read is not None:
+            self.read.cancel()
+
+    @property
+    def crc32(self) -> int:
+        """The CRC-32 of the run, once it is all there."""
+        return crc_of(self.rooms)
+
+    # Called by the reader, on the transport's thread.
+
+    def found(self, pinned: ObjectVersion, length: int) -> None:
+        if self._on_found is not None:
+            try:
+                self._on_found(self, pinned, length)
+            except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+                self._on_failed(self, error)
+
+    def received(self, chunk: memoryview | bytes) -> None:
+        if self._unfold is not None:
+            chunk = self._unfold(bytes(chunk))
+        while chunk:
+            view = self.rooms[self._next].view
+            size = min(len(chunk), len(view) - self._at)
+            view[self._at : self._at + size] = chunk[:size]
+            self._at += size
+            if self._at == len(view):
+                self._next += 1
+                self._at = 0
+            if size == len(chunk):
+                return
+            chunk = memoryview(chunk)[size:]
+
+    def done(self) -> None:
+        self.read = None  # finished objects that know each other would wait for the collector
+        try:
+            self._check_run()
+            self._on_done(self)
+        except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+            self._on_failed(self, error)
+        self.placed = None
+
+    def _check_run(self) -> None:
+        """Raise ServiceUnavailable unless the deflated bytes are those that were measured."""
+        if self._run is not None and self.crc32 != self._run.crc32:
+            raise ServiceUnavailable(
+                "Deflating a body again gave other bytes than before. The job is tried again."
+            )
+
+    def failed(self, error: ZipJobsError) -> None:
+        self._on_failed(self, error)
+
+
+class SizePass:
+    """Reads a body for its CRC-32 alone, or for what it takes when it is deflated: a sink."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        deflate: bool,
+        on_done: Callable[["SizePass", Found], None],
+        on_failed: Callable[["SizePass", BaseException], None],
+    ) -> None:
+        self.entry = entry
+        self.read: Read | None = None
+        self._deflated = Deflated() if deflate else None
+        self._pinned: ObjectVersion | None = None
+        self._crc = 0
+        self._on_done = on_done
+        self._on_failed = on_failed
+
+    def cancel(self) -> None:
+        """Give the read up."""
+        if self.read is not None:
+            self.read.cancel()
+
+    def found(self, pinned: ObjectVersion, length: int) -> None:
+        self._pinned = pinned
+
+    def received(self, chunk: memoryview | bytes) -> None:
+        self._crc = crc32(chunk, self._crc)
+        if self._deflated:
+            self._deflated.feed(chunk)
+
+    def done(self) -> None:
+        self.read = None
+        assert self._pinned is not None
+        deflated = self._deflated
+        if deflated:
+            deflated.finish()
+            if deflated.size >= self._pinned.size:
+                deflated = None  # it would only grow
+        try:
+            found = Found(self.entry, self._pinned, crc32=self._crc, deflated=deflated)
+            self._on_done(self, found)
+        except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+            self._on_failed(self, error)
+
+    def failed(self, error: ZipJobsError) -> None:
+        self._on_failed(self, error)

@@ -1,0 +1,363 @@
+"""Puts parts together in memory and sends them, in whatever order their bytes come.
+
+What the layout says is queued until there is memory for it. Memory is bounded by the blocks of
+assembled parts. They are handed out in the archive's order, so that whatever stands first in the
+archive can always be finished, and frees its memory.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from threading import Condition, RLock
+
+from zipjobs.archive.entry_reads import HELD_BODY_BYTES, Placed, RangeRead, SizePass
+from zipjobs.archive.layout import CopyPart, PartEnd, Piece, Step
+from zipjobs.archive.options import Means, Progress
+from zipjobs.archive.part_rebuild import BodyRun, rebuild
+from zipjobs.archive.parts import AssembledPart, Stopped
+from zipjobs.errors import SourceChanged, SourceNotFound
+from zipjobs.s3.multipart_upload import CopyRefused, UploadedPart
+from zipjobs.s3.part_upload import Chunks
+
+
+@dataclass(slots=True)
+class _Todo:
+    """A step of the layout that waits for its turn, and how much of it has been done."""
+
+    step: Step
+    placed: Placed | None
+    done: int = 0
+
+
+class PartAssembler(ABC):
+    """The parts under way and the reads that fill them, all of it guarded by ``_lock``."""
+
+    def __init__(self, means: Means, lengths: Mapping[int, int] | None = None) -> None:
+        """Make ready. ``lengths`` are those of parts, by number, as far as they are known."""
+        options = means.options
+        if means.blocks.limit_bytes < options.least_memory_bytes:
+            raise ValueError(f"the engine needs {options.least_memory_bytes:,} bytes of blocks")
+        self._reader = means.reader
+        self._upload = means.upload
+        self._blocks = means.blocks
+        self._options = options
+        self._on_progress = means.on_progress
+        self._senders = ThreadPoolExecutor(options.uploads, "send")
+        self._copiers = ThreadPoolExecutor(options.copies, "copy")
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
+
+        self._is_laid_out = False
+        self._lengths = lengths or {}
+        self._todo: deque[_Todo] = deque()
+        self._reads: set[RangeRead | SizePass] = set()
+        self._parts: dict[int, AssembledPart] = {}
+        self._parts_under_way = 0
+        self._uploaded: dict[int, tuple[UploadedPart, int]] = {}  # by number, with its length
+        self._directory = b""
+
+        self._entries_done = 0
+        self._bytes_done = 0
+        self._bytes_copied = 0
+        self._failure: BaseException | None = None
+
+    @abstractmethod
+    def _lay_out(self) -> bool:
+        """Plan as much as is known; true if that is the whole archive."""
+
+    @abstractmethod
+    def _on_crc(self, placed: Placed) -> None:
+        """The CRC-32 of a body, the last thing that was not known of it, is known."""
+
+    def _work(self) -> None:
+        """Until everything that has been laid out is in S3. Raises what ended the build."""
+        with self._lock:
+            self._advance()
+        while True:
+            with self._lock:
+                is_over = self._changed.wait_for(self._is_over, self._options.progress_seconds)
+                if self._failure:
+                    raise self._failure
+                progress = Progress(self._entries_done, self._bytes_done)
+            if is_over:
+                return
+            self._on_progress(progress)
+
+    def stop(self) -> None:
+        """Leave nothing running, nor memory lent."""
+        with self._lock:
+            self._failure = self._failure or Stopped()
+            for read in self._reads:
+                read.cancel()
+            for part in self._parts.values():
+                part.stop()
+        self._senders.shutdown(cancel_futures=True)
+        self._copiers.shutdown(cancel_futures=True)
+        with self._lock:
+            for part in self._parts.values():
+                part.abandon()
+
+    def _is_over(self) -> bool:
+        is_finished = self._is_laid_out and not self._todo and not self._parts_under_way
+        return self._failure is not None or is_finished
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+            self._changed.notify_all()
+
+    def _advance(self) -> None:
+        """Do what the state allows. Whatever changes the state calls this, on any thread."""
+        if self._failure is None:
+            try:
+                self._is_laid_out = self._lay_out()
+                self._reserve()
+            except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+                self._fail(error)
+        if self._is_over():
+            self._changed.notify_all()
+
+    def _plan(self, steps: list[Step], placed: Placed | None) -> None:
+        """Put steps into the queue for memory, and start what needs none."""
+        for step in steps:
+            if isinstance(step, CopyPart) and self._options.copy:
+                assert placed is not None
+                self._parts_under_way += 1
+                self._copiers.submit(self._guarded, partial(self._copy, step, placed))
+                continue
+            if not isinstance(step, Piece):
+                self._part(step.part).length = step.length
+            self._todo.append(_Todo(step, placed))
+
+    def _reserve(self) -> None:
+        """Follow the layout as far as memory allows."""
+        while self._todo and self._follow(self._todo[0]):
+            self._todo.popleft()
+
+    # Steps of the layout. They return false if they need memory that is not free.
+
+    def _follow(self, todo: _Todo) -> bool:
+        step, placed = todo.step, todo.placed
+        part = self._part(step.part)
+        if isinstance(step, Piece) and step.what != "body":
+            return self._write(part, todo, step)
+        if not isinstance(step, PartEnd):
+            assert placed is not None
+            if not self._bring(part, todo, placed, step.first, step.length):
+                return False
+        if not isinstance(step, Piece):
+            part.end()
+        return True
+
+    def _part(self, number: int) -> AssembledPart:
+        part = self._parts.get(number)
+        if part is None:
+            self._parts_under_way += 1
+            length = self._lengths.get(number)
+            part = AssembledPart(number, self._blocks, length, self._send_if_ready)
+            self._parts[number] = part
+        return part
+
+    def _write(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
+        """Reserve room for a piece of a header or of the directory; fill it if that is known."""
+        placed = todo.placed
+        while todo.done < step.length:
+            room = part.reserve(step.length - todo.done)
+            if room is None:
+                return False
+            first = step.first + todo.done
+            todo.done += len(room.view)
+            if placed is None:
+                room.view[:] = self._directory[first : first + len(room.view)]
+                room.is_filled()
+            elif placed.crc_is_known:
+                room.view[:] = placed.member.local_header()[first : first + len(room.view)]
+                room.is_filled()
+            else:
+                placed.header_rooms.append((room, first))
+        if placed is None:
+            part.recipe.append(partial(self._directory_run, step.first, step.length))
+        else:
+            part.recipe.append(partial(_header_run, placed, step.first, step.length))
+            part.entries_ended += not placed.found.size
+        return True
+
+    def _directory_run(self, first: int, length: int) -> bytes:
+        return self._directory[first : first + length]
+
+    def _bring(
+        self, part: AssembledPart, todo: _Todo, placed: Placed, first: int, length: int
+    ) -> bool:
+        """Have a piece of a body read into its part."""
+        end = max(placed.assembled_bytes, first + length)
+        while todo.done < length:
+            fetch = placed.fetch
+            if fetch is None:
+                fetch = placed.fetch = self._fetch(placed, first + todo.done, end)
+            room = part.reserve(min(fetch.unreserved, length - todo.done))
+            if room is None:
+                return False
+            fetch.rooms.append(room)
+            fetch.unreserved -= len(room.view)
+            todo.done += len(room.view)
+            if not fetch.unreserved:
+                placed.fetch = None
+                self._start(fetch, placed)
+        part.recipe.append(BodyRun(placed.found, first, length))
+        part.body_bytes += length
+        part.entries_ended += first + length == placed.found.size
+        return True
+
+    def _fetch(self, placed: Placed, first: int, end: int) -> RangeRead:
+        """What reads a body from ``first`` on: the probe, or one range more, or one run."""
+        found = placed.found
+        if first == 0 and found.probe is not None and found.probe_bytes:
+            return found.probe
+        if found.deflated and found.deflated.kept is not None:
+            length = found.size
+        elif found.deflated:
+            length = found.deflated.run_at(first).length
+        elif found.size <= HELD_BODY_BYTES:
+            length = end - first
+        else:
+            length = min(self._options.range_bytes, end - first)
+        return RangeRead(first, length, self._on_fetched, self._on_lost)
+
+    def _start(self, fetch: RangeRead, placed: Placed) -> None:
+        """Let the bytes come for which there is room now."""
+        if fetch is placed.found.probe:
+            fetch.proceed()
+            return
+        deflated = placed.found.deflated
+        if deflated and deflated.kept is not None:
+            fetch.placed = placed
+            fetch.received(deflated.kept)
+            self._take(fetch)
+            return
+        self._reads.add(fetch)
+        fetch.start(self._reader, placed)
+
+    def _on_fetched(self, fetch: RangeRead) -> None:
+        with self._lock:
+            self._reads.discard(fetch)
+            self._take(fetch)
+            self._advance()
+
+    def _on_lost(self, read: RangeRead | SizePass, error: BaseException) -> None:
+        """A read of an object that had been found has failed."""
+        if isinstance(error, SourceNotFound):
+            (source,) = error.objects
+            error = SourceChanged(f"{source} was deleted meanwhile. Submit again.", [source])
+        self._fail(error)
+
+    def _take(self, fetch: RangeRead) -> None:
+        """A run of body bytes stands in its rooms."""
+        placed = fetch.placed
+        if placed is None or not fetch.rooms:
+            return  # an empty object, or one whose body goes another way
+        if not placed.crc_is_known:
+            self._note_crc(placed, fetch.first, fetch.length, fetch.crc32)
+        for room in fetch.rooms:
+            room.is_filled()
+
+    def _note_crc(self, placed: Placed, first: int, length: int, range_crc: int) -> None:
+        if not placed.note_crc(first, length, range_crc):
+            return
+        self._on_crc(placed)
+        header = placed.member.local_header()
+        for room, at in placed.header_rooms:
+            room.view[:] = header[at : at + len(room.view)]
+            room.is_filled()
+        placed.header_rooms.clear()
+
+    def _send_if_ready(self, part: AssembledPart) -> None:
+        if part.can_start:
+            part.is_started = True
+            self._senders.submit(self._guarded, partial(self._send, part))
+
+    # On workers.
+
+    def _guarded(self, task: Callable[[], None]) -> None:
+        """Run ``task``; its failure ends the build."""
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+            self._fail(error)
+
+    def _send(self, part: AssembledPart) -> None:
+        assert part.length is not None
+        kept = list(part.chunks()) if part.is_kept else []
+        try:
+            if kept:
+                views = [block.memory[: block.filled] for block in kept]
+                uploaded = self._put(part.number, part.length, lambda: views)
+            else:
+                uploaded = self._put(part.number, part.length, self._once(part))
+        finally:
+            with self._lock:
+                for block in kept:
+                    self._blocks.give_back(block.memory)
+        with self._lock:
+            del self._parts[part.number]
+            self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
+
+    def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        return self._upload.put_part(number, length, open_chunks)
+
+    def _once(self, part: AssembledPart) -> Callable[[], Chunks]:
+        """Opens the part as it comes, and whenever it is opened again, made again."""
+        coming = self._blocks_of(part)
+        is_opened = False
+
+        def open_chunks() -> Chunks:
+            nonlocal is_opened
+            if not is_opened:
+                is_opened = True
+                return coming
+            for _ in coming:
+                pass  # what was still to come holds memory that others wait for
+            return rebuild(self._upload.s3, part.recipe)
+
+        return open_chunks
+
+    def _blocks_of(self, part: AssembledPart) -> Iterator[memoryview]:
+        """The part's bytes as they come; each block is free again when it was sent."""
+        for block in part.chunks():
+            try:
+                yield block.memory[: block.filled]
+            finally:
+                with self._lock:
+                    self._blocks.give_back(block.memory)
+                    self._advance()
+
+    def _copy(self, own: CopyPart, placed: Placed) -> None:
+        pinned, length = placed.found.pinned, own.length
+        try:
+            uploaded = self._upload.copy_part(own.part, pinned, own.first, length)
+            copied = length
+        except CopyRefused:
+            again = partial(rebuild, self._upload.s3, [BodyRun(placed.found, own.first, length)])
+            uploaded = self._upload.put_part(own.part, length, again)
+            copied = 0
+        with self._lock:
+            self._bytes_copied += copied
+            self._note_crc(placed, own.first, length, uploaded.crc32)
+            is_end = own.first + length == placed.found.size
+            self._arrived(uploaded, length, length, is_end)
+
+    def _arrived(
+        self, uploaded: UploadedPart, length: int, body_bytes: int, entries_ended: int
+    ) -> None:
+        """A part is in S3."""
+        self._uploaded[uploaded.number] = (uploaded, length)
+        self._parts_under_way -= 1
+        self._bytes_done += body_bytes
+        self._entries_done += entries_ended
+        self._advance()
+
+
+def _header_run(placed: Placed, first: int, length: int) -> bytes:
+    return placed.member.local_header()[first : first + length]

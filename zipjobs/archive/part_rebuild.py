@@ -1,0 +1,112 @@
+"""The bytes of a part, made again: for what S3 would not copy, and for what it lost."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.archive.blocks import in_blocks
+from zipjobs.archive.entry_reads import Found
+from zipjobs.archive.part_sizing import KIB
+from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
+from zipjobs.s3.object_reader import PROGRESS_BYTES
+from zipjobs.s3.retry import ATTEMPTS, pause_seconds
+from zipjobs.s3.source import ObjectVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READ_BYTES = 256 * KIB
+
+GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
+"""How S3 says that an object is no longer what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRun:
+    """``length`` bytes of a body as it stands in the archive, from byte ``first`` on."""
+
+    found: Found
+    first: int
+    length: int
+
+
+PartSource = BodyRun | Callable[[], bytes]
+"""A run of a body, or what gives the bytes of a header or of the directory."""
+
+
+def rebuild(s3: "S3Client", recipe: list[PartSource]) -> Iterator[bytes]:
+    """The bytes of ``recipe`` in blocks, all but the last of ``BLOCK_BYTES``.
+
+    Reads one object after the other. Raises SourceChanged or ServiceUnavailable.
+    """
+    return in_blocks(_pieces(s3, recipe))
+
+
+def _pieces(s3: "S3Client", recipe: list[PartSource]) -> Iterator[bytes]:
+    for ingredient in recipe:
+        if not isinstance(ingredient, BodyRun):
+            yield ingredient()
+        elif ingredient.found.deflated is None:
+            run = ingredient
+            yield from _read(s3, run.found.pinned, run.first, run.length)
+        else:
+            yield from _deflated(s3, ingredient)
+
+
+def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
+    """Deflate the runs that ``wanted`` touches, and cut it out of them."""
+    deflated = wanted.found.deflated
+    assert deflated is not None
+    at, end = 0, wanted.first + wanted.length
+    while at < end:
+        run = deflated.run_at(at)
+        if at + run.length > wanted.first:
+            make = run.deflater()
+            source = _read(s3, wanted.found.pinned, run.source_first, run.source_length)
+            made = b"".join([make(data) for data in source])
+            yield made[max(0, wanted.first - at) : end - at]
+        at += run.length
+
+
+def _read(s3: "S3Client", pinned: ObjectVersion, first: int, length: int) -> Iterator[bytes]:
+    """A range of an object. Where its body breaks off, the rest is asked for."""
+    source, end = pinned.source, first + length
+    attempt, counted_from = 1, first
+    while first < end:
+        try:
+            for data in _get(s3, pinned, first, end):
+                first += len(data)
+                yield data
+            problem = "it ended early"
+        except (ClientError, BotoCoreError) as error:
+            if aws_error_code(error) in GONE:
+                raise SourceChanged(
+                    f"{source} changed while it was read. Submit the job again.", (str(source),)
+                ) from error
+            problem = str(error)
+        if first - counted_from >= PROGRESS_BYTES:
+            attempt, counted_from = 1, first
+        if first < end:
+            if attempt >= ATTEMPTS:
+                raise ServiceUnavailable(f"Reading {source} broke off: {problem}")
+            time.sleep(pause_seconds(attempt))
+            attempt += 1
+
+
+def _get(s3: "S3Client", pinned: ObjectVersion, first: int, end: int) -> Iterator[bytes]:
+    """The body of one GET, as far as it comes."""
+    source = pinned.source
+    version = {"VersionId": source.version_id} if source.version_id is not None else {}
+    body = s3.get_object(
+        Bucket=source.bucket,
+        Key=source.key,
+        IfMatch=pinned.etag,
+        Range=f"bytes={first}-{end - 1}",
+        **version,  # type: ignore[arg-type]
+    )["Body"]
+    with body:
+        while data := body.read(READ_BYTES):
+            yield data

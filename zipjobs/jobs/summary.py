@@ -1,0 +1,65 @@
+"""What everybody is told of a job: who asks for it, and who hears of its end."""
+
+from typing import Any, NamedTuple
+
+from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Trigger
+from zipjobs.model import Model, Timestamp
+from zipjobs.requests.storage import ObjectRef
+
+
+class Done(NamedTuple):
+    """Entries, and bytes of their bodies, that are in S3."""
+
+    entries: int
+    source_bytes: int
+
+
+class Count(Model):
+    """How much of something is done, of how much; the total is null while it is not known."""
+
+    done: int
+    total: int | None
+
+
+class JobSummary(Model):
+    """A job. ``target_key`` is that of its only archive; of several, ``archives`` tells."""
+
+    job_id: str
+    status: Status
+    trigger: Trigger
+    manifest: ObjectRef | None
+    source_bucket: str | None
+    target_bucket: str | None
+    target_key: str | None
+    entries: Count
+    bytes: Count
+    archives: tuple[ArchiveFacts, ...]
+    skipped: int
+    skipped_objects: tuple[str, ...]
+    created_at: Timestamp
+    error: JobError | None
+
+
+def summary_of(job: Job) -> dict[str, Any]:
+    """The fields of ``JobSummary``, as the job's record has them."""
+    return {
+        "job_id": job.job_id,
+        "status": job.status,
+        "trigger": job.trigger,
+        "manifest": manifest_of(job),
+        "source_bucket": job.source_bucket,
+        "target_bucket": job.target_bucket,
+        "target_key": job.target_key if len(job.archives) <= 1 else None,
+        "entries": Count(done=job.entries_done, total=job.entries_total),
+        "bytes": Count(done=job.bytes_done, total=job.bytes_total),
+        "archives": job.archives,
+        "skipped": job.skipped,
+        "skipped_objects": job.skipped_objects,
+        "created_at": job.created_at,
+        "error": job.error,
+    }
+
+
+def manifest_of(job: Job) -> ObjectRef | None:
+    """Where the job's manifest stands, if it came from one."""
+    return job.request if job.trigger is Trigger.MANIFEST else None

@@ -1,0 +1,161 @@
+"""What the single values of a request may be. The schema says so too, as far as it can."""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from zipjobs.requests.globs import translate
+
+MAX_KEY_BYTES = 1024
+"""Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
+
+MAX_PREFIX_BYTES = 900
+"""Of a target prefix: the rest of a key's bytes is for the archive's name."""
+
+MAX_ARCHIVE_NAME_BYTES = 200
+"""File systems stop at 255 bytes a name; the rest is for ``-001`` and ``.receipt.json``."""
+
+MIN_ARCHIVE_BYTES = 64 * 1024**2
+MAX_ARCHIVE_BYTES = 10_000 * 5 * 1024**3
+"""48.8 TiB: 10,000 parts of 5 GiB, "Amazon S3 multipart upload limits" in the S3 User Guide."""
+
+MAX_ETAG_CHARS = 128
+
+_S3_SCHEME = "s3://"
+
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+"""Control characters (Unicode category Cc) and the line and paragraph separators."""
+
+_IS_CONTROL = re.compile(f"[{_CONTROL}]")
+_DOT_SEGMENT = re.compile(r"(^|/)\.{1,2}(/|$)")
+
+
+def _key(key: str) -> str:
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"a key has at most {MAX_KEY_BYTES:,} bytes of UTF-8")
+    return key
+
+
+def _without_control(text: str) -> str:
+    if found := _IS_CONTROL.search(text):
+        raise ValueError(f"remove the control character U+{ord(found[0]):04X}")
+    return text
+
+
+def _target_prefix(prefix: str) -> str:
+    if _DOT_SEGMENT.search(prefix):
+        raise ValueError('"." and ".." are no folders in S3: use folder names only')
+    if len(prefix.encode()) > MAX_PREFIX_BYTES:
+        raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
+    return prefix
+
+
+def _whole(number: Any) -> Any:
+    """``1e9`` and ``1.0`` are integers, in JSON and to its schemas."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _archive_name(name: str) -> str:
+    if "/" in name or "\\" in name:
+        raise ValueError("a file's name has no slash or backslash: folders go into targetPrefix")
+    if len(unicodedata.normalize("NFC", name).encode()) > MAX_ARCHIVE_NAME_BYTES:
+        raise ValueError(f"an archive's name has at most {MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8")
+    return name
+
+
+def _glob(glob: str) -> str:
+    translate(glob)
+    return glob
+
+
+def split_s3_url(url: str) -> tuple[str, str]:
+    """Bucket and key of ``s3://bucket/key``. Raises ValueError."""
+    bucket, _, key = url.removeprefix(_S3_SCHEME).partition("/")
+    if not (url.startswith(_S3_SCHEME) and 3 <= len(bucket) <= 63 and key):
+        raise ValueError("a list is named as s3://bucket/key")
+    return bucket, _key(key)
+
+
+def _s3_url(url: str) -> str:
+    split_s3_url(url)
+    return url
+
+
+def _says(**keywords: Any) -> Any:
+    """Keywords for the schema alone: a validator checks them with a better message."""
+    return Field(json_schema_extra=keywords)
+
+
+# What becomes part of a request to S3 as it is. A character outside these could end a header.
+BucketName = Annotated[
+    str, StringConstraints(min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$")
+]
+VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
+ETag = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ETAG_CHARS, pattern=r'^"?[!#-~]+"?$')
+]
+"""With or without its quotes. RFC 9110, 8.8.3; S3's are hexadecimal digits and a hyphen."""
+
+Key = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_KEY_BYTES), AfterValidator(_key)
+]
+KeyPrefix = Annotated[str, StringConstraints(max_length=MAX_KEY_BYTES), AfterValidator(_key)]
+TargetPrefix = Annotated[
+    str,
+    StringConstraints(max_length=MAX_PREFIX_BYTES),
+    AfterValidator(_without_control),
+    AfterValidator(_target_prefix),
+    _says(**{"not": {"pattern": f"[{_CONTROL}]|{_DOT_SEGMENT.pattern}"}}),
+]
+ArchiveName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ARCHIVE_NAME_BYTES),
+    AfterValidator(_without_control),
+    AfterValidator(_archive_name),
+    _says(pattern=r"^[^/\\]+$", **{"not": {"pattern": f"[{_CONTROL}]"}}),
+]
+MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
+ArchiveBytes = Annotated[
+    int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES), BeforeValidator(_whole)
+]
+S3Url = Annotated[
+    str,
+    StringConstraints(max_length=len(_S3_SCHEME) + 63 + 1 + MAX_KEY_BYTES),
+    AfterValidator(_s3_url),
+    _says(pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$"),
+]
+
+
+class Compression(StrEnum):
+    """How members are kept: as they are, or deflated where that makes them smaller."""
+
+    STORE = "store"
+    DEFLATE = "deflate"
+
+
+class OnMissing(StrEnum):
+    """What becomes of a job when an object that it asks for does not exist."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Naming(StrEnum):
+    """What a member is called: the last component of its key, the whole key, or the key below
+    the folder of the prefix.
+    """
+
+    BASENAME = "basename"
+    PATH = "path"
+    RELATIVE = "relative"
+
+
+class OnDuplicate(StrEnum):
+    """What becomes of a job when two members would have the same name."""
+
+    SUFFIX = "suffix"
+    FAIL = "fail"

@@ -1,0 +1,205 @@
+"""What to zip, one by one: from the request, from a listing of a bucket, or from a list in S3.
+
+Lists are JSON Lines, CSV as s3tar reads it, or an S3 Inventory. They are streamed: a list of a
+million rows takes no more memory than one of ten.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from zipjobs.errors import InvalidManifest, InvalidRequest, ServiceUnavailable
+from zipjobs.model import Model
+from zipjobs.requests.allow_list import Policy
+from zipjobs.requests.fields import split_s3_url
+from zipjobs.requests.globs import matcher
+from zipjobs.requests.list_formats import (
+    Lines,
+    ReadLimit,
+    Row,
+    inventory_rows,
+    is_folder_marker,
+    rows_of,
+)
+from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest
+from zipjobs.requests.strict_json import precheck
+from zipjobs.requests.validation_errors import problems_of
+from zipjobs.s3.ranged_file import ObjectFile, source_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes whose objects have to be restored before they can be read."""
+
+MAX_COLUMNS = 64
+"""Of an inventory: S3 writes some twenty ("Amazon S3 Inventory list" in the S3 User Guide)."""
+
+INVENTORY = "manifest.json"
+"""How the key of an S3 Inventory's manifest ends: "Locating your inventory list", S3 User Guide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object to zip, as the request or its list names it.
+
+    ``size`` in bytes. ``etag`` is quoted, as S3 gives it. With both, the one state that is wanted.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    name: str | None = None
+    size: int | None = None
+    etag: str | None = None
+
+
+class _InventoryFile(Model):
+    key: str
+
+
+class _Inventory(Model):
+    """``manifest.json``: "Inventory manifest" in the S3 User Guide."""
+
+    destination_bucket: str
+    file_format: str
+    file_schema: str
+    files: tuple[_InventoryFile, ...]
+
+
+class SourceLists:
+    """Finds the objects that requests ask for."""
+
+    def __init__(self, s3: "S3Client", policy: Policy) -> None:
+        self._s3 = s3
+        self._policy = policy
+
+    def read(
+        self,
+        request: JobRequest,
+        source_bucket: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Listed]:
+        """Yield what ``request``, which the policy has resolved, asks for, in the list's order.
+
+        What names no bucket is in ``source_bucket``. ``check`` is called for each key or line that
+        is read, wanted or not; what it raises ends the reading. Raises InvalidRequest if nothing
+        matches; InvalidManifest and NotAllowed with the line; ListTooLarge; SourceNotFound,
+        SourceForbidden, SourceArchived and SourceChanged of the list; ServiceUnavailable.
+        """
+        if request.prefix is not None:
+            return self._below(source_bucket, request.prefix, request, check)
+        if request.entries_from is not None:
+            bucket, key = split_s3_url(request.entries_from)
+            read = self._inventory if key.endswith(INVENTORY) else self._list
+            limit = ReadLimit(check)
+            return _some(read(bucket, key, source_bucket, limit), request.entries_from)
+        return chain(
+            (Listed(source_bucket, key) for key in request.keys),
+            (
+                Listed(entry.bucket or source_bucket, entry.key, entry.version_id, entry.name)
+                for entry in request.entries
+            ),
+        )
+
+    def _below(
+        self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
+    ) -> Iterator[Listed]:
+        """List the keys that begin with ``prefix``, without the markers of folders."""
+        where = f"s3://{bucket}/{prefix}"
+        is_wanted = matcher(request.include, request.exclude)
+        found = False
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        try:
+            for item in chain.from_iterable(page.get("Contents", []) for page in pages):
+                check()
+                key, size = item["Key"], item["Size"]
+                if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
+                    found = True
+                    if item.get("StorageClass") in ARCHIVED:
+                        yield Listed(bucket, key)  # whoever asks for its size learns whether
+                    else:
+                        yield Listed(bucket, key, size=size, etag=_quoted(item["ETag"]))
+        except ClientError as error:
+            raise source_error(error, where, "s3:ListBucket on the bucket") from error
+        except BotoCoreError as error:
+            raise ServiceUnavailable(f"Listing {where} broke off: {error}") from error
+        if not found:
+            raise InvalidRequest(
+                f"prefix: nothing matched: no object below {where} passes include and exclude."
+                if request.include or request.exclude
+                else f"prefix: nothing matched: there is no object below {where}."
+            )
+
+    def _list(
+        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
+    ) -> Iterator[Listed]:
+        lines = Lines(self._s3, bucket, key, limit)
+        for row in rows_of(lines):
+            yield self._listed(row, row.bucket or source_bucket, lines)
+
+    def _inventory(
+        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
+    ) -> Iterator[Listed]:
+        """Read the latest versions in the data files that the manifest names.
+
+        Folder markers are left out, as in a listing, which an inventory stands for.
+        """
+        where = f"s3://{bucket}/{key}"
+        manifest = self._manifest(bucket, key)
+        data_bucket = manifest.destination_bucket.rpartition(":")[2]
+        columns = [column.strip() for column in manifest.file_schema.split(",")]
+        if not {"Bucket", "Key"} <= set(columns):
+            raise InvalidManifest(f"{where}: fileSchema has no Bucket or no Key")
+        if len(columns) > MAX_COLUMNS:
+            raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
+        for file in manifest.files:
+            self._policy.require_source(data_bucket, file.key, where)
+        for file in manifest.files:
+            lines = Lines(self._s3, data_bucket, file.key, limit)
+            for row in inventory_rows(lines, columns):
+                yield self._listed(row, row.bucket or source_bucket, lines)
+
+    def _manifest(self, bucket: str, key: str) -> _Inventory:
+        where = f"s3://{bucket}/{key}"
+        data = io.BufferedReader(ObjectFile(self._s3, bucket, key)).read(MAX_REQUEST_BYTES + 1)
+        if len(data) > MAX_REQUEST_BYTES:
+            raise InvalidManifest(f"{where} has more than {MAX_REQUEST_BYTES:,} bytes")
+        try:
+            precheck(data)
+            manifest = _Inventory.model_validate_json(data)
+        except InvalidRequest as error:
+            raise InvalidManifest(f"{where}: {error}") from error
+        except ValidationError as error:
+            raise InvalidManifest(
+                f"{where} is no manifest of an S3 Inventory: {problems_of(error)}"
+            ) from error
+        if manifest.file_format != "CSV":
+            raise InvalidManifest(
+                f"{where}: fileFormat is {manifest.file_format}, and only CSV is read. "
+                "Configure the inventory's output format as CSV."
+            )
+        return manifest
+
+    def _listed(self, row: Row, bucket: str, lines: Lines) -> Listed:
+        self._policy.require_source(bucket, row.key, lines.place)
+        return Listed(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
+
+
+def _some(listed: Iterator[Listed], where: str) -> Iterator[Listed]:
+    """Pass ``listed`` on. Raises InvalidManifest if there is nothing."""
+    first = next(listed, None)
+    if first is None:
+        raise InvalidManifest(f"{where}: nothing matched: the list names no object.")
+    yield first
+    yield from listed
+
+
+def _quoted(etag: str | None) -> str | None:
+    bare = (etag or "").strip('"')
+    return f'"{bare}"' if bare else None

@@ -1,0 +1,154 @@
+"""The list of what to zip stands in S3: a manifest where it was dropped, a REST body where we put
+it. A job's record and its message only point at it.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.errors import (
+    InvalidManifest,
+    InvalidRequest,
+    ServiceUnavailable,
+    aws_error_code,
+)
+from zipjobs.model import Model, utc_now
+from zipjobs.requests.fields import ETag, VersionId
+from zipjobs.requests.idempotency import key_reused, request_json
+from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest, parse_request
+from zipjobs.s3.bucket_owners import OWNER_HINT
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class ObjectRef(Model):
+    """One state of an object in S3: by version, or by ETag where the bucket keeps no versions."""
+
+    bucket: str
+    key: str
+    version_id: VersionId | None = None
+    etag: ETag | None = None
+
+
+class _Address(TypedDict):
+    Bucket: str
+    Key: str
+    VersionId: NotRequired[str]
+    IfMatch: NotRequired[str]
+
+
+class RequestReader:
+    """Reads and validates the request that a job points at."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        self._s3 = s3
+
+    def load(self, ref: ObjectRef) -> JobRequest:
+        """Return the request. Raises InvalidManifest, or ServiceUnavailable."""
+        where = f"s3://{ref.bucket}/{ref.key}"
+        try:
+            body = self._s3.get_object(**_address(ref))["Body"]
+            data = body.read(MAX_REQUEST_BYTES + 1)
+            if len(data) <= MAX_REQUEST_BYTES:
+                data += body.read()  # nothing, if it is all there; else botocore notices here
+            body.close()
+            return parse_request(data)
+        except InvalidRequest as error:
+            raise InvalidManifest(
+                f"{where} is not a valid manifest: {error}", error.problems
+            ) from error
+        except ClientError as error:
+            match aws_error_code(error):
+                case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket":
+                    reason = "was deleted before it could be read. Drop it again."
+                case "PreconditionFailed":
+                    reason = (
+                        "was replaced before it could be read; the replacement has its own job."
+                    )
+                case "AccessDenied":
+                    reason = (
+                        "may not be read by the zipper's role. Grant s3:GetObject on it. "
+                        + OWNER_HINT
+                    )
+                case code:
+                    raise ServiceUnavailable(f"S3 answered {code} for {where}.") from error
+            raise InvalidManifest(f"{where} {reason}") from error
+        except BotoCoreError as error:
+            raise ServiceUnavailable(f"Reading {where} broke off: {error}") from error
+
+
+class RequestWriter:
+    """Keeps REST bodies below ``prefix``, which is not the prefix that manifests are dropped in.
+
+    They are of use for ``keep_seconds``.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str, keep_seconds: int) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+        self._keep_seconds = keep_seconds
+
+    def save(self, job_id: str, request: JobRequest) -> ObjectRef:
+        """Store ``request``. Raises ServiceUnavailable."""
+        try:
+            return self._put(job_id, request)
+        except (ClientError, BotoCoreError) as error:
+            raise _not_stored(error) from error
+
+    def save_once(self, job_id: str, request: JobRequest) -> ObjectRef:
+        """Store ``request``, or find that it is stored: whoever comes first, comes alone.
+
+        Raises IdempotencyKeyReused if it is another that is stored, and ServiceUnavailable.
+        """
+        try:
+            return self._put(job_id, request, IfNoneMatch="*")
+        except ClientError as error:
+            if aws_error_code(error) != "PreconditionFailed":
+                raise _not_stored(error) from error
+        except BotoCoreError as error:
+            raise _not_stored(error) from error
+        try:
+            found = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id))
+            if found["Body"].read() == request_json(request):
+                return self._ref(job_id, found)
+            age = utc_now() - found["LastModified"]
+            if age.total_seconds() > self._keep_seconds:
+                return self._put(job_id, request, IfMatch=found["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            raise _not_stored(error) from error
+        raise key_reused()
+
+    def _put(self, job_id: str, request: JobRequest, **condition: str) -> ObjectRef:
+        answer = self._s3.put_object(
+            Bucket=self._bucket,
+            Key=self._key(job_id),
+            Body=request_json(request),
+            ContentType="application/json",
+            **condition,  # type: ignore[arg-type]
+        )
+        return self._ref(job_id, answer)
+
+    def _key(self, job_id: str) -> str:
+        return f"{self._prefix}{job_id}.json"
+
+    def _ref(self, job_id: str, answer: Mapping[str, Any]) -> ObjectRef:
+        version_id = answer.get("VersionId")
+        etag = None if version_id else answer["ETag"]
+        key = self._key(job_id)
+        return ObjectRef(bucket=self._bucket, key=key, version_id=version_id, etag=etag)
+
+
+def _not_stored(error: Exception) -> ServiceUnavailable:
+    return ServiceUnavailable(f"The request could not be stored: {error}")
+
+
+def _address(ref: ObjectRef) -> _Address:
+    address: _Address = {"Bucket": ref.bucket, "Key": ref.key}
+    if ref.version_id:
+        address["VersionId"] = ref.version_id
+    elif ref.etag:
+        address["IfMatch"] = ref.etag
+    return address

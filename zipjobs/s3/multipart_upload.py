@@ -1,0 +1,285 @@
+"""Writes one archive as an S3 multipart upload whose checksum S3 itself verifies."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from zipjobs.errors import (
+    ServiceUnavailable,
+    SourceChanged,
+    TargetExists,
+    UploadGone,
+    aws_error_code,
+)
+from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
+from zipjobs.s3.retry import pause_seconds
+from zipjobs.s3.source import ObjectVersion
+from zipjobs.s3.target import ABSENT, MARK, Target, remove, target_error, target_errors
+from zipjobs.s3.upload_cleanup import UploadCleaner
+from zipjobs.zipformat.crc32 import decode, encode
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+
+CONTENT_TYPE = "application/zip"
+
+UNVERSIONED = "null"
+"""The version ID of objects in a bucket whose versioning is suspended; a later one replaces it."""
+
+BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
+"""How S3 says that it would copy a range later."""
+
+COPY_ATTEMPTS = 3
+PAUSES_BEFORE = 4
+"""Each attempt is four of botocore's already."""
+
+
+class CopyRefused(Exception):
+    """S3 did not copy a range, or did not say its CRC-32."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """What S3 answered for a part. ``crc32`` is the CRC-32 of the part's bytes."""
+
+    number: int
+    etag: str
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArchive:
+    """The finished object. ``version_id`` is None unless the bucket keeps versions."""
+
+    etag: str
+    version_id: str | None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> "StoredArchive":
+        """Read S3's response to CompleteMultipartUpload or HeadObject."""
+        version_id = answer.get("VersionId")
+        return cls(answer["ETag"], None if version_id == UNVERSIONED else version_id)
+
+
+class ArchiveWriter:
+    """Makes multipart uploads with one S3 client, which is safe to share between threads."""
+
+    def __init__(self, s3: "S3Client", sender: PartSender) -> None:
+        self._s3 = s3
+        self._sender = sender
+        self._leftovers = UploadCleaner(s3)
+
+    @contextmanager
+    def upload(
+        self, target: Target, on_created: Callable[[str], None] = lambda upload_id: None
+    ) -> Iterator["Upload"]:
+        """Create an upload to ``target``; abort it if the block fails or does not complete it.
+
+        An abort that fails takes the place of what led to it: the parts are still there, so the
+        work is not over.
+
+        ``on_created`` is told the upload id before anything else happens, so that whoever
+        outlives this process can abort the upload too. Raises TargetForbidden.
+        """
+        upload = self.resume(target, self.create(target))
+        try:
+            on_created(upload.upload_id)
+            yield upload
+        finally:
+            if not upload.is_complete:
+                self._leftovers.abort(target, upload.upload_id)
+
+    def create(self, target: Target) -> str:
+        """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
+        with target_errors(target):
+            answer = self._s3.create_multipart_upload(
+                Bucket=target.bucket,
+                Key=target.key,
+                ContentType=CONTENT_TYPE,
+                Metadata={MARK: target.mark},
+                ChecksumAlgorithm="CRC32",
+                ChecksumType="FULL_OBJECT",
+            )
+        upload_id = answer["UploadId"]
+        if answer["ResponseMetadata"]["RetryAttempts"]:
+            # What was sent before may have made an upload too, of which nobody heard.
+            self._leftovers.abort_all(target.bucket, target.key, but=upload_id)
+        return upload_id
+
+    def resume(self, target: Target, upload_id: str) -> "Upload":
+        """An upload that somebody has created."""
+        return Upload(self._s3, self._sender, target, upload_id)
+
+
+class Upload:
+    """An upload under way. Parts may be put in any order and from any thread."""
+
+    def __init__(self, s3: "S3Client", sender: PartSender, target: Target, upload_id: str) -> None:
+        self.upload_id = upload_id
+        self.target = target
+        self.is_complete = False
+        self._s3 = s3
+        self._sender = sender
+
+    def put_part(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        """Upload part ``number``, of ``length`` bytes; S3 checks it against their CRC-32.
+
+        ``open_chunks`` gives the bytes, in blocks; it is called again for each new attempt.
+        """
+        target = self.target
+        with target_errors(target):
+            try:
+                sent = self._sender.put(
+                    target.bucket, target.key, self.upload_id, number, length, open_chunks
+                )
+            except PartRefused as refused:
+                raise target_error(target, refused.code) from refused
+        return UploadedPart(number, sent.etag, sent.crc32)
+
+    @property
+    def s3(self) -> "S3Client":
+        """The client that the upload uses."""
+        return self._s3
+
+    def copy_part(
+        self, number: int, pinned: ObjectVersion, first: int, length: int
+    ) -> UploadedPart:
+        """Let S3 copy a range of ``pinned`` into part ``number``.
+
+        Raises CopyRefused if S3 will not, not even after some pauses, or does not say the CRC-32 of
+        what it copied: then the range must be read. Raises SourceChanged if the object is no longer
+        what it was.
+        """
+        source = pinned.source
+        address: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
+        if source.version_id is not None:
+            address["VersionId"] = source.version_id
+        for attempt in range(1, COPY_ATTEMPTS + 1):
+            try:
+                return self._copy(number, pinned, address, first, length)
+            except (ClientError, BotoCoreError) as error:
+                code = aws_error_code(error)
+                if code == "PreconditionFailed":
+                    raise SourceChanged(
+                        f"{source} changed while it was read. Submit the job again.", (str(source),)
+                    ) from error
+                if code not in BUSY or attempt == COPY_ATTEMPTS:
+                    raise CopyRefused(code or str(error)) from error
+            time.sleep(pause_seconds(PAUSES_BEFORE + attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _copy(
+        self,
+        number: int,
+        pinned: ObjectVersion,
+        address: "CopySourceTypeDef",
+        first: int,
+        length: int,
+    ) -> UploadedPart:
+        answer = self._s3.upload_part_copy(
+            Bucket=self.target.bucket,
+            Key=self.target.key,
+            UploadId=self.upload_id,
+            PartNumber=number,
+            CopySource=address,
+            CopySourceIfMatch=pinned.etag,
+            CopySourceRange=f"bytes={first}-{first + length - 1}",
+        )
+        result = answer["CopyPartResult"]
+        if "ChecksumCRC32" not in result:
+            raise CopyRefused("S3 did not answer with a CRC-32")
+        return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]))
+
+    def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
+        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's.
+
+        Never replaces an object. One that is the archive already, put there by a worker whose end
+        nobody saw, is as good. What such a worker made of other states of the sources is removed,
+        and ServiceUnavailable raised; TargetExists for any other object.
+        """
+        with target_errors(self.target):
+            try:
+                stored = self._complete(parts, crc32, size)
+            except ClientError as error:
+                if aws_error_code(error) != "InvalidPart":
+                    raise
+                # Who sent a part once more got another ETag for it, if a KMS key encrypts it.
+                stored = self._complete(self._as_listed(parts), crc32, size)
+        self.is_complete = True
+        return stored
+
+    def _complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
+        try:
+            answer = self._s3.complete_multipart_upload(
+                Bucket=self.target.bucket,
+                Key=self.target.key,
+                UploadId=self.upload_id,
+                ChecksumCRC32=encode(crc32),
+                ChecksumType="FULL_OBJECT",
+                MpuObjectSize=size,
+                IfNoneMatch="*",
+                MultipartUpload={
+                    "Parts": [
+                        {
+                            "PartNumber": part.number,
+                            "ETag": part.etag,
+                            "ChecksumCRC32": encode(part.crc32),
+                        }
+                        for part in sorted(parts, key=lambda part: part.number)
+                    ]
+                },
+            )
+        except ClientError as error:
+            if aws_error_code(error) != "PreconditionFailed":
+                raise
+            try:
+                stored = self.existing(crc32, size)
+            except TargetExists as exists:
+                if not remove(self._s3, self.target):
+                    raise
+                again = f"{self.target} was made of objects that have changed since."
+                raise ServiceUnavailable(again) from exists
+            self._s3.abort_multipart_upload(
+                Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
+            )
+            return stored
+        return StoredArchive.of(answer)
+
+    def _as_listed(self, parts: list[UploadedPart]) -> list[UploadedPart]:
+        """``parts`` with the ETags that S3 lists now; it checks their CRC-32 itself."""
+        pages = self._s3.get_paginator("list_parts").paginate(
+            Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
+        )
+        etags = {
+            listed["PartNumber"]: listed["ETag"]
+            for page in pages
+            for listed in page.get("Parts", [])
+        }
+        return [replace(part, etag=etags.get(part.number, part.etag)) for part in parts]
+
+    def existing(self, crc32: int, size: int) -> StoredArchive:
+        """The object at the target, if it is the archive.
+
+        Raises TargetExists if it is another, UploadGone if there is none.
+        """
+        with target_errors(self.target):
+            try:
+                found = self._s3.head_object(
+                    Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
+                )
+            except ClientError as error:
+                if aws_error_code(error) not in ABSENT:
+                    raise
+                gone = f"There is neither an upload nor an object at {self.target}."
+                raise UploadGone(gone) from error
+        if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, encode(crc32)):
+            raise TargetExists(
+                f"There is another object at {self.target} already. Remove it, or choose "
+                "another name, and submit again."
+            )
+        return StoredArchive.of(found)

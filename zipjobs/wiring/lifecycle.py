@@ -1,0 +1,88 @@
+"""The composition root of who ends jobs, and of who looks for those that were lost.
+
+``zipjobs/wiring/api.py`` gives it clients.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from zipjobs.jobs.events import CompletionEvents
+from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.store import JobStore
+from zipjobs.lifecycle.finalizer import JobFinalizer
+from zipjobs.lifecycle.metrics import JobMetrics
+from zipjobs.lifecycle.reconciler import Reconciler
+from zipjobs.lifecycle.segment_cleanup import SegmentCleanup
+from zipjobs.lifecycle.status_objects import StatusObjects
+from zipjobs.s3.upload_cleanup import UploadCleaner
+from zipjobs.settings import (
+    ApiAuth,
+    CancelSettings,
+    EndingSettings,
+    SweeperSettings,
+    WorkSettings,
+    ZipperSettings,
+)
+from zipjobs.wiring.api import client, s3_client, store_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class CancelDependencies:
+    """What it takes to cancel a job."""
+
+    api_auth: ApiAuth
+    store: JobStore
+    endings: JobFinalizer
+
+
+@cache
+def canceling() -> CancelDependencies:
+    """For ``handlers/cancel.py``."""
+    settings = CancelSettings.from_environment()
+    store = store_of(settings)
+    endings = endings_of(settings, store, s3_client(settings.owners))
+    return CancelDependencies(settings.api_auth, store, endings)
+
+
+@cache
+def ending() -> JobFinalizer:
+    """For ``handlers/dead_letter.py``."""
+    settings = EndingSettings.from_environment()
+    return endings_of(settings, store_of(settings), s3_client(settings.owners))
+
+
+@cache
+def sweeping() -> Reconciler:
+    """For ``handlers/sweeper.py``."""
+    settings = SweeperSettings.from_environment()
+    s3, store = s3_client(settings.owners), store_of(settings)
+    return Reconciler(
+        store,
+        JobQueue(client("sqs"), settings.queue_url),
+        _work(s3, settings),
+        endings_of(settings, store, s3),
+        JobMetrics(settings.service_name),
+    )
+
+
+def endings_of(
+    settings: EndingSettings | ZipperSettings, store: JobStore, s3: "S3Client"
+) -> JobFinalizer:
+    """How a function ends jobs, with the clients that it has."""
+    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
+    return JobFinalizer(
+        store,
+        UploadCleaner(s3),
+        _work(s3, settings),
+        StatusObjects(s3, *places),
+        CompletionEvents(client("events"), settings.event_bus_name),
+        JobMetrics(settings.service_name),
+    )
+
+
+def _work(s3: "S3Client", settings: WorkSettings) -> SegmentCleanup:
+    return SegmentCleanup(s3, settings.work_bucket, settings.work_prefix)

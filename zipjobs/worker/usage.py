@@ -1,0 +1,102 @@
+"""What a job uses of AWS: requests and seconds of functions, and what they come to in dollars."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+READS = ("GetObject", "HeadObject")
+FREE = ("AbortMultipartUpload", "DeleteObject", "DeleteObjects")
+"""S3's other operations are charged like a PUT."""
+
+RECORD_UNITS = 2
+"""Write units of a job's record, which mostly has between 1 and 2 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Requests, by operation as in ``s3:GetObject``, and seconds of functions."""
+
+    requests: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        requests = Counter(self.requests) + Counter(other.requests)
+        return Usage(dict(sorted(requests.items())), self.seconds + other.seconds)
+
+    def gb_seconds(self, memory_mb: int) -> float:
+        """For functions of ``memory_mb``."""
+        return self.seconds * memory_mb / 1024
+
+    def dollars(self, memory_mb: int) -> float:
+        """The prices of ``zipjobs/worker/prices.json``, for functions of ``memory_mb``."""
+        compute: float = self.gb_seconds(memory_mb) * _prices()["lambda"]["gbSecond"]
+        return compute + sum(_price(kind) * count for kind, count in self.requests.items())
+
+
+class Meter:
+    """Counts what one function uses. Requests may come from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._requests: Counter[str] = Counter()
+        self._since = clock()
+
+    def count(self, operation: str) -> None:
+        """Note a request that is being sent, such as ``s3:GetObject``."""
+        with self._lock:
+            self._requests[operation] += 1
+
+    def watch(self, client: Any) -> None:
+        """Count every request of a client of boto3, those that are sent again too."""
+        service = client.meta.service_model.service_name
+
+        def sent(event_name: str, **_: Any) -> None:
+            self.count(f"{service}:{event_name.rpartition('.')[2]}")
+
+        client.meta.events.register("before-send", sent)
+
+    def taken(self) -> Usage:
+        """What was used since this was last asked, or since the meter was made."""
+        with self._lock:
+            requests, self._requests = self._requests, Counter()
+        since, self._since = self._since, self._clock()
+        return Usage(dict(sorted(requests.items())), self._since - since)
+
+
+@cache
+def _prices() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(Path(__file__).with_name("prices.json").read_text())
+    return found
+
+
+def priced_region() -> str:
+    """The region whose prices they are."""
+    return str(_prices()["region"])
+
+
+def _price(kind: str) -> float:
+    """Of one request. An unknown service's costs nothing."""
+    service, _, operation = kind.partition(":")
+    prices = _prices()
+    if service == "s3":
+        price = (
+            0.0 if operation in FREE else prices["s3"]["read" if operation in READS else "write"]
+        )
+    elif service == "dynamodb":
+        is_read = operation in ("GetItem", "BatchGetItem", "Query")
+        units = prices["dynamodb"]
+        price = units["readUnit"] if is_read else RECORD_UNITS * units["writeUnit"]
+    elif service == "sqs":
+        price = prices["sqs"]["request"]
+    elif service == "events":
+        price = prices["events"]["event"]
+    else:
+        price = 0.0
+    return float(price)

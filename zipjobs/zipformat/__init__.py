@@ -1,0 +1,1 @@
+"""ZIP records, member names and CRC-32. No I/O."""
