@@ -18,7 +18,7 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 # Nothing is installed without a hash. The setuptools of the lock builds the project itself.
-$(STAMP): requirements-dev.txt handlers/requirements.txt cli/requirements.txt pyproject.toml
+$(STAMP): requirements-dev.txt handlers/requirements.txt zipjobs_cli/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
@@ -81,13 +81,13 @@ destroy: ## Remove the selected Pulumi stack
 	pulumi destroy
 
 generate-pdfs: $(STAMP) ## Make sample PDFs: COUNT=n of them (500), in out/samples
-	$(BIN)/python -m cli generate-pdfs $(COUNT) $(ARGS)
+	$(BIN)/python -m zipjobs_cli generate-pdfs $(COUNT) $(ARGS)
 
 bulk-upload: $(STAMP) ## Upload files to the stack that is found: ARGS="FOLDER", ARGS="--generate 500"
-	$(BIN)/python -m cli bulk-upload $(ARGS)
+	$(BIN)/python -m zipjobs_cli bulk-upload $(ARGS)
 
 test-flow: $(STAMP) ## Zip what is in the stack that is found, and check the ZIPs: ARGS="--prefix uploads/"
-	$(BIN)/python -m cli test-flow $(ARGS)
+	$(BIN)/python -m zipjobs_cli test-flow $(ARGS)
 
 clean: ## Remove everything that is made
 	rm -rf $(VENV) build out .local *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,12 +12,12 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-from cli.local_stacks import DEFAULT_PORT
 from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
 from local.screen import welcome
 from local.stack import running_stack
+from zipjobs_cli.client.local_stacks import DEFAULT_PORT
 
 INTERRUPTED = 130
 RANDOM = "random"

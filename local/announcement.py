@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cli.local_stacks import is_running, word_folder
+from zipjobs_cli.client.local_stacks import is_running, word_folder
 
 
 @contextmanager

@@ -26,10 +26,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from cli.samples import generate
 from local.signing import signed_headers
 from local.stack import LocalStack, running_stack
 from zipjobs.jobs.messages import manifest_job_id
+from zipjobs_cli.uploads.sample_pdfs import generate
 
 DOCUMENTS = 200
 UPLOADS_AT_ONCE = 8

@@ -12,11 +12,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from cli.bulk import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
-from cli.bulk_files import LocalFile, find_files
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.http_server import nobody_listens
+from zipjobs_cli.uploads.bulk_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
+from zipjobs_cli.uploads.upload_files import LocalFile, find_files
 
 MIB = 1 << 20
 LARGE = random.Random(1).randbytes(20 * MIB + 7)

@@ -17,7 +17,6 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from cli.telling import tell_job
 from tests.aws.conftest import REGION
 from tests.aws.rig import Bus, Rig
 from tests.recording import Recording, recording
@@ -31,9 +30,10 @@ from zipjobs.s3.client import Transport
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 from zipjobs.telemetry import start_logging
+from zipjobs_cli.output.render import tell_job
 
 if TYPE_CHECKING:
-    from cli.job import Job as ShownJob
+    from zipjobs_cli.client.job import Job as ShownJob
 
 SMUGGLED = "x\r\n\r\nPUT /attacker/loot HTTP/1.1\r\nHost: a\r\nContent-Length: 1500\r\n\r\n"
 TEXTS = ("x\r", "x\n", "x\0", "x\u2028y", "é", SMUGGLED)

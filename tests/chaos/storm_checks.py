@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cli.verify import verify
 from local.faults.runtime import Injected
 from tests.chaos.storm_client import StormClient
 from tests.chaos.storm_deliveries import Deliveries
 from tests.chaos.storm_orders import Order
+from zipjobs_cli.archives.verify import verify
 
 WORK_PREFIX = "work/"
 EXHAUSTED = "RETRIES_EXHAUSTED"

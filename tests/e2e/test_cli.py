@@ -69,7 +69,7 @@ def test_keys_come_from_standard_input_and_the_id_goes_to_standard_output(client
     done = piped(client, "".join(f"{prefix}{name}\n" for name in CONTENTS), "submit", "-")
     assert done.code == 0, done.err
     job_id = done.out.strip()
-    assert f"`python -m cli watch {job_id}` follows it." in done.err
+    assert f"`python -m zipjobs_cli watch {job_id}` follows it." in done.err
     watched = typed(client, "watch", job_id)
     assert watched.code == 0
     assert "Entries   3\n" in watched.out
@@ -179,7 +179,7 @@ def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: Faul
         waiting.send_signal(signal.SIGINT)
         out, errors = waiting.communicate(timeout=30)
     assert (waiting.returncode, out) == (130, "")
-    assert f"The job goes on. `python -m cli watch {job_id}` follows it" in errors
+    assert f"The job goes on. `python -m zipjobs_cli watch {job_id}` follows it" in errors
     assert "Traceback" not in errors
     assert typed(client, "cancel", job_id).code == 0
 

@@ -115,7 +115,7 @@ def test_the_page_is_opened_through_a_proxy_that_signs(client: Client) -> None:
             assert b"swagger-ui" in page.read()
         with pytest.raises(urllib.error.HTTPError, match="403") as refused:
             browser.open(url)
-        assert b"Run `python -m cli docs` again." in refused.value.read()
+        assert b"Run `python -m zipjobs_cli docs` again." in refused.value.read()
         with browser.open(f"{origin}/zip-jobs?limit=1") as answer:
             assert len(json.load(answer)["jobs"]) <= 1
         proxy.send_signal(signal.SIGINT)
@@ -135,7 +135,7 @@ def test_a_local_stack_is_found_by_itself(tmp_path: Path) -> None:
         outputs = json.loads(stack.stdout.readline())
         assert (tmp_path / f"{stack.pid}.json").exists()
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "doctor", "--json"],
+            [sys.executable, "-m", "zipjobs_cli", "doctor", "--json"],
             cwd=ROOT,
             env=told,
             capture_output=True,

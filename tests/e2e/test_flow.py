@@ -121,7 +121,7 @@ def test_ctrl_c_says_which_jobs_go_on(client: Client, faults: Faults, tmp_path: 
         out, err = running.communicate(timeout=60)
     faults.clear()
     assert (running.returncode, out) == (130, "")
-    assert f"Job {found} goes on. `python -m cli cancel {found}` ends it." in err
+    assert f"Job {found} goes on. `python -m zipjobs_cli cancel {found}` ends it." in err
     assert client.finished(found)["status"] == "READY"
 
 

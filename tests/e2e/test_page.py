@@ -55,7 +55,7 @@ def environment(client: Client) -> dict[str, str]:
 def proxy_url(client: Client) -> Iterator[str]:
     """The address that ``docs`` prints."""
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", "docs", "--no-browser"],
+        [sys.executable, "-m", "zipjobs_cli", "docs", "--no-browser"],
         cwd=ROOT,
         env=environment(client),
         stdout=subprocess.PIPE,
@@ -143,7 +143,7 @@ def test_the_file_that_docs_opens_leads_to_the_page(
     program.write_text(f"#!/bin/sh\necho \"$@\" > '{handed}'\n")
     program.chmod(0o700)
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", "docs"],
+        [sys.executable, "-m", "zipjobs_cli", "docs"],
         cwd=ROOT,
         env={**environment(client), "BROWSER": f"{program} %s"},
         stderr=subprocess.PIPE,
@@ -172,7 +172,7 @@ def test_the_file_that_docs_opens_leads_to_the_page(
             again = context.new_page().goto(target)
             assert again is not None
             assert again.status == 403
-            assert "Run `python -m cli docs` again." in again.text()
+            assert "Run `python -m zipjobs_cli docs` again." in again.text()
         finally:
             process.terminate()
 

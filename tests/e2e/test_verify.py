@@ -1,4 +1,4 @@
-"""Receipts through the embedded AWS: what they say, and ``python -m cli verify`` beside them."""
+"""Receipts through the embedded AWS: what they say, and ``zipjobs verify`` beside them."""
 
 import json
 import random
@@ -56,7 +56,7 @@ def fetch(client: Client, folder: Path, archive: dict[str, Any]) -> Download:
 
 def verified(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", "verify", *arguments],
+        [sys.executable, "-m", "zipjobs_cli", "verify", *arguments],
         cwd=ROOT,
         capture_output=True,
         check=False,

@@ -1,4 +1,4 @@
-"""``python -m cli`` as a person types it, about the embedded AWS of the tests."""
+"""``python -m zipjobs_cli`` as a person types it, about the embedded AWS of the tests."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def environment(client: Client) -> dict[str, str]:
 def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
     """Begin a command."""
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", *map(str, arguments)],
+        [sys.executable, "-m", "zipjobs_cli", *map(str, arguments)],
         cwd=ROOT,
         env=environment(client),
         stdout=subprocess.PIPE,
@@ -69,7 +69,7 @@ def typed(client: Client, *arguments: object) -> Typed:
 def piped(client: Client, text: str, *arguments: str, **variables: str) -> Typed:
     """Run a command with ``text`` as its standard input."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "zipjobs_cli", *arguments],
         cwd=ROOT,
         env={**environment(client), **variables},
         input=text,

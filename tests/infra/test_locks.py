@@ -21,7 +21,7 @@ LOCKS = {
 }
 """Each lock, and the file of the direct requirements that `make lock` compiles into it."""
 
-WITHOUT_LOCK = {"handlers/requirements.txt", "cli/requirements.txt"}
+WITHOUT_LOCK = {"handlers/requirements.txt", "zipjobs_cli/requirements.txt"}
 """Files of direct requirements that are the project's metadata: see pyproject.toml."""
 
 MADE = ("build", "out", "__pycache__")

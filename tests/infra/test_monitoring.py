@@ -297,9 +297,9 @@ def metrics_in_alarms(program: Declared) -> int:
 
 
 def test_the_commands_of_the_guide_exist() -> None:
-    from cli.__main__ import app
+    from zipjobs_cli.__main__ import app
 
     known = {one.name for one in app.registered_commands}
-    used = set(re.findall(r"python -m cli ([a-z-]+)", GUIDE))
+    used = set(re.findall(r"python -m zipjobs_cli ([a-z-]+)", GUIDE))
     assert used
     assert used <= known

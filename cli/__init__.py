@@ -1,1 +1,0 @@
-"""What a person types against a deployed or a local stack."""

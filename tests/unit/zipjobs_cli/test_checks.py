@@ -1,0 +1,87 @@
+"""What doctor finds where there is no stack, or not all of one."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.http_server import ScriptedServer, nobody_listens, response, say
+from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
+from zipjobs_cli.client.stack import Where
+
+PAGE = json.dumps({"jobs": [], "nextCursor": None}).encode()
+
+pytestmark = pytest.mark.usefixtures("bare")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer(say(response(PAGE)))
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def settings(bare: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API that takes everybody, and no AWS credentials."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("ZIPJOBS_API_AUTH", "none")
+
+
+def found(where: Where) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(where)}
+
+
+def test_without_a_stack_all_ways_to_find_one_are_told() -> None:
+    findings = found(Where())
+    assert findings["stack"].health is Health.FAIL
+    assert "ZIPJOBS_API_URL" in findings["stack"].advice
+    assert findings["python"].health is Health.OK
+    assert findings["pulumi"].health is Health.WARN
+    assert "api" not in findings
+
+
+def test_an_open_api_needs_no_aws_credentials(server: ScriptedServer) -> None:
+    findings = found(Where(api_url=server.url, region="eu-west-1"))
+    assert findings["api"].health is Health.OK
+    assert findings["credentials"].health is Health.WARN
+    assert "The API does without" in findings["credentials"].advice
+    assert "source bucket" not in findings
+
+
+def test_an_api_that_does_not_answer_is_wrong() -> None:
+    with nobody_listens() as port:
+        findings = found(Where(api_url=f"http://127.0.0.1:{port}"))
+    assert findings["api"].health is Health.FAIL
+    assert "does not answer" in findings["api"].found
+
+
+@pytest.mark.parametrize(("minutes", "word"), [(-9, "ahead"), (9, "behind")])
+def test_a_clock_that_is_wrong_is_told(server: ScriptedServer, minutes: int, word: str) -> None:
+    theirs = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+    server.follow(say(response(PAGE, 200, {"Date": theirs})))
+    clock = found(Where(api_url=server.url))["clock"]
+    assert clock.health is Health.FAIL
+    assert clock.found.endswith(f"seconds {word}")
+
+
+def test_what_the_stack_does_not_tell_is_a_warning(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was given an address may have no more."""
+    identity = (
+        b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/me</Arn>"
+        b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+    )
+    server.follow(say(response(PAGE)), say(response(identity)))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    findings = found(Where(api_url=server.url, region="eu-west-1"))
+    assert findings["credentials"].found == "arn:aws:iam::1:user/me"
+    for what in ("source bucket", "manifest events", "table", "job queue", "event bus"):
+        assert findings[what].health is Health.WARN
+        assert findings[what].found == "not known"
+        assert "Set ZIPJOBS_" in findings[what].advice

@@ -1,0 +1,107 @@
+"""Sample PDFs: real ones, and the same each time."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from tests.unit.zipjobs_cli.test_commands import run
+from zipjobs_cli.commands.generate import make_samples
+from zipjobs_cli.uploads.sample_pdfs import generate
+
+
+def digests(paths: list[Path]) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def test_each_is_a_pdf_with_its_number_and_scanned_pages(tmp_path: Path) -> None:
+    paths = list(generate(3, tmp_path))
+    assert [path.name for path in paths] == [f"document-000{number}.pdf" for number in (1, 2, 3)]
+    for number, path in enumerate(paths, 1):
+        reader = PdfReader(path, strict=True)
+        text, *scans = reader.pages
+        assert text.extract_text().startswith(f"Document {number:04}")
+        assert [len(page.images) for page in scans] == [1] * len(scans)
+        assert scans
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_makes_others(tmp_path: Path) -> None:
+    first = digests(list(generate(5, tmp_path / "a", seed=7)))
+    assert digests(list(generate(5, tmp_path / "b", seed=7))) == first
+    assert not set(digests(list(generate(5, tmp_path / "c", seed=8)))) & set(first)
+
+
+def test_asking_for_more_leaves_the_first_as_they_are(tmp_path: Path) -> None:
+    few = digests(list(generate(2, tmp_path / "few")))
+    assert digests(list(generate(6, tmp_path / "more")))[:2] == few
+
+
+def test_no_two_documents_are_equal(tmp_path: Path) -> None:
+    assert len(set(digests(list(generate(40, tmp_path))))) == 40
+
+
+def test_one_in_a_hundred_is_large(tmp_path: Path) -> None:
+    sizes = [path.stat().st_size for path in generate(100, tmp_path)]
+    assert sizes[99] > 25_000_000
+    assert max(sizes[:99]) < 12_000_000
+    assert min(sizes) > 40_000
+
+
+def test_the_command_says_how_many_and_how_large(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    assert run("generate-pdfs", 2, "--out", folder) == 0
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    out, err = capsys.readouterr()
+    assert (out, err) == (f"2 PDFs in {folder}, {size:,} bytes.\n", "")
+    assert run("generate-pdfs", "1", "--out", folder, "--seed", "3", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    one = (folder / "document-0001.pdf").stat().st_size
+    assert told == {"folder": str(folder), "files": 1, "bytes": one, "seed": 3}
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert run("generate-pdfs", "1", "--out", tmp_path / "file" / "folder") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "cannot be written to: Not a directory." in err
+
+
+def test_a_sample_never_goes_through_a_link(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, other = tmp_path / "samples", tmp_path / "other"
+    other.write_text("mine")
+    folder.mkdir()
+    sample = folder / "document-0001.pdf"
+    sample.symlink_to(other)
+    assert run("generate-pdfs", "1", "--out", folder) == 2
+    assert capsys.readouterr().err == f"{sample} is not a regular file. Delete it and try again.\n"
+    assert other.read_text() == "mine"
+
+
+def test_a_sample_that_exists_is_replaced(tmp_path: Path) -> None:
+    sample = tmp_path / "document-0001.pdf"
+    sample.write_bytes(b"longer than any sample" * 100_000)
+    assert list(generate(1, tmp_path)) == [sample]
+    assert digests([sample]) == digests(list(generate(1, tmp_path / "other")))
+
+
+@pytest.mark.parametrize("arguments", [[], ["0"], ["many"], ["-3"]])
+def test_a_count_is_a_number_from_1_on(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("generate-pdfs", *arguments) == 2
+    assert "Usage: " in capsys.readouterr().err
+
+
+def test_what_is_made_is_told_in_order(tmp_path: Path) -> None:
+    assert [path.name for path in make_samples(12, tmp_path, seed=1)] == [
+        f"document-{number:04}.pdf" for number in range(1, 13)
+    ]

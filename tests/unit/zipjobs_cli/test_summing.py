@@ -1,0 +1,42 @@
+"""A file's CRC-32 on the way of its reader, however that goes about."""
+
+import io
+import random
+import zlib
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zipjobs_cli.archives.checksums import PIECE_BYTES, SummingFile
+
+CONTENT = random.Random(1).randbytes(3 * PIECE_BYTES + 17)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    reads=st.lists(
+        st.tuples(st.integers(0, len(CONTENT) + 9), st.integers(0, 2 * PIECE_BYTES)), max_size=8
+    ),
+    buffer_bytes=st.sampled_from([512, PIECE_BYTES]),
+)
+def test_every_byte_counts_once_in_whatever_order_they_are_read(
+    tmp_path: Path, reads: list[tuple[int, int]], buffer_bytes: int
+) -> None:
+    path = tmp_path / "file"
+    if not path.exists():
+        path.write_bytes(CONTENT)
+    told: list[int] = []
+    with SummingFile(path, told.append) as raw, io.BufferedReader(raw, buffer_bytes) as file:
+        file.seek(-5, io.SEEK_END)
+        assert file.read() == CONTENT[-5:]
+        raw.is_summing = True
+        for at, size in reads:
+            file.seek(at)
+            assert file.read(size) == CONTENT[at : at + size]
+        raw.finish()
+        assert (raw.summed_bytes, raw.crc32) == (len(CONTENT), zlib.crc32(CONTENT))
+    assert told == sorted(set(told))
+    assert told[-1] == len(CONTENT)

@@ -1,0 +1,1 @@
+"""The command line ``zipjobs``, for a deployed or a local stack."""

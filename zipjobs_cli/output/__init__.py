@@ -1,0 +1,1 @@
+"""What commands print: jobs, progress bars and error messages."""

@@ -1,0 +1,1 @@
+"""Files and sample PDFs that commands upload."""
