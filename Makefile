@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --emit-build-options --custom-compile-command "make lock"
 NPM_LOCK := npm $(if $(filter --upgrade,$(ARGS)),update,install) --package-lock-only --ignore-scripts \
 	--omit-lockfile-registry-resolved --silent --no-audit --no-fund
-NPM_FOLDERS := tests/node tests/docs/asyncapi bench/peers
+NPM_FOLDERS := tests/support/node tests/docs/asyncapi bench/peers
 
 .PHONY: help demo local test test-large chaos load bench docs graph pictures build deploy destroy \
 	lock generate-pdfs bulk-upload test-flow clean

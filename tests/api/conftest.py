@@ -15,9 +15,9 @@ import pytest
 from handlers import cancel, docs, enqueue, status
 from local.aws import serving_aws
 from local.faults.runtime import Faults
-from tests.environment import FUNCTIONS_ENVIRONMENT
-from tests.events.http import JOB, http_event, route_of
-from tests.tables import create_job_table
+from tests.support.environment import FUNCTIONS_ENVIRONMENT
+from tests.support.events.http import JOB, http_event, route_of
+from tests.support.tables import create_job_table
 from zipjobs.wiring import api as wiring
 from zipjobs.wiring import lifecycle as ending
 

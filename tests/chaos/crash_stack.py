@@ -12,7 +12,7 @@ from moto.sqs.models import sqs_backends
 
 from local.aws import aws_client
 from tests.chaos.crash_fleet import REGION
-from tests.tables import create_job_table
+from tests.support.tables import create_job_table
 from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status
 

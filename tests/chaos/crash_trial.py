@@ -8,7 +8,7 @@ from local.faults.plan import FaultPlan
 from local.faults.rules import FUNCTIONS, RequestFault
 from tests.chaos.crash_fleet import Call, Died, Fleet, WatchedFaults
 from tests.chaos.crash_stack import Queue, Stack
-from tests.events.http import http_event
+from tests.support.events.http import http_event
 from zipjobs.jobs.job import EVERYONE, FINAL_STATUSES, Status
 from zipjobs.jobs.messages import parse_message
 from zipjobs.requests.idempotency import idempotent_job_id

@@ -26,14 +26,14 @@ from moto.s3.models import S3Backend
 from handlers import cancel, dead_letter, enqueue, sweeper, zipper
 from local.aws import serving_aws
 from local.faults.runtime import Faults
-from tests.aws.conftest import REGION
-from tests.aws.rig import POLICY
 from tests.chaos.world_history import History
 from tests.chaos.world_messages import Bus, Events, Message, Queue, Sqs, record_of
 from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
 from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
-from tests.events.http import http_event
-from tests.tables import create_job_table
+from tests.integration.conftest import REGION
+from tests.integration.rig import POLICY
+from tests.support.events.http import http_event
+from tests.support.tables import create_job_table
 from zipjobs import telemetry
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import EngineOptions

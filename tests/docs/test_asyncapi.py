@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from docs.asyncapi import FILE, description, example, text
-from tests.described import problems_of_event
-from tests.npm import install_locked
+from tests.support.described import problems_of_event
+from tests.support.npm import install_locked
 from zipjobs.jobs.events import DETAIL_TYPES
 from zipjobs.jobs.job import FINAL_STATUSES, Status
 

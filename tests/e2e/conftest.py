@@ -21,8 +21,8 @@ from local.gateway.identities import LOCAL_USER
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
 from local.stack import LocalStack, running_stack
-from tests.described import problems_of_event
-from tests.waiting import wait_for
+from tests.support.described import problems_of_event
+from tests.support.waiting import wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import EngineOptions, Means

@@ -14,7 +14,7 @@ import pytest
 
 from local.signing import signed_headers
 from tests.e2e.conftest import Client, curl, local_up
-from tests.issuer import AUDIENCE, Issuer, new_key, running_issuer
+from tests.support.issuer import AUDIENCE, Issuer, new_key, running_issuer
 
 FORBIDDEN = (403, {"message": "Forbidden"})
 BODY = json.dumps({"keys": ["auth/none.pdf"], "onMissing": "skip"})

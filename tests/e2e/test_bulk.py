@@ -11,7 +11,7 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import Typed, begun, typed
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 def bulk(client: Client, *arguments: object) -> Typed:

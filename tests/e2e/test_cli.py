@@ -17,7 +17,7 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import begun, piped, typed
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
 STALLED = FaultPlan.parse(

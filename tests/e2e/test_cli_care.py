@@ -33,7 +33,9 @@ def test_dead_letters_go_back_and_become_jobs(client: Client, dead_letters: str)
     key = f"{client.outputs['manifestPrefix']}{uuid.uuid4()}.text"  # which by itself is no event
     body = json.dumps({"keys": [prefix + "one.pdf"]}).encode()
     put = client.s3.put_object(Bucket=bucket, Key=key, Body=body)
-    event: dict[str, Any] = json.loads((ROOT / "tests/events/object_created.json").read_text())
+    event: dict[str, Any] = json.loads(
+        (ROOT / "tests/support/events/object_created.json").read_text()
+    )
     event["detail"]["bucket"]["name"] = bucket
     event["detail"]["object"] = {
         "key": key,

@@ -9,7 +9,7 @@ import pytest
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 STALLED = FaultPlan.parse(
     """

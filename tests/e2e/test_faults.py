@@ -18,7 +18,7 @@ import yaml
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1024 * 1024

@@ -10,7 +10,7 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import Typed, begun, typed
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 def flow(client: Client, folder: Path, *arguments: object) -> Typed:

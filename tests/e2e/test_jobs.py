@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import MAX_RECEIVE_COUNT, Client
-from tests.readers import READERS, Contents
-from tests.waiting import wait_for
+from tests.support.readers import READERS, Contents
+from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
 EVENTS = Path(__file__).parents[1] / "events"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import SEGMENT_MIB, Client
-from tests.readers import READERS, Contents
+from tests.support.readers import READERS, Contents
 from zipjobs.archive.part_sizing import MIB
 
 SEGMENTS = 5

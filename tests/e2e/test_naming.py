@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.e2e.conftest import Client
-from tests.readers import by_python
+from tests.support.readers import by_python
 
 
 def test_folders_and_the_archives_name_arrive_with_the_download(

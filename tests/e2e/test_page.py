@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from local.gateway.identities import LOCAL_USER
 from pictures.browser import CHROMIUM, Operation, running_browser
 from tests.e2e.conftest import FINAL, Client, curl, local_up
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = ["submitJob", "listJobs", "getJob", "cancelJob"]

@@ -10,10 +10,10 @@ import pulumi
 import pytest
 
 from local.provider import EmbeddedProvider
-from tests.described import problems_of_event
 from tests.docs.recipes import remove_rule, run_pulumi, run_shell
 from tests.e2e.conftest import Client
-from tests.waiting import wait_for
+from tests.support.described import problems_of_event
+from tests.support.waiting import wait_for
 
 
 class Dropper:

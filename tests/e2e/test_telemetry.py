@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.e2e.conftest import Client
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 LAMBDAS_OWN = ("START ", "END ", "REPORT ")
 

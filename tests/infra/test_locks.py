@@ -26,7 +26,7 @@ WITHOUT_LOCK = {"handlers/requirements.txt", "zipjobs_cli/requirements.txt"}
 
 MADE = ("build", "out", "__pycache__")
 DEV_LOCK = "requirements-dev.txt"
-NPM_FOLDERS = ("bench/peers", "tests/docs/asyncapi", "tests/node")
+NPM_FOLDERS = ("bench/peers", "tests/docs/asyncapi", "tests/support/node")
 SHA256 = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 SHA512 = re.compile(r"sha512-[A-Za-z0-9+/]{86}==")
 HOST = re.compile(r"://|\b(?:registry|files)\.")
@@ -197,7 +197,7 @@ def test_nothing_is_installed_without_hashes() -> None:
     files = [".ci/run", *sources("*.py", "*.sh", "Makefile")]
     found = {(name, command) for name in files if name != here for command in commands(name)}
     assert {name for name, _ in found} == {
-        *("Makefile", "bench/run.py", "infra/package.py", "tests/npm.py")
+        *("Makefile", "bench/run.py", "infra/package.py", "tests/support/npm.py")
     }
     assert [one for one in found if not is_safe(one[1])] == []
 

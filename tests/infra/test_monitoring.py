@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pictures.declared import declared, references_in
-from tests.builders import ready_job
 from tests.infra.cloudwatch import graphs, widgets
 from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
+from tests.support.builders import ready_job
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.lifecycle.metrics import NAMESPACE, JobMetrics
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.package import LOCK, MACHINES, RUNTIME, SERVICES, at_hand, pack, stage
-from tests.environment import FUNCTIONS_ENVIRONMENT
+from tests.support.environment import FUNCTIONS_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))

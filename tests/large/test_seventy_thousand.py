@@ -9,8 +9,8 @@ import pytest
 
 from local.stack import running_stack
 from tests.e2e.conftest import Client
-from tests.readers import READERS
-from tests.waiting import wait_for
+from tests.support.readers import READERS
+from tests.support.waiting import wait_for
 
 ENTRIES = 70_000
 """More than 65,535, all that ZIP's old fields can count, and more than one function's share."""

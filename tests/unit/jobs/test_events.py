@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import ready_job
+from tests.support.builders import ready_job
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.events import CompletionDetail, CompletionEvents
 from zipjobs.jobs.job import JobError, Status, Trigger

@@ -9,7 +9,7 @@ from zipjobs.jobs.job import Submission, Trigger
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.requests.storage import ObjectRef
 
-EVENTS = Path(__file__).resolve().parents[2] / "events"
+EVENTS = Path(__file__).resolve().parents[2] / "support/events"
 
 
 def object_created(**changes: Any) -> str:

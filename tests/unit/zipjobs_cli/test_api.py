@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.http_server import Answer, Exchange, ScriptedServer, nobody_listens, response, say
+from tests.support.http_server import (
+    Answer,
+    Exchange,
+    ScriptedServer,
+    nobody_listens,
+    response,
+    say,
+)
 from zipjobs_cli.client.api import MAX_BODY_BYTES, PAUSES_SECONDS, Api, ApiError
 from zipjobs_cli.client.stack import Stack
 from zipjobs_cli.errors import CliError

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.http_server import ScriptedServer, nobody_listens, response, say
+from tests.support.http_server import ScriptedServer, nobody_listens, response, say
 from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
 from zipjobs_cli.client.stack import Where
 

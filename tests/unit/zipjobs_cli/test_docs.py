@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import urllib3
 
-from tests.http_server import ScriptedServer, response, say
+from tests.support.http_server import ScriptedServer, response, say
+from tests.support.waiting import wait_for
 from tests.unit.zipjobs_cli.test_commands import ROOT, run
-from tests.waiting import wait_for
 from zipjobs_cli.client.redirect import RedirectFile
 
 PAGE = response(b"<html>", 200, {"Content-Type": "text/html"})

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.http_server import Answer, Exchange, ScriptedServer, error, response, say
+from tests.support.http_server import Answer, Exchange, ScriptedServer, error, response, say
 from zipjobs_cli.archives import resumable_download as fetching
 from zipjobs_cli.archives.download import Download, Wrong, file_name
 from zipjobs_cli.archives.receipt import receipt_path

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from urllib3 import BaseHTTPResponse, PoolManager
 
-from tests.http_server import ScriptedServer, nobody_listens, response, say
+from tests.support.http_server import ScriptedServer, nobody_listens, response, say
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.proxy import Proxy, running_proxy
 from zipjobs_cli.client.stack import Stack

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import archive_facts, ready_job
+from tests.support.builders import archive_facts, ready_job
 from tests.unit.zipjobs_cli.conftest import BODIES, Make, measured
 from zipjobs.archive.builder import Archive
 from zipjobs.archive.receipt import entry_line, missing_line, receipt_key

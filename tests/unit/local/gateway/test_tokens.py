@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.gateway.tokens import InvalidToken, TokenVerifier, as_strings
-from tests.issuer import AUDIENCE, Issuer, new_key, running_issuer
+from tests.support.issuer import AUDIENCE, Issuer, new_key, running_issuer
 
 
 @pytest.fixture(scope="module")

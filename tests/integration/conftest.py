@@ -1,0 +1,146 @@
+"""AWS on loopback: a moto server, with one bucket of each kind and a job table."""
+
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
+
+from local.aws import serving_aws
+from local.faults.runtime import Faults
+from tests.integration.rig import Bus, Rig
+from tests.support.tables import create_job_table
+from zipjobs.jobs.store import JobStore
+from zipjobs.jobs.table import JobTable
+from zipjobs.s3.client import Transport
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+
+REGION = "us-east-1"
+KEEP_SECONDS = 3600
+GRACE_SECONDS = 1800
+
+
+class Served(NamedTuple):
+    url: str
+    faults: Faults
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    faults = Faults()
+    with serving_aws(faults, services=("s3", "dynamodb", "moto_api")) as url:
+        yield Served(url, faults)
+
+
+@pytest.fixture(scope="module")
+def server(served: Served) -> str:
+    """The endpoint's URL."""
+    return served.url
+
+
+@pytest.fixture
+def faults(served: Served) -> Iterator[Faults]:
+    """Install a plan, and the server fails by it until the test ends."""
+    yield served.faults
+    served.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def transport(server: str) -> Iterator[Transport]:
+    credentials = ReadOnlyCredentials("test", "test", None)
+    transport = Transport(server, REGION, lambda: credentials, max_connections=16)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture(scope="module")
+def sender(server: str) -> PartSender:
+    return PartSender(server, REGION, lambda: ReadOnlyCredentials("test", "test", None), 4)
+
+
+@pytest.fixture
+def aws(server: str) -> Callable[[str], Any]:
+    """Makes clients of a moto that has been emptied."""
+    reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
+
+    def client(service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=server,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    return client
+
+
+@pytest.fixture
+def s3(aws: Callable[[str], Any]) -> Any:
+    client = aws("s3")
+    for bucket in ("src", "dst", "manifests"):
+        client.create_bucket(Bucket=bucket)
+    return client
+
+
+@pytest.fixture
+def reader(transport: Transport) -> ObjectReader:
+    return ObjectReader(transport)
+
+
+@pytest.fixture
+def put(s3: Any) -> Callable[[str, bytes], str]:
+    """Puts an object into the source bucket; returns its ETag."""
+
+    def put_object(key: str, body: bytes) -> str:
+        etag: str = s3.put_object(Bucket="src", Key=key, Body=body)["ETag"]
+        return etag
+
+    return put_object
+
+
+@pytest.fixture
+def dynamodb(aws: Callable[[str], Any]) -> Any:
+    client = aws("dynamodb")
+    create_job_table(client, "jobs")
+    return client
+
+
+@pytest.fixture
+def store(dynamodb: Any) -> JobStore:
+    return JobStore(JobTable(dynamodb, "jobs"), KEEP_SECONDS, GRACE_SECONDS)
+
+
+@pytest.fixture
+def uploads(s3: Any) -> Callable[[], list[Any]]:
+    """The multipart uploads that the target bucket still holds."""
+    return lambda: s3.list_multipart_uploads(Bucket="dst").get("Uploads", [])
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus()
+
+
+@pytest.fixture
+def rig(
+    s3: Any,
+    dynamodb: Any,
+    store: JobStore,
+    bus: Bus,
+    reader: ObjectReader,
+    sender: PartSender,
+    put: Callable[[str, bytes], str],
+) -> Rig:
+    put("a/one.pdf", b"one")
+    put("b/one.pdf", b"two")
+    return Rig(s3, dynamodb, store, bus, reader, sender)

@@ -1,0 +1,289 @@
+"""Bulk uploads, against moto: what arrives, what is skipped, and what happens to what fails."""
+
+import base64
+import random
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
+from tests.support.http_server import nobody_listens
+from zipjobs_cli.uploads.bulk_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
+from zipjobs_cli.uploads.upload_files import LocalFile, find_files
+
+MIB = 1 << 20
+LARGE = random.Random(1).randbytes(20 * MIB + 7)
+NO_PAUSES = (0.0, 0.0)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[dict[str, bytes]], list[LocalFile]]:
+    """Writes files into the test's folder, and finds them below ``in/``."""
+
+    def write(contents: dict[str, bytes]) -> list[LocalFile]:
+        for name, body in contents.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(body)
+        return find_files([tmp_path], "in/")
+
+    return write
+
+
+Make = Callable[[dict[str, bytes]], list[LocalFile]]
+
+
+def bulk(s3: Any, **changed: Any) -> Bulk:
+    settings = {"at_once": 4, "batch_files": 50, "is_forced": False, "pauses_seconds": NO_PAUSES}
+    return Bulk(s3, "src", **{**settings, **changed})
+
+
+def total(batches: Iterable[Batch]) -> Batch:
+    whole = Batch()
+    for batch in batches:
+        whole.add(batch)
+    return whole
+
+
+def crc32(body: bytes) -> str:
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+
+def keys(files: Iterable[LocalFile]) -> list[str]:
+    return [file.key for file in files]
+
+
+def test_every_object_is_its_file_and_has_its_crc32(s3: Any, make: Make) -> None:
+    contents = {"a.pdf": b"one", "größe/b.pdf": b"two", "empty.bin": b"", "large.pdf": LARGE}
+    done = total(bulk(s3).run(make(contents)))
+    assert sorted(keys(done.uploaded)) == sorted(f"in/{name}" for name in contents)
+    assert (done.skipped, done.failed) == ([], [])
+    for name, body in contents.items():
+        where = {"Bucket": "src", "Key": f"in/{name}"}
+        assert s3.get_object(**where)["Body"].read() == body
+        there = s3.head_object(**where, ChecksumMode="ENABLED")
+        assert there["ChecksumCRC32"] == crc32(body)
+        is_pdf = name.endswith(".pdf")
+        assert there["ContentType"] == ("application/pdf" if is_pdf else "application/octet-stream")
+
+
+def test_a_large_file_is_sent_in_parts(s3: Any, make: Make) -> None:
+    total(bulk(s3).run(make({"large.pdf": LARGE})))
+    assert s3.head_object(Bucket="src", Key="in/large.pdf")["ETag"].endswith('-3"')
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
+
+
+def test_what_is_there_is_skipped_and_what_differs_is_not(s3: Any, make: Make) -> None:
+    contents = {"same.pdf": b"same", "large.pdf": LARGE, "changed.pdf": b"new", "longer.pdf": b"xx"}
+    files = make(contents)
+    s3.put_object(Bucket="src", Key="in/changed.pdf", Body=b"old")
+    s3.put_object(Bucket="src", Key="in/longer.pdf", Body=b"x")
+    same = [file for file in files if file.key in ("in/same.pdf", "in/large.pdf")]
+    assert total(bulk(s3).run(same)).uploaded == same
+    done = total(bulk(s3).run(files))
+    assert done.skipped == same
+    assert sorted(keys(done.uploaded)) == ["in/changed.pdf", "in/longer.pdf"]
+    assert keys(total(bulk(s3).run(files)).skipped) == keys(files)
+    assert keys(total(bulk(s3, is_forced=True).run(files)).uploaded) == keys(files)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"ChecksumAlgorithm": "SHA256"}, {"ChecksumAlgorithm": "CRC32"}]
+)
+def test_what_others_have_put_there_is_known_by_its_checksum_or_its_etag(
+    s3: Any, make: Make, arguments: dict[str, str]
+) -> None:
+    files = make({"a.pdf": b"content"})
+    s3.put_object(Bucket="src", Key="in/a.pdf", Body=b"content", **arguments)
+    assert total(bulk(s3).run(files)).skipped == files
+    s3.put_object(Bucket="src", Key="in/a.pdf", Body=b"CONTENT", **arguments)
+    assert keys(total(bulk(s3).run(files)).uploaded) == ["in/a.pdf"]
+
+
+def test_what_others_have_sent_in_parts_is_sent_again(s3: Any, make: Make) -> None:
+    files = make({"a.pdf": LARGE})
+    upload = {"Bucket": "src", "Key": "in/a.pdf"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    etag = s3.upload_part(**upload, PartNumber=1, Body=LARGE)["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+    assert keys(total(bulk(s3).run(files)).uploaded) == ["in/a.pdf"]
+    assert keys(total(bulk(s3).run(files)).skipped) == ["in/a.pdf"]
+
+
+def test_batches_have_the_given_size_and_come_in_order(s3: Any, make: Make) -> None:
+    files = make({f"{number:02}.pdf": b"x" for number in range(7)})
+    batches = list(bulk(s3, batch_files=3).run(files))
+    assert [keys(batch.uploaded) for batch in batches] == [
+        keys(files[first : first + 3]) for first in (0, 3, 6)
+    ]
+
+
+def test_so_many_requests_are_under_way_and_no_more(s3: Any, make: Make, faults: Faults) -> None:
+    files = make({f"{number:02}.pdf": b"x" for number in range(20)} | {"large.pdf": LARGE})
+    faults.install(FaultPlan.parse("faults: [{service: s3, latency: 0.02}]"))
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def began(**_: Any) -> None:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+
+    def ended(**_: Any) -> None:
+        nonlocal at_once
+        with lock:
+            at_once -= 1
+
+    for operation in ("PutObject", "UploadPart"):
+        s3.meta.events.register(f"before-call.s3.{operation}", began)
+        s3.meta.events.register(f"after-call.s3.{operation}", ended)
+    assert len(total(bulk(s3, at_once=3).run(files)).uploaded) == 21
+    assert most == 3
+
+
+def test_a_file_that_fails_does_not_stop_the_others(
+    s3: Any, make: Make, faults: Faults, tmp_path: Path
+) -> None:
+    files = make({f"{number}.pdf": b"x" for number in range(6)})
+    faults.install(
+        FaultPlan.parse(
+            "faults: [{operation: PutObject, key: '*/3.pdf', "
+            "error: {code: AccessDenied, status: 403}}]"
+        )
+    )
+    (tmp_path / "5.pdf").unlink()
+    done = total(bulk(s3, batch_files=2).run(files))
+    assert keys(done.uploaded) == ["in/0.pdf", "in/1.pdf", "in/2.pdf", "in/4.pdf"]
+    refused, gone = done.failed
+    assert (refused.file.key, gone.file.key) == ("in/3.pdf", "in/5.pdf")
+    assert refused.problem.startswith("AccessDenied")
+    assert gone.problem == "No such file or directory"
+
+
+def test_what_fails_and_may_pass_is_sent_again_when_its_batch_is_over(
+    s3: Any, make: Make, faults: Faults
+) -> None:
+    files = make({f"{number}.pdf": b"x" for number in range(4)} | {"large.pdf": LARGE})
+    plan = """faults:
+      - {operation: PutObject, key: "*/2.pdf", times: 2, error: {code: SlowDown, status: 503}}
+      - {operation: UploadPart, times: 3, error: {code: InternalError, status: 500}}
+      - {operation: HeadObject, key: "*/1.pdf", times: 2, reset: true}
+    """
+    faults.install(FaultPlan.parse(plan))
+    told = Told()
+    done = total(bulk(impatient(s3), on_bytes=told).run(files))
+    assert sorted(keys(done.uploaded)) == keys(files)
+    assert done.failed == []
+    assert told.bytes == sum(file.size for file in files)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
+
+
+def test_a_file_that_is_written_to_meanwhile_is_sent_again(s3: Any, make: Make) -> None:
+    (file,) = make({"large.pdf": LARGE})
+    changed = LARGE[:-1] + bytes([LARGE[-1] ^ 1])
+    told = Told()
+
+    def on_bytes(count: int) -> None:
+        file.path.write_bytes(changed)
+        told(count)
+
+    done = total(bulk(s3, at_once=1, on_bytes=on_bytes).run([file]))
+    assert (done.uploaded, done.failed) == ([file], [])
+    assert s3.get_object(Bucket="src", Key=file.key)["Body"].read() == changed
+    assert told.bytes == file.size
+
+
+def test_what_fails_again_and_again_is_a_failure_and_leaves_nothing(
+    s3: Any, make: Make, faults: Faults
+) -> None:
+    files = make({"a.pdf": b"x", "large.pdf": LARGE})
+    plan = "faults: [{operation: UploadPart, error: {code: InternalError, status: 500}}]"
+    faults.install(FaultPlan.parse(plan))
+    told = Told()
+    done = total(bulk(impatient(s3), on_bytes=told).run(files))
+    assert keys(done.uploaded) == ["in/a.pdf"]
+    (failure,) = done.failed
+    assert failure.problem.startswith("InternalError")
+    assert told.bytes == 1
+    faults.clear()
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
+
+
+def test_a_key_that_no_object_can_have_is_a_failure(s3: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"x")
+    files = [LocalFile(tmp_path / "a.pdf", key, 1) for key in ("ü" * 513, "\udcff.pdf", "ü" * 512)]
+    done = total(bulk(s3).run(files))
+    assert [failure.problem for failure in done.failed] == [
+        "its key has 1,026 bytes; S3 takes 1,024",
+        "its name is not UTF-8",
+    ]
+    assert keys(done.uploaded) == ["ü" * 512]
+
+
+def test_when_nothing_gets_through_any_more_the_rest_is_not_tried(
+    s3: Any, make: Make, faults: Faults
+) -> None:
+    files = make({f"{number:03}.pdf": b"x" for number in range(HOPELESS_FILES + 20)})
+    plan = "faults: [{operation: PutObject, error: {code: ExpiredToken, status: 400}}]"
+    faults.install(FaultPlan.parse(plan))
+    done = total(bulk(s3, batch_files=10).run(files))
+    assert [failure.file for failure in done.failed] == files
+    tried = [failure for failure in done.failed if failure.problem != NOT_TRIED]
+    assert len(tried) == HOPELESS_FILES
+
+
+def test_however_many_files_cannot_be_read_the_others_are_tried(
+    s3: Any, make: Make, tmp_path: Path
+) -> None:
+    files = make({f"{number:03}.pdf": b"x" for number in range(HOPELESS_FILES + 20)})
+    for number in range(HOPELESS_FILES + 10):
+        (tmp_path / f"{number:03}.pdf").unlink()
+    done = total(bulk(s3, batch_files=10).run(files))
+    assert keys(done.uploaded) == keys(files[-10:])
+
+
+def test_who_may_only_write_uploads_everything(s3: Any, make: Make, faults: Faults) -> None:
+    files = make({"a.pdf": b"x"})
+    plan = "faults: [{operation: HeadObject, error: {code: Forbidden, status: 403}}]"
+    faults.install(FaultPlan.parse(plan))
+    for _ in range(2):
+        assert keys(total(bulk(s3).run(files)).uploaded) == ["in/a.pdf"]
+
+
+def test_without_a_connection_there_is_a_sentence_for_each_file(make: Make, aws: Any) -> None:
+    files = make({"a.pdf": b"x"})
+    with nobody_listens() as port:
+        done = total(bulk(impatient(aws("s3"), f"http://127.0.0.1:{port}")).run(files))
+    (failure,) = done.failed
+    assert failure.problem.startswith("Could not connect to the endpoint URL")
+
+
+class Told:
+    """Adds up what ``on_bytes`` is told."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, count: int) -> None:
+        with self._lock:
+            self.bytes += count
+
+
+def impatient(s3: Any, url: str | None = None) -> Any:
+    """A client of the same endpoint, or of another, that tries once."""
+    return boto3.client(
+        "s3",
+        endpoint_url=url or s3.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+    )

@@ -1,0 +1,86 @@
+"""The metrics that jobs leave behind, as CloudWatch reads them out of the log."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.rig import POLICY, Rig
+from tests.support.builders import archive_facts, submission
+from zipjobs.lifecycle.metrics import NAMESPACE
+from zipjobs.requests.schema import JobRequest
+
+
+def metric_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The lines in the embedded metric format: "Specification: Embedded metric format" in the
+    CloudWatch User Guide.
+    """
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = [line for line in logged if "_aws" in line]
+    for line in lines:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == NAMESPACE
+        assert directive["Dimensions"] == [["service"]]
+        assert all(metric["Name"] in line for metric in directive["Metrics"])
+    return lines
+
+
+def values(line: dict[str, Any]) -> dict[str, float]:
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    return {metric["Name"]: line[metric["Name"]][0] for metric in directive["Metrics"]}
+
+
+def test_a_ready_job_is_counted_with_what_it_took(
+    rig: Rig, put: Callable[[str, bytes], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("a/two.pdf", b"2" * 2000)
+    job = rig.run(rig.request({"keys": ["a/one.pdf", "a/two.pdf"]}))
+    assert job is not None
+    (line,) = metric_lines(capsys)
+    assert (line["service"], line["job_id"], line["trigger"]) == ("zip-jobs", "job-1", "api")
+    found = values(line)
+    assert (found["JobsReady"], found["Entries"], found["Parts"], found["Segments"]) == (1, 2, 1, 1)
+    assert found["BytesZipped"] == job.archives[0].size
+    assert found["RunningSeconds"] >= 0
+    assert "JobsFailed" not in found
+
+
+def test_a_failed_job_is_counted_with_its_code(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.run(rig.request({"keys": ["a/none.pdf"]}))
+    (line,) = metric_lines(capsys)
+    assert values(line) == {"JobsFailed": 1}
+    assert line["code"] == "SOURCE_NOT_FOUND"
+
+
+def test_a_job_whose_message_comes_again_is_counted_once(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    rig.run(message)
+    rig.run(message)
+    assert len(metric_lines(capsys)) == 1
+
+
+def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_none(
+    rig: Rig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig.sweeper.sweep()
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    message = submission(submitted_at=long_ago)
+    request = JobRequest(keys=("a/one.pdf",))
+    rig.store.create(message, POLICY.resolve(request, message.job_id), 1)
+    rig.store._clock = lambda: datetime.now(UTC) + timedelta(days=1)
+    rig.sweeper.sweep()
+    first, second = metric_lines(capsys)
+    assert values(first) == {"JobsStuck": 0}
+    assert values(second) == {"JobsStuck": 1}
+    assert (second["sent"], second["given_up"], second["left"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(("etag", "parts"), [('"0123abcd-17"', 17), ('"0123abcd"', 1)])
+def test_an_archives_etag_says_how_many_parts_it_has(etag: str, parts: int) -> None:
+    assert archive_facts(etag=etag).parts == parts

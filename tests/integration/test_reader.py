@@ -1,0 +1,303 @@
+"""The reader: exactly the key, one state, resumed where it breaks, errors by their code."""
+
+import io
+import re
+import socketserver
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from tests.support.waiting import wait_for
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.errors import (
+    ServiceUnavailable,
+    SourceArchived,
+    SourceChanged,
+    SourceForbidden,
+    SourceNotFound,
+    ZipJobsError,
+)
+from zipjobs.s3 import retry as backoff
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader, Read
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.retry import ATTEMPTS
+from zipjobs.s3.source import Entry, ObjectVersion, Source
+from zipjobs.s3.target import Target
+
+Put = Callable[[str, bytes], str]
+
+
+class Collected:
+    """A sink that keeps everything and lets everything flow."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.pinned: ObjectVersion | None = None
+        self.error: ZipJobsError | None = None
+        self._over = threading.Event()
+        self._read: Read | None = None
+        self._length: int | None = None
+        self._started = threading.Event()
+
+    def found(self, pinned: ObjectVersion, length: int) -> None:
+        self.pinned, self._length = pinned, length
+        self._started.wait(10)
+        assert self._read is not None
+        self._read.proceed(length)
+
+    def received(self, chunk: memoryview | bytes) -> None:
+        self.data += chunk
+
+    def done(self) -> None:
+        self._over.set()
+
+    def failed(self, error: ZipJobsError) -> None:
+        self.error = error
+        self._over.set()
+
+    def wait(self, read: Read) -> "Collected":
+        self._read = read
+        self._started.set()
+        assert self._over.wait(30)
+        if self.error:
+            raise self.error
+        return self
+
+
+def read(
+    reader: ObjectReader, source: Source, first: int = 0, length: int = 100, etag: Any = None
+) -> Collected:
+    sink = Collected()
+    return sink.wait(reader.read(source, first, length, sink, etag))
+
+
+def test_a_small_object_comes_whole(reader: ObjectReader, put: Put) -> None:
+    etag = put("a.pdf", b"0123456789")
+    found = read(reader, Source("src", "a.pdf"))
+    assert found.data == b"0123456789"
+    assert found.pinned is not None
+    assert (found.pinned.etag, found.pinned.size) == (etag, 10)
+
+
+def test_of_a_large_object_the_range_comes_that_was_asked_for(
+    reader: ObjectReader, put: Put
+) -> None:
+    etag = put("a.pdf", b"0123456789")
+    found = read(reader, Source("src", "a.pdf"), 0, 4)
+    assert found.data == b"0123"
+    assert found.pinned is not None
+    assert found.pinned.size == 10
+    assert read(reader, Source("src", "a.pdf"), 4, 6, etag).data == b"456789"
+
+
+def test_an_empty_object_has_no_range_but_is_found(reader: ObjectReader, put: Put) -> None:
+    put("empty", b"")
+    found = read(reader, Source("src", "empty"))
+    assert found.pinned is not None
+    assert (found.data, found.pinned.size) == (b"", 0)
+
+
+def test_no_byte_comes_before_it_is_asked_for(reader: ObjectReader, put: Put) -> None:
+    put("a.pdf", b"x" * 500_000)
+    sink = Collected()
+    under_way = reader.read(Source("src", "a.pdf"), 0, 500_000, sink, None)
+    wait_for("the object to be found", lambda: sink.pinned)
+    assert sink.data == b""
+    assert len(sink.wait(under_way).data) == 500_000
+
+
+def test_less_than_was_found_can_be_asked_for(reader: ObjectReader, put: Put) -> None:
+    put("a.pdf", bytes(range(200)) * 1000)
+
+    class Partial(Collected):
+        def found(self, pinned: ObjectVersion, length: int) -> None:
+            super().found(pinned, 70_000)
+
+    sink = Partial()
+    sink.wait(reader.read(Source("src", "a.pdf"), 0, 200_000, sink, None))
+    assert sink.data == (bytes(range(200)) * 1000)[:70_000]
+
+
+@pytest.mark.parametrize(
+    "key", ["a//b", "./x", "a/../b", "/lead", "trail/", "sp ace+%.pdf", "ü", "a?b&c=d#e", "~*'()"]
+)
+def test_exactly_the_key_that_was_asked_for_is_read(
+    reader: ObjectReader, put: Put, key: str
+) -> None:
+    put(key, key.encode())
+    assert read(reader, Source("src", key)).data == key.encode()
+
+
+def test_a_version_is_read_even_when_it_is_not_the_latest(
+    reader: ObjectReader, s3: Any, put: Put
+) -> None:
+    s3.put_bucket_versioning(Bucket="src", VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket="src", Key="a.pdf", Body=b"first")["VersionId"]
+    put("a.pdf", b"second")
+    assert read(reader, Source("src", "a.pdf", first)).data == b"first"
+
+
+@pytest.mark.parametrize("source", [Source("src", "gone.pdf"), Source("no-such-bucket", "a")])
+def test_what_is_missing_is_named(reader: ObjectReader, s3: Any, source: Source) -> None:
+    with pytest.raises(SourceNotFound, match=str(source)):
+        read(reader, source)
+
+
+def test_an_object_that_changes_between_two_reads_is_noticed(
+    reader: ObjectReader, put: Put
+) -> None:
+    etag = put("a.pdf", b"0123456789")
+    put("a.pdf", b"9876543210")
+    with pytest.raises(SourceChanged, match="a.pdf"):
+        read(reader, Source("src", "a.pdf"), 4, 6, etag)
+
+
+# Against a server that misbehaves.
+
+
+class Script:
+    """What the server does with each request in turn: an error, or a body cut after n bytes."""
+
+    def __init__(self, *steps: tuple[int, str] | int) -> None:
+        self.steps = list(steps)
+        self.requests: list[dict[str, str]] = []
+
+
+BODY = bytes(range(256)) * 400
+
+
+@contextmanager
+def misbehaving(script: Script) -> Iterator[ObjectReader]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            script.requests.append({k.lower(): v for k, v in self.headers.items()})
+            step = script.steps.pop(0)
+            if isinstance(step, tuple):
+                status, code = step
+                body = f"<Error><Code>{code}</Code></Error>".encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                return
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["range"])
+            assert wanted is not None
+            first, last = int(wanted[1]), min(int(wanted[2]), len(BODY) - 1)
+            self.send_response(206)
+            self.send_header("ETag", '"e"')
+            self.send_header("Last-Modified", "Sun, 01 Nov 2026 12:00:00 GMT")
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(BODY)}")
+            self.send_header("Content-Length", str(last - first + 1))
+            self.end_headers()
+            self.wfile.write(BODY[first : last + 1][:step])
+            if step < last - first + 1:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    server: socketserver.BaseServer = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    credentials = ReadOnlyCredentials("test", "test", None)
+    port = server.server_address[1]  # type: ignore[index]
+    transport = Transport(f"http://127.0.0.1:{port!s}", "us-east-1", lambda: credentials, 2)
+    try:
+        yield ObjectReader(transport)
+    finally:
+        transport.close()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
+
+
+def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> None:
+    script = Script(1000, 50_000, len(BODY))
+    with misbehaving(script) as reader:
+        found = read(reader, Source("src", "a.pdf"), 0, len(BODY))
+    assert found.data == BODY
+    assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
+    assert script.requests[1]["if-match"] == '"e"'
+    assert script.requests[2]["range"] == f"bytes=51000-{len(BODY) - 1}"
+
+
+@pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
+def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
+    s3: Any, sender: PartSender, deflate: bool
+) -> None:
+    """Each response brings 40,000 bytes at the most: so the CRC-32 goes on over three of them."""
+    script = Script(*[40_000] * 12)
+    target = Target("dst", "zips/a.zip")
+    options = EngineOptions(copy=False, deflate=deflate)
+    entries = [Entry(f"{key}.pdf", Source("src", key)) for key in "abcd"]
+    with misbehaving(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
+        blocks = BlockPool(options.least_memory_bytes)
+        build_archive(entries, Means(reader, upload, blocks, options))
+    assert script.steps == []
+    body = s3.get_object(Bucket="dst", Key="zips/a.zip")["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert [info.CRC for info in archive.infolist()] == [zlib.crc32(BODY)] * 4
+        assert all(archive.read(name) == BODY for name in archive.namelist())
+
+
+def test_a_response_that_broke_while_there_was_no_room_is_read_when_there_is() -> None:
+    class Hesitant(Collected):
+        def found(self, pinned: ObjectVersion, length: int) -> None:
+            self.pinned = pinned
+
+    script = Script(0, len(BODY), len(BODY))
+    with misbehaving(script) as reader:
+        sink = Hesitant()
+        under_way = reader.read(Source("src", "a.pdf"), 0, len(BODY), sink, None)
+        wait_for("the object to be found", lambda: sink.pinned)
+        under_way.proceed(len(BODY))
+        assert sink.wait(under_way).data == BODY
+
+
+def test_throttling_and_server_errors_are_tried_again() -> None:
+    script = Script((503, "SlowDown"), (500, "InternalError"), len(BODY))
+    with misbehaving(script) as reader:
+        assert read(reader, Source("src", "a.pdf"), 0, len(BODY)).data == BODY
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "tries"),
+    [
+        (403, "AccessDenied", SourceForbidden, 1),
+        (403, "InvalidObjectState", SourceArchived, 1),
+        (404, "NoSuchKey", SourceNotFound, 1),
+        (412, "PreconditionFailed", SourceChanged, 1),
+        (503, "SlowDown", ServiceUnavailable, ATTEMPTS),
+    ],
+)
+def test_errors_of_s3_become_ours_by_their_code(
+    status: int, code: str, error: type[Exception], tries: int
+) -> None:
+    script = Script(*[(status, code)] * 10)
+    with misbehaving(script) as reader, pytest.raises(error, match="a.pdf"):
+        read(reader, Source("src", "a.pdf"))
+    assert len(script.requests) == tries
+
+
+def test_a_server_that_is_not_there_may_come_back() -> None:
+    credentials = ReadOnlyCredentials("test", "test", None)
+    transport = Transport("http://127.0.0.1:9", "us-east-1", lambda: credentials, 2)
+    with pytest.raises(ServiceUnavailable):
+        read(ObjectReader(transport), Source("src", "a.pdf"))
+    transport.close()

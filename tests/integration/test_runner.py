@@ -1,0 +1,210 @@
+"""A job from its message to its end, on moto, with faults where a worker can die."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.faults.plan import FaultPlan
+from local.faults.runtime import Faults
+from tests.integration.rig import POLICY, Rig
+from tests.support.builders import submission
+from zipjobs.errors import JobBusy, ServiceUnavailable
+from zipjobs.jobs.job import Job, Status, Trigger, UploadRef
+from zipjobs.requests.storage import ObjectRef
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.target import Target
+
+
+def names_in(s3: Any, key: str) -> list[str]:
+    body = s3.get_object(Bucket="dst", Key=key)["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return archive.namelist()
+
+
+def test_a_job_ends_ready_with_its_archive_record_and_event(rig: Rig) -> None:
+    job = rig.run(rig.request({"keys": ["a/one.pdf", "b/one.pdf"]}))
+    assert job.status is Status.READY
+    assert names_in(rig.s3, "zips/job-1.zip") == ["one.pdf", "one (2).pdf"]
+    assert (job.entries_done, job.bytes_done, job.bytes_total) == (2, 6, 6)
+    assert [published.job_id for published in rig.bus.published] == ["job-1"]
+    stored = rig.store.get("job-1")
+    assert stored is not None
+    assert stored.event_sent
+
+
+@pytest.mark.parametrize(
+    ("request_", "totals"),
+    [({"prefix": "a/"}, (1, 3)), ({"keys": ["a/one.pdf", "b/one.pdf"]}, (2, None))],
+)
+def test_while_it_runs_the_job_says_of_how_much_as_far_as_that_is_known(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, request_: Any, totals: tuple[int, int | None]
+) -> None:
+    """A prefix is listed with sizes; keys are not."""
+    shown: list[tuple[int | None, int | None]] = []
+    note = rig.store.note_progress
+
+    def note_and_look(job: Job, *progress: Any) -> None:
+        note(job, *progress)
+        running = rig.store.get(job.job_id)
+        assert running is not None
+        shown.append((running.entries_total, running.bytes_total))
+
+    monkeypatch.setattr(rig.store, "note_progress", note_and_look)
+    rig.options = replace(rig.options, progress_seconds=0.0)
+    assert rig.run(rig.request(request_)).status is Status.READY
+    assert set(shown) == {totals}
+
+
+def test_the_same_message_again_makes_nothing_new(rig: Rig) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    rig.run(message)
+    modified = rig.s3.head_object(Bucket="dst", Key="zips/job-1.zip")["LastModified"]
+    rig.run(message)
+    assert rig.s3.head_object(Bucket="dst", Key="zips/job-1.zip")["LastModified"] == modified
+    assert len(rig.bus.published) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        ({"keys": ["gone.pdf"]}, "SOURCE_NOT_FOUND", "s3://src/gone.pdf"),
+        (b"not json", "INVALID_MANIFEST", "Invalid JSON"),
+        ({"keys": []}, "INVALID_MANIFEST", "keys"),
+        ({"keys": ["a"], "sourceBucket": "other"}, "NOT_ALLOWED", "other/a"),
+        ({"keys": ["a"], "targetPrefix": "elsewhere/"}, "NOT_ALLOWED", "elsewhere/"),
+    ],
+)
+def test_what_cannot_be_helped_fails_the_job_with_a_code_and_a_sentence(
+    rig: Rig, uploads: Callable[[], list[Any]], content: Any, code: str, message: str
+) -> None:
+    job = rig.run(rig.request(content))
+    assert job.status is Status.FAILED
+    assert job.error is not None
+    assert job.error.code == code
+    assert message in job.error.message
+    assert [published.status for published in rig.bus.published] == [Status.FAILED]
+    assert uploads() == []
+
+
+def test_a_manifest_that_is_gone_fails_the_job(rig: Rig) -> None:
+    message = submission(
+        trigger=Trigger.MANIFEST, request=ObjectRef(bucket="manifests", key="manifests/gone.json")
+    )
+    job = rig.run(message)
+    assert job.error is not None
+    assert job.error.code == "INVALID_MANIFEST"
+
+
+def test_a_manifest_that_was_replaced_is_left_to_its_own_job(rig: Rig) -> None:
+    rig.request({"keys": ["a/one.pdf"]})
+    replaced = ObjectRef(bucket="manifests", key="requests/job-1.json", etag="0" * 32)
+    job = rig.run(submission(request=replaced))
+    assert job.error is not None
+    assert "replaced" in job.error.message
+
+
+def test_a_job_whose_event_was_refused_is_ready_and_its_event_follows(rig: Rig) -> None:
+    rig.bus.failures = 1
+    message = rig.request({"keys": ["a/one.pdf"]})
+    with pytest.raises(ServiceUnavailable):
+        rig.run(message)
+    stored = rig.store.get("job-1")
+    assert stored is not None
+    assert (stored.status, stored.event_sent) == (Status.READY, False)
+    assert rig.run(message).status is Status.READY
+    assert len(rig.bus.published) == 1
+
+
+def test_a_manifest_whose_body_broke_off_is_read_again(rig: Rig, faults: Faults) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    plan = "faults: [{operation: GetObject, key: 'manifests/*', caller: client, nth: 1, cut: 12}]"
+    faults.install(FaultPlan.parse(plan))
+    with pytest.raises(ServiceUnavailable, match="broke off"):
+        rig.run(message)
+    assert rig.run(message).status is Status.READY
+
+
+class Failing(ObjectReader):
+    """An S3 that cannot be reached."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self, *args: Any, **kwargs: Any) -> Any:
+        raise ServiceUnavailable("S3 answered SlowDown")
+
+
+def test_what_may_pass_leaves_the_job_open_for_the_next_delivery(
+    rig: Rig, uploads: Callable[[], list[Any]]
+) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    lease = datetime.now(UTC) + timedelta(minutes=15)
+    with pytest.raises(ServiceUnavailable):
+        rig.runner(Failing()).run(message, lease)
+    assert uploads() == []
+    assert rig.bus.published == []
+    assert rig.run(message).status is Status.READY
+
+
+def test_a_second_delivery_of_a_live_job_stays_on_the_queue(rig: Rig) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    rig.store.claim(message, "another worker", datetime.now(UTC) + timedelta(minutes=5))
+    with pytest.raises(JobBusy):
+        rig.run(message)
+    assert rig.bus.published == []
+
+
+def test_the_upload_of_a_worker_that_died_is_aborted_by_the_next(
+    rig: Rig, uploads: Callable[[], list[Any]]
+) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
+    dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
+    left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
+    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
+    assert rig.run(message).status is Status.READY
+    assert uploads() == []
+
+
+def test_giving_up_fails_the_job_aborts_its_upload_and_says_so(
+    rig: Rig, uploads: Callable[[], list[Any]]
+) -> None:
+    message = rig.request({"keys": ["a/one.pdf"]})
+    dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
+    dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
+    left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
+    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
+    job = rig.give_up(message)
+    assert job.error is not None
+    assert job.error.code == "RETRIES_EXHAUSTED"
+    assert uploads() == []
+    assert [published.status for published in rig.bus.published] == [Status.FAILED]
+
+
+def test_giving_up_on_a_job_that_was_done_only_sends_its_event(rig: Rig) -> None:
+    rig.bus.failures = 1
+    message = rig.request({"keys": ["a/one.pdf"]})
+    with pytest.raises(ServiceUnavailable):
+        rig.run(message)
+    job = rig.give_up(message)
+    assert job.status is Status.READY
+    assert [published.status for published in rig.bus.published] == [Status.READY]
+
+
+def _upload(upload_id: str) -> UploadRef:
+    return UploadRef(key="zips/job-1.zip", upload_id=upload_id)
+
+
+def _keys(*keys: str) -> Any:
+    from zipjobs.requests.schema import JobRequest
+
+    return JobRequest(keys=keys)
+
+
+def test_targets_print_as_addresses() -> None:
+    assert str(Target("dst", "a/b.zip")) == "s3://dst/a/b.zip"

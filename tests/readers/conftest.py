@@ -1,0 +1,67 @@
+"""Archives that are made once, and then read by every reader."""
+
+import logging
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from local.moto_gaps import close_gaps
+from tests.readers import shapes
+from tests.readers.shapes import HUGE, SHAPES, Made, Shape
+from tests.support.readers import Sums
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The endpoint's URL."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    close_gaps()
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> Shape:
+    return SHAPES[request.param]
+
+
+@pytest.fixture(scope="session")
+def made(shape: Shape, moto: str, place: Path) -> Iterator[Made]:
+    """An archive of that shape."""
+    yield shapes.make(shape, moto, place / "archive.zip")
+    reset = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
+
+
+@pytest.fixture(scope="session")
+def many(place: Path) -> tuple[Made, Sums]:
+    return shapes.make_of_many(place / "many.zip")
+
+
+@pytest.fixture(scope="session")
+def huge() -> Iterator[tuple[Made, Sums]]:
+    """In shared memory where there is some: what reads a hole there fills no cache with zeros."""
+    with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.exists() else None) as folder:
+        yield shapes.make_huge(HUGE, Path(folder) / "huge.zip"), shapes.sums(HUGE)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("archives")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a reader may extract to; it is gone when the test is over."""
+    yield tmp_path / "extracted"
+    shutil.rmtree(tmp_path / "extracted", ignore_errors=True)

@@ -1,0 +1,191 @@
+"""Archives of every shape, each made in a file: how, and of what."""
+
+import random
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import ReadOnlyCredentials
+
+from bench import content
+from bench.profile import key
+from bench.run import control, stand_in
+from tests.readers.holes import Body, HoleReader, HoleUpload, crc_of, length_of
+from tests.support.readers import Contents, Sum, Sums
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import Archive, build_archive
+from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.part_sizing import GIB, KIB, MIB
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
+
+REGION = "us-east-1"
+TARGET = Target("dst", "archive.zip")
+COUNT = 70_000
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def text(size: int) -> bytes:
+    return b"".join(b"%d bottles of beer on the wall\n" % i for i in range(size // 30))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an archive of a few, smaller entries is made of, and how."""
+
+    contents: Contents
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+
+SHAPES = {
+    "one empty object": Shape({"empty.pdf": b""}),
+    "one entry": Shape({"one.pdf": b"one"}),
+    "Unicode names": Shape(
+        {
+            name: name.encode()
+            for name in (
+                "größe.pdf",
+                "e\N{COMBINING ACUTE ACCENT} combined.pdf",
+                "請求書/第 1 号.pdf",
+                "счёт № 7.pdf",
+                "فاتورة.pdf",
+                "\N{GRINNING FACE} and \N{FAMILY}\N{VARIATION SELECTOR-16}.pdf",
+                "two  spaces .pdf",
+            )
+        }
+    ),
+    "copied": Shape({"copied.pdf": noise(40 * MIB)}),
+    "mixed": Shape(
+        {
+            "small.pdf": noise(100, 1),
+            "copied.pdf": noise(21 * MIB, 2),
+            "empty.pdf": b"",
+            "streamed.pdf": noise(13 * MIB, 3),
+            "a few more/middle.pdf": noise(700 * KIB, 4),
+            "copied too.pdf": noise(17 * MIB, 5),
+            "last.pdf": b"last",
+        }
+    ),
+    "deflated": Shape(
+        {
+            "small.txt": text(10_000),
+            "empty.txt": b"",
+            "large.txt": text(8 * MIB),
+            "noise.bin": noise(2 * MIB),
+            "middle.txt": text(300 * KIB),
+        },
+        EngineOptions(deflate=True),
+    ),
+}
+
+HUGE: dict[str, Body] = {
+    "first.pdf": b"first",
+    "zeros.pdf": 4 * GIB + 5,
+    "größe beyond.pdf": noise(100),
+    "empty.pdf": b"",
+    "last.pdf": b"last",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """An archive in a file, and what is known of it."""
+
+    path: Path
+    archive: Archive
+
+
+def make(shape: Shape, moto: str, path: Path) -> Made:
+    """Make an archive of bodies that are in S3: moto's."""
+    with _engine(moto, shape.options, connections=16) as (s3, build):
+        for bucket in ("src", TARGET.bucket):
+            s3.create_bucket(Bucket=bucket)
+        for name, body in shape.contents.items():
+            s3.put_object(Bucket="src", Key=name, Body=body)
+        archive = build(Entry(name, Source("src", name)) for name in shape.contents)
+    _download(f"{moto}/{TARGET.bucket}/{TARGET.key}", path)
+    return Made(path, archive)
+
+
+def make_of_many(path: Path) -> tuple[Made, Sums]:
+    """Make an archive of more entries than ZIP can count without ZIP64."""
+    sizes = [3] * COUNT
+    bodies = [content.read(index * 7919, size) for index, size in enumerate(sizes)]
+    keys = [key(index) for index in range(COUNT)]
+    options = EngineOptions()
+    with (
+        stand_in("default") as url,
+        _engine(url, options, options.probes + options.ranges) as (_, build),
+    ):
+        control(url, "_load", {"workload": "many", "sizes": sizes, "keep": True})
+        archive = build(Entry(name, Source("src", name)) for name in keys)
+        _download(f"{url}/{TARGET.bucket}/{TARGET.key}", path)
+    return Made(path, archive), sums(dict(zip(keys, bodies, strict=True)))
+
+
+def make_huge(bodies: dict[str, Body], path: Path) -> Made:
+    """Make an archive whose large bodies are zeros, of which hardly any are written."""
+    reader: Any = HoleReader(bodies)
+    upload: Any = HoleUpload(path)
+    entries = [Entry(name, Source("src", name)) for name in bodies]
+    options = EngineOptions()
+    try:
+        means = Means(reader, upload, BlockPool(options.least_memory_bytes), options)
+        return Made(path, build_archive(entries, means))
+    finally:
+        reader.close()
+
+
+def sums(bodies: dict[str, Any]) -> Sums:
+    return {name: Sum(length_of(body), crc_of(body)) for name, body in bodies.items()}
+
+
+@contextmanager
+def _engine(
+    url: str, options: EngineOptions, connections: int
+) -> Iterator[tuple[Any, Callable[[Iterable[Entry]], Archive]]]:
+    """An S3 client, and what builds an archive in the least memory that can work."""
+    senders = options.uploads + options.copies
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(
+            max_pool_connections=senders,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    lean = (url, REGION, lambda: ReadOnlyCredentials("test", "test", None))
+    transport = Transport(*lean, connections)
+    writer = ArchiveWriter(s3, PartSender(*lean, senders))
+
+    def build(entries: Iterable[Entry]) -> Archive:
+        with writer.upload(TARGET) as upload:
+            blocks = BlockPool(options.least_memory_bytes)
+            return build_archive(entries, Means(ObjectReader(transport), upload, blocks, options))
+
+    try:
+        yield s3, build
+    finally:
+        transport.close()
+
+
+def _download(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url) as answer, path.open("wb") as file:
+        shutil.copyfileobj(answer, file)

@@ -1,0 +1,107 @@
+"""A transport and the scripted servers that it talks to."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from botocore.credentials import ReadOnlyCredentials
+
+from tests.support.http_server import (
+    Answer,
+    Certificate,
+    ScriptedServer,
+)
+from zipjobs.s3.client import Transport
+from zipjobs.s3.connection import BodyFlow, Get
+
+ALL = 2**40
+"""A window through which any body flows."""
+
+WAIT_SECONDS = 20.0
+
+
+class Received:
+    """A receiver that keeps everything. ``window`` bytes flow at once, the rest when it is told."""
+
+    is_wanted = True
+
+    def __init__(self, window: int = ALL) -> None:
+        self.status = 0
+        self.fields: Mapping[str, str] = {}
+        self.body = bytearray()
+        self.error: Exception | None = None
+        self.ends = 0
+        self.began = threading.Event()
+        self.over = threading.Event()
+        self._window = window
+        self._flow: BodyFlow | None = None
+
+    @property
+    def flow(self) -> BodyFlow:
+        assert self.began.wait(WAIT_SECONDS)
+        assert self._flow is not None
+        return self._flow
+
+    def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
+        self.status, self.fields, self._flow = status, headers, body
+        body.let(self._window)
+        self.began.set()
+
+    def data(self, chunk: memoryview | bytes) -> None:
+        self.body += chunk
+
+    def end(self, error: Exception | None) -> None:
+        self.ends += 1
+        self.error = error
+        self.over.set()
+
+    def wait(self) -> "Received":
+        assert self.over.wait(WAIT_SECONDS)
+        return self
+
+    def whole(self) -> bytes:
+        """The body, once it is there without an error."""
+        self.wait()
+        if self.error is not None:
+            raise self.error
+        return bytes(self.body)
+
+
+class Loopback:
+    """Makes servers and transports, and closes them."""
+
+    def __init__(self, opened: ExitStack) -> None:
+        self._opened = opened
+
+    def serve(self, *answers: Answer, tls: Certificate | None = None) -> ScriptedServer:
+        server = ScriptedServer(*answers, tls=tls.context() if tls else None)
+        self._opened.callback(server.close)
+        return server
+
+    def connect(
+        self, url: str, connections: int = 4, ca_bundle: str | None = None, **options: Any
+    ) -> Transport:
+        credentials = options.get("credentials", lambda: ReadOnlyCredentials("id", "key", None))
+        transport = Transport(url, "us-east-1", credentials, connections, ca_bundle)
+        self._opened.callback(transport.close)
+        return transport
+
+    def to(self, *answers: Answer, connections: int = 4) -> Transport:
+        """A transport to a server with this script."""
+        return self.connect(self.serve(*answers).url, connections)
+
+
+def get(transport: Transport, path: str = "/src/a", window: int = ALL) -> Received:
+    received = Received(window)
+    transport.send(Get(path, "", {}, received))
+    return received
+
+
+def sha(data: bytes | bytearray) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def noise(size: int) -> bytes:
+    return hashlib.shake_128(b"noise").digest(size)

@@ -1,0 +1,581 @@
+"""Reads on sockets, against a server that does what it is told, and often the wrong thing."""
+
+import errno
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from tests.support.http_server import (
+    Answer,
+    Certificate,
+    Exchange,
+    error,
+    make_certificate,
+    nobody_listens,
+    response,
+    say,
+)
+from tests.support.waiting import wait_for
+from tests.unit.s3.loopback import WAIT_SECONDS, Loopback, Received, get, noise, sha
+from zipjobs.s3 import client as transport_module
+from zipjobs.s3 import connection as connection_module
+from zipjobs.s3.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
+from zipjobs.s3.wire import MAX_HEAD_BYTES, WireError
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+# What comes back.
+
+
+def test_a_request_goes_out_as_it_was_given_and_signed(loopback: Loopback) -> None:
+    server = loopback.serve(say(response(b"hello", headers={"X-Amz-Id-2": "abc"})))
+    received = Received()
+    get = Get("/src/a%20b//%2B", "versionId=1", {"range": "bytes=0-9"}, received)
+    loopback.connect(server.url).send(get)
+    assert received.whole() == b"hello"
+    assert (received.status, received.fields["x-amz-id-2"]) == (200, "abc")
+    sent = server.requests[0]
+    assert (sent.method, sent.target) == ("GET", "/src/a%20b//%2B?versionId=1")
+    assert sent.headers["host"] == f"127.0.0.1:{server.port}"
+    assert sent.headers["range"] == "bytes=0-9"
+    assert "range;" in sent.headers["authorization"]
+
+
+def dripping(data: bytes) -> Answer:
+    return lambda exchange: exchange.drip(data)
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
+WAYS: dict[str, Answer] = {
+    "at once": say(response(b"hello")),
+    "byte by byte": dripping(response(b"hello")),
+    "headers, then body": say(response(length=5), b"hello"),
+    "after an interim response": say(CONTINUE, response(b"hello")),
+    "together with an interim response": say(CONTINUE + response(b"hello")),
+    "after several interim responses": say(CONTINUE + HINTS, HINTS + response(b"hello")),
+    "after an interim response, byte by byte": dripping(CONTINUE + HINTS + response(b"hello")),
+    "chunked": say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+    "chunked, byte by byte": dripping(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n"
+        b"2\r\nhe\r\n3\r\nllo\r\n0\r\nx-t: 1\r\n\r\n"
+    ),
+    "until the connection closes": say(b"HTTP/1.0 200 OK\r\n\r\nhello", then=Exchange.hang_up),
+    "with nothing in the headers": say(b"HTTP/1.1 200\r\n\r\nhello", then=Exchange.hang_up),
+    "at last": say(response(b"hello", headers={"Connection": "close"}), then=Exchange.hang_up),
+}
+
+
+@pytest.mark.parametrize("answer", WAYS.values(), ids=WAYS)
+def test_a_body_arrives_whole_in_whatever_way_it_comes(loopback: Loopback, answer: Answer) -> None:
+    transport = loopback.to(answer, say(response(b"next")))
+    first = get(transport)
+    assert first.whole() == b"hello"
+    assert first.status == 200
+    assert get(transport).whole() == b"next"
+    assert first.ends == 1
+
+
+def test_an_empty_body_ends_at_once_without_being_asked_for(loopback: Loopback) -> None:
+    transport = loopback.to(say(response()), say(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert get(transport, window=0).whole() == b""
+    assert get(transport, window=0).whole() == b""
+
+
+def test_an_error_comes_with_its_chunked_body(loopback: Loopback) -> None:
+    received = get(loopback.to(say(error(503, "SlowDown"))))
+    assert received.whole() == b"<Error><Code>SlowDown</Code></Error>"
+    assert received.status == 503
+
+
+def test_a_large_head_is_read_and_an_endless_one_is_not(loopback: Loopback) -> None:
+    large = response(b"hello", headers={"X-Amz-Meta": "m" * (MAX_HEAD_BYTES - 100)})
+    transport = loopback.to(say(large), say(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000))
+    first = get(transport)
+    assert first.whole() == b"hello"
+    assert len(first.fields["x-amz-meta"]) == MAX_HEAD_BYTES - 100
+    assert isinstance(get(transport).wait().error, WireError)
+
+
+BROKEN: dict[str, Answer] = {
+    "no answer": say(then=Exchange.hang_up),
+    "no answer but a reset": say(then=Exchange.reset),
+    "half a head": say(response(b"hello")[:20], then=Exchange.hang_up),
+    "half a body": say(response(b"hello")[:-2], then=Exchange.hang_up),
+    "half a chunk": say(error(404, "NoSuchKey")[:-10], then=Exchange.hang_up),
+    "no HTTP": say(b"220 smtp.example ESMTP\r\n\r\n"),
+    "no length": say(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nhello"),
+    "a negative length": say(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"),
+    "no chunk": say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n"),
+    "more than was announced": say(response(b"hello", length=4)),
+    "more, later": say(response(length=4), b"hell", b"o" * 100_000),
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_a_response_that_makes_no_sense_ends_with_an_error_and_the_next_one_is_read(
+    loopback: Loopback, answer: Answer
+) -> None:
+    transport = loopback.to(answer, say(response(b"next")))
+    first = get(transport)
+    if first.wait().error is None:  # what came too much may have come too late to be seen
+        assert first.body == b"hell"
+    wait_for("the connection to be closed", lambda: not transport._connections or None)
+    assert get(transport).whole() == b"next"
+    assert first.ends == 1
+
+
+def test_what_came_before_a_body_broke_off_is_kept(loopback: Loopback) -> None:
+    body = noise(300_000)
+    transport = loopback.to(say(response(body)[:-1], then=Exchange.hang_up))
+    received = get(transport).wait()
+    assert isinstance(received.error, WireError)
+    assert sha(received.body) == sha(body[:-1])
+
+
+def test_of_more_than_was_announced_nothing_is_taken_for_the_next_response(
+    loopback: Loopback,
+) -> None:
+    server = loopback.serve(
+        say(response(b"hello") + response(b"nobody asked")), say(response(b"next"))
+    )
+    transport = loopback.connect(server.url)
+    assert get(transport, window=5).whole() == b"hello"
+    assert get(transport).whole() == b"next"
+    assert server.connections == 2
+
+
+def test_a_response_that_nobody_asked_for_ends_its_connection(loopback: Loopback) -> None:
+    def chatter(exchange: Exchange) -> None:
+        exchange.send(response(b"hello"))
+        assert seen.wait(WAIT_SECONDS)
+        exchange.send(response(b"and another thing"))
+
+    seen = threading.Event()
+    transport = loopback.to(chatter, say(response(b"next")))
+    assert get(transport).whole() == b"hello"
+    seen.set()
+    wait_for("the connection to be closed", lambda: not transport._connections or None)
+    assert get(transport).whole() == b"next"
+
+
+# A body flows when it is asked for.
+
+
+class Flood:
+    """An answer of ``size`` bytes that notes how far it got before it had to wait."""
+
+    def __init__(self, size: int) -> None:
+        self.body = noise(size)
+        self.sent = 0
+        self.is_held = threading.Event()
+
+    def __call__(self, exchange: Exchange) -> None:
+        exchange.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BYTES)
+        exchange.send(response(length=len(self.body)))
+        exchange.socket.settimeout(0.2)
+        view = memoryview(self.body)
+        while self.sent < len(self.body):
+            try:
+                self.sent += exchange.socket.send(view[self.sent :])
+            except TimeoutError:
+                self.is_held.set()
+                exchange.socket.settimeout(WAIT_SECONDS)
+
+
+@pytest.mark.parametrize("is_secret", [False, True], ids=["in the clear", "TLS"])
+def test_a_body_that_nobody_wants_yet_waits_at_the_server(
+    loopback: Loopback, certificate: Certificate, is_secret: bool
+) -> None:
+    flood = Flood(8_000_000)
+    server = loopback.serve(flood, tls=certificate if is_secret else None)
+    transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
+    received = get(transport, window=0)
+    assert flood.is_held.wait(WAIT_SECONDS)
+    assert flood.sent < 8 * RECEIVE_BYTES
+    assert received.body == b""
+    received.flow.let(1_000_000)
+    wait_for("what was let flow", lambda: len(received.body) >= 1_000_000 or None)
+    assert len(received.body) == 1_000_000
+    received.flow.let(7_000_000)
+    assert sha(received.whole()) == sha(flood.body)
+
+
+def test_a_body_flows_in_steps_of_any_size(loopback: Loopback) -> None:
+    body = noise(200_000)
+    received = get(loopback.to(say(response(body))), window=1)
+    steps = [1, 2, 1000, 32_768, 32_769, 0, 100, 200_000]
+    for step in steps:
+        received.flow.let(step)
+    assert sha(received.whole()) == sha(body)
+
+
+def test_a_response_is_read_to_its_end_though_the_server_has_hung_up(loopback: Loopback) -> None:
+    body = noise(100_000)
+    has_hung_up = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(response(body))
+        exchange.hang_up()
+        has_hung_up.set()
+
+    received = get(loopback.to(answer), window=0)
+    assert has_hung_up.wait(WAIT_SECONDS)
+    received.flow.let(100_000)
+    assert sha(received.whole()) == sha(body)
+
+
+def test_a_connection_that_breaks_while_nobody_reads_from_it_is_noticed(
+    loopback: Loopback,
+) -> None:
+    transport = loopback.to(say(response(noise(100_000), length=200_000), then=Exchange.reset))
+    received = get(transport, window=0)
+    assert isinstance(received.wait().error, Exception)
+    assert not transport._connections
+
+
+def test_other_responses_flow_past_one_that_waits(loopback: Loopback) -> None:
+    flood = Flood(4_000_000)
+    transport = loopback.to(flood, say(response(b"hello")), connections=2)
+    waiting = get(transport, window=0)
+    assert flood.is_held.wait(WAIT_SECONDS)
+    assert [get(transport).whole() for _ in range(20)] == [b"hello"] * 20
+    waiting.flow.let(4_000_000)
+    assert len(waiting.whole()) == 4_000_000
+
+
+@pytest.mark.parametrize("rest", [1, DRAINED_BYTES])
+def test_a_small_rest_is_dropped_and_its_connection_serves_again(
+    loopback: Loopback, rest: int
+) -> None:
+    server = loopback.serve(say(response(noise(1000 + rest))), say(response(b"next")))
+    transport = loopback.connect(server.url)
+    received = get(transport, window=1000)
+    received.flow.enough()
+    assert received.whole() == noise(1000)
+    assert get(transport).whole() == b"next"
+    assert server.connections == 1
+
+
+def test_for_a_large_rest_the_connection_is_closed(loopback: Loopback) -> None:
+    size = 8_000_000
+    server = loopback.serve(say(response(noise(size))), say(response(b"next")))
+    transport = loopback.connect(server.url)
+    received = get(transport, window=1000)
+    received.flow.enough()
+    assert received.wait().error is not None
+    assert len(received.body) == 1000
+    assert get(transport).whole() == b"next"
+    assert server.connections == 2
+
+
+def test_a_response_that_is_given_up_ends_with_an_error_and_frees_its_place(
+    loopback: Loopback,
+) -> None:
+    transport = loopback.to(Flood(4_000_000), say(response(b"next")), connections=1)
+    received = get(transport, window=1000)
+    received.flow.cancel()
+    assert isinstance(received.wait().error, WireError)
+    assert get(transport).whole() == b"next"
+    for too_late in (received.flow.cancel, received.flow.enough, partial(received.flow.let, 5)):
+        too_late()
+    assert get(transport).whole() == b"next"
+    assert received.ends == 1
+
+
+def test_what_is_asked_of_a_response_that_is_over_does_not_touch_the_next_one(
+    loopback: Loopback,
+) -> None:
+    flood = Flood(4_000_000)
+    server = loopback.serve(say(response(b"hello")), flood)
+    transport = loopback.connect(server.url, connections=1)
+    first = get(transport)
+    assert first.whole() == b"hello"
+    second = get(transport, window=1)
+    assert flood.is_held.wait(WAIT_SECONDS)
+    for too_late in (partial(first.flow.let, 5), first.flow.enough, first.flow.cancel):
+        too_late()
+    second.flow.let(9)
+    wait_for("ten bytes", lambda: len(second.body) >= 10 or None)
+    assert second.body == noise(10)
+    assert server.connections == 1
+
+
+# Connections.
+
+
+def test_a_connection_is_used_again_and_no_more_are_made_than_needed(loopback: Loopback) -> None:
+    server = loopback.serve(say(response(b"hello")))
+    transport = loopback.connect(server.url)
+    assert [get(transport).whole() for _ in range(20)] == [b"hello"] * 20
+    assert server.connections == 1
+
+
+def test_a_connection_is_not_used_again_if_the_server_will_close_it(loopback: Loopback) -> None:
+    server = loopback.serve(say(response(b"hello", headers={"Connection": "close"})))
+    transport = loopback.connect(server.url)
+    assert [get(transport).whole() for _ in range(3)] == [b"hello"] * 3
+    assert server.connections == 3
+
+
+def test_there_are_never_more_connections_than_allowed(loopback: Loopback) -> None:
+    def wait(exchange: Exchange) -> None:
+        exchange.stall()
+        exchange.send(response(b"hello"))
+
+    server = loopback.serve(wait)
+    transport = loopback.connect(server.url, connections=3)
+    received = [get(transport) for _ in range(12)]
+    wait_for("three requests", lambda: len(server.requests) == 3 or None)
+    server.released.set()
+    assert [each.whole() for each in received] == [b"hello"] * 12
+    assert server.connections == server.most_at_once == 3
+
+
+def test_connections_that_the_server_closed_meanwhile_are_replaced(loopback: Loopback) -> None:
+    server = loopback.serve(say(response(b"hello")))
+    transport = loopback.connect(server.url)
+    assert get(transport).whole() == b"hello"
+    server.hang_up()
+    wait_for("the close to be noticed", lambda: not transport._connections or None)
+    assert get(transport).whole() == b"hello"
+    assert server.connections == 2
+
+
+def test_many_threads_share_a_transport(loopback: Loopback) -> None:
+    def echo(exchange: Exchange) -> None:
+        number = int(exchange.request.target.rpartition("/")[2])
+        exchange.send(response(noise(1000 + 7 * number)))
+
+    server = loopback.serve(echo)
+    transport = loopback.connect(server.url, connections=8)
+
+    def read(number: int) -> bool:
+        return sha(get(transport, f"/src/{number}").whole()) == sha(noise(1000 + 7 * number))
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(read, range(600)))
+    assert server.connections <= 8
+    assert len(server.requests) == 600
+
+
+def test_closing_ends_what_is_under_way_what_waits_and_what_comes_after(
+    loopback: Loopback,
+) -> None:
+    server = loopback.serve(say(then=Exchange.stall))
+    transport = loopback.connect(server.url, connections=2)
+    received = [get(transport) for _ in range(5)]
+    wait_for("two requests", lambda: len(server.requests) == 2 or None)
+    transport.close()
+    received.append(get(transport))
+    assert all(isinstance(each.wait().error, WireError) for each in received)
+    assert [each.ends for each in received] == [1] * 6
+    transport.close()
+
+
+def test_a_receiver_that_fails_loses_its_response_and_no_other(loopback: Loopback) -> None:
+    class Fails(Received):
+        def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
+            raise KeyError("content-range")
+
+    transport = loopback.to(say(response(b"hello")), connections=1)
+    received = Fails()
+    transport.send(Get("/src/a", "", {}, received))
+    assert isinstance(received.wait().error, KeyError)
+    assert get(transport).whole() == b"hello"
+
+
+def test_without_credentials_a_request_fails_and_no_other(loopback: Loopback) -> None:
+    answers: list[ReadOnlyCredentials | Exception] = [
+        RuntimeError("no credentials"),
+        ReadOnlyCredentials("id", "key", None),
+    ]
+
+    def credentials() -> ReadOnlyCredentials:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    server = loopback.serve(say(response(b"hello")))
+    transport = loopback.connect(server.url, credentials=credentials)
+    assert str(get(transport).wait().error) == "no credentials"
+    assert get(transport).whole() == b"hello"
+
+
+# Trouble on the way there.
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_refuses_is_reported(loopback: Loopback, scheme: str) -> None:
+    with nobody_listens() as port:
+        received = get(loopback.connect(f"{scheme}://127.0.0.1:{port}"))
+        assert isinstance(received.wait().error, OSError)
+    assert received.status == 0
+
+
+def test_a_host_without_an_address_is_reported(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    server = loopback.serve(say(response(b"hello")))
+    transport = loopback.connect(server.url)
+    with monkeypatch.context() as nameless:
+        nameless.setattr(socket, "getaddrinfo", fail)
+        assert isinstance(get(transport).wait().error, socket.gaierror)
+    assert get(transport).whole() == b"hello"
+
+
+def test_an_address_that_refuses_is_not_tried_again_and_again(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = loopback.serve(say(response(b"hello", headers={"Connection": "close"})))
+    with nobody_listens() as dead:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+            for port in (dead, server.port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        transport = loopback.connect(f"http://127.0.0.1:{dead}")
+        assert isinstance(get(transport).wait().error, OSError)
+        assert [get(transport).whole() for _ in range(4)] == [b"hello"] * 4
+
+
+def test_addresses_are_used_in_turn(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = say(response(b"hello", headers={"Connection": "close"}))
+    servers = [loopback.serve(answer), loopback.serve(answer)]
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+        for server in servers
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    transport = loopback.connect("http://s3.example")
+    assert [get(transport).whole() for _ in range(6)] == [b"hello"] * 6
+    assert [server.connections for server in servers] == [3, 3]
+
+
+def test_a_server_that_does_not_complete_a_connection_is_given_up(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "CONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(transport_module, "CHECK_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # never speaks TLS
+        transport = loopback.connect(f"https://127.0.0.1:{silent.getsockname()[1]}")
+        assert isinstance(get(transport).wait().error, TimeoutError)
+
+
+@pytest.mark.usefixtures("brisk")
+def test_a_response_that_stalls_is_given_up_but_not_one_that_nobody_reads(
+    loopback: Loopback,
+) -> None:
+    server = loopback.serve(
+        say(response(b"hello")),
+        say(then=Exchange.stall),
+        say(response(length=5), b"hel", then=Exchange.stall),
+        say(response(b"next")),
+    )
+    transport = loopback.connect(server.url)
+    patient = get(transport, window=0)
+    assert patient.began.wait(WAIT_SECONDS)
+    silent, stalled = get(transport), get(transport)
+    assert isinstance(silent.wait().error, TimeoutError)
+    assert isinstance(stalled.wait().error, TimeoutError)
+    assert b"" in (silent.body, stalled.body)
+    patient.flow.let(5)
+    assert patient.whole() == b"hello"
+    assert get(transport).whole() == b"next"
+
+
+# TLS.
+
+
+def test_tls_carries_bodies_of_any_size_on_one_connection(
+    loopback: Loopback, certificate: Certificate
+) -> None:
+    sizes = [0, 1, 16_384, 16_385, 100_000, 1_000_000]
+    server = loopback.serve(*(say(response(noise(size))) for size in sizes), tls=certificate)
+    transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
+    for size in sizes:
+        assert sha(get(transport).whole()) == sha(noise(size))
+    assert server.connections == 1
+
+
+def test_tls_bodies_flow_in_steps_though_more_of_them_has_been_decrypted(
+    loopback: Loopback, certificate: Certificate
+) -> None:
+    """What has been decrypted is no longer at the socket, which has nothing to report then."""
+    body = noise(10_000)  # one record
+    server = loopback.serve(say(response(length=10_000), body), tls=certificate)
+    received = get(loopback.connect(server.url, ca_bundle=str(certificate.file)), window=10)
+    for step in (90, 900, 9000):
+        before = len(received.body)
+        received.flow.let(step)
+        wait_for("the step", lambda: len(received.body) - before or None)  # noqa: B023
+    assert sha(received.whole()) == sha(body)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_an_error(
+    loopback: Loopback, certificate: Certificate
+) -> None:
+    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    received = get(loopback.connect(server.url)).wait()
+    assert "CERTIFICATE_VERIFY_FAILED" in str(received.error)
+    assert server.requests == []
+
+
+def test_a_certificate_of_another_host_is_an_error(
+    loopback: Loopback, certificate: Certificate
+) -> None:
+    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    url = f"https://localhost:{server.port}"
+    transport = loopback.connect(url, ca_bundle=str(certificate.file))
+    errors = [get(transport).wait().error for _ in range(2)]  # localhost may have two addresses
+    assert any("CERTIFICATE_VERIFY_FAILED" in str(error) for error in errors)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("end", [Exchange.hang_up, Exchange.reset])
+def test_tls_that_breaks_off_is_an_error(
+    loopback: Loopback, certificate: Certificate, end: Answer
+) -> None:
+    broken = say(response(noise(100_000))[:-1], then=end)
+    server = loopback.serve(broken, say(response(b"next")), tls=certificate)
+    transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
+    assert get(transport).wait().error is not None
+    assert get(transport).whole() == b"next"
+
+
+def test_a_connection_that_breaks_before_tls_begins_is_an_error(
+    loopback: Loopback, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssl closes the socket itself then, so nothing is left to be taken from epoll."""
+    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
+    assert transport.tls is not None
+    with monkeypatch.context() as broken:
+
+        def wrap(own: socket.socket, **_: object) -> None:
+            own.close()
+            raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+        broken.setattr(transport, "tls", _Tls(wrap))
+        assert isinstance(get(transport).wait().error, ConnectionResetError)
+    assert get(transport).whole() == b"hello"
+
+
+class _Tls:
+    def __init__(self, wrap_socket: Callable[..., None]) -> None:
+        self.wrap_socket = wrap_socket

@@ -1,0 +1,392 @@
+"""Parts on their way to S3, their checksum behind them, and what a server may do to them."""
+
+import hashlib
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from botocore.credentials import ReadOnlyCredentials
+
+from tests.support.http_server import (
+    Answer,
+    Certificate,
+    Exchange,
+    ScriptedServer,
+    error,
+    make_certificate,
+    nobody_listens,
+    response,
+    say,
+)
+from zipjobs.errors import ServiceUnavailable
+from zipjobs.s3 import part_upload as sender_module
+from zipjobs.s3 import retry as backoff
+from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.part_upload import BLOCK_BYTES, PartRefused, PartSender, Sent
+from zipjobs.s3.retry import ATTEMPTS
+from zipjobs.zipformat.crc32 import decode, encode
+
+Serve = Callable[..., ScriptedServer]
+Block = memoryview | bytes
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.0001)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as opened:
+
+        def server(*answers: Answer, tls: Certificate | None = None) -> ScriptedServer:
+            server = ScriptedServer(*answers, tls=tls.context() if tls else None)
+            opened.callback(server.close)
+            return server
+
+        yield server
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def sender_to(url: str, ca_bundle: str | None = None) -> PartSender:
+    credentials = ReadOnlyCredentials("id", "key", None)
+    return PartSender(url, "us-east-1", lambda: credentials, 4, ca_bundle)
+
+
+def noise(size: int) -> bytes:
+    return hashlib.shake_128(b"noise").digest(size)
+
+
+def blocks(data: bytes) -> list[memoryview]:
+    view = memoryview(data)
+    return [view[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)]
+
+
+class Attempts:
+    """Opens a part's blocks and counts how often."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.opened = 0
+
+    def __call__(self) -> Iterable[Block]:
+        self.opened += 1
+        return iter(blocks(self.data))
+
+    def sent_by(self, sender: PartSender) -> Sent:
+        return sender.put("dst", "zips/a.zip", "upload", 3, len(self.data), self)
+
+
+def unframed(raw: bytes) -> tuple[bytes, Mapping[str, str]]:
+    """What an aws-chunked body holds, and its trailers: written from S3's documentation alone."""
+    payload, at = [], 0
+    while True:
+        end = raw.index(b"\r\n", at)
+        size, at = int(raw[at:end], 16), end + 2
+        if not size:
+            break
+        payload.append(raw[at : at + size])
+        assert raw[at + size : at + size + 2] == b"\r\n"
+        at += size + 2
+    assert all(len(piece) >= 8192 for piece in payload[:-1])  # S3 takes no smaller ones
+    assert raw.endswith(b"\r\n\r\n")
+    trailers = (line.partition(":") for line in raw[at:-4].decode().split("\r\n"))
+    return b"".join(payload), {name: value for name, _, value in trailers}
+
+
+class Bucket:
+    """Takes parts, as S3 does, and keeps their sizes and digests."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, str]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, exchange: Exchange) -> None:
+        headers = exchange.request.headers
+        raw = exchange.read_body()
+        payload, trailers = unframed(raw)
+        assert len(payload) == int(headers["x-amz-decoded-content-length"])
+        checksum = encode(zlib.crc32(payload))
+        assert trailers == {headers["x-amz-trailer"]: checksum}
+        with self._lock:
+            self.parts.append((len(payload), sha(payload)))
+        answered = {"ETag": '"e"', headers["x-amz-trailer"]: checksum}
+        exchange.send(response(headers=answered))
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "length",
+    [0, 1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 3_333_333],
+)
+def test_a_part_arrives_whole_its_length_announced_and_its_checksum_behind_it(
+    serve: Serve, length: int
+) -> None:
+    """Were the length wrong, the second part would not be understood on the same connection."""
+    bucket, data = Bucket(), noise(length)
+    server = serve(bucket)
+    sender = sender_to(server.url)
+    for _ in range(2):
+        assert Attempts(data).sent_by(sender) == Sent('"e"', zlib.crc32(data))
+    assert bucket.parts == [(length, sha(data))] * 2
+    assert server.connections == 1
+
+
+def test_blocks_may_be_bytes_and_come_one_after_the_other(serve: Serve) -> None:
+    bucket, data = Bucket(), noise(BLOCK_BYTES + 5)
+
+    def come() -> Iterator[Block]:
+        yield data[:BLOCK_BYTES]
+        yield data[BLOCK_BYTES:]
+
+    sender_to(serve(bucket).url).put("dst", "a.zip", "upload", 1, len(data), come)
+    assert bucket.parts == [(len(data), sha(data))]
+
+
+def test_a_block_is_not_asked_for_before_the_one_before_it_went_out(serve: Serve) -> None:
+    """So its memory is free again by then."""
+    seen = threading.Event()
+
+    def read_a_block(exchange: Exchange) -> None:
+        exchange.read_body(BLOCK_BYTES)
+        seen.set()
+        exchange.read_body()
+        exchange.send(response(headers={"ETag": '"e"'}))
+
+    def come() -> Iterator[Block]:
+        yield noise(BLOCK_BYTES)
+        assert seen.wait(20)
+        yield b"!"
+
+    sent = sender_to(serve(read_a_block).url).put("dst", "a", "upload", 1, BLOCK_BYTES + 1, come)
+    assert sent.etag == '"e"'
+
+
+def test_an_answer_without_a_checksum_is_taken(serve: Serve) -> None:
+    part = Attempts(b"hello")
+    sent = part.sent_by(sender_to(serve(say(response(headers={"ETag": '"e"'}))).url))
+    assert sent == Sent('"e"', zlib.crc32(b"hello"))
+
+
+# Trouble.
+
+
+def after_some(then: Answer) -> Answer:
+    """Breaks off while the body comes."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.read_body(100_000)
+        then(exchange)
+
+    return answer
+
+
+def answer_early(exchange: Exchange) -> None:
+    exchange.send(error(503, "SlowDown"))
+    exchange.hang_up()
+
+
+OTHER_CHECKSUM = {"ETag": '"e"', "x-amz-checksum-crc32": encode(decode("DUoRhQ==") ^ 1)}
+FAILURES: dict[str, Answer] = {
+    "503": say(error(503, "SlowDown")),
+    "429": say(error(429, "TooManyRequests")),
+    "500": say(error(500, "InternalError")),
+    "500 of a proxy": say(response(b"<html>Oh no</html>", 500)),
+    "the body came too slowly": say(error(400, "RequestTimeout")),
+    "the body came changed": say(error(400, "BadDigest")),
+    "another checksum": say(response(headers=OTHER_CHECKSUM)),
+    "reset in the body": after_some(Exchange.reset),
+    "closed in the body": after_some(Exchange.hang_up),
+    "answered in the body": after_some(answer_early),
+    "reset before the answer": say(then=Exchange.reset),
+    "closed before the answer": say(then=Exchange.hang_up),
+    "half an answer": say(response(b"hello")[:-2], then=Exchange.hang_up),
+    "no HTTP": say(b"220 smtp.example ESMTP\r\n\r\n", then=Exchange.hang_up),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_what_may_pass_is_tried_again_with_the_part_opened_anew(
+    serve: Serve, failure: Answer
+) -> None:
+    bucket, part = Bucket(), Attempts(noise(5 * BLOCK_BYTES + 1))
+    server = serve(failure, failure, bucket)
+    sent = part.sent_by(sender_to(server.url))
+    assert sent.crc32 == zlib.crc32(part.data)
+    assert bucket.parts == [(len(part.data), sha(part.data))]
+    assert (part.opened, len(server.requests)) == (3, 3)
+
+
+def test_each_attempt_says_whose_bucket_it_expects(serve: Serve) -> None:
+    server = serve(say(error(503, "SlowDown")), Bucket())
+    credentials = ReadOnlyCredentials("id", "key", None)
+    owners = BucketOwners("123456789012", {"dst": "111122223333"})
+    place = server.url, "us-east-1", lambda: credentials, 1
+    Attempts(b"part").sent_by(PartSender(*place, expecting=owners.headers))
+    said = [sent.headers["x-amz-expected-bucket-owner"] for sent in server.requests]
+    assert said == ["111122223333"] * 2
+
+
+def test_after_some_attempts_the_service_counts_as_unavailable(serve: Serve) -> None:
+    server, part = serve(say(error(503, "SlowDown"))), Attempts(b"hello")
+    with pytest.raises(ServiceUnavailable, match=r"Part 3 of s3://dst/zips/a.zip: SlowDown"):
+        part.sent_by(sender_to(server.url))
+    assert part.opened == len(server.requests) == ATTEMPTS
+
+
+def test_before_each_attempt_but_the_first_it_backs_off(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[int] = []
+    slept: list[float] = []
+
+    def pause_seconds(attempt: int) -> float:
+        after.append(attempt)
+        return attempt / 1000
+
+    monkeypatch.setattr(sender_module, "pause_seconds", pause_seconds)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with pytest.raises(ServiceUnavailable):
+        Attempts(b"hello").sent_by(sender_to(serve(say(error(503, "SlowDown"))).url))
+    assert after == list(range(1, ATTEMPTS))
+    assert slept == [attempt / 1000 for attempt in after]
+
+
+def test_a_part_without_an_answer_is_sent_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "STALL_SECONDS", 0.25)
+    bucket, part = Bucket(), Attempts(noise(1000))
+    server = serve(say(then=Exchange.stall), bucket)
+    part.sent_by(sender_to(server.url))
+    assert (part.opened, len(server.requests)) == (2, 2)
+
+
+def test_a_block_may_take_longer_to_send_than_a_connection_to_be_made(
+    serve: Serve, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.1)
+    bucket, part = Bucket(), Attempts(noise(8 * BLOCK_BYTES))
+
+    def take_its_time(exchange: Exchange) -> None:
+        exchange.server.released.wait(0.5)
+        bucket(exchange)
+
+    for tls in (None, certificate):
+        part.opened = 0
+        server = serve(take_its_time, tls=tls)
+        sender = sender_to(server.url, str(certificate.file))
+        for opened in (1, 2):  # the second time on the same connection
+            part.sent_by(sender)
+            assert (part.opened, len(server.requests)) == (opened, opened)
+
+
+def test_a_server_that_refuses_counts_as_unavailable() -> None:
+    part = Attempts(b"hello")
+    with nobody_listens() as port, pytest.raises(ServiceUnavailable, match="refused"):
+        part.sent_by(sender_to(f"http://127.0.0.1:{port}"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (say(error(403, "AccessDenied")), "AccessDenied"),
+        (say(error(404, "NoSuchUpload")), "NoSuchUpload"),
+        (say(error(400, "EntityTooLarge")), "EntityTooLarge"),
+        (say(response(status=403)), "403"),
+    ],
+)
+def test_what_will_not_pass_is_not_tried_again(serve: Serve, answer: Answer, code: str) -> None:
+    server, part = serve(answer), Attempts(b"hello")
+    with pytest.raises(PartRefused) as refused:
+        part.sent_by(sender_to(server.url))
+    assert refused.value.code == code
+    assert part.opened == len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_part_does_not_follow_where_it_is_sent_on_to(serve: Serve, status: int) -> None:
+    elsewhere = serve(Bucket())
+    body = b"<Error><Code>TemporaryRedirect</Code></Error>"
+    server = serve(say(response(body, status, {"Location": f"{elsewhere.url}/dst/a"})))
+    with pytest.raises(PartRefused, match="TemporaryRedirect"):
+        Attempts(b"hello").sent_by(sender_to(server.url))
+    assert elsewhere.requests == []
+
+
+class Interrupted(Exception):
+    """What a part's bytes may raise."""
+
+
+@pytest.mark.parametrize("sent_blocks", [0, 1, 3])
+def test_what_the_blocks_raise_comes_out_as_it_is_and_the_next_part_is_sent(
+    serve: Serve, sent_blocks: int
+) -> None:
+    def breaking() -> Iterator[Block]:
+        yield from blocks(noise(sent_blocks * BLOCK_BYTES))
+        raise Interrupted
+
+    bucket = Bucket()
+    server = serve(bucket)
+    sender = sender_to(server.url)
+    with pytest.raises(Interrupted):
+        sender.put("dst", "a.zip", "upload", 1, 5 * BLOCK_BYTES, breaking)
+    part = Attempts(noise(1000))
+    part.sent_by(sender)
+    assert bucket.parts == [(1000, sha(part.data))]
+
+
+def test_what_opening_the_part_raises_comes_out_as_it_is(serve: Serve) -> None:
+    def fails() -> Iterable[Block]:
+        raise Interrupted
+
+    server = serve(Bucket())
+    with pytest.raises(Interrupted):
+        sender_to(server.url).put("dst", "a.zip", "upload", 1, 5, fails)
+    assert server.requests == []
+
+
+def test_many_threads_share_a_sender(serve: Serve) -> None:
+    bucket = Bucket()
+    server = serve(bucket)
+    sender, part = sender_to(server.url), Attempts(noise(100_000))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: part.sent_by(sender), range(40)))
+    assert bucket.parts == [(100_000, sha(part.data))] * 40
+    assert server.connections <= 4
+
+
+# Whom it talks to.
+
+
+def test_parts_go_through_tls(serve: Serve, certificate: Certificate) -> None:
+    bucket, part = Bucket(), Attempts(noise(2 * BLOCK_BYTES + 1))
+    server = serve(bucket, tls=certificate)
+    part.sent_by(sender_to(server.url, str(certificate.file)))
+    assert bucket.parts == [(len(part.data), sha(part.data))]
+
+
+def test_a_server_that_nobody_vouches_for_gets_nothing(
+    serve: Serve, certificate: Certificate
+) -> None:
+    server = serve(Bucket(), tls=certificate)
+    with pytest.raises(ServiceUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        Attempts(b"hello").sent_by(sender_to(server.url))
+    assert server.requests == []
+
+
+def test_certificates_do_not_matter_in_the_clear(serve: Serve, certificate: Certificate) -> None:
+    bucket = Bucket()
+    Attempts(b"hello").sent_by(sender_to(serve(bucket).url, str(certificate.file)))
+    assert len(bucket.parts) == 1
