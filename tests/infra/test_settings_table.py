@@ -1,4 +1,4 @@
-"""What the README says of the settings is what ``Pulumi.yaml`` says."""
+"""The table of settings in ``docs/configuration.md`` matches ``Pulumi.yaml``."""
 
 import json
 from pathlib import Path
@@ -22,4 +22,4 @@ def rows() -> list[str]:
 
 def test_the_configuration_table_matches_the_schema() -> None:
     table = "\n".join(rows())
-    assert table in (ROOT / "README.md").read_text(), f"the table should be:\n{table}"
+    assert table in (ROOT / "docs/configuration.md").read_text(), f"the table should be:\n{table}"
