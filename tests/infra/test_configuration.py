@@ -26,7 +26,7 @@ def copied(document: str) -> Policy:
 
 
 def test_the_documented_outputs_are_those_of_the_program() -> None:
-    section = TEXT.partition("## What the stack tells")[2]
+    section = TEXT.partition("## Stack outputs")[2]
     outputs = run_program(Recorder(), "dev", configuration("dev", {}))
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(outputs)
 
