@@ -12,7 +12,7 @@ from tests.support.readers import READERS, Contents
 from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
-EVENTS = Path(__file__).parents[1] / "events"
+EVENTS = Path(__file__).parents[1] / "support/events"
 CONTENTS = {
     "a/report.pdf": b"first report",
     "b/report.pdf": b"second report",
