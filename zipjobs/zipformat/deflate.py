@@ -6,6 +6,7 @@ next begins on a byte and refers to nothing before it. Joined they are one defla
 of them can be made alone, from its range of the object.
 """
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -96,7 +97,8 @@ class Deflated:
 
 
 def _deflate(piece: bytes, is_last: bool) -> bytes:
-    compressor = isal_zlib.compressobj(LEVEL, wbits=_RAW)
-    mode = isal_zlib.Z_FINISH if is_last else isal_zlib.Z_SYNC_FLUSH
+    # Not isal's: its second pass now and then gives other bytes than its first.
+    compressor = zlib.compressobj(LEVEL, wbits=_RAW)
+    mode = zlib.Z_FINISH if is_last else zlib.Z_SYNC_FLUSH
     made: bytes = compressor.compress(piece) + compressor.flush(mode)
     return made
