@@ -28,13 +28,13 @@ MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.ma
 COMMAND = "python -m bench coldstart --write"
 
 ROOTS = {
-    "enqueue": "zipjobs.wiring.api.submitting",
-    "status": "zipjobs.wiring.api.answering",
-    "cancel": "zipjobs.wiring.lifecycle.canceling",
+    "enqueue": "zipjobs.wiring.api.enqueue_dependencies",
+    "status": "zipjobs.wiring.api.status_dependencies",
+    "cancel": "zipjobs.wiring.lifecycle.cancel_dependencies",
     "docs": "zipjobs.settings.DocsSettings.from_environment",
-    "zipper": "zipjobs.wiring.worker.zipping",
-    "dead_letter": "zipjobs.wiring.lifecycle.ending",
-    "sweeper": "zipjobs.wiring.lifecycle.sweeping",
+    "zipper": "zipjobs.wiring.worker.zipper_dependencies",
+    "dead_letter": "zipjobs.wiring.lifecycle.finalizer",
+    "reconciler": "zipjobs.wiring.lifecycle.reconciler",
 }
 """What each function asks for in its first invocation."""
 
@@ -46,7 +46,7 @@ ENVIRONMENT = {
     "BUCKET_OWNERS": "{}",
     "TABLE_NAME": "jobs",
     "JOB_RETENTION_SECONDS": "3600",
-    "SWEEP_GRACE_SECONDS": "1800",
+    "RECONCILE_GRACE_SECONDS": "1800",
     "SOURCE_BUCKET": "source",
     "TARGET_BUCKET": "target",
     "TARGET_PREFIX": "zips/",

@@ -29,7 +29,7 @@ from zipjobs.archive.part_sizing import PartSizing
 from zipjobs.archive.segment import part_lengths, sized
 from zipjobs.jobs.job import Job, Submission, Trigger, UploadRef
 from zipjobs.model import utc_now
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.sources import SourceLists
 from zipjobs.requests.storage import ObjectRef
@@ -42,7 +42,7 @@ from zipjobs.worker.segment_store import SegmentStore
 ROOT = Path(__file__).resolve().parent.parent
 ENTRIES = 1_000_000
 BODY_BYTES = 100 * KB
-POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
+POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
         reader=aws,
         writer=aws,
         receipts=aws,
-        endings=aws,
+        finalizer=aws,
         blocks=aws,
     )
     planner = Planner(adapters, WorkerQuota(), PartSizing())

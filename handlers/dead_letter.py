@@ -17,14 +17,14 @@ def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     A message that names no job ends here, in the log: there is no job to fail.
     """
     telemetry.start_logging(context)
-    endings = wiring.ending()
+    finalizer = wiring.finalizer()
     failures = []
     for record in event["Records"]:
         telemetry.about_job(None)
         try:
             submission = parse_message(record["body"])
             telemetry.about_job(submission.job_id)
-            job = endings.give_up(submission)
+            job = finalizer.fail_exhausted(submission)
             logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
         except UnknownMessage:
             chars = len(record["body"])

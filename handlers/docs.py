@@ -34,4 +34,4 @@ def docs() -> Response[str]:
 
 
 def _description() -> str:
-    return describe((submit.app, show.app, cancel.app), app.means.api_auth)
+    return describe((submit.app, show.app, cancel.app), app.dependencies.api_auth)

@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: Context) -> BatchAnswer:
     message after it need not ask whether the first worker still lives.
     """
     telemetry.start_logging(context)
-    zipping = wiring.zipping()
+    zipping = wiring.zipper_dependencies()
     lease_until = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
     failures = []
     for record in event["Records"]:

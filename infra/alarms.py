@@ -22,7 +22,7 @@ GUIDE = "docs/operations.md"
 LATE = 3
 """Periods in any of which one event makes an alarm ring: news of it may come after the latest."""
 
-WORKERS = ("zipper", "dead-letter", "sweeper")
+WORKERS = ("zipper", "dead-letter", "reconciler")
 """The functions whose errors nobody else would learn of; the others' are 5xx of the API."""
 
 
@@ -66,7 +66,7 @@ class Alarm:
 
 def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
     """All of them."""
-    sweep_seconds = settings.sweep_minutes * MINUTE
+    reconcile_seconds = settings.reconcile_minutes * MINUTE
     workers = [watched.functions[name] for name in WORKERS]
     return [
         Alarm(
@@ -119,22 +119,22 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "stuck-jobs",
-            "The sweeper found jobs that nobody worked on.",
+            "The reconciler found jobs that nobody worked on.",
             {"stuck": watched.jobs("JobsStuck")},
             threshold=0,
             missing="ignore",  # between two sweeps nothing is known: it stays as it was
-            period_seconds=sweep_seconds,
+            period_seconds=reconcile_seconds,
         ),
         Alarm(
-            "no-sweeps",
-            "The sweeper has not run for three of its intervals: jobs that get lost stay lost.",
-            {"sweeps": watched.jobs("JobsStuck", "SampleCount")},
+            "reconciler-not-running",
+            "The reconciler has not run for three of its intervals: jobs that get lost stay lost.",
+            {"checks": watched.jobs("JobsStuck", "SampleCount")},
             # Without it, older data would stand in for what is missing: it would ring too late. One
             # period that is filled too soon does not make it ring.
-            expression="FILL(sweeps, 0)",
+            expression="FILL(checks, 0)",
             threshold=1,
             missing="breaching",  # silence is what this one is about
-            period_seconds=sweep_seconds,
+            period_seconds=reconcile_seconds,
             periods=3,
             datapoints=3,
             comparison="LessThanThreshold",

@@ -85,7 +85,7 @@ def _check_numbers(settings: Settings) -> None:
         "zipperMaxConcurrency": (settings.zipper_max_concurrency, 2, 1000),
         "segmentMib": (settings.segment_mib, 8, 16_384),
         "maxReceiveCount": (settings.max_receive_count, 1, 1000),
-        "sweepMinutes": (settings.sweep_minutes, 1, DAY_SECONDS // 60),
+        "reconcileMinutes": (settings.reconcile_minutes, 1, DAY_SECONDS // 60),
         "alarmErrorPercent": (settings.alarm_error_percent, 1, 100),
         "apiBurst": (settings.api_burst, 1, 5000),
         "apiRate": (settings.api_rate, 1, 10_000),

@@ -23,16 +23,16 @@ API_TIMEOUT_SECONDS = 29
 ZIPPER_DISK_MB = 2048
 """A list of a million entries, twice, with long keys. The first 512 MB cost nothing."""
 
-SWEEPER_TIMEOUT_SECONDS = 300
+RECONCILER_TIMEOUT_SECONDS = 300
 
-SWEEP_GRACE_TIMEOUTS = 2
+RECONCILE_GRACE_TIMEOUTS = 2
 """How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
 one is what a crash may take to be noticed by the queue."""
 
 
 class Functions(pulumi.ComponentResource):
-    """``enqueue``, ``status``, ``cancel``, ``docs``, ``zipper``, ``dead_letter`` and ``sweeper``,
-    and what feeds the last three.
+    """``enqueue``, ``status``, ``cancel``, ``docs``, ``zipper``, ``dead_letter``, ``reconciler``
+    and the triggers of the last three.
     """
 
     def __init__(
@@ -62,12 +62,14 @@ class Functions(pulumi.ComponentResource):
         self.docs = self._docs()
         self.zipper = self._zipper()
         self.dead_letter = self._dead_letter()
-        self.sweeper = self._sweeper()
+        self.reconciler = self._reconciler()
         name = settings.prefix
         most = settings.zipper_max_concurrency
         feed(f"{name}-zipper", self.zipper, queue.queue, 1, most, self)
         feed(f"{name}-dead-letter", self.dead_letter, queue.dead_letters, 10, 2, self)
-        self.sweeper_rule = schedule(f"{name}-sweeper", self.sweeper, settings.sweep_minutes, self)
+        self.reconciler_rule = schedule(
+            f"{name}-reconciler", self.reconciler, settings.reconcile_minutes, self
+        )
         self.register_outputs({})
 
     def _enqueue(self) -> aws.lambda_.Function:
@@ -209,13 +211,13 @@ class Functions(pulumi.ComponentResource):
             ).apply(lambda a: [*a[0], policies.consume(a[1])]),
         )
 
-    def _sweeper(self) -> aws.lambda_.Function:
+    def _reconciler(self) -> aws.lambda_.Function:
         queue, table, bucket = self._queue.queue, self._table, self._storage.manifest_bucket
         return self._make(
-            "sweeper",
-            handler="handlers.sweeper.handler",
+            "reconciler",
+            handler="handlers.reconciler.handler",
             memory_mb=512,
-            timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
+            timeout_seconds=RECONCILER_TIMEOUT_SECONDS,
             environment={**self._ending_environment(), "QUEUE_URL": queue.url},
             key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
             statements=pulumi.Output.all(
@@ -266,11 +268,11 @@ class Functions(pulumi.ComponentResource):
         return {"API_AUTH": self._settings.api_auth}
 
     def _table_environment(self) -> Environment:
-        grace = SWEEP_GRACE_TIMEOUTS * self._settings.zipper_timeout_seconds
+        grace = RECONCILE_GRACE_TIMEOUTS * self._settings.zipper_timeout_seconds
         return {
             "TABLE_NAME": self._table.name,
             "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
-            "SWEEP_GRACE_SECONDS": str(grace),
+            "RECONCILE_GRACE_SECONDS": str(grace),
         }
 
     def _owners_environment(self) -> Environment:

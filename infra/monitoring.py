@@ -98,7 +98,7 @@ def _rules(queue: JobQueue, events: CompletionBus, functions: Functions) -> dict
     """What the rules' metrics are found by: those of a bus of one's own by its name, too."""
     rules: dict[str, Dimensions] = {
         "manifests": {"RuleName": queue.manifest_rule.name},
-        "sweeps": {"RuleName": functions.sweeper_rule.name},
+        "reconciler": {"RuleName": functions.reconciler_rule.name},
     }
     if events.rule is not None:
         rules["completions"] = {"EventBusName": events.bus.name, "RuleName": events.rule.name}

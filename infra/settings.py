@@ -50,7 +50,7 @@ class Settings:
     zipper_max_concurrency: int
     segment_mib: int
     max_receive_count: int
-    sweep_minutes: int
+    reconcile_minutes: int
     alarm_email: str
     alarm_oldest_message_seconds: int
     alarm_error_percent: int
@@ -95,7 +95,7 @@ class Settings:
             zipper_max_concurrency=config.require_int("zipperMaxConcurrency"),
             segment_mib=config.require_int("segmentMib"),
             max_receive_count=config.require_int("maxReceiveCount"),
-            sweep_minutes=config.require_int("sweepMinutes"),
+            reconcile_minutes=config.require_int("reconcileMinutes"),
             alarm_email=config.require("alarmEmail"),
             alarm_oldest_message_seconds=config.require_int("alarmOldestMessageSeconds"),
             alarm_error_percent=config.require_int("alarmErrorPercent"),

@@ -19,9 +19,9 @@ PERIOD_SECONDS = 5
 """In place of the widgets' minute."""
 
 ALARMS_SECONDS = 30
-"""In place of the alarms' five minutes. The sweeper's interval is what it is."""
+"""In place of the alarms' five minutes. The reconciler's interval is what it is."""
 
-SWEEP_SECONDS = 60 * SETTINGS["sweepMinutes"]
+RECONCILE_SECONDS = 60 * SETTINGS["reconcileMinutes"]
 
 DECIDING = (
     "comparisonOperator",
@@ -77,7 +77,7 @@ def write_dashboard() -> Path:
 def _rang(alarm: Alarm, measured: Measured, start: float) -> bool:
     """Whether an alarm would have rung, once it had all the periods that it looks at."""
     seconds = alarm.period_seconds
-    period = seconds if seconds == SWEEP_SECONDS else ALARMS_SECONDS
+    period = seconds if seconds == RECONCILE_SECONDS else ALARMS_SECONDS
     values = alarm.values(measured, Window(start, period, SECONDS // period))
     return any(alarm.rings(values)[alarm.periods - 1 :])
 

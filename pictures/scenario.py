@@ -24,7 +24,7 @@ SETTINGS = {
     "zipperMaxConcurrency": 4,
     "maxReceiveCount": 1,
     "segmentMib": 16,
-    "sweepMinutes": 1,
+    "reconcileMinutes": 1,
     "alarmOldestMessageSeconds": 75,
 }
 """So that four minutes are enough for a killed worker's job to become a dead letter."""
@@ -140,7 +140,7 @@ class Traffic:
 
     def _lose_a_message(self) -> None:
         """Take the message off the queue that has waited longest, as later jobs may be cancelled,
-        and make its job due for the sweeper.
+        and make its job due for the reconciler.
         """
         name = self.stack.outputs["queueUrl"].rpartition("/")[2]
         queue = sqs_backends[ACCOUNT_ID][self.stack.outputs["region"]].queues[name]

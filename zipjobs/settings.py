@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Json
 
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.s3.bucket_owners import BucketOwners
 
 
@@ -34,7 +34,7 @@ class Settings(BaseModel):
         return cls.model_validate(dict(environment))
 
 
-class PolicySettings(Settings):
+class AllowListSettings(Settings):
     """Where jobs may read and write."""
 
     source_bucket: str
@@ -44,8 +44,8 @@ class PolicySettings(Settings):
     allowed_targets: Locations
 
     @property
-    def policy(self) -> Policy:
-        return Policy(
+    def policy(self) -> AllowList:
+        return AllowList(
             source_bucket=self.source_bucket,
             target_bucket=self.target_bucket,
             target_prefix=self.target_prefix,
@@ -70,7 +70,7 @@ class TableSettings(Settings):
 
     table_name: str
     job_retention_seconds: int
-    sweep_grace_seconds: int
+    reconcile_grace_seconds: int
 
 
 class ApiAuth(StrEnum):
@@ -87,7 +87,7 @@ class ApiSettings(Settings):
     api_auth: ApiAuth
 
 
-class EnqueueSettings(PolicySettings, TableSettings, OwnerSettings, ApiSettings):
+class EnqueueSettings(AllowListSettings, TableSettings, OwnerSettings, ApiSettings):
     """What ``handlers/enqueue.py`` needs."""
 
     queue_url: str
@@ -127,7 +127,7 @@ class MetricsSettings(Settings):
 
 
 class ZipperSettings(
-    PolicySettings,
+    AllowListSettings,
     TableSettings,
     OwnerSettings,
     WorkSettings,
@@ -142,7 +142,7 @@ class ZipperSettings(
     event_bus_name: str
 
 
-class EndingSettings(
+class FinalizerSettings(
     TableSettings, OwnerSettings, WorkSettings, StatusObjectSettings, MetricsSettings
 ):
     """What ``handlers/dead_letter.py`` needs."""
@@ -150,11 +150,11 @@ class EndingSettings(
     event_bus_name: str
 
 
-class CancelSettings(EndingSettings, ApiSettings):
+class CancelSettings(FinalizerSettings, ApiSettings):
     """What ``handlers/cancel.py`` needs."""
 
 
-class SweeperSettings(EndingSettings):
-    """What ``handlers/sweeper.py`` needs."""
+class ReconcilerSettings(FinalizerSettings):
+    """What ``handlers/reconciler.py`` needs."""
 
     queue_url: str

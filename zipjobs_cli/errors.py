@@ -9,5 +9,5 @@ class Unreadable(CliError):
     """A file is missing, or is not what it was taken for."""
 
 
-class NotTold(CliError):
+class MissingOutput(CliError):
     """A stack does not tell something of itself that is needed."""

@@ -8,7 +8,7 @@ from bench.child import Run, StandIn
 from bench.client import REGION, s3_client
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
-from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -17,7 +17,7 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.source import Entry, Source
 from zipjobs.s3.target import Target
 from zipjobs.wiring.api import S3_CONFIG
-from zipjobs.wiring.gc_tuning import settle
+from zipjobs.wiring.gc_tuning import freeze
 from zipjobs.wiring.worker import BLOCKS_BYTES
 from zipjobs.zipformat.member_names import UniqueNames, basename
 
@@ -45,7 +45,7 @@ def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
         expecting=owners.headers,
     )
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
-    settle()
+    freeze()
     return partial(_zip, stand_in, writer, reader, blocks, options)
 
 
@@ -62,4 +62,4 @@ def _zip(
         for key in stand_in.keys
     )
     with writer.upload(Target(stand_in.target_bucket, stand_in.target_key)) as upload:
-        build_archive(entries, Means(reader, upload, blocks, options))
+        build_archive(entries, BuildContext(reader, upload, blocks, options))

@@ -19,7 +19,7 @@ from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tests.support.events.http import JOB, http_event, route_of
 from tests.support.tables import create_job_table
 from zipjobs.wiring import api as wiring
-from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import lifecycle
 
 ALICE = "arn:aws:iam::123456789012:user/alice"
 BOB = "arn:aws:iam::123456789012:user/bob"
@@ -33,8 +33,8 @@ FUNCTIONS: Mapping[str, ModuleType] = {
     "GET /openapi.json": docs,
 }
 CACHED = (
-    *(wiring.submitting, wiring.answering),
-    *(ending.canceling, ending.ending),
+    *(wiring.enqueue_dependencies, wiring.status_dependencies),
+    *(lifecycle.cancel_dependencies, lifecycle.finalizer),
 )
 
 

@@ -258,9 +258,9 @@ def test_a_job_in_segments_that_is_cancelled_shows_how_far_it_got(gateway: Gatew
         ExpressionAttributeNames={"#segments": "segments"},
         ExpressionAttributeValues={":two": {"N": "2"}},
     )
-    job = wiring.answering().store.get(job_id)
+    job = wiring.status_dependencies().store.get(job_id)
     assert job is not None
-    wiring.answering().progress.note(job, 1, Done(7, 700))
+    wiring.status_dependencies().progress.note(job, 1, Done(7, 700))
     gateway("DELETE", f"/zip-jobs/{job_id}")
     shown = gateway("GET", f"/zip-jobs/{job_id}").body
     assert (shown["status"], shown["entries"]["done"]) == ("CANCELLED", 7)

@@ -42,7 +42,7 @@ def check(job: Trial, life: Life) -> Ending:
     job.repeat()
     assert stack.job(job.job_id) == record, "it has changed"
     assert (len(stack.queue), len(stack.dead_letters)) == (0, 0), "messages are left"
-    assert not stack.is_swept(job.job_id), "the record is left to the sweeper"
+    assert not stack.is_swept(job.job_id), "the record is left to the reconciler"
     assert stack.uploads() == {}, "an upload is left"
     assert stack.keys("manifests", "work/") == set(), "working objects are left"
     detail = _check_events(record, stack.events.take())

@@ -15,7 +15,7 @@ from tests.chaos.crash_trial import Trial
 from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import Status
-from zipjobs.jobs.store import MOST_SWEEPS
+from zipjobs.jobs.store import MAX_CHECKS
 from zipjobs.s3.source import Entry, Source
 
 READY, FAILED, CANCELLED = Status.READY, Status.FAILED, Status.CANCELLED
@@ -169,14 +169,14 @@ def _given_up_after_any_crash(job: Trial) -> None:
     job.give_up()
 
 
-# Swept
+# Reconciliation
 
 
 def _swept_before_it_starts(job: Trial) -> None:
     job.post()
     job.lose()
     job.count()
-    job.sweep()
+    job.reconcile()
     job.work()
 
 
@@ -185,26 +185,26 @@ def _swept_without_event(job: Trial) -> None:
     job.crash("PutEvents", "before")
     job.lose()
     job.count()
-    job.sweep()
+    job.reconcile()
     job.work()
 
 
 def _swept_in_a_segment(job: Trial) -> None:
     _come_to_a_segment(job)
     job.lose()
-    job.count("sweeper")
-    job.sweep()
+    job.count("reconciler")
+    job.reconcile()
     job.work()
 
 
 def _swept_in_vain(job: Trial) -> None:
     job.post()
-    for _ in range(MOST_SWEEPS):
+    for _ in range(MAX_CHECKS):
         job.lose()
-        job.sweep()
+        job.reconcile()
     job.lose()
     job.count()
-    job.sweep()
+    job.reconcile()
 
 
 def _swept_after_any_crash(job: Trial) -> None:
@@ -213,7 +213,7 @@ def _swept_after_any_crash(job: Trial) -> None:
     while (end := job.deliver()) is not False:
         if end is None:
             job.lose()
-            job.sweep()
+            job.reconcile()
 
 
 def _come_to_a_segment(job: Trial) -> None:

@@ -7,7 +7,7 @@ starts no thread, and asks for nothing: neither credentials nor an endpoint are 
 import boto3
 import pytest  # noqa: F401  (the main module, which each child imports)
 
-from handlers import cancel, dead_letter, enqueue, sweeper, zipper  # noqa: F401
+from handlers import cancel, dead_letter, enqueue, reconciler, zipper  # noqa: F401
 from tests.chaos.crash_worker import forget_aws
 
 forget_aws()

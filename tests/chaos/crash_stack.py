@@ -77,8 +77,8 @@ class Queue:
 class Stack:
     """Buckets, job table, queues and bus, all of them with a ``prefix`` in their names.
 
-    Jobs that were left alone are due for the sweeper at once: their time of grace is none. What is
-    there is seen without a request to moto: requests take most of the time of all these tests.
+    Jobs that were left alone are due for the reconciler at once: their time of grace is none. What
+    is there is seen without a request to moto: requests take most of the time of all these tests.
     """
 
     def __init__(self, url: str, prefix: str, segment_mib: int) -> None:
@@ -112,7 +112,7 @@ class Stack:
             "ALLOWED_TARGETS": json.dumps([f"{self._names['target']}/zips/"]),
             "TABLE_NAME": f"{prefix}-jobs",
             "JOB_RETENTION_SECONDS": "86400",
-            "SWEEP_GRACE_SECONDS": "0",
+            "RECONCILE_GRACE_SECONDS": "0",
             "QUEUE_URL": self.queue.url,
             "REQUESTS_BUCKET": self._names["manifests"],
             "REQUESTS_PREFIX": "requests/",
@@ -167,7 +167,7 @@ class Stack:
         return Status(item.attrs["status"].value) if item else None
 
     def is_swept(self, job_id: str) -> bool:
-        """Whether the job is in the sweeper's index."""
+        """Whether the job is in the reconciler's index."""
         item = self._items[DynamoType({"S": job_id})]
         return "sweep" in item.attrs or "sweepAt" in item.attrs
 

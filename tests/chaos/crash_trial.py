@@ -155,9 +155,9 @@ class Trial:
         """All messages are lost."""
         self.stack.queue.lose()
 
-    def sweep(self) -> None:
-        """The schedule runs the sweeper, until a run comes to its end."""
-        assert any(self.invoke("sweeper", {}) is not None for _ in range(PATIENCE))
+    def reconcile(self) -> None:
+        """The schedule runs the reconciler, until a run comes to its end."""
+        assert any(self.invoke("reconciler", {}) is not None for _ in range(PATIENCE))
 
     def repeat(self) -> None:
         """The queue delivers the first message once more, as late as it likes."""

@@ -8,19 +8,19 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from zipjobs.wiring import api as wiring
-from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import lifecycle
 from zipjobs.wiring import worker as working
 
 WIRINGS: Mapping[str, Callable[[], object]] = {
-    "enqueue": wiring.submitting,
-    "cancel": ending.canceling,
-    "zipper": working.zipping,
-    "dead_letter": ending.ending,
-    "sweeper": ending.sweeping,
+    "enqueue": wiring.enqueue_dependencies,
+    "cancel": lifecycle.cancel_dependencies,
+    "zipper": working.zipper_dependencies,
+    "dead_letter": lifecycle.finalizer,
+    "reconciler": lifecycle.reconciler,
 }
 """What each function is built by."""
 
-TIME_LEFT_MILLISECONDS = {"sweeper": 60_000}
+TIME_LEFT_MILLISECONDS = {"reconciler": 60_000}
 """None for the zipper, so that the lease of one that is killed is over."""
 
 

@@ -99,7 +99,7 @@ class Aftermath:
         if status not in FINAL:
             yield f"is {status}: it has no end"
         if "sweep" in record or not record.get("eventSent", {}).get("BOOL"):
-            yield "the sweeper would still have to look after it"
+            yield "the reconciler would still have to look after it"
         if code == EXHAUSTED:
             if not self._was_given_up(submitted.job_id):
                 yield f"is {EXHAUSTED}, and the queue has not given up on it"

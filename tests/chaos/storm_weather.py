@@ -30,7 +30,7 @@ class Storm:
     """A stack, and what it takes to let storms pass over it.
 
     With ``hurries``, time passes faster for messages that only wait for it. ``sweeps`` is how
-    often the sweeper had to run in the last storm.
+    often the reconciler had to run in the last storm.
     """
 
     def __init__(self, stack: LocalStack, log: list[str], hurries: bool = True) -> None:
@@ -40,10 +40,10 @@ class Storm:
         self.faults = stack.faults
         self._log = log
         self._hurries = hurries
-        (self._sweeper,) = (
+        (self._reconciler,) = (
             function
             for function in stack.functions.values()
-            if function.declared.short_name == "sweeper"
+            if function.declared.short_name == "reconciler"
         )
 
     def pass_over(self, plan: FaultPlan, orders: Iterable[Order], seconds: float) -> Aftermath:
@@ -141,7 +141,7 @@ class Storm:
         return False
 
     def _sweep(self, jobs: Iterable[str]) -> None:
-        """Let the sweeper run, as its schedule would in a while, when these jobs are due."""
+        """Let the reconciler run, as its schedule would in a while, when these jobs are due."""
         for job_id in jobs:
             with suppress(self.client.dynamodb.exceptions.ConditionalCheckFailedException):
                 self.client.dynamodb.update_item(
@@ -153,11 +153,11 @@ class Storm:
                 )
         self.sweeps += 1
         with suppress(InvocationFailed):
-            self._sweeper.invoke({})
+            self._reconciler.invoke({})
 
 
 def _unfinished(records: dict[str, Any]) -> dict[str, str]:
-    """The status of the jobs that the sweeper has to look after, if nobody else does."""
+    """The status of the jobs that the reconciler has to look after, if nobody else does."""
     return {job_id: r["status"]["S"] for job_id, r in records.items() if "sweep" in r}
 
 

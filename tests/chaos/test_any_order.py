@@ -16,7 +16,7 @@ After each step, and when all was given time to come to rest (``World.finish``):
 - One function timeout after a worker died, the next one takes over.
 - A manifest's event comes after its status object, which in the end tells of its last drop.
 - In the end every job that was accepted has the end that it should have, and an event; no upload,
-  no working object, no message, nothing in the sweeper's index, and, of jobs that did not get
+  no working object, no message, nothing in the reconciler's index, and, of jobs that did not get
   READY, no archive and no receipt is left.
 
 ``CHAOS_EXAMPLES=1000`` runs that many examples, other ones each time.
@@ -132,7 +132,7 @@ class Sweep:
     script: Script = ()
 
     def happen(self, world: World) -> None:
-        world.sweep(self.script)
+        world.reconcile(self.script)
 
 
 @dataclass(frozen=True)
@@ -284,11 +284,11 @@ class AnyOrder(RuleBasedStateMachine):
     def give_up(self, giving_up: GiveUp) -> None:
         giving_up.happen(self.world)
 
-    @precondition(lambda self: self.world.due_for_sweep)
+    @precondition(lambda self: self.world.overdue)
     @rule(script=perhaps_failing)
     def sweep_when_something_is_due(self, script: Script) -> None:
-        self.world.wait_until(min(self.world.due_for_sweep))
-        self.world.sweep(script)
+        self.world.wait_until(min(self.world.overdue))
+        self.world.reconcile(script)
 
     @precondition(lambda self: self.world.orders)
     @rule(change=changes)

@@ -109,7 +109,7 @@ def test_put_events_failed_in_part_until_the_queue_gave_up(job: Trial, kind: Lif
 def test_put_events_failed_in_part_and_the_message_was_lost(job: Trial, kind: Life) -> None:
     fill_no_bus(job)
     job.lose()
-    job.sweep()
+    job.reconcile()
     assert_ready(job, kind)
 
 

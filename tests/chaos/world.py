@@ -23,7 +23,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
-from handlers import cancel, dead_letter, enqueue, sweeper, zipper
+from handlers import cancel, dead_letter, enqueue, reconciler, zipper
 from local.aws import serving_aws
 from local.faults.runtime import Faults
 from tests.chaos.world_history import History
@@ -60,7 +60,7 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.settings import ApiAuth
 from zipjobs.wiring import api as wiring
-from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import lifecycle
 from zipjobs.wiring import worker as working
 from zipjobs.worker import planner
 from zipjobs.worker import segment_runner as segments
@@ -86,7 +86,7 @@ CALLS = {
     "zipper, segment": 26,
     "cancel": 11,
     "dead_letter": 11,
-    "sweeper": 11,
+    "reconciler": 11,
 }
 """How many calls each function makes of AWS, one way or the other."""
 
@@ -202,10 +202,10 @@ class Invocation(Process):
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.endings = _Endings(
+        self.finalizer = _Finalizer(
             self, self.store, UploadCleaner(s3), self.work, statuses, events, metrics
         )
-        self.sweeper = Reconciler(self.store, self.queue, self.work, self.endings, metrics)
+        self.reconciler = Reconciler(self.store, self.queue, self.work, self.finalizer, metrics)
         adapters = Adapters(
             store=self.store,
             progress=SegmentProgress(dynamodb, "jobs"),
@@ -217,7 +217,7 @@ class Invocation(Process):
             reader=aws.reader,
             writer=self.writer,
             receipts=Receipts(s3),
-            endings=self.endings,
+            finalizer=self.finalizer,
             blocks=BlockPool(BLOCKS_BYTES),
         )
         self.runner = _Runner(self, adapters)
@@ -242,14 +242,14 @@ class _Runner(JobRunner):
             raise
 
 
-class _Endings(JobFinalizer):
+class _Finalizer(JobFinalizer):
     def __init__(self, process: Process, *collaborators: Any) -> None:
         super().__init__(*collaborators)
         self._process = process
 
-    def give_up(self, submission: Submission) -> Job:
+    def fail_exhausted(self, submission: Submission) -> Job:
         try:
-            return super().give_up(submission)
+            return super().fail_exhausted(submission)
         except Exception as error:
             self._process.error = error
             raise
@@ -385,13 +385,13 @@ class World:
         elif status == 200 and (known is None or known.status is not Status.CANCELLED):
             self.problem(f"{order.job_id} was not cancelled, and the client told so")
 
-    def sweep(self, script: Script = NO_TROUBLE) -> None:
-        """The sweeper comes."""
+    def reconcile(self, script: Script = NO_TROUBLE) -> None:
+        """The reconciler comes."""
         for order in self.orders:
             known = self.history.jobs.get(order.job_id)
             order.is_given_up |= known is not None and known.sweeps > 0
-        process = self._start("sweeper", script)
-        answer = self._run(process, lambda: sweeper.handler({}, process))
+        process = self._start("reconciler", script)
+        answer = self._run(process, lambda: reconciler.handler({}, process))
         self.tell(f"{process.name}: {answer}")
         is_left = bool(answer and answer["left"]) and self._is_well(process)
         if is_left and not isinstance(process.error, JobBusy):
@@ -432,7 +432,7 @@ class World:
         return known is not None and not known.is_final
 
     @property
-    def due_for_sweep(self) -> list[datetime]:
+    def overdue(self) -> list[datetime]:
         items = self._aws.dynamodb.scan(TableName="jobs", IndexName=SWEEP_INDEX)["Items"]
         return [datetime.fromtimestamp(int(item["sweepAt"]["N"]), UTC) for item in items]
 
@@ -481,12 +481,12 @@ class World:
                 self.deliver(message)
             for message in self.queue.visible_dead_letters:
                 self.deliver_dead_letter(message)
-            if any(at <= self.clock.now for at in self.due_for_sweep):
-                self.sweep()
+            if any(at <= self.clock.now for at in self.overdue):
+                self.reconcile()
             if self.queue.visible or self.queue.visible_dead_letters:
                 continue
             left = [*self.queue.messages, *self.queue.dead_letters]
-            times = [*(message.visible_at for message in left), *self.due_for_sweep]
+            times = [*(message.visible_at for message in left), *self.overdue]
             if not times:
                 break
             self.wait_until(min(times))
@@ -613,11 +613,11 @@ class World:
         self._running.append(process)
         try:
             with (
-                patch.object(wiring, "submitting", lambda: self._submitting(process)),
-                patch.object(working, "zipping", lambda: self._zipping(process)),
-                patch.object(ending, "ending", lambda: process.endings),
-                patch.object(ending, "canceling", lambda: self._canceling(process)),
-                patch.object(ending, "sweeping", lambda: process.sweeper),
+                patch.object(wiring, "enqueue_dependencies", lambda: self._submitting(process)),
+                patch.object(working, "zipper_dependencies", lambda: self._zipping(process)),
+                patch.object(lifecycle, "finalizer", lambda: process.finalizer),
+                patch.object(lifecycle, "cancel_dependencies", lambda: self._canceling(process)),
+                patch.object(lifecycle, "reconciler", lambda: process.reconciler),
                 patch.object(zipper, "utc_now", self.clock),
             ):
                 return handler()
@@ -636,8 +636,8 @@ class World:
             ApiAuth.NONE, POLICY, process.requests, process.queue, process.store
         )
 
-    def _canceling(self, process: Invocation) -> ending.CancelDependencies:
-        return ending.CancelDependencies(ApiAuth.NONE, process.store, process.endings)
+    def _canceling(self, process: Invocation) -> lifecycle.CancelDependencies:
+        return lifecycle.CancelDependencies(ApiAuth.NONE, process.store, process.finalizer)
 
     def _zipping(self, process: Invocation) -> working.ZipperDependencies:
         return working.ZipperDependencies(process.runner, process.queue)

@@ -25,7 +25,7 @@ from tests.support.described import problems_of_event
 from tests.support.waiting import wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
-from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
@@ -181,7 +181,7 @@ class Client:
         target = Target(self.outputs["targetBucket"], f"expected/{uuid.uuid4()}.zip")
         with ArchiveWriter(self.s3, sender).upload(target) as upload:
             reader, blocks = ObjectReader(transport), BlockPool(BLOCKS_BYTES)
-            build_archive(entries, Means(reader, upload, blocks, EngineOptions(probes=16)))
+            build_archive(entries, BuildContext(reader, upload, blocks, EngineOptions(probes=16)))
         transport.close()
         return self.digest(target.key)
 

@@ -107,7 +107,7 @@ def test_missing_objects_are_skipped_and_named(client: Client) -> None:
     assert event["detail"]["skipped"] == 1
 
 
-def test_a_job_whose_message_was_lost_is_found_by_the_sweeper(
+def test_a_job_whose_message_was_lost_is_found_by_the_reconciler(
     client: Client, faults: Faults
 ) -> None:
     """Stranded on purpose: the message never leaves the queue, and then it is gone."""
@@ -117,13 +117,13 @@ def test_a_job_whose_message_was_lost_is_found_by_the_sweeper(
     client.sqs.purge_queue(QueueUrl=client.outputs["queueUrl"])
     faults.clear()
     rewind(client, job_id)
-    sweeper = next(f for name, f in client.stack.functions.items() if "sweeper" in name)
-    assert sweeper.invoke({})["sent"] >= 1
+    reconciler = next(f for name, f in client.stack.functions.items() if "reconciler" in name)
+    assert reconciler.invoke({})["sent"] >= 1
     assert client.finished(job_id)["status"] == "READY"
 
 
 def rewind(client: Client, job_id: str) -> None:
-    """Make the job due for the sweeper now."""
+    """Make the job due for the reconciler now."""
     client.stack.client("dynamodb").update_item(
         TableName=client.outputs["tableName"],
         Key={"jobId": {"S": job_id}},

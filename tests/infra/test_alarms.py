@@ -7,7 +7,7 @@ from tests.infra.cloudwatch import FIVE_MINUTES, MINUTE, CloudWatch
 from tests.infra.conftest import Declared
 
 SWEEP = 15 * MINUTE
-"""The sweeper's interval."""
+"""The reconciler's interval."""
 
 RECEIVED, WAITING = "NumberOfMessagesReceived", "ApproximateNumberOfMessagesVisible"
 AGE = "ApproximateAgeOfOldestMessage"
@@ -103,7 +103,7 @@ def runs(cloudwatch: CloudWatch, *crashes: int, function: str = "zipper", of: in
         cloudwatch.passes(FIVE_MINUTES)
 
 
-@pytest.mark.parametrize("function", ["zipper", "dead-letter", "sweeper"])
+@pytest.mark.parametrize("function", ["zipper", "dead-letter", "reconciler"])
 def test_two_crashes_in_twenty_runs_ring_in_two_of_three_periods(
     cloudwatch: CloudWatch, function: str
 ) -> None:
@@ -124,11 +124,11 @@ def test_five_bad_minutes_do_not_ring_if_the_next_ten_are_good(cloudwatch: Cloud
 
 
 def test_the_runs_of_all_workers_count_together(cloudwatch: CloudWatch) -> None:
-    """A sweeper that crashes whenever it runs rings alone, not among a hundred zippers."""
+    """A reconciler that crashes whenever it runs rings alone, not among a hundred zippers."""
     for _ in range(3):
         cloudwatch.of_runs("zipper", 98)
         cloudwatch.of_runs("dead-letter", 1)
-        cloudwatch.of_runs("sweeper", 1, crashes=1)
+        cloudwatch.of_runs("reconciler", 1, crashes=1)
         cloudwatch.passes(FIVE_MINUTES)
     assert not any(cloudwatch.rings("worker-errors"))
 
@@ -152,7 +152,7 @@ def test_where_nothing_runs_nothing_rings(cloudwatch: CloudWatch) -> None:
 # undelivered-events
 
 
-@pytest.mark.parametrize("rule", ["manifest-dropped", "sweeper", "completed"])
+@pytest.mark.parametrize("rule", ["manifest-dropped", "reconciler", "completed"])
 def test_one_event_that_eventbridge_gave_up_on_rings_and_it_is_over_in_half_an_hour(
     cloudwatch: CloudWatch, rule: str
 ) -> None:
@@ -164,7 +164,7 @@ def test_one_event_that_eventbridge_gave_up_on_rings_and_it_is_over_in_half_an_h
 
 
 def test_events_that_are_delivered_do_not_ring(cloudwatch: CloudWatch) -> None:
-    for rule in ("manifest-dropped", "sweeper", "completed"):
+    for rule in ("manifest-dropped", "reconciler", "completed"):
         for name in ("Invocations", "InvocationAttempts", "TriggeredRules", "MatchedEvents"):
             cloudwatch.of_rule(rule, name, 1000)
     cloudwatch.passes(FIVE_MINUTES)
@@ -173,14 +173,14 @@ def test_events_that_are_delivered_do_not_ring(cloudwatch: CloudWatch) -> None:
 
 def test_without_a_queue_of_completion_events_the_other_rules_are_watched() -> None:
     without = Declared(declared("dev", {"completionEventsQueue": False}))
-    for rule in ("manifest-dropped", "sweeper"):
+    for rule in ("manifest-dropped", "reconciler"):
         cloudwatch = CloudWatch(without)
         cloudwatch.of_rule(rule, "FailedInvocations", 1)
         cloudwatch.passes(FIVE_MINUTES)
         assert cloudwatch.rings("undelivered-events") == [True]
 
 
-# stuck-jobs, no-sweeps
+# stuck-jobs, reconciler-not-running
 
 
 def sweeps(cloudwatch: CloudWatch, *found: int | None) -> None:
@@ -199,34 +199,34 @@ def test_one_stuck_job_rings_until_a_sweep_finds_none(cloudwatch: CloudWatch) ->
 def test_sweeps_that_find_nothing_do_not_ring(cloudwatch: CloudWatch) -> None:
     sweeps(cloudwatch, 0, 0, 0, 0)
     assert not any(cloudwatch.rings("stuck-jobs"))
-    assert not any(cloudwatch.rings("no-sweeps"))
+    assert not any(cloudwatch.rings("reconciler-not-running"))
 
 
 def test_three_intervals_without_a_sweep_ring_and_the_next_sweep_ends_it(
     cloudwatch: CloudWatch,
 ) -> None:
     sweeps(cloudwatch, 0, None, None, None, 0)
-    assert cloudwatch.rings("no-sweeps") == [False, False, False, True, False]
+    assert cloudwatch.rings("reconciler-not-running") == [False, False, False, True, False]
 
 
 def test_two_intervals_without_a_sweep_do_not_ring(cloudwatch: CloudWatch) -> None:
     sweeps(cloudwatch, 0, None, None, 0, None, None, 0)
-    assert not any(cloudwatch.rings("no-sweeps"))
+    assert not any(cloudwatch.rings("reconciler-not-running"))
 
 
 def test_a_stack_that_was_never_swept_rings(cloudwatch: CloudWatch) -> None:
     sweeps(cloudwatch, None, None, None)
-    assert cloudwatch.rings("no-sweeps")[-1]
+    assert cloudwatch.rings("reconciler-not-running")[-1]
 
 
 def test_an_interval_is_what_is_set() -> None:
-    cloudwatch = CloudWatch(Declared(declared("dev", {"sweepMinutes": 5})))
+    cloudwatch = CloudWatch(Declared(declared("dev", {"reconcileMinutes": 5})))
     cloudwatch.of_jobs("JobsStuck", 2)
     cloudwatch.passes(5 * MINUTE)
     cloudwatch.of_jobs("JobsStuck", 0)
     cloudwatch.passes(20 * MINUTE)
     assert cloudwatch.rings("stuck-jobs") == [True, False, False, False, False]
-    assert cloudwatch.rings("no-sweeps") == [False, False, False, False, True]
+    assert cloudwatch.rings("reconciler-not-running") == [False, False, False, False, True]
 
 
 # api-errors
@@ -273,7 +273,7 @@ def test_nothing_rings_in_silence_but_that_there_are_no_sweeps(
         for name in program.of("cloudwatch/metricAlarm:MetricAlarm")
         if cloudwatch.rings(name)[-1]
     }
-    assert ringing == {"no-sweeps"}
+    assert ringing == {"reconciler-not-running"}
 
 
 def test_no_alarm_is_kept_quiet_or_ringing_by_what_fills_in_for_late_data(

@@ -14,7 +14,7 @@ from tests.infra.conftest import Declared
 ROOT = Path(__file__).resolve().parents[2]
 PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/worker/prices.json").read_text())
 
-FUNCTIONS = ("enqueue", "status", "cancel", "docs", "zipper", "dead-letter", "sweeper")
+FUNCTIONS = ("enqueue", "status", "cancel", "docs", "zipper", "dead-letter", "reconciler")
 RECEIVED = "NumberOfMessagesReceived"
 WAITING, AT_WORK = "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"
 AGE = "ApproximateAgeOfOldestMessage"
@@ -88,14 +88,14 @@ def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> N
     cloudwatch.of_queue("dead-letters", WAITING, 5, 1)
     cloudwatch.of_jobs("JobsStuck", 3)
     cloudwatch.of_rule("manifest-dropped", "FailedInvocations", 4)
-    cloudwatch.of_rule("sweeper", "FailedInvocations", 6)
+    cloudwatch.of_rule("reconciler", "FailedInvocations", 6)
     cloudwatch.of_rule("completed", "FailedInvocations", 7)
     assert cloudwatch.shows("What needs somebody") == {
         "dead letters": 2,
         "dead letters waiting": 5,
         "jobs stuck": 3,
         "undelivered: manifests": 4,
-        "undelivered: sweeps": 6,
+        "undelivered: reconciler": 6,
         "undelivered: completions": 7,
     }
 
@@ -146,7 +146,7 @@ def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) 
 
 def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
     cloudwatch.of_function("zipper", "ConcurrentExecutions", 1, 7, 3)
-    cloudwatch.of_function("sweeper", "ConcurrentExecutions", 9)
+    cloudwatch.of_function("reconciler", "ConcurrentExecutions", 9)
     assert cloudwatch.shows("Zippers at work") == {"zippers": 7}
 
 

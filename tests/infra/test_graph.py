@@ -7,7 +7,7 @@ from tests.infra.registered import Stack
 
 FUNCTION = "lambda/function:Function"
 RULE = "cloudwatch/eventRule:EventRule"
-WORKERS = {"zipper", "dead-letter", "sweeper"}
+WORKERS = {"zipper", "dead-letter", "reconciler"}
 FUNCTIONS = {"enqueue", "status", "cancel", "docs", *WORKERS}
 
 GATEWAY_SECONDS = 30
@@ -65,7 +65,7 @@ def test_a_worker_has_the_time_that_its_work_takes(program: Declared) -> None:
     again. The dead letters come in tens, and each of them is several requests.
     """
     timeouts = {name: program.of(FUNCTION)[name].inputs["timeout"] for name in WORKERS}
-    assert timeouts == {"zipper": 900, "dead-letter": 60, "sweeper": 300}
+    assert timeouts == {"zipper": 900, "dead-letter": 60, "reconciler": 300}
 
 
 def test_the_zipper_has_a_disk_for_a_list_of_a_million_entries(program: Declared) -> None:
@@ -82,7 +82,7 @@ def test_a_job_is_swept_only_after_the_queue_had_its_time_to_notice(program: Dec
     """
     functions = program.of(FUNCTION)
     told = {
-        name: one.inputs["environment"]["variables"].get("SWEEP_GRACE_SECONDS")
+        name: one.inputs["environment"]["variables"].get("RECONCILE_GRACE_SECONDS")
         for name, one in functions.items()
     }
     assert told.pop("docs") is None, "it knows of no jobs"
@@ -123,8 +123,8 @@ def test_what_may_start_a_function_is_named(program: Declared) -> None:
     for permission in program.of("lambda/permission:Permission").values():
         source = permission.inputs["sourceArn"]
         if permission.inputs["principal"] == "events.amazonaws.com":
-            assert source == program.mark(RULE, "sweeper")
-            assert permission.inputs["function"] == program.mark(FUNCTION, "sweeper")
+            assert source == program.mark(RULE, "reconciler")
+            assert permission.inputs["function"] == program.mark(FUNCTION, "reconciler")
         else:
             assert permission.inputs["principal"] == "apigateway.amazonaws.com"
             assert "/zip-jobs" in source or source.endswith(("/docs", "/openapi.json"))

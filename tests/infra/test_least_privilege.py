@@ -302,7 +302,7 @@ def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[De
         ("status", TARGET_KEY, "kms:Decrypt"),
         ("cancel", TARGET_KEY, *write),
         ("dead-letter", TARGET_KEY, *write),
-        ("sweeper", TARGET_KEY, *write),
+        ("reconciler", TARGET_KEY, *write),
     }
     with_theirs = Collector()
     run_program(with_theirs, "dev", configuration("dev", SETTINGS | {"manifestBucket": "theirs"}))
@@ -339,7 +339,7 @@ def test_the_customer_key_is_for_what_a_function_has_services_do(
         "zipper": (write, [s3, sqs, dynamodb]),
         "cancel": (write, [s3, dynamodb]),
         "dead-letter": (write, [s3, sqs, dynamodb]),
-        "sweeper": (write, [s3, sqs, dynamodb]),
+        "reconciler": (write, [s3, sqs, dynamodb]),
     }
 
 

@@ -171,8 +171,8 @@ def test_an_alarm_looks_back_no_further_than_cloudwatch_does(program: Declared) 
     """A day; seven if a period is an hour or more: PutMetricAlarm in the API Reference."""
     for alarm in [
         *program.of(ALARM).values(),
-        *Declared(declared("dev", {"sweepMinutes": 1440})).of(ALARM).values(),
-        *Declared(declared("dev", {"sweepMinutes": 59})).of(ALARM).values(),
+        *Declared(declared("dev", {"reconcileMinutes": 1440})).of(ALARM).values(),
+        *Declared(declared("dev", {"reconcileMinutes": 59})).of(ALARM).values(),
     ]:
         periods = {q["metric"]["period"] for q in alarm.inputs["metricQueries"] if "metric" in q}
         (period,) = periods
@@ -250,7 +250,7 @@ def test_the_guide_says_in_how_many_of_its_periods_an_alarm_rings(program: Decla
         if said:
             assert found == (numbers[said[1]], numbers[said[2]])
         else:
-            assert found == ((3, 3) if name == "no-sweeps" else (1, 1))
+            assert found == ((3, 3) if name == "reconciler-not-running" else (1, 1))
 
 
 def alarms_in_order(program: Declared) -> list[str]:

@@ -95,7 +95,7 @@ LOADS = {
     "docs": EVERYBODY | HAS_ROUTES,
     "zipper": EVERYBODY | CALLS_AWS | ENDS_JOBS | MAKES_ARCHIVES,
     "dead_letter": EVERYBODY | CALLS_AWS | ENDS_JOBS,
-    "sweeper": EVERYBODY | CALLS_AWS | ENDS_JOBS,
+    "reconciler": EVERYBODY | CALLS_AWS | ENDS_JOBS,
 }
 """What each function may load of the package, with all that is in it."""
 
@@ -134,8 +134,16 @@ def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Pat
 @pytest.mark.parametrize(
     "root",
     [
-        *("wiring.api.submitting", "wiring.api.answering", "wiring.worker.zipping"),
-        *("wiring.lifecycle.canceling", "wiring.lifecycle.ending", "wiring.lifecycle.sweeping"),
+        *(
+            "wiring.api.enqueue_dependencies",
+            "wiring.api.status_dependencies",
+            "wiring.worker.zipper_dependencies",
+        ),
+        *(
+            "wiring.lifecycle.cancel_dependencies",
+            "wiring.lifecycle.finalizer",
+            "wiring.lifecycle.reconciler",
+        ),
     ],
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:

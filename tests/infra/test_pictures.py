@@ -32,7 +32,7 @@ def test_what_starts_a_function_is_found() -> None:
     assert starts["status"] == (("GET /zip-jobs/{jobId}", "GET /zip-jobs"), None, None)
     assert starts["zipper"] == ((), "jobs", None)
     assert starts["dead-letter"] == ((), "dead-letters", None)
-    assert starts["sweeper"] == ((), None, "rate(15 minutes)")
+    assert starts["reconciler"] == ((), None, "rate(15 minutes)")
 
 
 def test_what_a_role_allows_is_said_in_a_word() -> None:

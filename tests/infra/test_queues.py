@@ -130,25 +130,25 @@ def test_every_queue_that_a_rule_sends_to_lets_that_rule_and_nobody_else(
 def test_every_rule_is_at_work(program: Declared) -> None:
     """One that is disabled says nothing: jobs that get lost stay lost, manifests start none."""
     rules = program.of(RULE)
-    assert set(rules) == {"manifest-dropped", "sweeper", "completed"}
+    assert set(rules) == {"manifest-dropped", "reconciler", "completed"}
     for name, rule in rules.items():
         assert rule.inputs.get("state", "ENABLED") == "ENABLED", name
         assert rule.inputs.get("isEnabled", True), name
 
 
-def test_the_sweeper_is_started_by_the_clock(program: Declared) -> None:
-    rule = program.of(RULE)["sweeper"].inputs
+def test_the_reconciler_is_started_by_the_clock(program: Declared) -> None:
+    rule = program.of(RULE)["reconciler"].inputs
     assert rule["scheduleExpression"] == "rate(15 minutes)"
     assert "eventBusName" not in rule, "schedules are of the default bus alone"
-    target = program.of(TARGET)["sweeper"].inputs
-    assert target["rule"] == program.mark(RULE, "sweeper")
-    assert target["arn"] == program.mark(FUNCTION, "sweeper")
+    target = program.of(TARGET)["reconciler"].inputs
+    assert target["rule"] == program.mark(RULE, "reconciler")
+    assert target["arn"] == program.mark(FUNCTION, "reconciler")
 
 
 def test_one_minute_is_singular() -> None:
     """EventBridge refuses ``rate(1 minutes)``: "Rate expressions" in its User Guide."""
-    often = Declared(declared("dev", {"sweepMinutes": 1}))
-    assert often.of(RULE)["sweeper"].inputs["scheduleExpression"] == "rate(1 minute)"
+    often = Declared(declared("dev", {"reconcileMinutes": 1}))
+    assert often.of(RULE)["reconciler"].inputs["scheduleExpression"] == "rate(1 minute)"
 
 
 def test_the_queue_of_completion_events_has_those_that_we_publish(program: Declared) -> None:

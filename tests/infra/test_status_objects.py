@@ -50,7 +50,7 @@ def test_both_sides_know_them_by_the_same_ending() -> None:
     assert STATUS_SUFFIX == SUFFIX
 
 
-@pytest.mark.parametrize("function", ["cancel", "dead-letter", "sweeper"])
+@pytest.mark.parametrize("function", ["cancel", "dead-letter", "reconciler"])
 def test_who_ends_jobs_may_write_them_and_nothing_else(graph: Recorder, function: str) -> None:
     assert written_by(graph, function) == {PLACE}
 
@@ -66,7 +66,7 @@ def test_who_ends_no_job_may_not(graph: Recorder, function: str) -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["cancel", "dead-letter", "sweeper", "zipper"])
+@pytest.mark.parametrize("function", ["cancel", "dead-letter", "reconciler", "zipper"])
 def test_who_writes_them_is_told_where(graph: Recorder, function: str) -> None:
     told = environment(graph, function)
     names = ("TARGET_BUCKET", "TARGET_PREFIX", "MANIFEST_PREFIX")

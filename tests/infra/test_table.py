@@ -5,7 +5,7 @@ from zipjobs.jobs.table import OWNER_INDEX, SWEEP_INDEX
 
 
 def test_jobs_are_found_by_id_by_owner_and_by_when_they_are_overdue(program: Declared) -> None:
-    """The sweeper needs ids. A list also asks for one status, which the index then has: what it
+    """The reconciler needs ids. A list also asks for one status, which the index then has: what it
     has not cannot be asked for.
     """
     (table,) = program.of("dynamodb/table:Table").values()

@@ -106,8 +106,8 @@ def whose_names(program: Declared) -> object:
 
 
 API = ("enqueue", "status", "cancel")
-WORKERS = ("zipper", "dead-letter", "sweeper")
-ENDING = ("cancel", "dead-letter", "sweeper")
+WORKERS = ("zipper", "dead-letter", "reconciler")
+ENDING = ("cancel", "dead-letter", "reconciler")
 PLACED = ("enqueue", "zipper")
 JWT = {
     "apiAuth": "jwt",
@@ -185,7 +185,7 @@ CASES = [
     Case("zipperMemoryMb", 777, at(FUNCTION, "zipper", "memorySize"), 777),
     Case("zipperTimeoutSeconds", 77, at(FUNCTION, "zipper", "timeout"), 77),
     Case("zipperTimeoutSeconds", 77, at(QUEUE, "jobs", "visibilityTimeoutSeconds"), 77),
-    Case("zipperTimeoutSeconds", 77, told("SWEEP_GRACE_SECONDS", *API, *WORKERS), {"154"}),
+    Case("zipperTimeoutSeconds", 77, told("RECONCILE_GRACE_SECONDS", *API, *WORKERS), {"154"}),
     Case(
         "zipperMaxConcurrency",
         77,
@@ -194,11 +194,11 @@ CASES = [
     ),
     Case("segmentMib", 77, told("SEGMENT_MIB", "zipper"), {"77"}),
     Case("maxReceiveCount", 77, at(QUEUE, "jobs", "redrivePolicy", "maxReceiveCount"), 77),
-    Case("sweepMinutes", 77, at(RULE, "sweeper", "scheduleExpression"), "rate(77 minutes)"),
+    Case("reconcileMinutes", 77, at(RULE, "reconciler", "scheduleExpression"), "rate(77 minutes)"),
     Case(
-        "sweepMinutes",
+        "reconcileMinutes",
         77,
-        at(ALARM, "no-sweeps", "metricQueries", 0, "metric", "period"),
+        at(ALARM, "reconciler-not-running", "metricQueries", 0, "metric", "period"),
         77 * 60,
     ),
     Case(

@@ -16,7 +16,7 @@ from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
 from zipjobs.lifecycle.status_objects import StatusObjects
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.sources import SourceLists
 from zipjobs.requests.storage import ObjectRef, RequestReader
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -31,7 +31,7 @@ from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
 from zipjobs.zipformat.member_names import MAX_NAMES
 
-POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
+POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
 
 class Bus:
@@ -84,8 +84,8 @@ class Rig:
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.endings = JobFinalizer(store, UploadCleaner(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
-        self.sweeper = Reconciler(store, self.queue, self.work, self.endings, metrics)  # type: ignore[arg-type]
+        self.finalizer = JobFinalizer(store, UploadCleaner(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(store, self.queue, self.work, self.finalizer, metrics)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         adapters = Adapters(
@@ -99,7 +99,7 @@ class Rig:
             reader=reader or self.reader,
             writer=self.writer,
             receipts=Receipts(self.s3),
-            endings=self.endings,
+            finalizer=self.finalizer,
             blocks=BlockPool(BLOCKS_BYTES),
         )
         return JobRunner(adapters, self.options, self.share, self.most_names)
@@ -109,8 +109,8 @@ class Rig:
         assert job is not None
         return job
 
-    def give_up(self, message: Submission) -> Job:
-        return self.endings.give_up(message)
+    def fail_exhausted(self, message: Submission) -> Job:
+        return self.finalizer.fail_exhausted(message)
 
     def request(self, content: Any) -> Submission:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -18,11 +18,11 @@ from tests.support.builders import submission
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import MAX_NAMED, Job, JobError, Status, as_many_as_fit
-from zipjobs.jobs.store import MOST_SWEEPS
+from zipjobs.jobs.store import MAX_CHECKS
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
 from zipjobs.requests.schema import JobRequest
-from zipjobs.s3.target import MARK
+from zipjobs.s3.target import OWNER_TAG
 from zipjobs.worker.job_runner import JobRunner
 from zipjobs.worker.segment_plan import WorkerQuota
 
@@ -174,7 +174,7 @@ def cancel_in(rig: Rig, owner: Any, method: str, *, after: bool) -> Any:
         if next(calls):
             return real(*args, **kwargs)
         answer = real(*args, **kwargs) if after else None
-        rig.endings.cancel("job-1")
+        rig.finalizer.cancel("job-1")
         return answer if after else real(*args, **kwargs)
 
     return patch.object(owner, method, cancelling)
@@ -218,7 +218,7 @@ def test_a_worker_that_waits_for_bytes_stops_when_its_job_is_cancelled(
 
     class Silent:
         def __init__(self) -> None:
-            rig.endings.cancel("job-1")
+            rig.finalizer.cancel("job-1")
 
         def cancel(self) -> None:
             """Nothing was read."""
@@ -249,7 +249,7 @@ def test_a_job_that_nobody_has_started_can_be_cancelled(rig: Rig) -> None:
     message = rig.request({"keys": ["a/one.pdf"]})
     request = JobRequest(keys=("a/one.pdf",))
     rig.store.create(message, POLICY.resolve(request, "job-1"), 1)
-    cancelled = rig.endings.cancel("job-1")
+    cancelled = rig.finalizer.cancel("job-1")
     assert cancelled is not None
     assert cancelled.status is Status.CANCELLED
     assert rig.run(message).status is Status.CANCELLED
@@ -260,17 +260,19 @@ def test_a_job_that_nobody_has_started_can_be_cancelled(rig: Rig) -> None:
 def test_cancelling_twice_is_cancelling_once_and_an_end_stays(rig: Rig) -> None:
     message = rig.request({"keys": ["a/one.pdf"]})
     rig.run(message)
-    job = rig.endings.cancel("job-1")
+    job = rig.finalizer.cancel("job-1")
     assert job is not None
     assert job.status is Status.READY
     assert targets(rig) == ["zips/job-1.receipt.json", "zips/job-1.zip"]
-    assert rig.endings.cancel("nobody") is None
+    assert rig.finalizer.cancel("nobody") is None
 
 
 @pytest.mark.parametrize("mark", ["other", "job-1", "job-1/2026-01-01T00:00:00.000Z"])
 def test_what_another_put_at_the_target_is_not_removed(rig: Rig, mark: str) -> None:
     """The other may be a job that had the same idempotency key, long ago."""
-    rig.s3.put_object(Bucket="dst", Key="zips/job-1.zip", Body=b"theirs", Metadata={MARK: mark})
+    rig.s3.put_object(
+        Bucket="dst", Key="zips/job-1.zip", Body=b"theirs", Metadata={OWNER_TAG: mark}
+    )
     job = rig.run(rig.request({"keys": ["a/one.pdf"]}))
     assert job.error is not None
     assert job.error.code == "TARGET_EXISTS"
@@ -296,14 +298,14 @@ def lost(rig: Rig) -> Job:
 
 def test_a_lost_message_is_sent_again(rig: Rig) -> None:
     job = lost(rig)
-    assert rig.sweeper.sweep().sent == 0
+    assert rig.reconciler.reconcile().sent == 0
     with later(rig, seconds=GRACE_SECONDS):
-        assert rig.sweeper.sweep().sent == 1
-        assert rig.sweeper.sweep().sent == 0
+        assert rig.reconciler.reconcile().sent == 1
+        assert rig.reconciler.reconcile().sent == 0
     assert rig.queue.sent == [job.submission]
     assert rig.run(rig.queue.sent[0]).status is Status.READY
     with later(rig, days=10):
-        assert rig.sweeper.sweep() == type(rig.sweeper.sweep())()
+        assert rig.reconciler.reconcile() == type(rig.reconciler.reconcile())()
 
 
 def test_a_job_that_never_comes_to_an_end_is_given_up_in_bounded_time(rig: Rig) -> None:
@@ -312,12 +314,12 @@ def test_a_job_that_never_comes_to_an_end_is_given_up_in_bounded_time(rig: Rig) 
     while not (rig.store.get("job-1") or pytest.fail("the record is gone")).is_final:
         hours += 1
         with later(rig, hours=hours):
-            rig.sweeper.sweep()
+            rig.reconciler.reconcile()
     job = rig.store.get("job-1")
     assert job is not None
     assert job.error is not None
     assert (job.status, job.error.code) == (Status.FAILED, "RETRIES_EXHAUSTED")
-    assert len(rig.queue.sent) == MOST_SWEEPS
+    assert len(rig.queue.sent) == MAX_CHECKS
     assert hours < 72
     assert [one.status for one in rig.bus.published] == [Status.FAILED]
 
@@ -325,7 +327,7 @@ def test_a_job_that_never_comes_to_an_end_is_given_up_in_bounded_time(rig: Rig) 
 def test_a_live_job_is_left_alone(rig: Rig) -> None:
     rig.store.claim(rig.request({"keys": ["a/one.pdf"]}), "worker", datetime.now(UTC) + LEASE)
     with later(rig, minutes=14):
-        assert rig.sweeper.sweep().sent == 0
+        assert rig.reconciler.reconcile().sent == 0
 
 
 def test_only_the_segments_that_are_missing_are_sent_again(
@@ -340,7 +342,7 @@ def test_only_the_segments_that_are_missing_are_sent_again(
     rig.run(first)
     rig.queue.sent = []
     with later(rig, seconds=GRACE_SECONDS):
-        rig.sweeper.sweep()
+        rig.reconciler.reconcile()
     assert rig.queue.sent == others
     assert others
     ends = [rig.run(segment).status for segment in others]
@@ -355,14 +357,14 @@ def test_a_planned_job_that_nobody_finished_is_finished(rig: Rig) -> None:
         rig.run(segment)
     with (
         patch.object(rig.writer, "resume", side_effect=rig.writer.resume) as resumed,
-        patch.object(rig.store, "note_life", side_effect=KeyboardInterrupt),
+        patch.object(rig.store, "send_heartbeat", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         rig.run(last)
     assert resumed.called
     rig.queue.sent = []
     with later(rig, seconds=GRACE_SECONDS):
-        rig.sweeper.sweep()
+        rig.reconciler.reconcile()
     (again,) = rig.queue.sent
     assert rig.run(again).status is Status.READY
 
@@ -372,12 +374,12 @@ def test_an_event_that_nobody_sent_is_sent(rig: Rig) -> None:
     with pytest.raises(ServiceUnavailable):
         rig.run(rig.request({"keys": ["a/one.pdf"]}))
     with later(rig, seconds=GRACE_SECONDS):
-        assert rig.sweeper.sweep().concluded == 1
-        assert rig.sweeper.sweep().concluded == 0
+        assert rig.reconciler.reconcile().finalized == 1
+        assert rig.reconciler.reconcile().finalized == 0
     assert [one.status for one in rig.bus.published] == [Status.READY]
 
 
-def test_trouble_with_one_job_does_not_keep_the_sweeper_from_the_next(rig: Rig) -> None:
+def test_trouble_with_one_job_does_not_keep_the_reconciler_from_the_next(rig: Rig) -> None:
     for number in range(2):
         message = submission(job_id=f"lost-{number}")
         request = JobRequest(keys=("a/one.pdf",))
@@ -389,7 +391,7 @@ def test_trouble_with_one_job_does_not_keep_the_sweeper_from_the_next(rig: Rig) 
             raise error
 
     with later(rig, seconds=GRACE_SECONDS), patch.object(rig.queue, "send", send):
-        swept = rig.sweeper.sweep()
+        swept = rig.reconciler.reconcile()
     assert (swept.left, swept.sent) == (1, 1)
 
 
@@ -498,7 +500,7 @@ def test_a_job_is_finished_though_s3_refuses_its_clean_up(
     assert rig.run(message).status is Status.FAILED
     assert faults.injected
     assert len(bus.published) == 1
-    assert rig.endings.cancel("job-1") is not None
+    assert rig.finalizer.cancel("job-1") is not None
 
 
 def test_a_target_that_no_answer_can_name_does_not_keep_a_job_from_its_end(
@@ -510,7 +512,7 @@ def test_a_target_that_no_answer_can_name_does_not_keep_a_job_from_its_end(
     place = Destination("src", "dst", "zips/\0x/job-1.zip")
     job = rig.store.describe(job, place, 1)
     job = rig.store.fail(job, JobError(code="X", message="y"))
-    rig.endings.conclude(job)
+    rig.finalizer.finalize(job)
     assert [one.job_id for one in bus.published] == ["job-1"]
 
 

@@ -19,7 +19,7 @@ from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
-from zipjobs.archive.options import EngineOptions, Means, Progress
+from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
 from zipjobs.s3.client import Transport
@@ -69,7 +69,9 @@ def build(s3: Any, transport: Transport, sender: PartSender) -> Build:
         blocks = BlockPool(options.least_memory_bytes)
         reader = ObjectReader(transport)
         with ArchiveWriter(s3, sender).upload(TARGET) as upload:
-            return build_archive(entries, Means(reader, upload, blocks, options, on_progress))
+            return build_archive(
+                entries, BuildContext(reader, upload, blocks, options, on_progress)
+            )
 
     return run
 
@@ -228,7 +230,7 @@ def test_a_source_that_changes_ends_the_build_and_leaves_no_upload(
         pytest.raises(SourceChanged, match="a.pdf"),
         ArchiveWriter(s3, sender).upload(TARGET) as upload,
     ):
-        build_archive(entries_for(["a.pdf"]), Means(reader, upload, blocks, options))
+        build_archive(entries_for(["a.pdf"]), BuildContext(reader, upload, blocks, options))
     assert uploads() == []
 
 
@@ -337,7 +339,7 @@ def test_memory_that_could_be_waited_for_for_ever_is_refused(
         ArchiveWriter(s3, sender).upload(TARGET) as upload,
         pytest.raises(ValueError, match="the engine needs"),
     ):
-        build_archive([], Means(reader, upload, BlockPool(20 * MIB), SMALLEST))
+        build_archive([], BuildContext(reader, upload, BlockPool(20 * MIB), SMALLEST))
 
 
 def test_deflated_bodies_are_smaller_and_whole(

@@ -138,7 +138,7 @@ def test_reading_stops_when_the_job_is_cancelled(rig: Rig, request_: dict[str, A
     def note_progress(*arguments: Any) -> None:
         looked.append("heartbeat")
         if len(looked) == 3:
-            rig.endings.cancel("job-1")
+            rig.finalizer.cancel("job-1")
         real(*arguments)
 
     with patch.object(rig.store, "note_progress", note_progress):

@@ -16,11 +16,11 @@ from zipjobs.errors import (
     SourceForbidden,
     SourceNotFound,
 )
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import JobRequest, RequestedEntry
-from zipjobs.requests.sources import Listed, SourceLists
+from zipjobs.requests.sources import SourceLists, SourceObject
 
-POLICY = Policy(
+POLICY = AllowList(
     *("src", "dst", "zips/"),
     allowed_sources=(Location("src"), Location("shared", "public/")),
     allowed_targets=(Location("dst", "zips/"),),
@@ -38,17 +38,17 @@ class Rig:
         self.put = put
         self.lists = SourceLists(s3, POLICY)
 
-    def read(self, **request: Any) -> list[Listed]:
+    def read(self, **request: Any) -> list[SourceObject]:
         return list(self.lists.read(JobRequest(**request), "src"))
 
-    def read_list(self, body: bytes | str) -> list[Listed]:
+    def read_list(self, body: bytes | str) -> list[SourceObject]:
         self.put("list", body if isinstance(body, bytes) else body.encode())
         return self.read(entries_from="s3://src/list")
 
     def keys_below(self, prefix: str, **globs: tuple[str, ...]) -> list[str]:
         return [listed.key for listed in self.read(prefix=prefix, **globs)]
 
-    def read_inventory(self, schema: str, *files: str, **manifest: Any) -> list[Listed]:
+    def read_inventory(self, schema: str, *files: str, **manifest: Any) -> list[SourceObject]:
         for number, rows in enumerate(files):
             self.put(f"inv/data/{number}.csv.gz", gzip.compress(rows.encode()))
         content = {
@@ -74,17 +74,17 @@ def rig(s3: Any, put: Put) -> Rig:
 
 
 def test_keys_and_entries_come_as_the_request_has_them(rig: Rig) -> None:
-    assert rig.read(keys=("b", "a")) == [Listed("src", "b"), Listed("src", "a")]
+    assert rig.read(keys=("b", "a")) == [SourceObject("src", "b"), SourceObject("src", "a")]
     assert rig.read(
         entries=(RequestedEntry("a"), RequestedEntry("b", "shared", "c/d.pdf", "v1"))
-    ) == [Listed("src", "a"), Listed("shared", "b", "v1", "c/d.pdf")]
+    ) == [SourceObject("src", "a"), SourceObject("shared", "b", "v1", "c/d.pdf")]
 
 
 class TestPrefix:
     def test_a_listing_gives_size_and_etag(self, rig: Rig) -> None:
         etag = rig.put("q3/ä b+c%41.pdf", b"12345")
         rig.put("q4/a.pdf", b"1")
-        assert rig.read(prefix="q3/") == [Listed("src", "q3/ä b+c%41.pdf", size=5, etag=etag)]
+        assert rig.read(prefix="q3/") == [SourceObject("src", "q3/ä b+c%41.pdf", size=5, etag=etag)]
         assert etag.startswith('"')
 
     def test_globs_see_the_key_below_the_prefix(self, rig: Rig) -> None:
@@ -114,7 +114,7 @@ class TestPrefix:
 
     def test_what_is_archived_comes_without_a_size(self, rig: Rig, s3: Any) -> None:
         s3.put_object(Bucket="src", Key="old/a.pdf", Body=b"1", StorageClass="GLACIER")
-        assert rig.read(prefix="old/") == [Listed("src", "old/a.pdf")]
+        assert rig.read(prefix="old/") == [SourceObject("src", "old/a.pdf")]
 
     def test_a_prefix_without_matches_is_no_archive(self, rig: Rig) -> None:
         with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
@@ -137,19 +137,19 @@ class TestList:
             '{"key": "ä", "size": 5, "etag": "abc"}\n{"key": "e", "etag": "\\"abc\\""}'
         )
         assert rig.read_list(pack(rows.encode())) == [
-            Listed("src", "a"),
-            Listed("shared", "public/b", "v", "c/d"),
-            Listed("src", "ä", size=5, etag='"abc"'),
-            Listed("src", "e", etag='"abc"'),
+            SourceObject("src", "a"),
+            SourceObject("shared", "public/b", "v", "c/d"),
+            SourceObject("src", "ä", size=5, etag='"abc"'),
+            SourceObject("src", "e", etag='"abc"'),
         ]
 
     @pytest.mark.parametrize("pack", [bytes, gzip.compress])
     def test_csv(self, rig: Rig, pack: Callable[[bytes], bytes]) -> None:
         rows = '\ufeff\nsrc,a+b%20c,5\r\n \r\nshared,"public/x,""y""\nz",6,"""abc"""\nsrc,d,,\n'
         assert rig.read_list(pack(rows.encode())) == [
-            Listed("src", "a+b%20c", size=5),
-            Listed("shared", 'public/x,"y"\nz', size=6, etag='"abc"'),
-            Listed("src", "d"),
+            SourceObject("src", "a+b%20c", size=5),
+            SourceObject("shared", 'public/x,"y"\nz', size=6, etag='"abc"'),
+            SourceObject("src", "d"),
         ]
 
     def test_gzip_may_come_in_several_pieces(self, rig: Rig) -> None:
@@ -202,7 +202,7 @@ class TestList:
     def test_each_row_must_be_allowed(self, rig: Rig) -> None:
         rows = rig.lists.read(JobRequest(entries_from="s3://src/list"), "src")
         rig.put("list", b'{"key": "a"}\n{"bucket": "shared", "key": "private/b"}\n')
-        assert next(rows) == Listed("src", "a")
+        assert next(rows) == SourceObject("src", "a")
         with pytest.raises(NotAllowed, match="^s3://src/list, line 2: shared/private/b is outside"):
             next(rows)
 
@@ -220,7 +220,10 @@ class TestInventory:
             '"src","a+b/c%C3%A4%2B.pdf","5"\n"src","folder/","0"\n',
             "",
             '"shared","public/d","6"\n',
-        ) == [Listed("src", "a b/cä+.pdf", size=5), Listed("shared", "public/d", size=6)]
+        ) == [
+            SourceObject("src", "a b/cä+.pdf", size=5),
+            SourceObject("shared", "public/d", size=6),
+        ]
 
     def test_what_was_deleted_or_replaced_is_left_out(self, rig: Rig) -> None:
         rows = (
@@ -230,8 +233,8 @@ class TestInventory:
             '"src","c","null","true","false","6","2026-11-05T21:32:00.000Z","abe-2"\n'
         )
         assert rig.read_inventory(self.SCHEMA, rows) == [
-            Listed("src", "a", "v2", size=5, etag='"abc"'),
-            Listed("src", "c", size=6, etag='"abe-2"'),
+            SourceObject("src", "a", "v2", size=5, etag='"abc"'),
+            SourceObject("src", "c", size=6, etag='"abe-2"'),
         ]
 
     @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])

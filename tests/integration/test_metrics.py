@@ -68,13 +68,13 @@ def test_a_job_whose_message_comes_again_is_counted_once(
 def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_none(
     rig: Rig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.sweeper.sweep()
+    rig.reconciler.reconcile()
     long_ago = datetime.now(UTC) - timedelta(days=1)
     message = submission(submitted_at=long_ago)
     request = JobRequest(keys=("a/one.pdf",))
     rig.store.create(message, POLICY.resolve(request, message.job_id), 1)
     rig.store._clock = lambda: datetime.now(UTC) + timedelta(days=1)
-    rig.sweeper.sweep()
+    rig.reconciler.reconcile()
     first, second = metric_lines(capsys)
     assert values(first) == {"JobsStuck": 0}
     assert values(second) == {"JobsStuck": 1}

@@ -17,7 +17,7 @@ from botocore.credentials import ReadOnlyCredentials
 from tests.support.waiting import wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
-from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,
@@ -248,7 +248,7 @@ def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
     entries = [Entry(f"{key}.pdf", Source("src", key)) for key in "abcd"]
     with misbehaving(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
         blocks = BlockPool(options.least_memory_bytes)
-        build_archive(entries, Means(reader, upload, blocks, options))
+        build_archive(entries, BuildContext(reader, upload, blocks, options))
     assert script.steps == []
     body = s3.get_object(Bucket="dst", Key="zips/a.zip")["Body"].read()
     with zipfile.ZipFile(io.BytesIO(body)) as archive:

@@ -179,7 +179,7 @@ def test_giving_up_fails_the_job_aborts_its_upload_and_says_so(
     dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
     left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
     rig.store.note_uploads(dead, [_upload(left["UploadId"])])
-    job = rig.give_up(message)
+    job = rig.fail_exhausted(message)
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"
     assert uploads() == []
@@ -191,7 +191,7 @@ def test_giving_up_on_a_job_that_was_done_only_sends_its_event(rig: Rig) -> None
     message = rig.request({"keys": ["a/one.pdf"]})
     with pytest.raises(ServiceUnavailable):
         rig.run(message)
-    job = rig.give_up(message)
+    job = rig.fail_exhausted(message)
     assert job.status is Status.READY
     assert [published.status for published in rig.bus.published] == [Status.READY]
 

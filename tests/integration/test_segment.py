@@ -10,7 +10,7 @@ import pytest
 
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
-from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
 from zipjobs.archive.segment import BuiltSegment, Segment, build_segment, finish_archive, sized
 from zipjobs.errors import SourceChanged
@@ -47,8 +47,8 @@ def expected(s3: Any, entries: list[Entry], reader: ObjectReader, sender: PartSe
     return found
 
 
-def means(reader: ObjectReader, upload: Upload) -> Means:
-    return Means(reader, upload, BlockPool(52 * MIB), OPTIONS)
+def means(reader: ObjectReader, upload: Upload) -> BuildContext:
+    return BuildContext(reader, upload, BlockPool(52 * MIB), OPTIONS)
 
 
 def digest(s3: Any) -> bytes:

@@ -260,7 +260,7 @@ def test_a_segment_that_the_queue_gives_up_on_fails_the_job(
     sharing: Rig, uploads: Callable[[], list[Any]]
 ) -> None:
     sharing.run(sharing.request(REQUEST))
-    job = sharing.give_up(sharing.queue.sent[1])
+    job = sharing.fail_exhausted(sharing.queue.sent[1])
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"
     assert uploads() == []
@@ -294,7 +294,7 @@ def test_numbered_archives_are_valid_alone_and_hold_everything_once(
 def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig) -> None:
     sharing.run(sharing.request(REQUEST))
     with patch.object(UploadCleaner, "abort", side_effect=TargetForbidden("no")):
-        job = sharing.give_up(sharing.queue.sent[0])
+        job = sharing.fail_exhausted(sharing.queue.sent[0])
     assert job.status is Status.FAILED
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
 

@@ -16,7 +16,7 @@ from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job, Status, Submission, Trigger
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.storage import ObjectRef
-from zipjobs.s3.target import MARK
+from zipjobs.s3.target import OWNER_TAG
 
 KEY = "zips/q3/invoices.status.json"
 MANIFEST = "manifests/q3/invoices.json"
@@ -76,14 +76,14 @@ def test_an_archive_that_goes_elsewhere_has_it_in_the_same_place(rig: Rig) -> No
 
 
 def test_a_job_that_the_queue_gave_up_on_has_one_and_one_that_is_cancelled(rig: Rig) -> None:
-    rig.give_up(drop(rig, {"keys": ["a/one.pdf"]}))
+    rig.fail_exhausted(drop(rig, {"keys": ["a/one.pdf"]}))
     assert status_object(rig)["error"]["code"] == "RETRIES_EXHAUSTED"
     with (
         patch.object(rig.store, "ready", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         rig.run(drop(rig, {"keys": ["a/one.pdf"]}, 2))
-    rig.endings.cancel("job-2")
+    rig.finalizer.cancel("job-2")
     assert said_of(rig) == ("job-2", "CANCELLED")
     assert keys(rig) == [KEY]
 
@@ -227,7 +227,7 @@ def test_one_that_may_not_be_read_is_not_replaced(rig: Rig) -> None:
     assert len(rig.bus.published) == 2
 
 
-@pytest.mark.parametrize("metadata", [{}, {MARK: "job-0"}])
+@pytest.mark.parametrize("metadata", [{}, {OWNER_TAG: "job-0"}])
 def test_another_object_in_its_place_stays(
     rig: Rig, caplog: pytest.LogCaptureFixture, metadata: dict[str, str]
 ) -> None:

@@ -90,13 +90,13 @@ def test_states_move_one_way(store: JobStore) -> None:
     store.fail(job, ERROR)
     with pytest.raises(LeaseLost):
         store.ready(job, [ARCHIVE], 2, 10)
-    failed = store.give_up(submission())
+    failed = store.fail_exhausted(submission())
     assert failed.error == ERROR
 
 
 def test_giving_up_fails_a_job_that_nobody_works_on(store: JobStore) -> None:
     store.release(store.claim(submission(), "worker", LATER), "S3 answered SlowDown")
-    job = store.give_up(submission())
+    job = store.fail_exhausted(submission())
     assert job.status is Status.FAILED
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"
@@ -104,7 +104,7 @@ def test_giving_up_fails_a_job_that_nobody_works_on(store: JobStore) -> None:
 
 
 def test_giving_up_records_a_job_that_never_started(store: JobStore) -> None:
-    assert store.give_up(submission()).status is Status.FAILED
+    assert store.fail_exhausted(submission()).status is Status.FAILED
     job = store.get("job-1")
     assert job is not None
     assert job.status is Status.FAILED
@@ -113,7 +113,7 @@ def test_giving_up_records_a_job_that_never_started(store: JobStore) -> None:
 def test_nobody_gives_up_on_a_job_that_is_being_worked_on(store: JobStore) -> None:
     store.claim(submission(), "worker", LATER)
     with pytest.raises(JobBusy):
-        store.give_up(submission())
+        store.fail_exhausted(submission())
 
 
 def test_an_unknown_job_is_none(store: JobStore) -> None:

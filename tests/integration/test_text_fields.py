@@ -134,7 +134,7 @@ def assert_harmless(
     try:
         job = rig.run(message)
     except TransientError:  # the embedded AWS has no keys with line breaks
-        job = rig.give_up(message)
+        job = rig.fail_exhausted(message)
     for request in wire.requests():  # each is well-formed
         assert "authorization" in request.headers, request
         assert not request.target.startswith("/attacker"), request

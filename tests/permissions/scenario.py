@@ -15,8 +15,8 @@ from tests.e2e.conftest import FINAL, Client
 from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id
-from zipjobs.jobs.store import MOST_SWEEPS
-from zipjobs.s3.target import MARK
+from zipjobs.jobs.store import MAX_CHECKS
+from zipjobs.s3.target import OWNER_TAG
 
 STALLED = FaultPlan.parse(
     """
@@ -133,7 +133,7 @@ def the_schedule_finds_what_was_lost(client: Client) -> None:
 
 
 def jobs_end_badly(client: Client) -> None:
-    """Cancelled, given up by the queue and by the sweeper, and failed. Each leaves something."""
+    """Cancelled, given up by the queue and by the reconciler, and failed. Each leaves something."""
     _end_badly(client)
     with versioned(client, client.outputs["targetBucket"]):
         _end_badly(client)
@@ -151,7 +151,7 @@ def _end_badly(client: Client) -> None:
     assert client.curl(f"/zip-jobs/{cancelled}", "-X", "DELETE")[0] == 200
     change(client, dead, leaseUntil=1)
     client.sqs.send_message(QueueUrl=client.outputs["deadLetterQueueUrl"], MessageBody=message)
-    change(client, swept, sweepAt=1, sweeps=MOST_SWEEPS, leaseUntil=1)
+    change(client, swept, sweepAt=1, sweeps=MAX_CHECKS, leaseUntil=1)
     sweep(client)
     wait_for("the dead letter's end", lambda: _has_ended(client, dead))
     assert client.finished(swept)["status"] == "FAILED"
@@ -230,7 +230,7 @@ def leave_behind(client: Client, job_id: str) -> None:
         TableName=client.outputs["tableName"], Key={"jobId": {"S": job_id}}
     )["Item"]
     mark = f"{job_id}/{job['createdAt']['S']}"
-    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={MARK: mark})
+    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={OWNER_TAG: mark})
     client.s3.create_multipart_upload(Bucket=bucket, Key=key)
     work = f"work/{job_id}/left"
     client.s3.put_object(Bucket=client.outputs["manifestBucket"], Key=work, Body=b"")

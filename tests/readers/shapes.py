@@ -20,7 +20,7 @@ from tests.readers.holes import Body, HoleReader, HoleUpload, crc_of, length_of
 from tests.support.readers import Contents, Sum, Sums
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
-from zipjobs.archive.options import EngineOptions, Means
+from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.part_sizing import GIB, KIB, MIB
 from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -143,7 +143,7 @@ def make_huge(bodies: dict[str, Body], path: Path) -> Made:
     entries = [Entry(name, Source("src", name)) for name in bodies]
     options = EngineOptions()
     try:
-        means = Means(reader, upload, BlockPool(options.least_memory_bytes), options)
+        means = BuildContext(reader, upload, BlockPool(options.least_memory_bytes), options)
         return Made(path, build_archive(entries, means))
     finally:
         reader.close()
@@ -178,7 +178,9 @@ def _engine(
     def build(entries: Iterable[Entry]) -> Archive:
         with writer.upload(TARGET) as upload:
             blocks = BlockPool(options.least_memory_bytes)
-            return build_archive(entries, Means(ObjectReader(transport), upload, blocks, options))
+            return build_archive(
+                entries, BuildContext(ObjectReader(transport), upload, blocks, options)
+            )
 
     try:
         yield s3, build

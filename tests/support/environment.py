@@ -9,7 +9,7 @@ FUNCTIONS_ENVIRONMENT = {
     "BUCKET_OWNERS": "{}",
     "TABLE_NAME": "jobs",
     "JOB_RETENTION_SECONDS": "3600",
-    "SWEEP_GRACE_SECONDS": "1800",
+    "RECONCILE_GRACE_SECONDS": "1800",
     "SOURCE_BUCKET": "src",
     "TARGET_BUCKET": "dst",
     "TARGET_PREFIX": "zips/",

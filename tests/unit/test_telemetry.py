@@ -47,7 +47,7 @@ def test_an_invocation_does_not_inherit_the_job_of_the_one_before(
     start_logging(None)
     about_job("the-job")
     start_logging(None)
-    logging.getLogger("zipjobs.handlers").info("Swept")
+    logging.getLogger("zipjobs.handlers").info("Reconciliation")
     (line,) = lines(capsys)
     assert "job_id" not in line
 

@@ -46,7 +46,7 @@ class HasApiAuth(Protocol):
     def api_auth(self) -> ApiAuth: ...
 
 
-Means = TypeVar("Means", bound=HasApiAuth)
+Dependencies = TypeVar("Dependencies", bound=HasApiAuth)
 """What the routes of a function work with."""
 
 _BYTES = "latin-1"
@@ -61,14 +61,14 @@ RequestBody = Annotated[JobRequest, Body(openapi_examples=EXAMPLES), WrapValidat
 """A job's request as the body, read by the parser that reads manifests too."""
 
 
-class Api(APIGatewayHttpResolver, Generic[Means]):
+class Api(APIGatewayHttpResolver, Generic[Dependencies]):
     """Routes of one function. Every error that it answers with is a problem.
 
     What they work with comes with the event, so that who only describes the routes loads none of
     it.
     """
 
-    _means: Callable[[], Means]
+    _dependencies: Callable[[], Dependencies]
 
     def __init__(self) -> None:
         super().__init__(enable_validation=True, json_body_deserializer=_unread)
@@ -79,24 +79,24 @@ class Api(APIGatewayHttpResolver, Generic[Means]):
         self.exception_handler(Exception)(_failed)
 
     def answer(
-        self, event: Mapping[str, Any], context: object, means: Callable[[], Means]
+        self, event: Mapping[str, Any], context: object, dependencies: Callable[[], Dependencies]
     ) -> dict[str, Any]:
         """API Gateway HTTP API event, payload format 2.0, in; its answer out.
 
-        ``means`` is asked for what the routes work with when one of them needs it.
+        ``dependencies`` is asked for what the routes work with when one of them needs it.
         """
-        self._means = means
+        self._dependencies = dependencies
         return self.resolve(_with_json_body(event), context)  # type: ignore[arg-type]
 
     @property
-    def means(self) -> Means:
+    def dependencies(self) -> Dependencies:
         """What the route works with."""
-        return self._means()
+        return self._dependencies()
 
     @property
     def caller(self) -> str:
         """Who sent the request, as the API's authorizer says: the owner of what they submit."""
-        return caller_of(self.current_event.raw_event, self.means.api_auth)
+        return caller_of(self.current_event.raw_event, self.dependencies.api_auth)
 
 
 def json_response(

@@ -46,15 +46,15 @@ def cancel(job_id: JobId) -> Response[str]:
     """Cancel a job.
 
     It is cancelled once the table says so: what then fails is made up for by its worker, or by the
-    sweeper.
+    reconciler.
     """
     telemetry.about_job(job_id)
-    canceling = app.means
-    job = canceling.store.get(job_id)
+    dependencies = app.dependencies
+    job = dependencies.store.get(job_id)
     if job is None or not job.is_seen_by(app.caller):
         raise job_not_found(job_id)
     try:
-        job = canceling.endings.cancel(job_id)
+        job = dependencies.finalizer.cancel(job_id)
     except TransientError:
         logger.exception("Job %s: not cancelled, or not to the end", job_id)
         raise

@@ -38,11 +38,11 @@ app: "Api[StatusDependencies]" = Api()
 def get(job_id: JobId) -> Response[str]:
     """Show a job."""
     telemetry.about_job(job_id)
-    answering = app.means
-    job = answering.store.get(job_id)
+    dependencies = app.dependencies
+    job = dependencies.store.get(job_id)
     if job is None or not job.is_seen_by(app.caller):
         raise job_not_found(job_id)
-    links = answering.links.mint(job) if job.status is Status.READY else ()
+    links = dependencies.links.mint(job) if job.status is Status.READY else ()
     return json_response(_view(job, links))
 
 
@@ -68,11 +68,11 @@ def list_jobs(
     ] = None,
 ) -> Response[str]:
     """List jobs."""
-    page = app.means.jobs.page(app.caller, status, limit, cursor)
+    page = app.dependencies.jobs.page(app.caller, status, limit, cursor)
     views = tuple(_view(job) for job in page.jobs)
     return json_response(JobsView(jobs=views, next_cursor=page.next_cursor))
 
 
 def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
-    done = None if job.status is Status.READY else app.means.progress.of(job)
+    done = None if job.status is Status.READY else app.dependencies.progress.of(job)
     return JobView.of(job, links, done)

@@ -80,29 +80,29 @@ def post(
     ] = None,
 ) -> Response[str]:
     """Accept a job."""
-    accepted = submit(request, app.means, idempotency_key, app.caller)
+    accepted = submit(request, app.dependencies, idempotency_key, app.caller)
     headers = {"location": f"/zip-jobs/{accepted.job_id}", "retry-after": "1"}
     return json_response(accepted, HTTPStatus.ACCEPTED, headers)
 
 
 def submit(
     request: JobRequest,
-    submitting: "EnqueueDependencies",
+    dependencies: "EnqueueDependencies",
     key: str | None = None,
     caller: str = EVERYONE,
 ) -> Accepted:
     """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
     if key is None:
         job_id = str(uuid.uuid4())
-        return _accept(job_id, request, submitting, caller, submitting.requests.save)
+        return _accept(job_id, request, dependencies, caller, dependencies.requests.save)
     job_id = idempotent_job_id(key, caller)
     telemetry.about_job(job_id)
     digest = request_digest(request)
-    job = submitting.store.get(job_id)
+    job = dependencies.store.get(job_id)
     if job is None:
-        submitting.store.forget_expired(job_id)
-        save_once = submitting.requests.save_once
-        return _accept(job_id, request, submitting, caller, save_once, digest)
+        dependencies.store.forget_expired(job_id)
+        save_once = dependencies.requests.save_once
+        return _accept(job_id, request, dependencies, caller, save_once, digest)
     if job.request_digest != digest:
         raise key_reused()
     return Accepted(job_id=job_id, status=job.status)
@@ -111,7 +111,7 @@ def submit(
 def _accept(
     job_id: str,
     request: JobRequest,
-    submitting: "EnqueueDependencies",
+    dependencies: "EnqueueDependencies",
     caller: str,
     save: Callable[[str, JobRequest], ObjectRef],
     digest: str | None = None,
@@ -123,7 +123,7 @@ def _accept(
     job is accepted, whatever becomes of the record here.
     """
     telemetry.about_job(job_id)
-    destination = submitting.policy.resolve(request, job_id)
+    destination = dependencies.policy.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,
         owner=caller,
@@ -132,9 +132,9 @@ def _accept(
         request_digest=digest,
         submitted_at=utc_now(),
     )
-    submitting.queue.send(submission)
+    dependencies.queue.send(submission)
     try:
-        submitting.store.create(submission, destination, request.count)
+        dependencies.store.create(submission, destination, request.count)
     except TransientError:
         logger.warning("Job %s: its worker will record it", job_id, exc_info=True)
     logger.info("Job %s: accepted, %s", job_id, _extent(request))

@@ -35,7 +35,7 @@ class BlockPool:
         self._left += 1
         self._free.append(memory)
 
-    def give_up(self, memory: memoryview) -> None:
+    def release(self, memory: memoryview) -> None:
         """Forget a block that somebody may still write to."""
         del memory
         self._left += 1
@@ -61,7 +61,7 @@ class Block:
         return self.filled == self.reserved and (self.reserved == len(self.memory) or self.is_last)
 
 
-class Room:
+class Slot:
     """Some bytes of a block, reserved for one piece of the archive."""
 
     __slots__ = ("block", "view")
@@ -78,11 +78,11 @@ class Room:
             block.on_filled()
 
 
-def crc_of(rooms: list[Room]) -> int:
-    """The CRC-32 of what stands in ``rooms``, one behind the other."""
+def crc_of(slots: list[Slot]) -> int:
+    """The CRC-32 of what stands in ``slots``, one behind the other."""
     total = 0
-    for room in rooms:
-        total = crc32(room.view, total)
+    for slot in slots:
+        total = crc32(slot.view, total)
     return total
 
 

@@ -12,9 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from zipjobs.archive.entry_reads import HELD_BODY_BYTES, Found, Placed, RangeRead, SizePass
+from zipjobs.archive.entry_reads import (
+    HELD_BODY_BYTES,
+    PlacedEntry,
+    RangeRead,
+    ResolvedEntry,
+    SizePass,
+)
 from zipjobs.archive.layout import Layout, Piece
-from zipjobs.archive.options import Means
+from zipjobs.archive.options import BuildContext
 from zipjobs.archive.part_assembler import PartAssembler
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES
 from zipjobs.errors import InvalidRequest, SourceChanged, SourceNotFound
@@ -51,7 +57,9 @@ class Load:
 
 
 def build_archive(
-    entries: Iterable[Entry], means: Means, on_load: Callable[[Load], None] = lambda load: None
+    entries: Iterable[Entry],
+    means: BuildContext,
+    on_load: Callable[[Load], None] = lambda load: None,
 ) -> Archive:
     """Write ``entries``, in order, as one ZIP through the upload, and complete it.
 
@@ -62,20 +70,20 @@ def build_archive(
     """
     options = means.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
-    build = _WholeArchive(entries, means, Layout(sizing), {}, on_load)
+    build = _WholeArchiveBuilder(entries, means, Layout(sizing), {}, on_load)
     try:
         return build.run()
     finally:
         build.stop()
 
 
-class EntryRun(PartAssembler):
+class ArchiveBuilder(PartAssembler):
     """An assembly of a run of entries, which are found, in order, while it goes on."""
 
     def __init__(
         self,
         entries: Iterable[Entry],
-        means: Means,
+        means: BuildContext,
         layout: Layout,
         lengths: Mapping[int, int],
         on_load: Callable[[Load], None] = lambda load: None,
@@ -87,7 +95,9 @@ class EntryRun(PartAssembler):
         self._more_entries = True
         self._probed = 0
         self._next = 0  # the index of the entry that is placed next
-        self._found: dict[int, Found | None] = {}  # by index, not yet placed; None does not exist
+        self._found: dict[
+            int, ResolvedEntry | None
+        ] = {}  # by index, not yet placed; None does not exist
         self._missing: dict[int, Entry] = {}
         self._load = Load(0, 0, 0)
         self._records: list[bytes] = []  # central directory records, in order
@@ -112,7 +122,7 @@ class EntryRun(PartAssembler):
             return False
         return self._lay_out_end()
 
-    def _on_crc(self, placed: Placed) -> None:
+    def _on_crc(self, placed: PlacedEntry) -> None:
         self._crcs_missing -= 1
         self._records[placed.index] = placed.central_record()
         self._receipt[placed.index] = placed.receipt_line()
@@ -155,7 +165,7 @@ class EntryRun(PartAssembler):
             entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag, flows=True
         )
 
-    def _add(self, found: Found) -> bool:
+    def _add(self, found: ResolvedEntry) -> bool:
         """Give an entry its place; false if its body has to be read before."""
         layout, size = self._layout, found.size
         if found.entry.size not in (None, found.pinned.size):
@@ -174,7 +184,7 @@ class EntryRun(PartAssembler):
         if is_large:
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assembled_bytes = sum(piece.length for piece in pieces)
-        placed = Placed(len(self._records), found, member, offset, assembled_bytes)
+        placed = PlacedEntry(len(self._records), found, member, offset, assembled_bytes)
         load, copied = self._load, size - assembled_bytes if self._options.copy else 0
         self._load = Load(
             load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
@@ -197,7 +207,7 @@ class EntryRun(PartAssembler):
         self._plan(steps, placed)
         return True
 
-    def _discard_probe(self, found: Found) -> None:
+    def _discard_probe(self, found: ResolvedEntry) -> None:
         if found.probe is not None:
             found.probe.limit(0)
             found.probe.proceed()
@@ -209,7 +219,7 @@ class EntryRun(PartAssembler):
         self, index: int, entry: Entry, probe: RangeRead, pinned: ObjectVersion, length: int
     ) -> None:
         with self._lock:
-            self._found[index] = Found(entry, pinned, probe, length)
+            self._found[index] = ResolvedEntry(entry, pinned, probe, length)
             if index == self._next:
                 self._advance()
 
@@ -228,14 +238,14 @@ class EntryRun(PartAssembler):
             else:
                 self._fail(error)
 
-    def _on_measured(self, index: int, measurement: SizePass, found: Found) -> None:
+    def _on_measured(self, index: int, measurement: SizePass, found: ResolvedEntry) -> None:
         with self._lock:
             self._reads.discard(measurement)
             self._found[index] = found
             self._advance()
 
 
-class _WholeArchive(EntryRun):
+class _WholeArchiveBuilder(ArchiveBuilder):
     """All entries of an archive, and its directory."""
 
     def run(self) -> Archive:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.blocks import Room, crc_of
+from zipjobs.archive.blocks import Slot, crc_of
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.archive.receipt import entry_line
 from zipjobs.errors import ServiceUnavailable, ZipJobsError
@@ -21,7 +21,7 @@ before it. A larger one that has no parts of its own is read twice."""
 
 
 @dataclass(slots=True, eq=False)
-class Found:
+class ResolvedEntry:
     """An entry whose object has been found. ``crc32`` is known if the body was read for it."""
 
     entry: Entry
@@ -44,18 +44,18 @@ class Found:
 
 
 @dataclass(slots=True, eq=False)
-class Placed:
+class PlacedEntry:
     """An entry whose place in the archive is known.
 
     The first ``assembled_bytes`` of the body stand in assembled parts.
     """
 
     index: int
-    found: Found
+    found: ResolvedEntry
     member: Member
     offset: int
     assembled_bytes: int
-    header_rooms: list[tuple[Room, int]] = field(default_factory=list)
+    header_slots: list[tuple[Slot, int]] = field(default_factory=list)
     fetch: "RangeRead | None" = None
     _crcs: dict[int, tuple[int, int]] = field(default_factory=dict)
     _unread_bytes: int = 0
@@ -97,7 +97,7 @@ class Placed:
 
 
 class RangeRead:
-    """A run of a body on its way into the rooms that were reserved for it: a reader's sink.
+    """A run of a body on its way into the slots that were reserved for it: a reader's sink.
 
     The first fetch of an entry (its probe) finds the object before it has a place.
     """
@@ -114,7 +114,7 @@ class RangeRead:
         "length",
         "placed",
         "read",
-        "rooms",
+        "slots",
         "unreserved",
     )
 
@@ -129,8 +129,8 @@ class RangeRead:
         self.first = first
         self.length = length
         self.unreserved = length
-        self.rooms: list[Room] = []
-        self.placed: Placed | None = None
+        self.slots: list[Slot] = []
+        self.placed: PlacedEntry | None = None
         self.read: Read | None = None
         self._unfold: Callable[[bytes], bytes] | None = None
         self._run: Run | None = None
@@ -140,8 +140,8 @@ class RangeRead:
         self._on_done = on_done
         self._on_failed = on_failed
 
-    def start(self, reader: ObjectReader, placed: Placed) -> None:
-        """Have the run read, now that there is room for all of it."""
+    def start(self, reader: ObjectReader, placed: PlacedEntry) -> None:
+        """Have the run read, now that there is slot for all of it."""
         self.placed = placed
         pinned, deflated = placed.found.pinned, placed.found.deflated
         first, length = self.first, self.length
@@ -155,7 +155,7 @@ class RangeRead:
         self.length = self.unreserved = length
 
     def proceed(self) -> None:
-        """Let the probe's bytes flow, now that there is room for all of them."""
+        """Let the probe's bytes flow, now that there is slot for all of them."""
         if self.read is not None:
             self.read.proceed(self.length)
 
@@ -167,7 +167,7 @@ class RangeRead:
     @property
     def crc32(self) -> int:
         """The CRC-32 of the run, once it is all there."""
-        return crc_of(self.rooms)
+        return crc_of(self.slots)
 
     # Called by the reader, on the transport's thread.
 
@@ -182,7 +182,7 @@ class RangeRead:
         if self._unfold is not None:
             chunk = self._unfold(bytes(chunk))
         while chunk:
-            view = self.rooms[self._next].view
+            view = self.slots[self._next].view
             size = min(len(chunk), len(view) - self._at)
             view[self._at : self._at + size] = chunk[:size]
             self._at += size
@@ -220,7 +220,7 @@ class SizePass:
         self,
         entry: Entry,
         deflate: bool,
-        on_done: Callable[["SizePass", Found], None],
+        on_done: Callable[["SizePass", ResolvedEntry], None],
         on_failed: Callable[["SizePass", BaseException], None],
     ) -> None:
         self.entry = entry
@@ -253,7 +253,7 @@ class SizePass:
             if deflated.size >= self._pinned.size:
                 deflated = None  # it would only grow
         try:
-            found = Found(self.entry, self._pinned, crc32=self._crc, deflated=deflated)
+            found = ResolvedEntry(self.entry, self._pinned, crc32=self._crc, deflated=deflated)
             self._on_done(self, found)
         except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
             self._on_failed(self, error)

@@ -53,7 +53,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class BuildContext:
     """What a build works with. ``blocks`` is all the memory that grows with what is under way.
 
     ``on_progress`` is called every ``progress_seconds``, whether there was any or not; what it

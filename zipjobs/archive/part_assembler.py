@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Condition, RLock
 
-from zipjobs.archive.entry_reads import HELD_BODY_BYTES, Placed, RangeRead, SizePass
+from zipjobs.archive.entry_reads import HELD_BODY_BYTES, PlacedEntry, RangeRead, SizePass
 from zipjobs.archive.layout import CopyPart, PartEnd, Piece, Step
-from zipjobs.archive.options import Means, Progress
+from zipjobs.archive.options import BuildContext, Progress
 from zipjobs.archive.part_rebuild import BodyRun, rebuild
 from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.errors import SourceChanged, SourceNotFound
@@ -28,14 +28,14 @@ class _Todo:
     """A step of the layout that waits for its turn, and how much of it has been done."""
 
     step: Step
-    placed: Placed | None
+    placed: PlacedEntry | None
     done: int = 0
 
 
 class PartAssembler(ABC):
     """The parts under way and the reads that fill them, all of it guarded by ``_lock``."""
 
-    def __init__(self, means: Means, lengths: Mapping[int, int] | None = None) -> None:
+    def __init__(self, means: BuildContext, lengths: Mapping[int, int] | None = None) -> None:
         """Make ready. ``lengths`` are those of parts, by number, as far as they are known."""
         options = means.options
         if means.blocks.limit_bytes < options.least_memory_bytes:
@@ -69,7 +69,7 @@ class PartAssembler(ABC):
         """Plan as much as is known; true if that is the whole archive."""
 
     @abstractmethod
-    def _on_crc(self, placed: Placed) -> None:
+    def _on_crc(self, placed: PlacedEntry) -> None:
         """The CRC-32 of a body, the last thing that was not known of it, is known."""
 
     def _work(self) -> None:
@@ -120,7 +120,7 @@ class PartAssembler(ABC):
         if self._is_over():
             self._changed.notify_all()
 
-    def _plan(self, steps: list[Step], placed: Placed | None) -> None:
+    def _plan(self, steps: list[Step], placed: PlacedEntry | None) -> None:
         """Put steps into the queue for memory, and start what needs none."""
         for step in steps:
             if isinstance(step, CopyPart) and self._options.copy:
@@ -162,26 +162,26 @@ class PartAssembler(ABC):
         return part
 
     def _write(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
-        """Reserve room for a piece of a header or of the directory; fill it if that is known."""
+        """Reserve slot for a piece of a header or of the directory; fill it if that is known."""
         placed = todo.placed
         while todo.done < step.length:
-            room = part.reserve(step.length - todo.done)
-            if room is None:
+            slot = part.reserve(step.length - todo.done)
+            if slot is None:
                 return False
             first = step.first + todo.done
-            todo.done += len(room.view)
+            todo.done += len(slot.view)
             if placed is None:
-                room.view[:] = self._directory[first : first + len(room.view)]
-                room.is_filled()
+                slot.view[:] = self._directory[first : first + len(slot.view)]
+                slot.is_filled()
             elif placed.crc_is_known:
-                room.view[:] = placed.member.local_header()[first : first + len(room.view)]
-                room.is_filled()
+                slot.view[:] = placed.member.local_header()[first : first + len(slot.view)]
+                slot.is_filled()
             else:
-                placed.header_rooms.append((room, first))
+                placed.header_slots.append((slot, first))
         if placed is None:
-            part.recipe.append(partial(self._directory_run, step.first, step.length))
+            part.sources.append(partial(self._directory_run, step.first, step.length))
         else:
-            part.recipe.append(partial(_header_run, placed, step.first, step.length))
+            part.sources.append(partial(_header_run, placed, step.first, step.length))
             part.entries_ended += not placed.found.size
         return True
 
@@ -189,7 +189,7 @@ class PartAssembler(ABC):
         return self._directory[first : first + length]
 
     def _bring(
-        self, part: AssembledPart, todo: _Todo, placed: Placed, first: int, length: int
+        self, part: AssembledPart, todo: _Todo, placed: PlacedEntry, first: int, length: int
     ) -> bool:
         """Have a piece of a body read into its part."""
         end = max(placed.assembled_bytes, first + length)
@@ -197,21 +197,21 @@ class PartAssembler(ABC):
             fetch = placed.fetch
             if fetch is None:
                 fetch = placed.fetch = self._fetch(placed, first + todo.done, end)
-            room = part.reserve(min(fetch.unreserved, length - todo.done))
-            if room is None:
+            slot = part.reserve(min(fetch.unreserved, length - todo.done))
+            if slot is None:
                 return False
-            fetch.rooms.append(room)
-            fetch.unreserved -= len(room.view)
-            todo.done += len(room.view)
+            fetch.slots.append(slot)
+            fetch.unreserved -= len(slot.view)
+            todo.done += len(slot.view)
             if not fetch.unreserved:
                 placed.fetch = None
                 self._start(fetch, placed)
-        part.recipe.append(BodyRun(placed.found, first, length))
+        part.sources.append(BodyRun(placed.found, first, length))
         part.body_bytes += length
         part.entries_ended += first + length == placed.found.size
         return True
 
-    def _fetch(self, placed: Placed, first: int, end: int) -> RangeRead:
+    def _fetch(self, placed: PlacedEntry, first: int, end: int) -> RangeRead:
         """What reads a body from ``first`` on: the probe, or one range more, or one run."""
         found = placed.found
         if first == 0 and found.probe is not None and found.probe_bytes:
@@ -226,8 +226,8 @@ class PartAssembler(ABC):
             length = min(self._options.range_bytes, end - first)
         return RangeRead(first, length, self._on_fetched, self._on_lost)
 
-    def _start(self, fetch: RangeRead, placed: Placed) -> None:
-        """Let the bytes come for which there is room now."""
+    def _start(self, fetch: RangeRead, placed: PlacedEntry) -> None:
+        """Let the bytes come for which there is slot now."""
         if fetch is placed.found.probe:
             fetch.proceed()
             return
@@ -254,24 +254,24 @@ class PartAssembler(ABC):
         self._fail(error)
 
     def _take(self, fetch: RangeRead) -> None:
-        """A run of body bytes stands in its rooms."""
+        """A run of body bytes stands in its slots."""
         placed = fetch.placed
-        if placed is None or not fetch.rooms:
+        if placed is None or not fetch.slots:
             return  # an empty object, or one whose body goes another way
         if not placed.crc_is_known:
             self._note_crc(placed, fetch.first, fetch.length, fetch.crc32)
-        for room in fetch.rooms:
-            room.is_filled()
+        for slot in fetch.slots:
+            slot.is_filled()
 
-    def _note_crc(self, placed: Placed, first: int, length: int, range_crc: int) -> None:
+    def _note_crc(self, placed: PlacedEntry, first: int, length: int, range_crc: int) -> None:
         if not placed.note_crc(first, length, range_crc):
             return
         self._on_crc(placed)
         header = placed.member.local_header()
-        for room, at in placed.header_rooms:
-            room.view[:] = header[at : at + len(room.view)]
-            room.is_filled()
-        placed.header_rooms.clear()
+        for slot, at in placed.header_slots:
+            slot.view[:] = header[at : at + len(slot.view)]
+            slot.is_filled()
+        placed.header_slots.clear()
 
     def _send_if_ready(self, part: AssembledPart) -> None:
         if part.can_start:
@@ -319,7 +319,7 @@ class PartAssembler(ABC):
                 return coming
             for _ in coming:
                 pass  # what was still to come holds memory that others wait for
-            return rebuild(self._upload.s3, part.recipe)
+            return rebuild(self._upload.s3, part.sources)
 
         return open_chunks
 
@@ -333,7 +333,7 @@ class PartAssembler(ABC):
                     self._blocks.give_back(block.memory)
                     self._advance()
 
-    def _copy(self, own: CopyPart, placed: Placed) -> None:
+    def _copy(self, own: CopyPart, placed: PlacedEntry) -> None:
         pinned, length = placed.found.pinned, own.length
         try:
             uploaded = self._upload.copy_part(own.part, pinned, own.first, length)
@@ -359,5 +359,5 @@ class PartAssembler(ABC):
         self._advance()
 
 
-def _header_run(placed: Placed, first: int, length: int) -> bytes:
+def _header_run(placed: PlacedEntry, first: int, length: int) -> bytes:
     return placed.member.local_header()[first : first + length]

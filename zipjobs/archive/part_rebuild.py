@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.blocks import in_blocks
-from zipjobs.archive.entry_reads import Found
+from zipjobs.archive.entry_reads import ResolvedEntry
 from zipjobs.archive.part_sizing import KIB
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
 from zipjobs.s3.object_reader import PROGRESS_BYTES
@@ -28,7 +28,7 @@ GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
 class BodyRun:
     """``length`` bytes of a body as it stands in the archive, from byte ``first`` on."""
 
-    found: Found
+    found: ResolvedEntry
     first: int
     length: int
 
@@ -37,23 +37,23 @@ PartSource = BodyRun | Callable[[], bytes]
 """A run of a body, or what gives the bytes of a header or of the directory."""
 
 
-def rebuild(s3: "S3Client", recipe: list[PartSource]) -> Iterator[bytes]:
-    """The bytes of ``recipe`` in blocks, all but the last of ``BLOCK_BYTES``.
+def rebuild(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
+    """The bytes of ``sources`` in blocks, all but the last of ``BLOCK_BYTES``.
 
     Reads one object after the other. Raises SourceChanged or ServiceUnavailable.
     """
-    return in_blocks(_pieces(s3, recipe))
+    return in_blocks(_pieces(s3, sources))
 
 
-def _pieces(s3: "S3Client", recipe: list[PartSource]) -> Iterator[bytes]:
-    for ingredient in recipe:
-        if not isinstance(ingredient, BodyRun):
-            yield ingredient()
-        elif ingredient.found.deflated is None:
-            run = ingredient
+def _pieces(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
+    for source in sources:
+        if not isinstance(source, BodyRun):
+            yield source()
+        elif source.found.deflated is None:
+            run = source
             yield from _read(s3, run.found.pinned, run.first, run.length)
         else:
-            yield from _deflated(s3, ingredient)
+            yield from _deflated(s3, source)
 
 
 def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:

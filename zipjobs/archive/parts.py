@@ -1,6 +1,6 @@
 """Parts of the upload that are put together in memory, and sent while they still grow.
 
-A block is sent when all of its rooms are full and all blocks before it have been sent. Memory is
+A block is sent when all of its slots are full and all blocks before it have been sent. Memory is
 the blocks that have been lent and not yet been given back.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from zipjobs.archive.blocks import Block, BlockPool, Room
+from zipjobs.archive.blocks import Block, BlockPool, Slot
 from zipjobs.archive.part_sizing import MIB
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Stopped(Exception):
 class AssembledPart:
     """A part that is put together in memory. The build's lock guards it, but for ``chunks``.
 
-    ``length`` is known once the layout has ended the part. ``recipe`` says what it is made of, as
+    ``length`` is known once the layout has ended the part. ``sources`` says what it is made of, as
     far as that has been laid out: it is what the part is made from again if it has to be.
     ``on_advance`` is called when blocks may have become ready to send.
     """
@@ -42,7 +42,7 @@ class AssembledPart:
     ) -> None:
         self.number = number
         self.length = length
-        self.recipe: list[PartSource] = []
+        self.sources: list[PartSource] = []
         self.body_bytes = 0
         self.entries_ended = 0
         self.is_started = False
@@ -52,7 +52,7 @@ class AssembledPart:
         self._ready: SimpleQueue[Block | None] = SimpleQueue()
         self._ready_bytes = 0
 
-    def reserve(self, wanted: int) -> Room | None:
+    def reserve(self, wanted: int) -> Slot | None:
         """Room for up to ``wanted`` bytes behind the last, or None if there is no memory."""
         block = self._growing[-1] if self._growing else None
         if block is None or block.reserved == len(block.memory):
@@ -62,12 +62,12 @@ class AssembledPart:
             block = Block(memory, self.advance)
             self._growing.append(block)
         end = min(len(block.memory), block.reserved + wanted)
-        room = Room(block, block.memory[block.reserved : end])
+        slot = Slot(block, block.memory[block.reserved : end])
         block.reserved = end
-        return room
+        return slot
 
     def end(self) -> None:
-        """All of the part's rooms have been reserved."""
+        """All of the part's slots have been reserved."""
         if self._growing:
             self._growing[-1].is_last = True
         self.advance()
@@ -115,8 +115,8 @@ class AssembledPart:
     def abandon(self) -> None:
         """Forget the part's memory, to which reads may still write."""
         for block in self._growing:
-            self._pool.give_up(block.memory)
+            self._pool.release(block.memory)
         self._growing.clear()
         while not self._ready.empty():
             if (ready := self._ready.get()) is not None:
-                self._pool.give_up(ready.memory)
+                self._pool.release(ready.memory)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from isal.isal_zlib import crc32
 
 from zipjobs.archive.blocks import in_blocks
-from zipjobs.archive.builder import Archive, EntryRun
+from zipjobs.archive.builder import Archive, ArchiveBuilder
 from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
-from zipjobs.archive.options import Means
+from zipjobs.archive.options import BuildContext
 from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.errors import UploadGone
 from zipjobs.s3.multipart_upload import Upload, UploadedPart
@@ -94,7 +94,7 @@ def part_lengths(entries: Iterable[EntrySize], layout: Layout) -> dict[int, int]
 
 
 def build_segment(
-    segment: Segment, entries: Sequence[Entry], sizing: PartSizing, means: Means
+    segment: Segment, entries: Sequence[Entry], sizing: PartSizing, means: BuildContext
 ) -> BuiltSegment:
     """Make the parts of ``segment``, of which ``entries`` are the entries, their sizes known.
 
@@ -102,7 +102,7 @@ def build_segment(
     """
     start = (segment.first_part, segment.offset)
     lengths = part_lengths(map(sized, entries), Layout(sizing, *start))
-    build = _SegmentBuild(entries, means, Layout(sizing, *start), lengths)
+    build = _SegmentBuilder(entries, means, Layout(sizing, *start), lengths)
     try:
         return build.run()
     finally:
@@ -162,7 +162,7 @@ def _crc_of(pieces: Iterable[bytes]) -> int:
     return total
 
 
-class _SegmentBuild(EntryRun):
+class _SegmentBuilder(ArchiveBuilder):
     """The entries of a segment, without a directory."""
 
     _tail = b""

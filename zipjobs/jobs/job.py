@@ -24,7 +24,7 @@ MAX_NAMED_CHARS = 20_000
 
 UNFINISHED_SECONDS = 15 * 86_400
 """How long the record of a job without an end is kept: longer than the queue keeps its messages,
-which is 14 days, and than the sweeper leaves it without an end."""
+which is 14 days, and than the reconciler leaves it without an end."""
 
 
 def shorten(text: str) -> str:
@@ -169,8 +169,8 @@ class Job(Model):
     """One item of the table, keyed by ``jobId``, and listed by ``owner`` and ``list_key``.
 
     ``attempts`` counts the workers that took the job on. ``skipped`` objects did not exist, of
-    which ``skipped_objects`` are as many as the record has room for. As long as the sweeper has to
-    look after the job, it is in the index by ``sweep`` and ``sweep_at``, seconds since 1970.
+    which ``skipped_objects`` are as many as the record has room for. While the reconciler has to
+    check the job, it is in the index by ``sweep`` and ``sweep_at``, seconds since 1970.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -214,7 +214,7 @@ class Job(Model):
         return self.status in FINAL_STATUSES
 
     @property
-    def mark(self) -> str:
+    def owner_tag(self) -> str:
         """What objects bear that were made for this job, and for none that had its id before: an
         idempotency key may be used again when its job is forgotten.
         """

@@ -15,7 +15,7 @@ from zipjobs.jobs.job import (
     UploadRef,
     as_many_as_fit,
 )
-from zipjobs.jobs.table import SWEPT, ConditionFailed, JobTable
+from zipjobs.jobs.table import UNFINISHED, ConditionFailed, JobTable
 from zipjobs.model import Model, iso_utc, utc_now
 from zipjobs.requests.allow_list import Destination
 
@@ -24,8 +24,8 @@ MAX_PROBLEM_CHARS = 2000
 MAX_JOB_ID_BYTES = 2048
 """Of a partition key: "Service, account, and table quotas" in the DynamoDB Developer Guide."""
 
-MOST_SWEEPS = 6
-"""How often the sweeper sends a job again, each time after twice the time, before it gives up."""
+MAX_CHECKS = 6
+"""How often the reconciler checks a job before it fails it. The time between checks doubles."""
 
 _NO_LAST_WORD = (
     "No worker could report a problem: each was stopped before (by its timeout or for want of "
@@ -44,7 +44,7 @@ _IS_MINE = "#status = :running AND leaseOwner = :owner"
 class JobStore:
     """Reads and writes jobs. Every method raises ServiceUnavailable.
 
-    The record of a job that has its end lives ``keep_seconds`` more. The sweeper looks at a job
+    The record of a job that has its end lives ``keep_seconds`` more. The reconciler looks at a job
     without one ``grace_seconds`` after the last thing that its workers were to do.
     """
 
@@ -139,8 +139,8 @@ class JobStore:
         known = {name: total for name, total in totals.items() if total is not None}
         self._update_mine(job, {"entriesDone": entries, "bytesDone": source_bytes, **known})
 
-    def note_life(self, job: Job) -> None:
-        """Tell the sweeper that a planned job is being worked on."""
+    def send_heartbeat(self, job: Job) -> None:
+        """Tell the reconciler that a planned job is being worked on."""
         try:
             self._update(job.job_id, self._grace(), _IS_UNFINISHED)
         except ConditionFailed:
@@ -183,7 +183,7 @@ class JobStore:
         except ConditionFailed:
             return self.get(job_id)
 
-    def give_up(self, submission: Submission) -> Job:
+    def fail_exhausted(self, submission: Submission) -> Job:
         """Any state but a final one → FAILED, on behalf of a queue that gave up.
 
         Returns the job as it stands, which is READY if its work was done after all. Raises
@@ -222,15 +222,15 @@ class JobStore:
                 removes=("sweep", "sweepAt"),
             )
 
-    def due_for_sweep(self) -> Iterator[Job]:
+    def overdue(self) -> Iterator[Job]:
         """The jobs that have had no end, or whose end had no event, for too long."""
-        for job_id in self._table.due_for_sweep(self._now()):
+        for job_id in self._table.overdue(self._now()):
             job = self.get(job_id)
             if job is not None and job.sweep_at is not None and job.sweep_at <= self._now():
                 yield job
 
-    def note_sweep(self, job: Job) -> None:
-        """Record that the sweeper did what it could; it comes again after twice the time."""
+    def note_check(self, job: Job) -> None:
+        """Record that the reconciler did what it could; it comes again after twice the time."""
         due = self._now() + (self._grace_seconds << (job.sweeps + 1))
         try:
             self._update(job.job_id, {"sweepAt": due}, _IS_UNFINISHED, increments="sweeps")
@@ -247,7 +247,7 @@ class JobStore:
         """A new record, without its key."""
         record = _dump(Job.pending(submission, self._clock()))
         del record["jobId"]
-        return record | {"sweep": SWEPT} | self._grace()
+        return record | {"sweep": UNFINISHED} | self._grace()
 
     def _end(self) -> dict[str, Any]:
         now = self._clock()

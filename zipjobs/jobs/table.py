@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SWEEP_INDEX = "sweep"
-SWEPT = "yes"
+UNFINISHED = "yes"
 """The one value of the index's partition key, ``sweep``; items without it are not in the index."""
 
 OWNER_INDEX = "owner"
@@ -31,7 +31,7 @@ class ConditionFailed(Exception):
         self.job = job
 
 
-class Listed(NamedTuple):
+class JobIds(NamedTuple):
     """Places in the list, newest first. ``read_to`` is the last that was looked at, and None if
     that was the end.
     """
@@ -126,7 +126,7 @@ class JobTable:
         except BotoCoreError as error:
             raise _unavailable(error) from error
 
-    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> Listed:
+    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> JobIds:
         """The ``list_key`` of up to ``limit`` jobs of one owner, of those with a smaller one.
 
         With ``status``, of all that one read of the index finds: it filters 1 MB at the most.
@@ -156,7 +156,7 @@ class JobTable:
             raise _unavailable(error) from error
         keys = [item["listKey"]["S"] for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
-        return Listed(keys, last["listKey"]["S"] if last else None)
+        return JobIds(keys, last["listKey"]["S"] if last else None)
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
         """The jobs that there are of up to 100, in that order."""
@@ -165,14 +165,14 @@ class JobTable:
         found = {job.job_id: job for job in jobs if job is not None}
         return [found[job_id] for job_id in job_ids if job_id in found]
 
-    def due_for_sweep(self, now: int) -> Iterator[str]:
-        """The ids of the jobs that the sweeper has to look at, longest due first."""
+    def overdue(self, now: int) -> Iterator[str]:
+        """The ids of the jobs that the reconciler has to look at, longest due first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=SWEEP_INDEX,
             KeyConditionExpression="sweep = :swept AND sweepAt <= :now",
             ExpressionAttributeValues={
-                ":swept": _to_dynamodb(SWEPT),
+                ":swept": _to_dynamodb(UNFINISHED),
                 ":now": _to_dynamodb(now),
             },
         )

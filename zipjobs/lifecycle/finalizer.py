@@ -38,10 +38,10 @@ class JobFinalizer:
         self._events = events
         self._metrics = metrics
 
-    def give_up(self, submission: Submission) -> Job:
+    def fail_exhausted(self, submission: Submission) -> Job:
         """End a job that the queue gave up on: FAILED, unless its work was done after all."""
-        job = self._store.give_up(submission)
-        self.conclude(job)
+        job = self._store.fail_exhausted(submission)
+        self.finalize(job)
         return job
 
     def cancel(self, job_id: str) -> Job | None:
@@ -51,10 +51,10 @@ class JobFinalizer:
         """
         job = self._store.cancel(job_id)
         if job is not None and job.is_final:
-            self.conclude(job)
+            self.finalize(job)
         return job
 
-    def conclude(self, job: Job) -> None:
+    def finalize(self, job: Job) -> None:
         """Clean up after a job that has its end, and tell of it unless that was done: first where
         the dropper of a manifest looks, then on the bus.
 
@@ -95,8 +95,8 @@ class JobFinalizer:
         self.abort_uploads(job)
         if job.target_bucket is not None and job.target_key is not None:
             for key in {job.target_key, *(upload.key for upload in job.uploads)}:
-                self._remove(Target(job.target_bucket, key, mark=job.mark))
-                self._remove(Target(job.target_bucket, receipt_key(key), mark=job.mark))
+                self._remove(Target(job.target_bucket, key, owner_tag=job.owner_tag))
+                self._remove(Target(job.target_bucket, receipt_key(key), owner_tag=job.owner_tag))
         self._work.clean(job.job_id)
 
     def _remove(self, target: Target) -> None:

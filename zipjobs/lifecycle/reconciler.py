@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.queue import JobQueue
-from zipjobs.jobs.store import MOST_SWEEPS, JobStore
+from zipjobs.jobs.store import MAX_CHECKS, JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.segment_cleanup import SegmentCleanup
@@ -17,20 +17,20 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Swept:
-    """How many jobs were sent again, given up, concluded, and left for the next time."""
+class Reconciliation:
+    """How many jobs were sent again, given up, finalized, and left for the next time."""
 
     sent: int = 0
     given_up: int = 0
-    concluded: int = 0
+    finalized: int = 0
     left: int = 0
 
 
 class Reconciler:
-    """Looks after jobs that are due: see ``JobStore.due_for_sweep``.
+    """Looks after jobs that are due: see ``JobStore.overdue``.
 
     Whether a message is on the queue cannot be asked. So a job without an end is sent again, which
-    does no harm if it was not lost, and after ``MOST_SWEEPS`` times it is FAILED.
+    does no harm if it was not lost, and after ``MAX_CHECKS`` times it is FAILED.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Reconciler:
         store: JobStore,
         queue: JobQueue,
         work: SegmentCleanup,
-        endings: JobFinalizer,
+        finalizer: JobFinalizer,
         metrics: JobMetrics,
     ) -> None:
         self._store = store
         self._queue = queue
         self._work = work
-        self._endings = endings
+        self._finalizer = finalizer
         self._metrics = metrics
 
-    def sweep(self, has_time: Callable[[], bool] = lambda: True) -> Swept:
+    def reconcile(self, has_time: Callable[[], bool] = lambda: True) -> Reconciliation:
         """Look at all jobs that are due, or as many as there is time for."""
-        swept = Swept()
-        for job in self._store.due_for_sweep():
+        swept = Reconciliation()
+        for job in self._store.overdue():
             if not has_time():
                 break
             about_job(job.job_id)
@@ -63,17 +63,17 @@ class Reconciler:
         self._metrics.swept(swept.sent + swept.given_up + swept.left, asdict(swept))
         return swept
 
-    def _look_at(self, job: Job, swept: Swept) -> None:
+    def _look_at(self, job: Job, swept: Reconciliation) -> None:
         if job.is_final:
-            self._endings.conclude(job)
-            swept.concluded += 1
-        elif job.sweeps >= MOST_SWEEPS:
-            job = self._endings.give_up(job.submission)
+            self._finalizer.finalize(job)
+            swept.finalized += 1
+        elif job.sweeps >= MAX_CHECKS:
+            job = self._finalizer.fail_exhausted(job.submission)
             logger.warning("Job %s: %s after %d sweeps", job.job_id, job.status, job.sweeps)
             swept.given_up += 1
         else:
             self._send_again(job)
-            self._store.note_sweep(job)
+            self._store.note_check(job)
             logger.warning("Job %s: %s, and sent again", job.job_id, job.status)
             swept.sent += 1
 

@@ -15,7 +15,7 @@ from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.summary import manifest_of
 from zipjobs.model import iso_utc
-from zipjobs.s3.target import ABSENT, MARK, Target, is_refused
+from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, is_refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -107,16 +107,16 @@ class StatusObjects:
 
 def _metadata(job: Job) -> dict[str, str]:
     drop = f"{job.request.bucket}/{job.sequencer or ''}"
-    return {MARK: job.job_id, DROP: drop, DROPPED_AT: iso_utc(job.created_at)}
+    return {OWNER_TAG: job.job_id, DROP: drop, DROPPED_AT: iso_utc(job.created_at)}
 
 
 def _gives_way(found: Mapping[str, Any], job: Job, target: Target) -> bool:
     """Whether the object is of an earlier drop. The same job's is as it should be already."""
     metadata = found["Metadata"]
-    if MARK not in metadata or DROP not in metadata:
+    if OWNER_TAG not in metadata or DROP not in metadata:
         logger.warning("Job %s: %s is another object, and stays", job.job_id, target)
         return False
-    if metadata[MARK] == job.job_id:
+    if metadata[OWNER_TAG] == job.job_id:
         return False
     bucket, _, sequencer = metadata[DROP].partition("/")
     if bucket == job.request.bucket and sequencer and job.sequencer:

@@ -44,7 +44,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AllowList:
     """The stack's defaults and allow-lists for requests."""
 
     source_bucket: str

@@ -270,7 +270,7 @@ class JobRequest(Model):
         return len(self.keys) or len(self.entries) or None
 
 
-class _EveryMistake(JobRequest):
+class _ValidationErrorCollector(JobRequest):
     """The same schema, which does not stop at a list's first mistake."""
 
     keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)] = ()
@@ -307,7 +307,7 @@ def _explained(data: bytes, error: ValidationError) -> InvalidRequest:
         )
     if len(data) <= EXPLAINED_BYTES:
         try:
-            _EveryMistake.model_validate_json(data, by_alias=True, by_name=False)
+            _ValidationErrorCollector.model_validate_json(data, by_alias=True, by_name=False)
         except ValidationError as whole:
             return refusal(whole, data)
     return refusal(error, data)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from zipjobs.errors import InvalidManifest, InvalidRequest, ServiceUnavailable
 from zipjobs.model import Model
-from zipjobs.requests.allow_list import Policy
+from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.fields import split_s3_url
 from zipjobs.requests.globs import matcher
 from zipjobs.requests.list_formats import (
@@ -45,7 +45,7 @@ INVENTORY = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SourceObject:
     """One object to zip, as the request or its list names it.
 
     ``size`` in bytes. ``etag`` is quoted, as S3 gives it. With both, the one state that is wanted.
@@ -75,7 +75,7 @@ class _Inventory(Model):
 class SourceLists:
     """Finds the objects that requests ask for."""
 
-    def __init__(self, s3: "S3Client", policy: Policy) -> None:
+    def __init__(self, s3: "S3Client", policy: AllowList) -> None:
         self._s3 = s3
         self._policy = policy
 
@@ -84,7 +84,7 @@ class SourceLists:
         request: JobRequest,
         source_bucket: str,
         check: Callable[[], None] = lambda: None,
-    ) -> Iterator[Listed]:
+    ) -> Iterator[SourceObject]:
         """Yield what ``request``, which the policy has resolved, asks for, in the list's order.
 
         What names no bucket is in ``source_bucket``. ``check`` is called for each key or line that
@@ -100,16 +100,16 @@ class SourceLists:
             limit = ReadLimit(check)
             return _some(read(bucket, key, source_bucket, limit), request.entries_from)
         return chain(
-            (Listed(source_bucket, key) for key in request.keys),
+            (SourceObject(source_bucket, key) for key in request.keys),
             (
-                Listed(entry.bucket or source_bucket, entry.key, entry.version_id, entry.name)
+                SourceObject(entry.bucket or source_bucket, entry.key, entry.version_id, entry.name)
                 for entry in request.entries
             ),
         )
 
     def _below(
         self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
-    ) -> Iterator[Listed]:
+    ) -> Iterator[SourceObject]:
         """List the keys that begin with ``prefix``, without the markers of folders."""
         where = f"s3://{bucket}/{prefix}"
         is_wanted = matcher(request.include, request.exclude)
@@ -122,9 +122,9 @@ class SourceLists:
                 if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
                     found = True
                     if item.get("StorageClass") in ARCHIVED:
-                        yield Listed(bucket, key)  # whoever asks for its size learns whether
+                        yield SourceObject(bucket, key)  # whoever asks for its size learns whether
                     else:
-                        yield Listed(bucket, key, size=size, etag=_quoted(item["ETag"]))
+                        yield SourceObject(bucket, key, size=size, etag=_quoted(item["ETag"]))
         except ClientError as error:
             raise source_error(error, where, "s3:ListBucket on the bucket") from error
         except BotoCoreError as error:
@@ -138,14 +138,14 @@ class SourceLists:
 
     def _list(
         self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
-    ) -> Iterator[Listed]:
+    ) -> Iterator[SourceObject]:
         lines = Lines(self._s3, bucket, key, limit)
         for row in rows_of(lines):
             yield self._listed(row, row.bucket or source_bucket, lines)
 
     def _inventory(
         self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
-    ) -> Iterator[Listed]:
+    ) -> Iterator[SourceObject]:
         """Read the latest versions in the data files that the manifest names.
 
         Folder markers are left out, as in a listing, which an inventory stands for.
@@ -186,12 +186,12 @@ class SourceLists:
             )
         return manifest
 
-    def _listed(self, row: Row, bucket: str, lines: Lines) -> Listed:
+    def _listed(self, row: Row, bucket: str, lines: Lines) -> SourceObject:
         self._policy.require_source(bucket, row.key, lines.place)
-        return Listed(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
+        return SourceObject(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
 
 
-def _some(listed: Iterator[Listed], where: str) -> Iterator[Listed]:
+def _some(listed: Iterator[SourceObject], where: str) -> Iterator[SourceObject]:
     """Pass ``listed`` on. Raises InvalidManifest if there is nothing."""
     first = next(listed, None)
     if first is None:

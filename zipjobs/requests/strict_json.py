@@ -44,7 +44,7 @@ def precheck(data: bytes) -> None:
         what = error.msg.removesuffix(" at")
         where = f"{what} at line {error.lineno} column {error.colno}"
         _refuse(f"{where}. Correct it there", error.lineno)
-    except GivenTwice as twice:
+    except DuplicateKey as twice:
         raise _placed(twice, data.decode()) from None
     except RecursionError:
         _refuse("it is nested too deeply. A request is one object with lists in it")
@@ -61,7 +61,7 @@ def _refuse_constant(constant: str) -> NoReturn:
     _refuse(f"{constant} is no number. Leave the field out, or give it a value")
 
 
-class GivenTwice(InvalidRequest):
+class DuplicateKey(InvalidRequest):
     """An object has two members of that ``name``."""
 
     def __init__(self, message: str, name: str) -> None:
@@ -69,7 +69,7 @@ class GivenTwice(InvalidRequest):
         self.name = name
 
 
-def _placed(twice: GivenTwice, text: str) -> InvalidRequest:
+def _placed(twice: DuplicateKey, text: str) -> InvalidRequest:
     """The same with the line of the second one, if that is found."""
     line = line_of_second(text, twice.name)
     is_told = line is not None and "\n" in text.strip()
@@ -78,7 +78,7 @@ def _placed(twice: GivenTwice, text: str) -> InvalidRequest:
 
 
 def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of an object, by name. Raises GivenTwice."""
+    """The members of an object, by name. Raises DuplicateKey."""
     given = dict(members)
     if len(given) < len(members):
         raise _repetition(members)
@@ -122,13 +122,13 @@ class _Counter:
             )
 
 
-def _repetition(members: list[tuple[str, Any]]) -> GivenTwice:
+def _repetition(members: list[tuple[str, Any]]) -> DuplicateKey:
     given: dict[str, Any] = {}
     for name, value in members:
         if name in given:
             both = (given[name], value)
             values = " and ".join(f'"{shown(one)}"' for one in both if isinstance(one, str))
-            return GivenTwice(
+            return DuplicateKey(
                 f"{shown(name)}: given twice in one object{values and f', as {values}'}; only one "
                 "of them would count. Give it once, with all that belongs to it.",
                 name,

@@ -18,7 +18,7 @@ from zipjobs.errors import (
 from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
 from zipjobs.s3.retry import pause_seconds
 from zipjobs.s3.source import ObjectVersion
-from zipjobs.s3.target import ABSENT, MARK, Target, remove, target_error, target_errors
+from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, remove, target_error, target_errors
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.zipformat.crc32 import decode, encode
 
@@ -101,7 +101,7 @@ class ArchiveWriter:
                 Bucket=target.bucket,
                 Key=target.key,
                 ContentType=CONTENT_TYPE,
-                Metadata={MARK: target.mark},
+                Metadata={OWNER_TAG: target.owner_tag},
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
             )

@@ -25,17 +25,17 @@ ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
 PASSING = ("RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed")
 """What S3 answers with a status of 4xx and may not answer again."""
 
-MARK = "made-for"
+OWNER_TAG = "made-for"
 """The metadata that tells the objects that we made from others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the archive goes. ``mark`` says whose it is: what bears another is never removed."""
+    """Where the archive goes. Objects with another ``owner_tag`` are never removed."""
 
     bucket: str
     key: str
-    mark: str = ""
+    owner_tag: str = ""
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
@@ -50,7 +50,7 @@ def remove(s3: "S3Client", target: Target) -> bool:
         if aws_error_code(error) in ABSENT:
             return False
         raise
-    if found["Metadata"].get(MARK) != target.mark:
+    if found["Metadata"].get(OWNER_TAG) != target.owner_tag:
         return False
     if version_id := found.get("VersionId"):
         address["VersionId"] = version_id

@@ -16,7 +16,7 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
-from zipjobs.requests.allow_list import Policy
+from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.storage import RequestWriter
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.settings import (
@@ -58,7 +58,7 @@ class EnqueueDependencies:
     """What it takes to accept a job over HTTP."""
 
     api_auth: ApiAuth
-    policy: Policy
+    policy: AllowList
     requests: RequestWriter
     queue: JobQueue
     store: JobStore
@@ -76,7 +76,7 @@ class StatusDependencies:
 
 
 @cache
-def submitting() -> EnqueueDependencies:
+def enqueue_dependencies() -> EnqueueDependencies:
     """For ``handlers/enqueue.py``."""
     settings = EnqueueSettings.from_environment()
     return EnqueueDependencies(
@@ -94,7 +94,7 @@ def submitting() -> EnqueueDependencies:
 
 
 @cache
-def answering() -> StatusDependencies:
+def status_dependencies() -> StatusDependencies:
     """For ``handlers/status.py``."""
     settings = StatusSettings.from_environment()
     return StatusDependencies(
@@ -114,7 +114,7 @@ def meter() -> Meter:
 
 def store_of(settings: TableSettings) -> JobStore:
     """The jobs' records."""
-    seconds = settings.job_retention_seconds, settings.sweep_grace_seconds
+    seconds = settings.job_retention_seconds, settings.reconcile_grace_seconds
     return JobStore(table_of(settings), *seconds)
 
 

@@ -7,7 +7,7 @@ NEW_OBJECTS = 20_000
 their way into an archive are many and are let go of by their references alone."""
 
 
-def settle() -> None:
+def freeze() -> None:
     """Have the collector pass over all that there is now, which stays: modules, clients, settings.
 
     To be called once, when they are made. To look through them takes a tenth of a second of CPU,

@@ -19,8 +19,8 @@ from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.settings import (
     ApiAuth,
     CancelSettings,
-    EndingSettings,
-    SweeperSettings,
+    FinalizerSettings,
+    ReconcilerSettings,
     WorkSettings,
     ZipperSettings,
 )
@@ -36,41 +36,41 @@ class CancelDependencies:
 
     api_auth: ApiAuth
     store: JobStore
-    endings: JobFinalizer
+    finalizer: JobFinalizer
 
 
 @cache
-def canceling() -> CancelDependencies:
+def cancel_dependencies() -> CancelDependencies:
     """For ``handlers/cancel.py``."""
     settings = CancelSettings.from_environment()
     store = store_of(settings)
-    endings = endings_of(settings, store, s3_client(settings.owners))
-    return CancelDependencies(settings.api_auth, store, endings)
+    finalizer = finalizer_of(settings, store, s3_client(settings.owners))
+    return CancelDependencies(settings.api_auth, store, finalizer)
 
 
 @cache
-def ending() -> JobFinalizer:
+def finalizer() -> JobFinalizer:
     """For ``handlers/dead_letter.py``."""
-    settings = EndingSettings.from_environment()
-    return endings_of(settings, store_of(settings), s3_client(settings.owners))
+    settings = FinalizerSettings.from_environment()
+    return finalizer_of(settings, store_of(settings), s3_client(settings.owners))
 
 
 @cache
-def sweeping() -> Reconciler:
-    """For ``handlers/sweeper.py``."""
-    settings = SweeperSettings.from_environment()
+def reconciler() -> Reconciler:
+    """For ``handlers/reconciler.py``."""
+    settings = ReconcilerSettings.from_environment()
     s3, store = s3_client(settings.owners), store_of(settings)
     return Reconciler(
         store,
         JobQueue(client("sqs"), settings.queue_url),
         _work(s3, settings),
-        endings_of(settings, store, s3),
+        finalizer_of(settings, store, s3),
         JobMetrics(settings.service_name),
     )
 
 
-def endings_of(
-    settings: EndingSettings | ZipperSettings, store: JobStore, s3: "S3Client"
+def finalizer_of(
+    settings: FinalizerSettings | ZipperSettings, store: JobStore, s3: "S3Client"
 ) -> JobFinalizer:
     """How a function ends jobs, with the clients that it has."""
     places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix

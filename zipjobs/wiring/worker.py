@@ -22,8 +22,8 @@ from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 from zipjobs.settings import ZipperSettings
 from zipjobs.wiring.api import client, meter, progress_of, s3_client, store_of
-from zipjobs.wiring.gc_tuning import settle
-from zipjobs.wiring.lifecycle import endings_of
+from zipjobs.wiring.gc_tuning import freeze
+from zipjobs.wiring.lifecycle import finalizer_of
 from zipjobs.worker.adapters import Adapters
 from zipjobs.worker.job_runner import JobRunner
 from zipjobs.worker.receipts import Receipts
@@ -50,12 +50,12 @@ class ZipperDependencies:
 
 
 @cache
-def zipping() -> ZipperDependencies:
+def zipper_dependencies() -> ZipperDependencies:
     """For ``handlers/zipper.py``."""
     settings = ZipperSettings.from_environment()
     options = EngineOptions()
     s3 = s3_client(settings.owners, connections=options.uploads + options.copies, read_timeout=60)
-    lean = _Lean(s3, settings.owners)
+    lean = _DataPlane(s3, settings.owners)
     queue = JobQueue(client("sqs"), settings.queue_url)
     store = store_of(settings)
     adapters = Adapters(
@@ -69,18 +69,18 @@ def zipping() -> ZipperDependencies:
         reader=lean.reader(options.probes + options.ranges),
         writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
         receipts=Receipts(s3, settings.aws_lambda_function_memory_size),
-        endings=endings_of(settings, store, s3),
+        finalizer=finalizer_of(settings, store, s3),
         blocks=BlockPool(BLOCKS_BYTES),
         meter=meter(),
     )
     share = WorkerQuota(read_bytes=settings.segment_mib * MIB)
     most_names = settings.aws_lambda_function_memory_size * NAMES_PER_MB
     zipping = ZipperDependencies(JobRunner(adapters, options, share, most_names), queue)
-    settle()
+    freeze()
     return zipping
 
 
-class _Lean:
+class _DataPlane:
     """Makes the lean clients: same endpoint, credentials and certificates as boto3's."""
 
     def __init__(self, s3: "S3Client", owners: BucketOwners) -> None:

@@ -7,7 +7,7 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
-from zipjobs.requests.allow_list import Policy
+from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.sources import SourceLists
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -25,12 +25,12 @@ class Adapters:
     progress: SegmentProgress
     requests: RequestReader
     lists: SourceLists
-    policy: Policy
+    policy: AllowList
     queue: JobQueue
     work: SegmentStore
     reader: ObjectReader
     writer: ArchiveWriter
     receipts: Receipts
-    endings: JobFinalizer
+    finalizer: JobFinalizer
     blocks: BlockPool
     meter: Meter = field(default_factory=Meter)

@@ -13,7 +13,7 @@ from zipjobs.errors import DuplicateName, ListTooLarge
 from zipjobs.jobs.job import MAX_NAMED
 from zipjobs.requests.fields import Naming, OnDuplicate
 from zipjobs.requests.schema import JobRequest
-from zipjobs.requests.sources import Listed
+from zipjobs.requests.sources import SourceObject
 from zipjobs.s3.source import Entry, Source
 from zipjobs.zipformat.member_names import (
     MAX_NAMES,
@@ -37,7 +37,7 @@ MOST_IN_THE_SENTENCE = 5
 
 
 def named(
-    listed: Iterable[Listed],
+    listed: Iterable[SourceObject],
     name_of: Callable[[str], str] = basename,
     names: UniqueNames | DistinctNames | None = None,
 ) -> Iterator[Entry]:
@@ -49,7 +49,7 @@ def named(
 
 
 def entries_of(
-    request: JobRequest, listed: Iterable[Listed], most_names: int = MAX_NAMES
+    request: JobRequest, listed: Iterable[SourceObject], most_names: int = MAX_NAMES
 ) -> "EntryList":
     """The entries of a request for what is ``listed``, named as it says.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from zipjobs.archive.builder import Load, build_archive
-from zipjobs.archive.options import EngineOptions, Means, Progress
+from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.receipt import missing_line
 from zipjobs.errors import (
     LeaseLost,
@@ -85,7 +85,7 @@ class JobRunner:
         if not job.is_final:
             job = self._work(job, submission, lease_until)
         if job.is_final:
-            self._a.endings.conclude(job)
+            self._a.finalizer.finalize(job)
         return job
 
     def _work(self, job: Job, submission: Submission, lease_until: datetime) -> Job:
@@ -120,7 +120,7 @@ class JobRunner:
     def _try(self, job: Job, lease_until: datetime) -> Job:
         try:
             if job.attempts > 1:
-                self._a.endings.discard_previous_attempt(job)
+                self._a.finalizer.discard_previous_attempt(job)
             request = self._a.requests.load(job.request)
             destination = self._a.policy.resolve(request, job.job_id)
             job = self._a.store.describe(job, destination, request.count)
@@ -188,7 +188,7 @@ class JobRunner:
         watch: Callable[[Load], None],
     ) -> Job:
         store, key = self._a.store, destination.target_key
-        target = Target(destination.target_bucket, key, mark=job.mark)
+        target = Target(destination.target_bucket, key, owner_tag=job.owner_tag)
 
         def created(upload_id: str) -> None:
             store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
@@ -214,8 +214,8 @@ class JobRunner:
         names = [str(entry.source) for entry in archive.missing]
         return store.ready(job, [facts], archive.entries, archive.source_bytes, names)
 
-    def _means(self, upload: Upload, note: Callable[[Progress], None]) -> Means:
-        return Means(self._a.reader, upload, self._a.blocks, self._options, note)
+    def _means(self, upload: Upload, note: Callable[[Progress], None]) -> BuildContext:
+        return BuildContext(self._a.reader, upload, self._a.blocks, self._options, note)
 
     def _release(self, job: Job, problem: str | None) -> None:
         """Let the next delivery begin at once; if that fails, it waits for the lease to end."""

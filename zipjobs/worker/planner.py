@@ -155,13 +155,13 @@ class Planner:
                 key = destination.target_key
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
-                target = Target(destination.target_bucket, key, mark=job.mark)
+                target = Target(destination.target_bucket, key, owner_tag=job.owner_tag)
                 upload_id = self._a.writer.create(target)
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % NOTED_AT_A_TIME == 0 or number == archives:
                     job = self._a.store.note_uploads(job, uploads)
         except Exception:
-            self._a.endings.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
+            self._a.finalizer.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
             raise
         return job
 

@@ -27,7 +27,7 @@ from zipjobs.archive.receipt import receipt_key
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import ArchiveFacts, Job
 from zipjobs.model import iso_utc
-from zipjobs.s3.target import MARK, Target
+from zipjobs.s3.target import OWNER_TAG, Target
 from zipjobs.worker.usage import Usage, priced_region
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ class Receipts:
                 _stream(_pieces(job, target, facts, cost, skipped, entries)),
                 target.bucket,
                 facts.receipt_key,
-                ExtraArgs={"ContentType": "application/json", "Metadata": {MARK: job.mark}},
+                ExtraArgs={
+                    "ContentType": "application/json",
+                    "Metadata": {OWNER_TAG: job.owner_tag},
+                },
                 Config=_ONE_THREAD,
             )
             if archive.version_id is None:

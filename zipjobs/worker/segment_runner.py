@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from zipjobs.archive.builder import Archive
-from zipjobs.archive.options import Means, Progress
+from zipjobs.archive.options import BuildContext, Progress
 from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive
 from zipjobs.errors import (
     LeaseLost,
@@ -32,13 +32,15 @@ logger = logging.getLogger(__name__)
 
 
 class SegmentRunner:
-    """Runs segments. ``means_for`` gives what a build through an upload works with."""
+    """Runs segments. ``context_for`` gives what a build through an upload works with."""
 
     def __init__(
-        self, adapters: Adapters, means_for: Callable[[Upload, Callable[[Progress], None]], Means]
+        self,
+        adapters: Adapters,
+        context_for: Callable[[Upload, Callable[[Progress], None]], BuildContext],
     ) -> None:
         self._a = adapters
-        self._means_for = means_for
+        self._context_for = context_for
 
     def run(self, submission: Submission) -> Job | None:
         """Make a segment, unless it is made, and end the job if that was the last.
@@ -53,7 +55,7 @@ class SegmentRunner:
         if not job.is_final:
             job = self._work_on(job, submission)
         if job.is_final:
-            self._a.endings.conclude(job)
+            self._a.finalizer.finalize(job)
         return job
 
     def _work_on(self, job: Job, submission: Submission) -> Job:
@@ -86,7 +88,7 @@ class SegmentRunner:
         entries = self._a.work.entries(job.job_id, number)
         if entries is None:
             raise UploadGone("The segment's entries are gone.")
-        means = self._means_for(
+        means = self._context_for(
             self._upload(job, plan, segment.archive), tolerant(partial(self._note, job, number))
         )
         try:
@@ -95,7 +97,7 @@ class SegmentRunner:
             raise collect_unreadable(error, entries, self._a.reader) from error
         self._a.work.put_built(job.job_id, number, built, self._a.meter.taken())
         self._a.progress.note(job, number, Done(built.entries, built.source_bytes))
-        self._a.store.note_life(job)
+        self._a.store.send_heartbeat(job)
         logger.info("Job %s: segment %d of %d made", job.job_id, number + 1, len(plan.segments))
 
     def _note(self, job: Job, number: int, done: Progress) -> None:
@@ -143,5 +145,5 @@ class SegmentRunner:
 
     def _upload(self, job: Job, plan: Plan, archive: int) -> Upload:
         upload = plan.uploads[archive]
-        target = Target(plan.target_bucket, upload.key, mark=job.mark)
+        target = Target(plan.target_bucket, upload.key, owner_tag=job.owner_tag)
         return self._a.writer.resume(target, upload.upload_id)

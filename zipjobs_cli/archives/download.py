@@ -22,7 +22,7 @@ _UTF8_NAME = re.compile(r"filename\*=UTF-8''([^;]+)")
 OnBytes = Callable[[int], None]
 
 
-class Wrong(CliError):
+class ChecksumMismatch(CliError):
     """What was fetched is not what the job says that it made."""
 
 
@@ -72,7 +72,7 @@ class Download:
 
         What is there already is not fetched again; what is there in part is gone on with.
 
-        Raises Wrong, CliError, and OSError.
+        Raises ChecksumMismatch, CliError, and OSError.
         """
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ class Download:
                 return before
             part.unlink()
             if not before:
-                raise Wrong(
+                raise ChecksumMismatch(
                     f"{path.name} came as {found[0]:,} bytes with CRC-32 {found[1]}; the job made "
                     f"{archive['size']:,} bytes with CRC-32 {archive['crc32']}."
                 )
@@ -158,7 +158,9 @@ class Download:
         if not self.is_forced and _is_another(receipt, part):
             raise CliError(f"{receipt} is there, and is another. --force replaces a file.")
         if (said.size, said.crc32) != (archive["size"], archive["crc32"]):
-            raise Wrong(f"{receipt.name} is the receipt of another archive than {path.name}.")
+            raise ChecksumMismatch(
+                f"{receipt.name} is the receipt of another archive than {path.name}."
+            )
         part.replace(receipt)
         return receipt
 

@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.redrive import waiting
-from zipjobs_cli.client.stack import Stack, Where, find_stack
-from zipjobs_cli.errors import CliError, NotTold
+from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
+from zipjobs_cli.errors import CliError, MissingOutput
 from zipjobs_cli.output.failures import explained
 
 NEEDS_PYTHON = (3, 11)
@@ -45,7 +45,7 @@ class Finding:
 Look = Callable[[Stack], Iterator[Finding]]
 
 
-def examine(where: Where) -> Iterator[Finding]:
+def examine(where: StackSelector) -> Iterator[Finding]:
     """Look at everything, each thing by itself. Yields what is found as it is found."""
     yield _python()
     yield _pulumi()
@@ -72,7 +72,7 @@ def _looked_at(what: str, look: Look, stack: Stack) -> Iterator[Finding]:
     """What ``look`` finds, or why it could not."""
     try:
         yield from look(stack)
-    except NotTold as error:
+    except MissingOutput as error:
         yield Finding(what, Health.WARN, "not known", str(error))
     except Exception as error:
         told = explained(error)

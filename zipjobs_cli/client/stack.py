@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from zipjobs_cli.client.local_stacks import running_stack
 from zipjobs_cli.client.pulumi import stack_outputs
-from zipjobs_cli.errors import CliError, NotTold
+from zipjobs_cli.errors import CliError, MissingOutput
 
 if TYPE_CHECKING:
     import boto3
@@ -36,7 +36,7 @@ _API_HOST = re.compile(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 
 
 @dataclass(frozen=True)
-class Where:
+class StackSelector:
     """Which stack is meant, as the command line says: by the address of its API, or its name.
 
     ``profile`` is one of the AWS configuration, ``token`` a bearer token for an API with ``jwt``.
@@ -74,11 +74,11 @@ class Stack:
     token: str | None = field(default=None, repr=False)
 
     def need(self, value: str) -> str:
-        """One of ``VALUES``. Raises NotTold if it is not known."""
+        """One of ``VALUES``. Raises MissingOutput if it is not known."""
         known: str | None = getattr(self, value)
         if known is None:
             variable = "AWS_REGION" if value == "region" else _variable(value)
-            raise NotTold(
+            raise MissingOutput(
                 f"The stack (found: {self.found}) does not tell its {_output_name(value)}. "
                 f"Set {variable}, or name the stack: --stack."
             )
@@ -87,7 +87,7 @@ class Stack:
     def client(self, service: str, connections: int = 10) -> Any:
         """A boto3 client for ``service``, which keeps so many connections. Threads may share it.
 
-        Raises NotTold if the region is not known, and CliError if the profile is not.
+        Raises MissingOutput if the region is not known, and CliError if the profile is not.
         """
         from botocore.config import Config
 
@@ -120,7 +120,7 @@ class Stack:
         return _session(self.profile, is_local and "AWS_ACCESS_KEY_ID" not in os.environ)
 
 
-def find_stack(where: Where | None = None) -> Stack:
+def find_stack(where: StackSelector | None = None) -> Stack:
     """The stack that is meant: the first that is found of these.
 
     The one at ``where.api_url``; else at ``ZIPJOBS_API_URL``, unless ``where`` names a stack; one
@@ -129,7 +129,7 @@ def find_stack(where: Where | None = None) -> Stack:
 
     Raises CliError if there is none, or if it is not told what it is needed for.
     """
-    where = where or Where()
+    where = where or StackSelector()
     stack = _find(where)
     if stack.api_auth not in AUTHS:
         raise CliError(f"{stack.api_auth!r} is no way to sign in: {', '.join(AUTHS)} are.")
@@ -138,7 +138,7 @@ def find_stack(where: Where | None = None) -> Stack:
     return replace(stack, region=region, profile=where.profile, token=token)
 
 
-def _find(where: Where) -> Stack:
+def _find(where: StackSelector) -> Stack:
     at = _url(os.environ.get("ZIPJOBS_API_URL"), "ZIPJOBS_API_URL")
     if where.api_url and where.stack:
         raise CliError("Give --api-url or --stack, not both.")

@@ -14,7 +14,7 @@ from rich import box
 from rich.progress import TextColumn
 from rich.table import Table
 
-from zipjobs_cli.client.stack import Stack, Where, find_stack
+from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.commands.generate import SAMPLES, OutOption, SeedOption, make_samples
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.errors import CliError
@@ -40,7 +40,7 @@ PATHS = "FILE|FOLDER"
 
 @on_a_stack
 def bulk_upload_command(
-    where: Where,
+    where: StackSelector,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(

@@ -16,7 +16,7 @@ import typer
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.proxy import PAGE, running_proxy
 from zipjobs_cli.client.redirect import RedirectFile
-from zipjobs_cli.client.stack import Where, find_stack
+from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.errors import CliError
 from zipjobs_cli.output.screen import err, line
@@ -24,7 +24,7 @@ from zipjobs_cli.output.screen import err, line
 
 @on_a_stack
 def docs_command(
-    where: Where,
+    where: StackSelector,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65_535, help="Listen there; 0 picks a free one.")
     ] = 0,

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
-from zipjobs_cli.client.stack import Where
+from zipjobs_cli.client.stack import StackSelector
 from zipjobs_cli.commands.options import JsonLinesOption, on_a_stack
 from zipjobs_cli.output.screen import line, out
 
@@ -17,7 +17,7 @@ _STYLES = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "bold red"}
 
 
 @on_a_stack
-def doctor_command(where: Where, as_json: JsonLinesOption = False) -> None:
+def doctor_command(where: StackSelector, as_json: JsonLinesOption = False) -> None:
     """Find the stack, and look at all that is needed to use it.
 
     Nothing is changed. What you may not look at, or need not have, is a warning.

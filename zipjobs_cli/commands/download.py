@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from zipjobs_cli.archives.download import Download, Fetched, Wrong
+from zipjobs_cli.archives.download import ChecksumMismatch, Download, Fetched
 from zipjobs_cli.client.api import Api
-from zipjobs_cli.client.stack import Where, find_stack
+from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.commands.status import JobArgument
 from zipjobs_cli.output.progress import bytes_bar
@@ -18,7 +18,7 @@ IS_WRONG = 1
 
 @on_a_stack
 def download_command(
-    where: Where,
+    where: StackSelector,
     job_id: JobArgument,
     output: Annotated[
         str | None,
@@ -61,7 +61,7 @@ def download_command(
     try:
         with bytes_bar("Downloading", download.size) as download.on_bytes:
             fetched = download.fetch(paths, receipt)
-    except Wrong as error:
+    except ChecksumMismatch as error:
         err().print(line(str(error), "bold red"), soft_wrap=True)
         raise typer.Exit(IS_WRONG) from error
     except KeyboardInterrupt:

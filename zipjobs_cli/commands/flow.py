@@ -18,7 +18,7 @@ from zipjobs_cli.checks.flow import FlowJob, Trigger, follow_all, submit
 from zipjobs_cli.checks.flow_checks import bytes_of, problems_of, sizes_below
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.job import Job
-from zipjobs_cli.client.stack import Stack, Where, find_stack
+from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.commands.bulk import open_bucket, upload_files
 from zipjobs_cli.commands.generate import make_samples
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
@@ -49,7 +49,7 @@ class Triggers(StrEnum):
 
 @on_a_stack
 def flow_command(
-    where: Where,
+    where: StackSelector,
     prefix: Annotated[
         str | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zipjobs_cli.client.stack import Where
+from zipjobs_cli.client.stack import StackSelector
 
 PANEL = "Which stack"
 
@@ -61,7 +61,7 @@ def remember_where(
     token: TokenOption = None,
 ) -> None:
     """ZIP archives of objects in S3."""
-    context.obj = Where(api_url, region, stack, profile, token)
+    context.obj = StackSelector(api_url, region, stack, profile, token)
 
 
 def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
@@ -73,11 +73,11 @@ def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def called(context: typer.Context, **arguments: Any) -> None:
         behind = {name: arguments.pop(name) for name in names}
-        before = context.obj or Where()
-        where = Where(**{name: behind[name] or getattr(before, name) for name in names})
+        before = context.obj or StackSelector()
+        where = StackSelector(**{name: behind[name] or getattr(before, name) for name in names})
         command(where, **arguments)
 
-    names = [field.name for field in fields(Where)]
+    names = [field.name for field in fields(StackSelector)]
     context, *options = inspect.signature(remember_where).parameters.values()
     _, *own = inspect.signature(command).parameters.values()
     parameters = [

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from zipjobs_cli.client.redrive import redrive, waiting
-from zipjobs_cli.client.stack import Where, find_stack
+from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.output.screen import counted, err, line, out
 
 
 @on_a_stack
 def redrive_command(
-    where: Where,
+    where: StackSelector,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how many there are.")
     ] = False,

@@ -16,7 +16,7 @@ from zipjobs_cli.archives.download import Download
 from zipjobs_cli.checks.flow import FlowJob, Trigger, follow_all, submit
 from zipjobs_cli.checks.flow_checks import problems_of
 from zipjobs_cli.client.api import Api
-from zipjobs_cli.client.stack import Stack, Where, find_stack
+from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.commands.bulk import open_bucket, upload_files
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.errors import CliError
@@ -38,7 +38,7 @@ READ = (
 
 @on_a_stack
 def smoke_command(
-    where: Where,
+    where: StackSelector,
     timeout: Annotated[
         int, typer.Option(metavar="SECONDS", min=1, help="How long a job may take.")
     ] = 600,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from zipjobs_cli.client.api import Api, ApiError
-from zipjobs_cli.client.stack import Where, find_stack
+from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonLinesOption, JsonOption, on_a_stack
 from zipjobs_cli.output.render import job_table, tell_job
 from zipjobs_cli.output.screen import err, line, out
@@ -26,7 +26,7 @@ LimitOption = Annotated[int, typer.Option(metavar="N", min=1, help="How many, at
 
 
 @on_a_stack
-def status_command(where: Where, job_id: JobArgument, as_json: JsonOption = False) -> None:
+def status_command(where: StackSelector, job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show a job: how far it is, what became of it, and links to its archives.
 
     Exit codes:
@@ -44,7 +44,7 @@ def status_command(where: Where, job_id: JobArgument, as_json: JsonOption = Fals
 
 @on_a_stack
 def list_command(
-    where: Where,
+    where: StackSelector,
     status: StatusOption = None,
     limit: LimitOption = 20,
     as_json: JsonLinesOption = False,
@@ -69,7 +69,7 @@ def list_command(
 
 
 @on_a_stack
-def cancel_command(where: Where, job_id: JobArgument, as_json: JsonOption = False) -> None:
+def cancel_command(where: StackSelector, job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Cancel a job that has not ended. Its workers stop within seconds; nothing of it is left.
 
     Exit codes:

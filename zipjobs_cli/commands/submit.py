@@ -10,7 +10,7 @@ from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.manifest import Dropped, drop
 from zipjobs_cli.client.poll import EVENT_SECONDS
 from zipjobs_cli.client.request import STDIN, Request, of_keys, read, with_options
-from zipjobs_cli.client.stack import Stack, Where, find_stack
+from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.commands.watch import end_with, followed
 from zipjobs_cli.errors import CliError
@@ -28,7 +28,7 @@ OnDuplicate = Literal["suffix", "fail"]
 
 @on_a_stack
 def submit_command(
-    where: Where,
+    where: StackSelector,
     keys: Annotated[
         list[str] | None,
         typer.Argument(

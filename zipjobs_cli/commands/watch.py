@@ -11,7 +11,7 @@ from rich.live import Live
 from zipjobs_cli.client.api import Api, ApiError
 from zipjobs_cli.client.job import Job
 from zipjobs_cli.client.poll import follow, job_progress
-from zipjobs_cli.client.stack import Where, find_stack
+from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonLinesOption, on_a_stack
 from zipjobs_cli.commands.status import LimitOption, StatusOption
 from zipjobs_cli.errors import CliError
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 2.0
 
 @on_a_stack
 def watch_command(
-    where: Where,
+    where: StackSelector,
     job_id: Annotated[
         str | None,
         typer.Argument(

@@ -8,7 +8,7 @@ import pytest
 
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
-from zipjobs.archive.options import EngineOptions, Means, Progress
+from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import SourceNotFound
 from zipjobs.s3.object_reader import ObjectReader, Sink
@@ -42,7 +42,7 @@ def test_a_missing_object_may_be_what_shows_that_a_build_must_end() -> None:
         pytest.fail("nobody ends the build")
 
     options = EngineOptions(skip_missing=True, progress_seconds=1)
-    means = Means(TwoAnswers(), Mock(), BlockPool(52 * MIB), options, wait_no_longer)
+    means = BuildContext(TwoAnswers(), Mock(), BlockPool(52 * MIB), options, wait_no_longer)
     entries = [Entry(key, Source("src", key)) for key in ("gone", "large")]
     with pytest.raises(TooMuch):
         build_archive(entries, means, Mock(side_effect=TooMuch))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.archive import blocks, parts
-from zipjobs.archive.blocks import BlockPool, Room, crc_of
+from zipjobs.archive.blocks import BlockPool, Slot, crc_of
 from zipjobs.archive.parts import KEPT_PART_BYTES, AssembledPart, Stopped
 from zipjobs.s3.part_upload import BLOCK_BYTES
 
@@ -40,30 +40,30 @@ def noise(size: int) -> bytes:
     return hashlib.shake_128(b"noise").digest(size)
 
 
-def rooms_for(part: AssembledPart, pieces: list[int]) -> list[Room]:
+def slots_for(part: AssembledPart, pieces: list[int]) -> list[Slot]:
     """Reserve all that pieces of these sizes take."""
-    rooms = []
+    slots = []
     for piece in pieces:
         left = piece
         while left:
-            room = part.reserve(left)
-            assert room is not None
-            rooms.append(room)
-            left -= len(room.view)
-    return rooms
+            slot = part.reserve(left)
+            assert slot is not None
+            slots.append(slot)
+            left -= len(slot.view)
+    return slots
 
 
-def fill(room: Room, data: bytes) -> None:
-    room.view[:] = data
-    room.is_filled()
+def fill(slot: Slot, data: bytes) -> None:
+    slot.view[:] = data
+    slot.is_filled()
 
 
-def cut(data: bytes, rooms: list[Room]) -> list[bytes]:
-    """What belongs into each room."""
+def cut(data: bytes, slots: list[Slot]) -> list[bytes]:
+    """What belongs into each slot."""
     pieces, at = [], 0
-    for room in rooms:
-        pieces.append(data[at : at + len(room.view)])
-        at += len(room.view)
+    for slot in slots:
+        pieces.append(data[at : at + len(slot.view)])
+        at += len(slot.view)
     return pieces
 
 
@@ -99,7 +99,7 @@ def test_a_block_that_was_given_up_is_never_lent_again_but_another_is() -> None:
     pool = BlockPool(BLOCK_BYTES)
     memory = pool.lend()
     assert memory is not None
-    pool.give_up(memory)
+    pool.release(memory)
     other = pool.lend()
     assert other is not None
     memory[:5] = b"later"
@@ -117,14 +117,14 @@ def test_a_part_comes_out_in_order_whatever_the_order_in_which_it_is_filled(
         pool = BlockPool(10_000)
         part = AssembledPart(1, pool)
         data = noise(sum(pieces))
-        rooms = rooms_for(part, pieces)
-        assert sum(len(room.view) for room in rooms) == len(data)
-        filling = list(zip(rooms, cut(data, rooms), strict=True))
+        slots = slots_for(part, pieces)
+        assert sum(len(slot.view) for slot in slots) == len(data)
+        filling = list(zip(slots, cut(data, slots), strict=True))
         part.length = len(data)
         part.end()
         shuffled.shuffle(filling)
-        for room, piece in filling:
-            fill(room, piece)
+        for slot, piece in filling:
+            fill(slot, piece)
         blocks = list(part.chunks())
     assert b"".join(bytes(block.memory[: block.filled]) for block in blocks) == data
     assert [block.filled for block in blocks[:-1]] == [BLOCK] * (len(blocks) - 1)
@@ -135,7 +135,7 @@ def test_a_part_takes_no_more_blocks_than_its_bytes_need(pieces: list[int]) -> N
     with small_sizes():
         pool = BlockPool(10_000)
         before = blocks_left(pool)
-        rooms_for(AssembledPart(1, pool), pieces)
+        slots_for(AssembledPart(1, pool), pieces)
         assert before - blocks_left(pool) == -(-sum(pieces) // BLOCK)
 
 
@@ -144,16 +144,16 @@ def test_a_block_is_sent_as_soon_as_it_and_all_before_it_are_full(order: list[bo
     """Blocks are filled from both ends: those at the end wait for those at the front."""
     with small_sizes():
         part = AssembledPart(1, BlockPool(10_000))
-        rooms = rooms_for(part, [BLOCK] * len(order))
+        slots = slots_for(part, [BLOCK] * len(order))
         part.length = BLOCK * len(order)
         part.end()
         coming = part.chunks()
-        todo = list(enumerate(rooms))
+        todo = list(enumerate(slots))
         full: set[int] = set()
         come = 0
         for is_first in order:
-            number, room = todo.pop(0 if is_first else -1)
-            fill(room, bytes([number]) * BLOCK)
+            number, slot = todo.pop(0 if is_first else -1)
+            fill(slot, bytes([number]) * BLOCK)
             full.add(number)
             while come in full:
                 assert part._ready.qsize() > 0
@@ -168,13 +168,13 @@ def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
         pool = BlockPool(2 * BLOCK)
         waiting, other = AssembledPart(1, pool), AssembledPart(2, pool)
         assert other.reserve(1) is not None
-        rooms = rooms_for(waiting, [BLOCK - 1])
+        slots = slots_for(waiting, [BLOCK - 1])
         last = waiting.reserve(100)
         assert last is not None
         assert len(last.view) == 1  # what the block still has
         assert waiting.reserve(1) is None
-        for room in (*rooms, last):
-            fill(room, bytes(len(room.view)))
+        for slot in (*slots, last):
+            fill(slot, bytes(len(slot.view)))
         waiting.length = 2 * BLOCK
         pool.give_back(next(waiting.chunks()).memory)
         assert waiting.reserve(1) is not None
@@ -183,14 +183,14 @@ def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
 def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
     pool, size = BlockPool(20 * BLOCK_BYTES), 7 * BLOCK_BYTES + 5
     part, data = AssembledPart(1, pool, size), noise(size)
-    rooms = rooms_for(part, [BLOCK_BYTES // 3] * 21 + [size - 21 * (BLOCK_BYTES // 3)])
+    slots = slots_for(part, [BLOCK_BYTES // 3] * 21 + [size - 21 * (BLOCK_BYTES // 3)])
     part.end()
     lock = threading.Lock()
 
-    def write(room: Room, piece: bytes) -> None:
-        room.view[:] = piece
+    def write(slot: Slot, piece: bytes) -> None:
+        slot.view[:] = piece
         with lock:
-            room.is_filled()
+            slot.is_filled()
 
     def send() -> str:
         sent = hashlib.sha256()
@@ -200,17 +200,17 @@ def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
 
     with ThreadPoolExecutor(4) as threads:
         sent = threads.submit(send)
-        list(threads.map(write, reversed(rooms), reversed(cut(data, rooms))))
+        list(threads.map(write, reversed(slots), reversed(cut(data, slots))))
         assert sent.result(20) == hashlib.sha256(data).hexdigest()
 
 
 def test_the_crc_of_rooms_is_that_of_their_bytes_in_order() -> None:
     with small_sizes():
-        rooms = rooms_for(AssembledPart(1, BlockPool(1000)), [5, 40, 7])
+        slots = slots_for(AssembledPart(1, BlockPool(1000)), [5, 40, 7])
         data = noise(52)
-        for room, piece in zip(rooms, cut(data, rooms), strict=True):
-            fill(room, piece)
-        assert crc_of(rooms) == zlib.crc32(data)
+        for slot, piece in zip(slots, cut(data, slots), strict=True):
+            fill(slot, piece)
+        assert crc_of(slots) == zlib.crc32(data)
 
 
 # When sending begins.
@@ -226,18 +226,18 @@ def small() -> Iterator[None]:
 def test_a_short_part_is_sent_when_it_is_whole() -> None:
     part = AssembledPart(1, BlockPool(1000), KEPT)
     assert part.is_kept
-    rooms = rooms_for(part, [BLOCK] * 4)
+    slots = slots_for(part, [BLOCK] * 4)
     part.end()
-    for room in rooms:
+    for slot in slots:
         assert not part.can_start
-        fill(room, bytes(BLOCK))
+        fill(slot, bytes(BLOCK))
     assert part.can_start
 
 
 @pytest.mark.usefixtures("small")
 def test_a_long_part_is_sent_while_it_grows_from_its_first_full_block_on() -> None:
     part = AssembledPart(1, BlockPool(1000))
-    first, second = rooms_for(part, [BLOCK] * 2)
+    first, second = slots_for(part, [BLOCK] * 2)
     fill(second, bytes(BLOCK))
     part.length = KEPT + 1
     assert not part.is_kept
@@ -250,8 +250,8 @@ def test_a_long_part_is_sent_while_it_grows_from_its_first_full_block_on() -> No
 @pytest.mark.parametrize("blocks", [2, 6])
 def test_a_part_does_not_start_before_its_length_is_known(blocks: int) -> None:
     part = AssembledPart(1, BlockPool(1000))
-    for room in rooms_for(part, [BLOCK] * blocks):
-        fill(room, bytes(BLOCK))
+    for slot in slots_for(part, [BLOCK] * blocks):
+        fill(slot, bytes(BLOCK))
     assert not part.can_start
     part.length = blocks * BLOCK
     assert part.can_start
@@ -260,9 +260,9 @@ def test_a_part_does_not_start_before_its_length_is_known(blocks: int) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_part_starts_once() -> None:
     part = AssembledPart(1, BlockPool(1000), 5)
-    (room,) = rooms_for(part, [5])
+    (slot,) = slots_for(part, [5])
     part.end()
-    fill(room, b"hello")
+    fill(slot, b"hello")
     assert part.can_start
     part.is_started = True
     assert not part.can_start
@@ -281,9 +281,9 @@ def test_parts_that_could_be_sent_again_as_they_are_are_short(length: int) -> No
 def test_a_part_that_is_abandoned_leaves_no_memory_lent(filled: int) -> None:
     pool = BlockPool(10 * BLOCK)
     part = AssembledPart(1, pool, 6 * BLOCK + 3)
-    rooms = rooms_for(part, [BLOCK] * 6 + [3])
-    for room in rooms[:filled]:
-        fill(room, bytes(len(room.view)))
+    slots = slots_for(part, [BLOCK] * 6 + [3])
+    for slot in slots[:filled]:
+        fill(slot, bytes(len(slot.view)))
     assert blocks_left(pool) == 3
     part.stop()
     part.abandon()
@@ -294,7 +294,7 @@ def test_a_part_that_is_abandoned_leaves_no_memory_lent(filled: int) -> None:
 def test_memory_that_may_still_be_written_to_is_not_lent_again() -> None:
     pool = BlockPool(2 * BLOCK)
     part = AssembledPart(1, pool)
-    late, _ = rooms_for(part, [BLOCK] * 2)
+    late, _ = slots_for(part, [BLOCK] * 2)
     part.abandon()
     lent = [pool.lend(), pool.lend()]
     late.view[:] = b"x" * BLOCK
@@ -304,7 +304,7 @@ def test_memory_that_may_still_be_written_to_is_not_lent_again() -> None:
 @pytest.mark.usefixtures("small")
 def test_whoever_waits_for_a_block_is_told_that_none_will_come() -> None:
     part = AssembledPart(1, BlockPool(1000), 10 * BLOCK)
-    first, _ = rooms_for(part, [BLOCK] * 2)
+    first, _ = slots_for(part, [BLOCK] * 2)
     fill(first, bytes(BLOCK))
     with ThreadPoolExecutor(1) as threads:
         came = threads.submit(lambda: [block.filled for block in part.chunks()])

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidRequest, NotAllowed
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import JobRequest, RequestedEntry
 
-POLICY = Policy(
+POLICY = AllowList(
     source_bucket="src",
     target_bucket="dst",
     target_prefix="zips/",

@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import ServiceUnavailable, SourceChanged
-from zipjobs.requests.allow_list import Location, Policy
+from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.list_formats import Lines, ReadLimit, inventory_rows
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceLists
 from zipjobs.s3.ranged_file import ATTEMPTS, RANGE_BYTES
 
-POLICY = Policy("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
+POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 REQUEST = JobRequest(entries_from="s3://src/list")
 MIB = 1024 * 1024
 ROOT = Path(__file__).parents[3]

@@ -13,11 +13,11 @@ from local.faults.requests import S3_OPERATIONS
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.settings import (
-    EndingSettings,
     EnqueueSettings,
+    FinalizerSettings,
     OwnerSettings,
+    ReconcilerSettings,
     StatusSettings,
-    SweeperSettings,
     ZipperSettings,
 )
 
@@ -114,7 +114,7 @@ def test_a_link_asks_nothing_of_the_browser_that_follows_it(s3: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [EnqueueSettings, StatusSettings, ZipperSettings, EndingSettings, SweeperSettings]
+    "kind", [EnqueueSettings, StatusSettings, ZipperSettings, FinalizerSettings, ReconcilerSettings]
 )
 def test_functions_that_use_s3_are_told_by_their_environment(kind: type[OwnerSettings]) -> None:
     environment = {**FUNCTIONS_ENVIRONMENT, "BUCKET_OWNERS": f'{{"theirs": "{THEM}"}}'}

@@ -5,10 +5,10 @@ import sys
 
 SCRIPT = """
 import gc
-from zipjobs.wiring.gc_tuning import NEW_OBJECTS, settle
+from zipjobs.wiring.gc_tuning import NEW_OBJECTS, freeze
 
 before = len(gc.get_objects())
-settle()
+freeze()
 assert gc.get_freeze_count() >= before - 10, "what there was stays, and is passed over"
 passes = []
 gc.callbacks.append(lambda phase, info: passes.append(info["generation"]))

@@ -9,15 +9,15 @@ import pytest
 
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs.wiring import api as wiring
-from zipjobs.wiring import lifecycle as ending
+from zipjobs.wiring import lifecycle
 from zipjobs.wiring import worker as working
 
 FUNCTIONS = [
-    wiring.submitting,
-    wiring.answering,
-    working.zipping,
-    ending.ending,
-    ending.sweeping,
+    wiring.enqueue_dependencies,
+    wiring.status_dependencies,
+    working.zipper_dependencies,
+    lifecycle.finalizer,
+    lifecycle.reconciler,
 ]
 
 
@@ -34,10 +34,10 @@ def test_every_client_sets_its_retries_and_its_timeouts(
         made.append(real(*args, **kwargs))
         return made[-1]
 
-    ending.ending.cache_clear()
+    lifecycle.finalizer.cache_clear()
     with patch.object(boto3, "client", client):
         function.__wrapped__()  # type: ignore[attr-defined]
-    ending.ending.cache_clear()
+    lifecycle.finalizer.cache_clear()
     assert made
     for one in made:
         config = one.meta.config

@@ -7,7 +7,7 @@ import pytest
 from zipjobs.errors import DuplicateName
 from zipjobs.jobs.job import MAX_NAMED
 from zipjobs.requests.schema import JobRequest
-from zipjobs.requests.sources import Listed
+from zipjobs.requests.sources import SourceObject
 from zipjobs.worker.entry_list import entries_of
 
 
@@ -15,13 +15,13 @@ def request(**fields: Any) -> JobRequest:
     return JobRequest.model_validate({"prefix": "2026/q3/", **fields}, strict=False)
 
 
-def names(request: JobRequest, *keys: str | Listed) -> list[str]:
-    listed = [Listed("src", one) if isinstance(one, str) else one for one in keys]
+def names(request: JobRequest, *keys: str | SourceObject) -> list[str]:
+    listed = [SourceObject("src", one) if isinstance(one, str) else one for one in keys]
     with entries_of(request, listed) as entries:
         return [entry.name for entry in entries]
 
 
-def refusal(request: JobRequest, *keys: str | Listed) -> DuplicateName:
+def refusal(request: JobRequest, *keys: str | SourceObject) -> DuplicateName:
     with pytest.raises(DuplicateName) as refused:
         names(request, *keys)
     return refused.value
@@ -73,7 +73,7 @@ def test_relative_means_to_the_folder_of_the_prefix(prefix: str, expected: list[
 
 @pytest.mark.parametrize("naming", ["basename", "path", "relative"])
 def test_a_name_that_was_asked_for_wins(naming: str) -> None:
-    listed = Listed("src", "2026/q3/a.pdf", name="2026/q3/x/y.pdf")
+    listed = SourceObject("src", "2026/q3/a.pdf", name="2026/q3/x/y.pdf")
     assert names(request(naming=naming), listed) == ["2026/q3/x/y.pdf"]
 
 

@@ -30,7 +30,7 @@ from tests.support.readers import (
 )
 from zipjobs.requests.fields import MAX_KEY_BYTES
 from zipjobs.requests.schema import parse_request
-from zipjobs.requests.sources import Listed
+from zipjobs.requests.sources import SourceObject
 from zipjobs.worker.entry_list import named
 from zipjobs.zipformat.file_names import MAX_COMPONENT_BYTES
 from zipjobs.zipformat.member_names import (
@@ -119,7 +119,7 @@ ANY_KEY = st.one_of(
     st.text(ANY_CHARACTER, min_size=1, max_size=300),
     st.sampled_from([name or "/" for names in FAMILIES for name in names]),
 ).map(cut)
-ANY_LISTED = st.builds(Listed, st.just("bucket"), ANY_KEY, name=st.none() | ANY_KEY)
+ANY_LISTED = st.builds(SourceObject, st.just("bucket"), ANY_KEY, name=st.none() | ANY_KEY)
 """Objects, half of them with a name that was asked for."""
 
 
@@ -134,7 +134,7 @@ class Made:
     contents: Contents
 
 
-def make(archive: Path, listed: list[Listed]) -> Made:
+def make(archive: Path, listed: list[SourceObject]) -> Made:
     """Zip as many files as are listed, each of another content, named as the service does."""
     entries = list(named(listed))
     bodies = [f"{number}: {entry.source.key}".encode() for number, entry in enumerate(entries)]
@@ -150,12 +150,16 @@ def make(archive: Path, listed: list[Listed]) -> Made:
     return Made(archive, contents)
 
 
-def asked_for(names: list[str]) -> list[Listed]:
+def asked_for(names: list[str]) -> list[SourceObject]:
     """Each of ``names`` once as a key, and twice as a name."""
     return [
         one
         for name in names
-        for one in (Listed("b", name or "/"), Listed("b", "k", name=name), Listed("c", name, name))
+        for one in (
+            SourceObject("b", name or "/"),
+            SourceObject("b", "k", name=name),
+            SourceObject("c", name, name),
+        )
     ]
 
 
@@ -348,8 +352,8 @@ def test_the_disks_lose_what_they_should() -> None:
 
 @thorough
 @given(st.lists(ANY_LISTED, min_size=1, max_size=12))
-@example([Listed("b", f"{'x' * 1020}{number:04}") for number in range(12)])
-def test_no_file_is_lost_nor_outside_on_any_system(listed: list[Listed]) -> None:
+@example([SourceObject("b", f"{'x' * 1020}{number:04}") for number in range(12)])
+def test_no_file_is_lost_nor_outside_on_any_system(listed: list[SourceObject]) -> None:
     with tempfile.TemporaryDirectory(dir=SHARED_MEMORY) as folder:
         made = make(Path(folder) / "a.zip", listed)
         extract_everywhere(made.contents)
@@ -358,8 +362,8 @@ def test_no_file_is_lost_nor_outside_on_any_system(listed: list[Listed]) -> None
 
 @thorough
 @given(st.lists(ANY_LISTED, min_size=1, max_size=12), st.none() | ANY_KEY)
-@example([Listed("b", key) for key in ("a/../../x", "/x", "C:\\x", "a\0b", "a/x")], "a/")
-def test_whole_keys_as_names_are_as_safe(listed: list[Listed], prefix: str | None) -> None:
+@example([SourceObject("b", key) for key in ("a/../../x", "/x", "C:\\x", "a\0b", "a/x")], "a/")
+def test_whole_keys_as_names_are_as_safe(listed: list[SourceObject], prefix: str | None) -> None:
     whole = partial(without_prefix, prefix=prefix or "")
     entries = list(named(listed, whole))
     contents = {entry.name: str(number).encode() for number, entry in enumerate(entries)}
@@ -414,11 +418,12 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Made:
     names = [cut(name) for name in [*bytes_, *hazards, *families]]
     body = json.dumps({"entries": [{"key": name or "/", "name": name or "/"} for name in names]})
     listed = [
-        Listed("b", entry.key, name=entry.name) for entry in parse_request(body.encode()).entries
+        SourceObject("b", entry.key, name=entry.name)
+        for entry in parse_request(body.encode()).entries
     ]
     return make(
         tmp_path_factory.mktemp("nasty") / "a.zip",
-        [*listed, *(Listed("b", name or "/") for name in names)],
+        [*listed, *(SourceObject("b", name or "/") for name in names)],
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.http_server import ScriptedServer, nobody_listens, response, say
 from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
-from zipjobs_cli.client.stack import Where
+from zipjobs_cli.client.stack import StackSelector
 
 PAGE = json.dumps({"jobs": [], "nextCursor": None}).encode()
 
@@ -30,12 +30,12 @@ def settings(bare: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIPJOBS_API_AUTH", "none")
 
 
-def found(where: Where) -> dict[str, Finding]:
+def found(where: StackSelector) -> dict[str, Finding]:
     return {finding.what: finding for finding in examine(where)}
 
 
 def test_without_a_stack_all_ways_to_find_one_are_told() -> None:
-    findings = found(Where())
+    findings = found(StackSelector())
     assert findings["stack"].health is Health.FAIL
     assert "ZIPJOBS_API_URL" in findings["stack"].advice
     assert findings["python"].health is Health.OK
@@ -44,7 +44,7 @@ def test_without_a_stack_all_ways_to_find_one_are_told() -> None:
 
 
 def test_an_open_api_needs_no_aws_credentials(server: ScriptedServer) -> None:
-    findings = found(Where(api_url=server.url, region="eu-west-1"))
+    findings = found(StackSelector(api_url=server.url, region="eu-west-1"))
     assert findings["api"].health is Health.OK
     assert findings["credentials"].health is Health.WARN
     assert "The API does without" in findings["credentials"].advice
@@ -53,7 +53,7 @@ def test_an_open_api_needs_no_aws_credentials(server: ScriptedServer) -> None:
 
 def test_an_api_that_does_not_answer_is_wrong() -> None:
     with nobody_listens() as port:
-        findings = found(Where(api_url=f"http://127.0.0.1:{port}"))
+        findings = found(StackSelector(api_url=f"http://127.0.0.1:{port}"))
     assert findings["api"].health is Health.FAIL
     assert "does not answer" in findings["api"].found
 
@@ -62,7 +62,7 @@ def test_an_api_that_does_not_answer_is_wrong() -> None:
 def test_a_clock_that_is_wrong_is_told(server: ScriptedServer, minutes: int, word: str) -> None:
     theirs = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
     server.follow(say(response(PAGE, 200, {"Date": theirs})))
-    clock = found(Where(api_url=server.url))["clock"]
+    clock = found(StackSelector(api_url=server.url))["clock"]
     assert clock.health is Health.FAIL
     assert clock.found.endswith(f"seconds {word}")
 
@@ -79,7 +79,7 @@ def test_what_the_stack_does_not_tell_is_a_warning(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    findings = found(Where(api_url=server.url, region="eu-west-1"))
+    findings = found(StackSelector(api_url=server.url, region="eu-west-1"))
     assert findings["credentials"].found == "arn:aws:iam::1:user/me"
     for what in ("source bucket", "manifest events", "table", "job queue", "event bus"):
         assert findings[what].health is Health.WARN

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.http_server import Answer, Exchange, ScriptedServer, error, response, say
 from zipjobs_cli.archives import resumable_download as fetching
-from zipjobs_cli.archives.download import Download, Wrong, file_name
+from zipjobs_cli.archives.download import ChecksumMismatch, Download, file_name
 from zipjobs_cli.archives.receipt import receipt_path
 from zipjobs_cli.archives.resumable_download import Changed, part_path
 from zipjobs_cli.errors import CliError
@@ -216,7 +216,9 @@ def test_it_gives_up_where_nothing_comes_and_keeps_what_came(
 
 
 def test_what_is_not_what_the_job_made_is_not_kept(begin: Begin, tmp_path: Path) -> None:
-    with pytest.raises(Wrong, match=f"q3.zip came as 300,000 bytes with CRC-32 {CRC}; the job"):
+    with pytest.raises(
+        ChecksumMismatch, match=f"q3.zip came as 300,000 bytes with CRC-32 {CRC}; the job"
+    ):
         fetched(begin(crc32="00000000"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -265,7 +267,7 @@ def test_a_receipt_of_another_archive_is_not_kept(
     begin: Begin, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.follow(served, lambda exchange: served(exchange, receipt("00000000"), '"r"'))
-    with pytest.raises(Wrong, match="is the receipt of another archive"):
+    with pytest.raises(ChecksumMismatch, match="is the receipt of another archive"):
         fetched(begin(), tmp_path, has_receipts=True)
     assert not (tmp_path / "q3.receipt.json").exists()
 

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from zipjobs_cli.__main__ import app
-from zipjobs_cli.client.stack import Where
+from zipjobs_cli.client.stack import StackSelector
 from zipjobs_cli.commands.options import on_a_stack, remember_where
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,12 +53,12 @@ def test_the_page_on_the_command_line_names_every_command() -> None:
         assert re.search(rf"`{name}[ `]", text), name
 
 
-def asked(*arguments: str) -> Where:
+def asked(*arguments: str) -> StackSelector:
     """What the options come to, of a program with one command."""
-    found: list[Where] = []
+    found: list[StackSelector] = []
 
     @on_a_stack
-    def look(where: Where, name: str = "") -> None:
+    def look(where: StackSelector, name: str = "") -> None:
         found.append(where)
         assert name == "x"
 
@@ -71,12 +71,12 @@ def asked(*arguments: str) -> Where:
 
 
 def test_options_stand_before_the_command_or_behind_it() -> None:
-    assert asked("look", "--name", "x") == Where()
+    assert asked("look", "--name", "x") == StackSelector()
     given = ("--api-url", "http://a", "--profile", "p")
-    assert asked(*given, "look", "--name", "x") == Where(api_url="http://a", profile="p")
-    assert asked("look", "--name", "x", *given) == Where(api_url="http://a", profile="p")
+    assert asked(*given, "look", "--name", "x") == StackSelector(api_url="http://a", profile="p")
+    assert asked("look", "--name", "x", *given) == StackSelector(api_url="http://a", profile="p")
     both = asked(*given, "look", "--api-url", "http://b", "--name", "x")
-    assert both == Where(api_url="http://b", profile="p")
+    assert both == StackSelector(api_url="http://b", profile="p")
 
 
 def test_the_program_is_called_as_it_was(tmp_path: Path) -> None:

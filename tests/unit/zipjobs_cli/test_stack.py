@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from zipjobs_cli.client import local_stacks, pulumi
-from zipjobs_cli.client.stack import LOCAL_KEY, Stack, Where, find_stack
-from zipjobs_cli.errors import CliError, NotTold
+from zipjobs_cli.client.stack import LOCAL_KEY, Stack, StackSelector, find_stack
+from zipjobs_cli.errors import CliError, MissingOutput
 
 OUTPUTS = {
     "apiUrl": "https://abc.execute-api.eu-central-1.amazonaws.com",
@@ -52,11 +52,13 @@ def install_pulumi(tmp_path: Path, script: str) -> Path:
 
 
 def test_an_address_is_enough() -> None:
-    stack = find_stack(Where(api_url=f"{OUTPUTS['apiUrl']}/"))
+    stack = find_stack(StackSelector(api_url=f"{OUTPUTS['apiUrl']}/"))
     assert stack.api_url == OUTPUTS["apiUrl"]
     assert (stack.api_auth, stack.region) == ("iam", "eu-central-1")
     assert stack.found == "--api-url"
-    with pytest.raises(NotTold, match="does not tell its sourceBucket. Set ZIPJOBS_SOURCE_BUCKET"):
+    with pytest.raises(
+        MissingOutput, match="does not tell its sourceBucket. Set ZIPJOBS_SOURCE_BUCKET"
+    ):
         stack.need("source_bucket")
 
 
@@ -76,8 +78,8 @@ def test_what_the_environment_tells_of_one_stack_is_not_said_of_another(
 ) -> None:
     monkeypatch.setenv("ZIPJOBS_API_URL", "http://localhost:1")
     monkeypatch.setenv("ZIPJOBS_SOURCE_BUCKET", "theirs")
-    assert find_stack(Where(api_url="http://localhost:1")).source_bucket == "theirs"
-    assert find_stack(Where(api_url="http://localhost:2")).source_bucket is None
+    assert find_stack(StackSelector(api_url="http://localhost:1")).source_bucket == "theirs"
+    assert find_stack(StackSelector(api_url="http://localhost:2")).source_bucket is None
 
 
 def test_a_local_stack_is_found_by_itself(bare: Path, port: int) -> None:
@@ -163,7 +165,7 @@ def test_a_named_stack_comes_before_a_local_one(
         monkeypatch.setenv("ZIPJOBS_STACK", "prod")
     else:
         monkeypatch.setenv("ZIPJOBS_API_URL", "http://localhost:1")
-    stack = find_stack(Where(stack="prod" if by == "flag" else None))
+    stack = find_stack(StackSelector(stack="prod" if by == "flag" else None))
     assert stack.found == "Pulumi's stack prod"
     assert asked.read_text().strip().endswith("stack output --json --stack prod")
 
@@ -206,12 +208,12 @@ def test_where_nothing_is_found_all_ways_are_told() -> None:
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(CliError, match="no address of an API"):
-        find_stack(Where(api_url=url))
+        find_stack(StackSelector(api_url=url))
 
 
 def test_a_profile_that_is_not_there_is_a_clear_error() -> None:
     with pytest.raises(CliError, match=r"profile \(nope\) could not be found"):
-        find_stack(Where(api_url="http://localhost:1", profile="nope"))
+        find_stack(StackSelector(api_url="http://localhost:1", profile="nope"))
 
 
 def test_without_credentials_it_is_said_how_to_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,17 +223,17 @@ def test_without_credentials_it_is_said_how_to_have_them(monkeypatch: pytest.Mon
 
 
 def test_without_a_region_it_is_said_how_to_name_one() -> None:
-    stack = find_stack(Where(api_url="http://localhost:1"))
-    with pytest.raises(NotTold, match="does not tell its region. Set AWS_REGION"):
+    stack = find_stack(StackSelector(api_url="http://localhost:1"))
+    with pytest.raises(MissingOutput, match="does not tell its region. Set AWS_REGION"):
         stack.client("s3")
 
 
 def test_flags_come_before_what_is_found(bare: Path, port: int) -> None:
     leave_word(bare, f"http://127.0.0.1:{port}")
-    stack = find_stack(Where(region="sa-east-1", token="t"))
+    stack = find_stack(StackSelector(region="sa-east-1", token="t"))
     assert (stack.region, stack.token) == ("sa-east-1", "t")
 
 
 def test_an_address_and_a_name_are_not_given_both() -> None:
     with pytest.raises(CliError, match="not both"):
-        find_stack(Where(api_url="http://localhost:1", stack="dev"))
+        find_stack(StackSelector(api_url="http://localhost:1", stack="dev"))

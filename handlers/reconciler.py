@@ -22,8 +22,8 @@ class Context(Protocol):
 def handler(event: dict[str, Any], context: Context) -> dict[str, int]:
     """EventBridge's scheduled event in; how many jobs met with what out."""
     telemetry.start_logging(context)
-    swept = wiring.sweeping().sweep(
+    swept = wiring.reconciler().reconcile(
         lambda: context.get_remaining_time_in_millis() > SPARE_MILLISECONDS
     )
-    logger.info("Swept: %s", swept)
+    logger.info("Reconciliation: %s", swept)
     return asdict(swept)
