@@ -1,5 +1,5 @@
-"""The tables of faults in ``docs/reliability.md`` and of threats in ``docs/security.md`` name a test
-for each row, and these tests exist.
+"""Each fault in ``docs/reliability.md`` and each threat in ``docs/security.md`` names a test that
+exists.
 """
 
 import ast
