@@ -79,7 +79,7 @@ class GuardedAws:
             return pieces
         body = b"".join(pieces)
         if b"<Code>NoSuchKey</Code>" in body or not body:
-            what = f"s3 {request.operation} of what is missing"
+            what = f"s3 {request.operation} of a missing object"
             found = [self._permissions.judge(principal, what, need) for need in needs.if_missing]
             if not all(decision.allowed for decision in found):
                 return _deny(request, "Access Denied", environ, start_response)

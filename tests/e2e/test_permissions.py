@@ -37,7 +37,7 @@ def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
     denied = {
         (ruling.principal.name, ruling.access.action)
         for ruling in rulings
-        if not ruling.allowed and not ruling.request.endswith("of what is missing")
+        if not ruling.allowed and not ruling.request.endswith("of a missing object")
     }
     assert denied == {("events.amazonaws.com", "sqs:SendMessage")}
 

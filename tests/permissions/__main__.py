@@ -1,6 +1,6 @@
-"""``python -m tests.permissions`` lives a stack's life and prints what breaks without what.
+"""``python -m tests.permissions`` prints each permission and the requests that fail without it.
 
-With ``--write`` the table goes into ``docs/security.md`` too.
+With ``--write``, also write the table into ``docs/security.md``.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.permissions.table import HEAD, filled, without_each, write
 
 
 def main() -> int:
-    """Returns 1 if something is allowed that nothing needs."""
+    """Run the scenario. Return 1 if a permission is not needed."""
     parser = argparse.ArgumentParser(prog="python -m tests.permissions", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write docs/security.md")
     options = parser.parse_args()
@@ -32,16 +32,16 @@ def main() -> int:
             f"{action}: " + ", ".join(f"{what} x{count}" for what, count in sorted(counts.items()))
             for action, counts in row.needed_by.items()
         ]
-        shown.add_row(row.who, "\n".join(row.may), row.on, "\n".join(needed))
+        shown.add_row(row.principal, "\n".join(row.actions), row.resource, "\n".join(needed))
     console = Console(width=200)
     console.print(shown)
-    superfluous = [mutant for mutant, rulings in found.items() if not rulings]
-    for mutant in superfluous:
-        console.print(f"Nothing breaks: {mutant}")
-    console.print(f"{len(found)} mutants of {len(documents)} policies, {len(superfluous)} survived")
+    unneeded = [mutant for mutant, rulings in found.items() if not rulings]
+    for mutant in unneeded:
+        console.print(f"Not needed: {mutant}")
+    console.print(f"{len(found)} mutants of {len(documents)} policies, {len(unneeded)} survived")
     if options.write:
         write(table)
-    return 1 if superfluous else 0
+    return 1 if unneeded else 0
 
 
 if __name__ == "__main__":

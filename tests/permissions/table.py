@@ -1,4 +1,4 @@
-"""The table of what each may, and what breaks without it, in ``docs/security.md``."""
+"""The table of permissions in ``docs/security.md``: each statement, and what fails without it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,18 @@ from tests.permissions.mutants import Mutant, broken, mutants, short, statements
 
 FILE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- begin: python -m tests.permissions --write -->", "<!-- end -->"
-HEAD = ("who", "may", "on", "without it breaks")
+HEAD = (
+    "principal",
+    "allowed actions",
+    "resource and condition",
+    "requests that fail without it",
+)
 
 _KEYS = {
-    "prefix": "below",
+    "prefix": "with prefix",
     "SourceAccount": "for account",
     "SourceArn": "for",
-    "ViaService": "by way of",
+    "ViaService": "through",
     "EncryptionContext:aws:logs:arn": "for",
 }
 
@@ -27,17 +32,17 @@ Broken = Mapping[Mutant, Sequence[Ruling]]
 
 @dataclass
 class Row:
-    """One statement: who may do what on what. ``needed_by`` counts requests, by action."""
+    """One policy statement. ``needed_by`` counts the requests that need each action."""
 
-    who: str
-    may: tuple[str, ...]
-    on: str
+    principal: str
+    actions: tuple[str, ...]
+    resource: str
     needed_by: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells the row from others: all but what needs it."""
-        return self.who, ", ".join(self.may), self.on
+        """The cells that identify the row: all except ``needed_by``."""
+        return self.principal, ", ".join(self.actions), self.resource
 
     def cells(self) -> tuple[str, str, str, str]:
         requests = dict.fromkeys(what for found in self.needed_by.values() for what in found)
@@ -45,13 +50,13 @@ class Row:
 
     @property
     def _service(self) -> str:
-        return self.may[0].partition(":")[0]
+        return self.actions[0].partition(":")[0]
 
 
 def without_each(
     documents: Sequence[Document], rulings: Counter[Ruling], account: str
 ) -> dict[Mutant, list[Ruling]]:
-    """What breaks for want of each thing that can be taken out of the documents."""
+    """Return what fails without each part that can be removed from the documents."""
     return {
         mutant: broken(mutant, rulings, account)
         for document in documents
@@ -60,14 +65,14 @@ def without_each(
 
 
 def rows(documents: Sequence[Document]) -> list[Row]:
-    """A row for each statement."""
+    """Return a row for each statement."""
     return [
         _row(document, statement) for document in documents for statement in statements(document)
     ]
 
 
 def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling]) -> list[Row]:
-    """The rows, with what breaks."""
+    """Return the rows, with the requests that fail without them."""
     table = rows(documents)
     first = {document: sum(map(_count, documents[:i])) for i, document in enumerate(documents)}
     for mutant, broken_by_it in found.items():
@@ -76,20 +81,20 @@ def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling
             counts: Counter[str] = Counter()
             for ruling in broken_by_it:
                 counts[ruling.request] += rulings[ruling]
-            if mutant.removed == "action" or len(row.may) == 1:
+            if mutant.removed == "action" or len(row.actions) == 1:
                 row.needed_by[mutant.what] = counts
     return table
 
 
 def markdown(table: Sequence[Row]) -> str:
-    """The table, as it stands in the document."""
+    """Return the table as Markdown."""
     cells_of = sorted(row.cells() for row in table)
     lines = [HEAD, ("---",) * len(HEAD), *cells_of]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def keys_in(text: str) -> list[tuple[str, ...]]:
-    """The first three cells of the table in a document."""
+    """Return the first three cells of each row of the table in a document."""
     _, _, body = text.partition(BEGIN)
     body = body.partition(END)[0].strip()
     rows = [line.strip("| ").split(" | ") for line in body.splitlines()]
@@ -97,7 +102,7 @@ def keys_in(text: str) -> list[tuple[str, ...]]:
 
 
 def write(table: Sequence[Row]) -> None:
-    """Put the table into the document."""
+    """Write the table into the document."""
     text = FILE.read_text()
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -112,21 +117,21 @@ def _row(document: Document, statement: Mapping[str, Any]) -> Row:
     actions = tuple(values(statement, "Action"))
     places = [short(resource) for resource in values(statement, "Resource")]
     if document.kind == "identity":
-        who = short(document.arn).removeprefix("role ")
+        principal = short(document.arn).removeprefix("role ")
     elif statement["Principal"] == "*":
-        who = "*"
+        principal = "*"
     else:
-        who = ", ".join(
-            "the account's own policies" if name.endswith(":root") else name
+        principal = ", ".join(
+            "the account's IAM policies" if name.endswith(":root") else name
             for names in statement["Principal"].values()
             for name in _as_list(names)
         )
     if document.kind == "trust" or (document.kind == "resource" and places == ["*"]):
         places = [short(document.arn)]
-    on = ", ".join(f"`{place}`" for place in places) + _conditions(statement)
+    resource = ", ".join(f"`{place}`" for place in places) + _conditions(statement)
     if statement["Effect"] == "Deny":
-        who = "nobody" if who == "*" else f"not {who}"
-    return Row(who, actions, on)
+        principal = f"{'everyone' if principal == '*' else principal}: denied"
+    return Row(principal, actions, resource)
 
 
 def _conditions(statement: Mapping[str, Any]) -> str:
