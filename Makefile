@@ -49,18 +49,18 @@ bench: $(STAMP) ## Measure the engine against the original and peers; write docs
 	$(BIN)/python -m bench --write
 
 docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
-	$(BIN)/python -m docs.asyncapi
+	$(BIN)/python -m tools.asyncapi
 
 graph: $(STAMP) ## Draw what the Pulumi program declares: docs/graph.svg
-	$(BIN)/python -m pictures graph
+	$(BIN)/python -m tools.pictures graph
 
 pictures: graph ## Take all pictures anew: the API's page, the command line, the dashboard; needs Chromium
-	$(BIN)/python -m pictures page
-	$(BIN)/python -m pictures terminal
-	$(BIN)/python -m pictures dashboard
+	$(BIN)/python -m tools.pictures page
+	$(BIN)/python -m tools.pictures terminal
+	$(BIN)/python -m tools.pictures dashboard
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
-	$(BIN)/python -m infra.package
+	$(BIN)/python -m tools.package
 
 lock: $(STAMP) ## Lock all that is installed, with hashes; ARGS=--upgrade takes newer versions
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in $(ARGS)

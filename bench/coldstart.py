@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.written import markdown, write_between
-from infra.package import add_bytecode, at_hand, pack, stage
+from tools.package import add_bytecode, at_hand, pack, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coldstart"

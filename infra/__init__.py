@@ -1,5 +1,5 @@
 """The Pulumi components, one per capability. Imports Pulumi and itself, nothing else.
 
 ``settings`` reads and checks the configuration, ``policies`` writes IAM documents as pure
-functions, ``package`` builds what is shipped to Lambda; the rest declare resources.
+functions; the rest declare resources.
 """

@@ -8,8 +8,8 @@ import pulumi_aws as aws
 from infra import policies
 from infra.encryption import Key, KeyUse
 from infra.lengths import fitting_environment, fitting_policy
-from infra.package import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.policies import Statement
+from infra.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.settings import Settings
 from infra.watched import WatchedFunction
 

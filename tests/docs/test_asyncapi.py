@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from docs.asyncapi import FILE, description, example, text
 from tests.support.described import problems_of_event
 from tests.support.npm import install_locked
+from tools.asyncapi import FILE, description, example, text
 from zipjobs.jobs.events import DETAIL_TYPES
 from zipjobs.jobs.job import FINAL_STATUSES, Status
 
@@ -73,4 +73,4 @@ def test_the_page_about_events_shows_the_same_examples() -> None:
     page = (FILE.parent / "events.md").read_text()
     shown = [json.loads(block.partition("```")[0]) for block in page.split("```json\n")[1:]]
     ready, failed = example(Status.READY), example(Status.FAILED)
-    assert shown == [ready, failed["detail"]["error"]], "copy them from docs/asyncapi.py"
+    assert shown == [ready, failed["detail"]["error"]], "copy them from tools/asyncapi.py"

@@ -10,8 +10,8 @@ import pytest
 from moto.events import models as moto_events
 from moto.server import ThreadedMotoServer
 
-from docs.asyncapi import example
 from tests.docs.recipes import PAGE, recipe, remove_rule, run_pulumi, run_shell
+from tools.asyncapi import example
 from zipjobs.jobs.job import FINAL_STATUSES, Status
 
 BUS = "the-bus"

@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from local.gateway.identities import LOCAL_USER
-from pictures.browser import CHROMIUM, Operation, running_browser
 from tests.e2e.conftest import FINAL, Client, curl, local_up
 from tests.support.waiting import wait_for
+from tools.pictures.browser import CHROMIUM, Operation, running_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = ["submitJob", "listJobs", "getJob", "cancelJob"]

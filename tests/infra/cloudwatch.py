@@ -4,11 +4,11 @@ import json
 import math
 from typing import Any
 
-from pictures.alarm import Alarm, declared_alarm
-from pictures.board import Board, Line
-from pictures.measuring import Measured
-from pictures.metric_math import Window
 from tests.infra.conftest import STACK, Declared
+from tools.pictures.alarm import Alarm, declared_alarm
+from tools.pictures.board import Board, Line
+from tools.pictures.measuring import Measured
+from tools.pictures.metric_math import Window
 
 MINUTE = 60
 FIVE_MINUTES = 300

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from pictures.declared import Resource, declared
 from tests.infra.registered import Stack
+from tools.declared import Resource, declared
 
 ALARM_EMAIL = "on-call@example.com"
 STACK = "s3-zip-jobs-dev"

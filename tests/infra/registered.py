@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.mocks import MockMonitor
 
-from pictures.declared import Resource, declared
+from tools.declared import Resource, declared
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pictures.declared import declared
 from tests.infra.cloudwatch import FIVE_MINUTES, MINUTE, CloudWatch
 from tests.infra.conftest import Declared
+from tools.declared import declared
 
 SWEEP = 15 * MINUTE
 """The reconciler's interval."""

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pictures.dashboard import DASHBOARD, DEFINITION, definition_digest
 from tests.infra.cloudwatch import CloudWatch, graphs
 from tests.infra.conftest import Declared
+from tools.pictures.dashboard import DASHBOARD, DEFINITION, definition_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/worker/prices.json").read_text())
@@ -257,4 +257,6 @@ def test_every_graph_says_where_its_metrics_are_and_begins_at_zero(program: Decl
 
 def test_the_picture_is_of_the_dashboard_as_it_is() -> None:
     with Image.open(DASHBOARD) as picture:
-        assert picture.info.get(DEFINITION) == definition_digest(), "python -m pictures dashboard"
+        assert picture.info.get(DEFINITION) == definition_digest(), (
+            "python -m tools.pictures dashboard"
+        )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra import policies
-from pictures.declared import declared
 from tests.infra.conftest import ALARM_EMAIL, Declared
+from tools.declared import declared
 
 BUCKET_ENCRYPTION = (
     "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"

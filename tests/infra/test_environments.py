@@ -11,9 +11,9 @@ from local.deploy import configuration, run_program
 from local.errors import LocalError
 from local.faults.runtime import Faults
 from local.provider import EmbeddedProvider
-from pictures.declared import declared
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.registered import Stack
+from tools.declared import declared
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = {"Bucket", "Table"}

@@ -1,9 +1,9 @@
 """The declared graph as a whole, and what holds for every function."""
 
 from local.names import ACCOUNT_ID
-from pictures.declared import declared
 from tests.infra.conftest import Declared
 from tests.infra.registered import Stack
+from tools.declared import declared
 
 FUNCTION = "lambda/function:Function"
 RULE = "cloudwatch/eventRule:EventRule"

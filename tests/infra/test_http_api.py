@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pictures.declared import declared
 from tests.infra.conftest import Declared
+from tools.declared import declared
 
 API = "apigatewayv2/api:Api"
 AUTHORIZER = "apigatewayv2/authorizer:Authorizer"

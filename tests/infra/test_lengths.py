@@ -7,8 +7,8 @@ import pytest
 from infra.lengths import fitting_environment, fitting_policy
 from infra.settings import InvalidSetting
 from local.errors import LocalError
-from pictures.declared import declared
 from tests.infra.test_settings import GOOD
+from tools.declared import declared
 
 PLACES = tuple(f"documents-of-customer-{n}/2026/" for n in range(150))
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"

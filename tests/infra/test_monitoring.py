@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pictures.declared import declared, references_in
 from tests.infra.cloudwatch import graphs, widgets
 from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
 from tests.support.builders import ready_job
+from tools.declared import declared, references_in
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.lifecycle.metrics import NAMESPACE, JobMetrics
 

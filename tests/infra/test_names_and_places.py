@@ -10,10 +10,10 @@ from infra.queue import manifest_pattern
 from infra.settings import InvalidSetting
 from local.deploy import configuration, run_program
 from local.errors import LocalError
-from pictures.declared import declared
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.test_program import Recorder
 from tests.infra.test_settings import GOOD
+from tools.declared import declared
 
 SUFFIX_CHARS = len("-0123abc")
 """What Pulumi adds to the names of what it makes."""

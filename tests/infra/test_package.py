@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import LOCK, MACHINES, RUNTIME, SERVICES, at_hand, pack, stage
+from infra.runtime import RUNTIME
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
+from tools.package import LOCK, MACHINES, SERVICES, at_hand, pack, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))

@@ -1,12 +1,12 @@
 """The picture of the graph is that of the program as it is, and shows all of it."""
 
-from pictures.declared import declared
-from pictures.flow import DRAWN, flow
-from pictures.graph import GRAPH, graph
+from tools.declared import declared
+from tools.pictures.flow import DRAWN, flow
+from tools.pictures.graph import GRAPH, graph
 
 
 def test_the_committed_graph_is_current_and_drawn_alike_each_time() -> None:
-    assert GRAPH.read_text() == graph(), "python -m pictures graph"
+    assert GRAPH.read_text() == graph(), "python -m tools.pictures graph"
 
 
 def test_every_resource_is_drawn_or_counted_among_those_that_are_not() -> None:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pictures.declared import declared
 from tests.infra.conftest import Declared, denies_plain_http
+from tools.declared import declared
 from zipjobs.jobs import events
 
 FUNCTION = "lambda/function:Function"

@@ -7,9 +7,9 @@ import pulumi
 import pulumi_aws
 
 from infra.tags import tag_everything
-from pictures.declared import Resource, declared
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.test_program import Recorder
+from tools.declared import Resource, declared
 
 
 def can_have_tags(resource: Resource) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pictures.declared import declared
 from tests.infra.conftest import Declared
+from tools.declared import declared
 
 PROJECT = yaml.safe_load((Path(__file__).resolve().parents[2] / "Pulumi.yaml").read_text())
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from docs.asyncapi import FILE
+from tools.asyncapi import FILE
 
 
 @cache

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOP_LEVEL = ("handlers", "zipjobs", "infra", "local", "zipjobs_cli")
-NOT_SHIPPED = ("infra", "local", "zipjobs_cli", "pulumi", "pulumi_aws", "moto")
+TOP_LEVEL = ("handlers", "zipjobs", "infra", "local", "zipjobs_cli", "bench", "tools")
+NOT_SHIPPED = ("infra", "local", "zipjobs_cli", "bench", "tools", "pulumi", "pulumi_aws", "moto")
 
 
 def modules(*folders: str) -> list[Path]:
@@ -45,7 +45,12 @@ def test_the_package_knows_nothing_of_its_handlers() -> None:
 
 def test_the_command_line_is_installed_alone() -> None:
     """Without the Pulumi program, the handlers and the embedded AWS."""
-    assert offenders(modules("zipjobs_cli"), "handlers", "infra", "local", "pulumi", "moto") == []
+    assert (
+        offenders(
+            modules("zipjobs_cli"), "handlers", "infra", "local", "bench", "tools", "pulumi", "moto"
+        )
+        == []
+    )
 
 
 LAYERS = (
@@ -100,7 +105,7 @@ def test_there_are_no_import_cycles() -> None:
     """Not even between modules that import each other's types only."""
     graph = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path))
-        for path in modules("zipjobs", "handlers", "infra", "local", "zipjobs_cli")
+        for path in modules(*TOP_LEVEL)
     }
     graph = {module: names & graph.keys() for module, names in graph.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError, which names one

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pictures.board import Board
-from pictures.declared import declared
-from pictures.measuring import Measured
-from pictures.metric_math import Window
+from tools.declared import declared
+from tools.pictures.board import Board
+from tools.pictures.measuring import Measured
+from tools.pictures.metric_math import Window
 
 REPORT = "REPORT RequestId: 0f0f-1\tDuration: 12.50 ms\tBilled Duration: 13 ms"
 LAMBDA = {"FunctionName": "zipper"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pictures.measuring import Measured
-from pictures.metric_math import Series, Window
+from tools.pictures.measuring import Measured
+from tools.pictures.metric_math import Series, Window
 
 COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanThreshold": lambda value, threshold: value > threshold,

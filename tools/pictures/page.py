@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from pictures.browser import Operation, running_browser
-from pictures.stack import PICTURES, ZIPJOBS, PictureStack, picture_stack
+from tools.pictures.browser import Operation, running_browser
+from tools.pictures.stack import PICTURES, ZIPJOBS, PictureStack, picture_stack
 
 WIDTH, HEIGHT = 1000, 560
 MARGIN = 8

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from local.names import logical_name
 from local.stack import running_stack
-from pictures.alarm import Alarm, described_alarm
-from pictures.board import Board
-from pictures.declared import declared
-from pictures.measuring import Measured, watching_queues
-from pictures.metric_math import Window
-from pictures.scenario import SECONDS, SETTINGS, TROUBLE, Traffic
+from tools.declared import declared
+from tools.pictures.alarm import Alarm, described_alarm
+from tools.pictures.board import Board
+from tools.pictures.measuring import Measured, watching_queues
+from tools.pictures.metric_math import Window
+from tools.pictures.scenario import SECONDS, SETTINGS, TROUBLE, Traffic
 
-DASHBOARD = Path(__file__).resolve().parent.parent / "docs" / "dashboard.png"
+DASHBOARD = Path(__file__).resolve().parents[2] / "docs" / "dashboard.png"
 
 PERIOD_SECONDS = 5
 """In place of the widgets' minute."""
@@ -58,7 +58,7 @@ def write_dashboard() -> Path:
             window=window,
             title=name,
             caption=(
-                "Drawn from the dashboard's own definition by `python -m pictures dashboard`: "
+                "Drawn from its definition by `python -m tools.pictures dashboard`: "
                 f"{SECONDS} seconds of the embedded AWS, in periods of {PERIOD_SECONDS}. "
                 "In the grey span zippers are killed, and S3 and SQS refuse requests."
             ),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pictures.alarm import Alarm, described_alarm
-from pictures.measuring import Measured
-from pictures.metric_math import Series, Window
+from tools.pictures.alarm import Alarm, described_alarm
+from tools.pictures.measuring import Measured
+from tools.pictures.metric_math import Series, Window
 
 NAN = float("nan")
 FIGURE = {"0": 0.0, "X": 5.0, "-": NAN}

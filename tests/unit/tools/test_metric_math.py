@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pictures.metric_math import Window
+from tools.pictures.metric_math import Window
 
 NAN = float("nan")
 WINDOW = Window(start=1000, period_seconds=10, count=3)

@@ -1,6 +1,6 @@
 """Writes ``docs/asyncapi.yaml``: the completion events, described by their own models.
 
-``python -m docs.asyncapi``
+``python -m tools.asyncapi``
 """
 
 import json
@@ -20,7 +20,7 @@ from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Trigger
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.storage import ObjectRef
 
-FILE = Path(__file__).parent / "asyncapi.yaml"
+FILE = Path(__file__).resolve().parent.parent / "docs" / "asyncapi.yaml"
 ASYNCAPI_VERSION = "3.0.0"
 EVENTS_VERSION = "1"
 SCHEMAS = "#/components/schemas/"

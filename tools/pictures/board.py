@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pictures.measuring import Measured
-from pictures.metric_math import Series, Window
+from tools.pictures.measuring import Measured
+from tools.pictures.metric_math import Series, Window
 
 mpl.use("Agg")
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pictures.recorder import Screen, Terminal
+from tools.pictures.recorder import Screen, Terminal
 
 
 @pytest.fixture

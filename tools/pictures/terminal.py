@@ -5,8 +5,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pictures.recorder import Screen, Terminal
-from pictures.stack import PICTURES, PictureStack, picture_stack
+from tools.pictures.recorder import Screen, Terminal
+from tools.pictures.stack import PICTURES, PictureStack, picture_stack
 
 COLUMNS = 112
 DOCUMENTS = 200

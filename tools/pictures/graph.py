@@ -7,11 +7,22 @@ crosses the rail of something that its role lets it use.
 import json
 from pathlib import Path
 
-from pictures.declared import Resource, declared
-from pictures.flow import ALARM, API, BUCKET, BUS, DASHBOARD, QUEUE, TABLE, Flow, Function, flow
-from pictures.svg import FAINT, INK, Point, Svg
+from tools.declared import Resource, declared
+from tools.pictures.flow import (
+    ALARM,
+    API,
+    BUCKET,
+    BUS,
+    DASHBOARD,
+    QUEUE,
+    TABLE,
+    Flow,
+    Function,
+    flow,
+)
+from tools.pictures.svg import FAINT, INK, Point, Svg
 
-GRAPH = Path(__file__).resolve().parent.parent / "docs" / "graph.svg"
+GRAPH = Path(__file__).resolve().parents[2] / "docs" / "graph.svg"
 
 WIDTH, HEIGHT = 150, 40
 ROW, TOP, MARGIN = 66, 112, 44

@@ -1,4 +1,4 @@
-"""Builds what is shipped to Lambda: ``python -m infra.package`` makes ``build/lambda.zip``.
+"""Builds what is shipped to Lambda: ``python -m tools.package`` makes ``build/lambda.zip``.
 
 Wheels for the declared architecture only, nothing native compiled here, fixed timestamps: the same
 sources give the same bytes. Where the runtime's Python is at hand, its bytecode is shipped with the
@@ -13,15 +13,13 @@ import sys
 import zipfile
 from pathlib import Path
 
-RUNTIME = "python3.13"
-ARCHITECTURE = "arm64"
+from infra.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE_ZIP = ROOT / "build" / "lambda.zip"
 SOURCES = ("handlers", "zipjobs")
-LICENSES = ROOT / "infra" / "licenses"
+LICENSES = ROOT / "tools" / "licenses"
 """Licenses of software that a wheel contains without them."""
 
 LOCK = ROOT / "handlers" / "requirements.lock"

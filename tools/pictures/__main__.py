@@ -1,4 +1,4 @@
-"""``python -m pictures graph`` and the others write the pictures that the docs show."""
+"""``python -m tools.pictures graph`` and the others write the pictures that the docs show."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import sys
 
 def main() -> int:
     """Parse the command line and draw. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__)
     pictures = parser.add_subparsers(dest="picture", required=True)
     pictures.add_parser("graph", help="docs/graph.svg: what the Pulumi program declares")
     pictures.add_parser(
@@ -16,19 +16,19 @@ def main() -> int:
     pictures.add_parser("terminal", help="docs/pictures/*.svg: the command line, in a terminal")
     options = parser.parse_args()
     if options.picture == "graph":
-        from pictures.graph import write_graph
+        from tools.pictures.graph import write_graph
 
         written = [write_graph()]
     elif options.picture == "dashboard":
-        from pictures.dashboard import write_dashboard
+        from tools.pictures.dashboard import write_dashboard
 
         written = [write_dashboard()]
     elif options.picture == "page":
-        from pictures.page import write_page
+        from tools.pictures.page import write_page
 
         written = write_page()
     else:
-        from pictures.terminal import write_terminal
+        from tools.pictures.terminal import write_terminal
 
         written = write_terminal()
     print(*written, sep="\n")  # noqa: T201

@@ -17,7 +17,7 @@ from local.faults.plan import FaultPlan
 from local.names import ACCOUNT_ID
 from local.signing import signed_headers
 from local.stack import LocalStack
-from pictures.measuring import Measured
+from tools.pictures.measuring import Measured
 
 SETTINGS = {
     "zipperTimeoutSeconds": 60,

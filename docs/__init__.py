@@ -1,1 +1,0 @@
-"""What users read. ``asyncapi`` writes what is generated."""

@@ -1,0 +1,7 @@
+"""The runtime, architecture and package of all functions. ``tools.package`` builds the package."""
+
+from pathlib import Path
+
+RUNTIME = "python3.13"
+ARCHITECTURE = "arm64"
+PACKAGE_ZIP = Path(__file__).resolve().parent.parent / "build" / "lambda.zip"

@@ -1,4 +1,0 @@
-"""Pictures for the docs, drawn from the program itself: ``python -m pictures``.
-
-Nothing here runs in a deployed stack, and nothing else imports it but tests.
-"""
