@@ -15,8 +15,8 @@ from botocore.config import Config
 from local.faults.plan import FaultPlan
 from local.faults.runtime import Faults
 from tests.support.http_server import nobody_listens
-from zipjobs_cli.uploads.bulk_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
-from zipjobs_cli.uploads.upload_files import LocalFile, find_files
+from zipjobs_cli.uploads.local_files import LocalFile, find_files
+from zipjobs_cli.uploads.s3_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
 
 MIB = 1 << 20
 LARGE = random.Random(1).randbytes(20 * MIB + 7)

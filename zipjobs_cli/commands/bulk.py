@@ -20,12 +20,12 @@ from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.errors import CliError
 from zipjobs_cli.output.progress import bar, byte_columns
 from zipjobs_cli.output.screen import counted, err, line, out
-from zipjobs_cli.uploads.upload_files import LocalFile, find_files
+from zipjobs_cli.uploads.local_files import LocalFile, find_files
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from zipjobs_cli.uploads.bulk_upload import Batch
+    from zipjobs_cli.uploads.s3_upload import Batch
 
 INCOMPLETE = 1
 
@@ -144,7 +144,7 @@ def upload_files(
 
     ``is_silent``: only a terminal is shown something. Returns what became of all of them.
     """
-    from zipjobs_cli.uploads.bulk_upload import Batch, Bulk
+    from zipjobs_cli.uploads.s3_upload import Batch, Bulk
 
     whole = Batch()
     try:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import typer
 from rich.table import Table
 
-from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
+from zipjobs_cli.checks.health import Finding, Health, examine
 from zipjobs_cli.client.stack import StackSelector
 from zipjobs_cli.commands.options import JsonLinesOption, on_a_stack
 from zipjobs_cli.output.screen import line, out

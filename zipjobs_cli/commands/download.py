@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zipjobs_cli.archives.download import ChecksumMismatch, Download, Fetched
+from zipjobs_cli.archives.job_download import ChecksumMismatch, Download, Fetched
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack

@@ -13,7 +13,7 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zipjobs_cli.archives.download import Download
+from zipjobs_cli.archives.job_download import Download
 from zipjobs_cli.checks.flow import FlowJob, Trigger, follow_all, submit
 from zipjobs_cli.checks.flow_checks import bytes_of, problems_of, sizes_below
 from zipjobs_cli.client.api import Api
@@ -26,7 +26,7 @@ from zipjobs_cli.errors import CliError
 from zipjobs_cli.output.progress import bar, bytes_bar
 from zipjobs_cli.output.render import STYLES
 from zipjobs_cli.output.screen import counted, err, line, out, program
-from zipjobs_cli.uploads.upload_files import LocalFile, find_files
+from zipjobs_cli.uploads.local_files import LocalFile, find_files
 
 PREFIX = "uploads/"
 OUT = Path("out/test-flow")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from zipjobs_cli.client.redrive import redrive, waiting
+from zipjobs_cli.client.dead_letters import redrive, waiting
 from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.output.screen import counted, err, line, out

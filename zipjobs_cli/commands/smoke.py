@@ -12,7 +12,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from zipjobs_cli.archives.download import Download
+from zipjobs_cli.archives.job_download import Download
 from zipjobs_cli.checks.flow import FlowJob, Trigger, follow_all, submit
 from zipjobs_cli.checks.flow_checks import problems_of
 from zipjobs_cli.client.api import Api
@@ -21,7 +21,7 @@ from zipjobs_cli.commands.bulk import open_bucket, upload_files
 from zipjobs_cli.commands.options import JsonOption, on_a_stack
 from zipjobs_cli.errors import CliError
 from zipjobs_cli.output.screen import line, out
-from zipjobs_cli.uploads.upload_files import find_files
+from zipjobs_cli.uploads.local_files import find_files
 
 PREFIX = "smoke/"
 SIZES = {"empty.bin": 0, "small.bin": 1_000, "medium.bin": 6_000_000, "large.bin": 48 * 2**20}

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.support.http_server import ScriptedServer, nobody_listens, response, say
-from zipjobs_cli.checks.doctor_checks import Finding, Health, examine
+from zipjobs_cli.checks.health import Finding, Health, examine
 from zipjobs_cli.client.stack import StackSelector
 
 PAGE = json.dumps({"jobs": [], "nextCursor": None}).encode()

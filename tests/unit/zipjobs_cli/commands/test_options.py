@@ -15,7 +15,7 @@ from zipjobs_cli.__main__ import app
 from zipjobs_cli.client.stack import StackSelector
 from zipjobs_cli.commands.options import on_a_stack, remember_where
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 WITHOUT_A_STACK = {"verify", "generate-pdfs"}
 
 

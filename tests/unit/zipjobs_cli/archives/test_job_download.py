@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.http_server import Answer, Exchange, ScriptedServer, error, response, say
 from zipjobs_cli.archives import resumable_download as fetching
-from zipjobs_cli.archives.download import ChecksumMismatch, Download, file_name
+from zipjobs_cli.archives.job_download import ChecksumMismatch, Download, file_name
 from zipjobs_cli.archives.receipt import receipt_path
 from zipjobs_cli.archives.resumable_download import Changed, part_path
 from zipjobs_cli.errors import CliError

@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from isal.isal_zlib import crc32
 
 from zipjobs.zipformat.crc32 import encode
-from zipjobs_cli.uploads.upload_files import LocalFile
+from zipjobs_cli.uploads.local_files import LocalFile
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

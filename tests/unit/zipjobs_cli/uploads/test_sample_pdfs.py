@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from tests.unit.zipjobs_cli.test_commands import run
+from tests.unit.zipjobs_cli.commands.test_archives import run
 from zipjobs_cli.commands.generate import make_samples
 from zipjobs_cli.uploads.sample_pdfs import generate
 

@@ -21,7 +21,7 @@ import urllib3
 
 from tests.support.http_server import ScriptedServer, response, say
 from tests.support.waiting import wait_for
-from tests.unit.zipjobs_cli.test_commands import ROOT, run
+from tests.unit.zipjobs_cli.commands.test_archives import ROOT, run
 from zipjobs_cli.client.redirect import RedirectFile
 
 PAGE = response(b"<html>", 200, {"Content-Type": "text/html"})

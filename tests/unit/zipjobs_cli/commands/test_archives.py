@@ -14,7 +14,7 @@ from zipjobs_cli.__main__ import main
 from zipjobs_cli.commands.verify import MOST_SHOWN
 from zipjobs_cli.output.screen import counted, printable
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def run(*arguments: object) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zipjobs_cli.errors import CliError
-from zipjobs_cli.uploads.upload_files import LocalFile, find_files
+from zipjobs_cli.uploads.local_files import LocalFile, find_files
 
 
 def write(folder: Path, *names: str) -> None:

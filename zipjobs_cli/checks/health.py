@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from zipjobs_cli.client.api import Api
-from zipjobs_cli.client.redrive import waiting
+from zipjobs_cli.client.dead_letters import waiting
 from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.errors import CliError, MissingOutput
 from zipjobs_cli.output.failures import explained
