@@ -26,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from local.signing import signed_headers
+from local.gateway.signing import signed_headers
 from local.stack import LocalStack, running_stack
 from zipjobs.jobs.messages import manifest_job_id
 from zipjobs_cli.uploads.sample_pdfs import generate

@@ -6,29 +6,29 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.aws import aws_client, serving, serving_aws
-from local.declarations import (
+from local.aws_requests import OWN_ACCESS_KEY
+from local.deployment.declarations import (
     Declarations,
     DeclaredFunction,
     DeclaredMapping,
     DeclaredSchedule,
 )
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
+from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
-from local.event_source import EventSourceMapping
-from local.execution import ExecutionEnvironment, LogSink
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.requests import OWN_ACCESS_KEY
-from local.faults.runtime import Faults
-from local.functions import Function
+from local.gateway.http_api import HttpApi
 from local.gateway.identities import create_local_user
-from local.http_api import HttpApi
-from local.iam.delivery import delivering
+from local.iam.event_delivery import delivering
 from local.iam.permissions import Permissions
 from local.iam.services import Services
 from local.names import ACCOUNT_ID
-from local.provider import EmbeddedProvider
-from local.schedules import Schedule
+from local.runtime.event_source import EventSourceMapping
+from local.runtime.execution import ExecutionEnvironment, LogSink
+from local.runtime.functions import Function
+from local.runtime.schedules import Schedule
+from local.server import aws_client, serving, serving_aws
 
 ROLE_SESSION_SECONDS = 43_200
 

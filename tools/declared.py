@@ -10,7 +10,7 @@ import pulumi
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_monitor
 
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
 from local.names import ACCOUNT_ID
 
 OUTPUTS = ("apiEndpoint", "arn", "bucket", "executionArn", "invokeArn", "name", "url")

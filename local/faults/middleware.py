@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
-from local.faults.answers import Headers, error_answer
-from local.faults.requests import OWN_ACCESS_KEY, AwsRequest, drain, name_request, signer
+from local.aws_requests import OWN_ACCESS_KEY, AwsRequest, drain, name_request, signer
+from local.faults.injector import Faults
+from local.faults.responses import Headers, error_answer
 from local.faults.rules import RequestFault, Stall
-from local.faults.runtime import Faults
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import botocore.session
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from local.faults.requests import CLIENT, S3_OPERATIONS, AwsRequest
+from local.aws_requests import CLIENT, S3_OPERATIONS, AwsRequest
 
 FUNCTIONS = "functions"
 """As ``caller``: every function."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from local.declarations import DeclaredAuthorizer, DeclaredRoute
+from local.deployment.declarations import DeclaredAuthorizer, DeclaredRoute
 from local.errors import LocalError
 from local.gateway.identities import find_access_key
 from local.gateway.request import RawRequest
-from local.gateway.signatures import InvalidSignature, signer_of
+from local.gateway.sigv4 import InvalidSignature, signer_of
 from local.gateway.tokens import InvalidToken, TokenVerifier, as_strings
 from local.names import ACCOUNT_ID
 

@@ -6,7 +6,7 @@ requests are answered whatever the routes, and headers of the integration's own 
 
 from werkzeug.wrappers import Response
 
-from local.declarations import DeclaredCors
+from local.deployment.declarations import DeclaredCors
 from local.gateway.request import RawRequest
 
 _PREFIX = "access-control-"

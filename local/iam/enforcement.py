@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 
 from werkzeug.test import run_wsgi_app
 
-from local.faults.requests import AwsRequest, drain, name_request
-from local.iam.answers import denied_answer, undeleted
+from local.aws_requests import AwsRequest, drain, name_request
 from local.iam.credentials import scope_of
 from local.iam.evaluation import Principal
-from local.iam.needs import Needs, Place, needs_of
 from local.iam.owners import expects_another, expects_anybody
 from local.iam.permissions import Permissions
-from local.iam.s3_needs import deletion, keys_to_delete, without_keys
+from local.iam.required_actions import Needs, Place, needs_of
+from local.iam.responses import denied_answer, undeleted
+from local.iam.s3_actions import deletion, keys_to_delete, without_keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-UNKNOWN = "whose permissions the embedded AWS does not know. Add it to local/iam/needs.py."
+UNKNOWN = (
+    "whose permissions the embedded AWS does not know. Add it to local/iam/required_actions.py."
+)
 NO_OWNER = (
     "which does not say whose bucket it expects. Make its client as zipjobs/wiring/api.py does."
 )

@@ -4,7 +4,7 @@ Amazon S3 User Guide. There is one account here, so whoever expects another expe
 
 from typing import TYPE_CHECKING
 
-from local.faults.requests import AwsRequest
+from local.aws_requests import AwsRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from local.execution import LogSink
 from local.iam.evaluation import Access, Decision, Principal, decide
-from local.iam.holdings import Holdings
-from local.iam.keys import uses_of_key
+from local.iam.kms_actions import uses_of_key
 from local.iam.policy import parse_policy
+from local.iam.policy_store import Holdings
+from local.runtime.execution import LogSink
 
 
 @dataclass(frozen=True)

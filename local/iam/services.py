@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from local.declarations import DeclaredFunction
+from local.deployment.declarations import DeclaredFunction
 from local.errors import LocalError
-from local.execution import InvocationFailed, LogSink
-from local.functions import Function
-from local.iam.delivery import EVENT_BRIDGE
 from local.iam.evaluation import Access, Principal
-from local.iam.keys import uses_by_logs
+from local.iam.event_delivery import EVENT_BRIDGE
+from local.iam.kms_actions import uses_by_logs
 from local.iam.permissions import Permissions
+from local.runtime.execution import InvocationFailed, LogSink
+from local.runtime.functions import Function
 
 API_GATEWAY = Principal("apigateway.amazonaws.com")
 LAMBDA = Principal("lambda.amazonaws.com")

@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 from handlers import cancel, docs, enqueue, status
-from local.aws import serving_aws
-from local.faults.runtime import Faults
+from local.faults.injector import Faults
+from local.server import serving_aws
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tests.support.events.http import JOB, http_event, route_of
 from tests.support.tables import create_job_table

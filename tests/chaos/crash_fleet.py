@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, cast
 
+from local.aws_requests import AwsRequest
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.requests import AwsRequest
 from local.faults.rules import RequestFault
-from local.faults.runtime import Faults
 from tests.chaos.crash_worker import serve
 
 if TYPE_CHECKING:
-    from local.execution import ExecutionEnvironment
+    from local.runtime.execution import ExecutionEnvironment
 
 ANSWER_SECONDS = 60
 REGION = "us-east-1"

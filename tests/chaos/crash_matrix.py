@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from local.aws import serving_aws
+from local.server import serving_aws
 from tests.chaos.crash_checks import Ending, check
 from tests.chaos.crash_fleet import Call, Fleet, WatchedFaults
 from tests.chaos.crash_lives import Life

@@ -10,7 +10,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
-from local.aws import aws_client
+from local.server import aws_client
 from tests.chaos.crash_fleet import REGION
 from tests.support.tables import create_job_table
 from zipjobs.jobs.events import SOURCE

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from local.faults.runtime import Injected
+from local.faults.injector import Injected
 from tests.chaos.storm_client import StormClient
 from tests.chaos.storm_deliveries import Deliveries
 from tests.chaos.storm_orders import Order

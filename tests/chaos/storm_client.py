@@ -7,7 +7,7 @@ from typing import Any
 
 import urllib3
 
-from local.signing import signed_headers
+from local.gateway.signing import signed_headers
 from local.stack import LocalStack
 from zipjobs.jobs.messages import manifest_job_id
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.execution import InvocationFailed
-from local.functions import Function
+from local.runtime.execution import InvocationFailed
+from local.runtime.functions import Function
 from local.stack import LocalStack
 from zipjobs.errors import aws_error_code
 from zipjobs.jobs.messages import parse_message

@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from local.execution import InvocationFailed
 from local.faults.plan import FaultPlan
+from local.runtime.execution import InvocationFailed
 from local.stack import LocalStack
 from tests.chaos.storm_checks import FINAL, Aftermath, Submitted
 from tests.chaos.storm_client import StormClient

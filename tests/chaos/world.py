@@ -24,8 +24,8 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
 from handlers import cancel, dead_letter, enqueue, reconciler, zipper
-from local.aws import serving_aws
-from local.faults.runtime import Faults
+from local.faults.injector import Faults
+from local.server import serving_aws
 from tests.chaos.world_history import History
 from tests.chaos.world_messages import Bus, Events, Message, Queue, Sqs, record_of
 from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from local.faults.runtime import Faults
+from local.faults.injector import Faults
 from local.gateway.identities import LOCAL_USER
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.auth
 import pytest
 
-from local.signing import signed_headers
+from local.gateway.signing import signed_headers
 from tests.e2e.conftest import Client, curl, local_up
 from tests.support.issuer import AUDIENCE, Issuer, new_key, running_issuer
 

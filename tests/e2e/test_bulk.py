@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import Typed, begun, typed
 from tests.support.waiting import wait_for

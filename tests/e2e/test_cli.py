@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import begun, piped, typed
 from tests.support.waiting import wait_for

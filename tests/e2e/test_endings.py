@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.support.waiting import wait_for
 

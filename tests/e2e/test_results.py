@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from local.provider import EmbeddedProvider
+from local.deployment.provider import EmbeddedProvider
 from tests.docs.recipes import remove_rule, run_pulumi, run_shell
 from tests.e2e.conftest import Client
 from tests.support.described import problems_of_event

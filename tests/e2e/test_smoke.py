@@ -1,7 +1,7 @@
 """``smoke`` as a person types it, against the embedded AWS."""
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.e2e.conftest import Client
 from tests.e2e.typed import typed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from infra import policies
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
 from local.iam.evaluation import Access, Policies, Principal, decide
 from local.iam.policy import Policy, parse_policy
 from tests.infra.test_program import Recorder

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.aws import aws_client, serving_aws
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
+from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
-from local.faults.runtime import Faults
-from local.provider import EmbeddedProvider
+from local.faults.injector import Faults
+from local.server import aws_client, serving_aws
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.registered import Stack
 from tools.declared import declared

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
 from local.names import ACCOUNT_ID
 
 HERE = f"us-east-1:{ACCOUNT_ID}"

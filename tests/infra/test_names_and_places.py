@@ -8,7 +8,7 @@ import pytest
 from infra.checks import MAX_NAME_CHARS, checked
 from infra.queue import manifest_pattern
 from infra.settings import InvalidSetting
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.test_program import Recorder

@@ -7,13 +7,13 @@ import pulumi
 import pytest
 
 from infra.queue import manifest_pattern
-from local.declarations import Declarations, DeclaredFunction, DeclaredRoute
-from local.deploy import configuration, run_program
+from local.deployment.declarations import Declarations, DeclaredFunction, DeclaredRoute
+from local.deployment.program import configuration, run_program
+from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
-from local.functions import Function
-from local.http_api import HttpApi
+from local.gateway.http_api import HttpApi
 from local.names import ACCOUNT_ID
-from local.provider import EmbeddedProvider
+from local.runtime.functions import Function
 
 
 class Recorder(pulumi.runtime.Mocks):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.policies import STATUS_SUFFIX
-from local.deploy import configuration, run_program
+from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.test_program import Recorder
 from zipjobs.lifecycle.status_objects import SUFFIX

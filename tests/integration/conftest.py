@@ -9,8 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
-from local.aws import serving_aws
-from local.faults.runtime import Faults
+from local.faults.injector import Faults
+from local.server import serving_aws
 from tests.integration.rig import Bus, Rig
 from tests.support.tables import create_job_table
 from zipjobs.jobs.store import JobStore

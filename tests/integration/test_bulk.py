@@ -12,8 +12,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.support.http_server import nobody_listens
 from zipjobs_cli.uploads.local_files import LocalFile, find_files
 from zipjobs_cli.uploads.s3_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk

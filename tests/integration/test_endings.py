@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import pytest
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.integration.conftest import GRACE_SECONDS
 from tests.integration.rig import POLICY, Bus, Rig
 from tests.support.builders import submission

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.integration.rig import POLICY, Rig
 from tests.support.builders import submission
 from zipjobs.errors import JobBusy, ServiceUnavailable

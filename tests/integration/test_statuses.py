@@ -7,8 +7,8 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.runtime import Faults
 from tests.integration.rig import Rig
 from tests.support.builders import CREATED, FINISHED, ready_job
 from zipjobs.errors import ServiceUnavailable

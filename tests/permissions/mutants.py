@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from local.iam.evaluation import decide
-from local.iam.holdings import Document, Holdings
 from local.iam.permissions import Ruling
 from local.iam.policy import parse_policy
+from local.iam.policy_store import Document, Holdings
 
 OURS = "s3-zip-jobs-dev-"
 _NAME = re.compile(rf"{OURS}([\w-]+?)-[0-9a-f]{{7}}")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.iam.holdings import Document
 from local.iam.permissions import Ruling
+from local.iam.policy_store import Document
 from tests.permissions.mutants import Mutant, broken, mutants, short, statements, values
 
 FILE = Path(__file__).parents[2] / "docs" / "security.md"

@@ -14,8 +14,8 @@ from typing import Any
 from moto.sqs.models import sqs_backends
 
 from local.faults.plan import FaultPlan
+from local.gateway.signing import signed_headers
 from local.names import ACCOUNT_ID
-from local.signing import signed_headers
 from local.stack import LocalStack
 from tools.pictures.measuring import Measured
 

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.aws import aws_client, serving, serving_aws
-from local.declarations import Declarations, DeclaredCors, DeclaredRoute
-from local.execution import _RuntimeApi
-from local.faults.runtime import Faults
+from local.deployment.declarations import Declarations, DeclaredCors, DeclaredRoute
+from local.faults.injector import Faults
 from local.foreign_requests import refusal
-from local.http_api import HttpApi
+from local.gateway.http_api import HttpApi
+from local.runtime.execution import _RuntimeApi
+from local.server import aws_client, serving, serving_aws
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example"

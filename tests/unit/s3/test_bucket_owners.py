@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
-from local.faults.requests import S3_OPERATIONS
+from local.aws_requests import S3_OPERATIONS
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.settings import (

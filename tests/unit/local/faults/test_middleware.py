@@ -14,10 +14,10 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from local.aws import serving_aws
+from local.aws_requests import OWN_ACCESS_KEY
+from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from local.faults.requests import OWN_ACCESS_KEY
-from local.faults.runtime import Faults
+from local.server import serving_aws
 
 BODY = bytes(range(250)) * 20
 BUCKET = "bucket"

@@ -7,8 +7,8 @@ import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from local.declarations import Declarations, DeclaredCors, DeclaredRoute
-from local.http_api import HttpApi
+from local.deployment.declarations import Declarations, DeclaredCors, DeclaredRoute
+from local.gateway.http_api import HttpApi
 
 APP = "https://app.example.com"
 PREFLIGHT = {"Access-Control-Request-Method": "POST"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.aws import aws_client, serving_aws
-from local.faults.runtime import Faults
+from local.faults.injector import Faults
 from local.gateway.identities import create_local_user, find_access_key
+from local.server import aws_client, serving_aws
 
 ACCOUNT = "arn:aws:{}::123456789012:{}"
 

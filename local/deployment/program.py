@@ -1,0 +1,93 @@
+"""Runs the Pulumi program against the embedded AWS: what ``pulumi up`` does, on a laptop."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import get_root_resource
+from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
+from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from infra.settings import InvalidSetting
+from local.errors import LocalError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
+    """The stack's configuration as the Pulumi engine would pass it: defaults, then overrides.
+
+    ``overrides`` are settings by their names in ``Pulumi.yaml``, without the project's name.
+    Raises LocalError for one that does not exist.
+    """
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    name = project["name"]
+    for key in overrides:
+        if key not in project["config"]:
+            raise LocalError(f"There is no setting {key}: they are {', '.join(project['config'])}.")
+    values: dict[str, Any] = {}
+    for key, setting in project["config"].items():
+        full_key = key if ":" in key else f"{name}:{key}"
+        values[full_key] = setting["value"] if "value" in setting else setting["default"]
+    stack_file = ROOT / f"Pulumi.{stack}.yaml"
+    values |= (yaml.safe_load(stack_file.read_text()) or {}).get("config", {})
+    values |= {key if ":" in key else f"{name}:{key}": value for key, value in overrides.items()}
+    return {key: _text(value) for key, value in values.items()}
+
+
+def run_program(
+    provider: pulumi.runtime.Mocks, stack: str, config: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run ``__main__.py``; return the stack's outputs, resolved.
+
+    Raises LocalError for a wrong setting, else what the program or the provider raises.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+        ROOT_RESOURCE.set(None)  # otherwise the outputs of an earlier program stay
+        pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
+        pulumi.runtime.set_all_config(dict(config))
+        try:
+            loop.run_until_complete(
+                run_pulumi_func(lambda: _ignore(runpy.run_path(str(ROOT / "__main__.py"))))
+            )
+        except (InvalidSetting, pulumi.ConfigMissingError, pulumi.ConfigTypeError) as error:
+            raise LocalError(str(error)) from error
+        return loop.run_until_complete(_resolved_outputs())
+    finally:
+        loop.run_until_complete(_nothing_pending())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _nothing_pending() -> None:
+    """Give up what a program that failed left behind, for which the next one would wait."""
+    pending = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    SETTINGS.outputs.clear()
+
+
+async def _resolved_outputs() -> dict[str, Any]:
+    root = get_root_resource()
+    assert isinstance(root, Stack)
+    return {
+        name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()
+    }
+
+
+def _ignore(value: object) -> None:
+    """The program's result is its resources."""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,23 @@
+"""Signs requests to an HTTP API as its clients do."""
+
+from collections.abc import Mapping
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.gateway.identities import LOCAL_USER
+from local.gateway.sigv4 import SERVICE
+
+
+def signed_headers(
+    method: str,
+    url: str,
+    body: bytes | None,
+    region: str,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """``headers``, and those that make a request of the user ``local`` good for five minutes."""
+    request = AWSRequest(method, url, dict(headers or {}), body)
+    SigV4Auth(Credentials(LOCAL_USER, LOCAL_USER), SERVICE, region).add_auth(request)
+    return dict(request.headers.items())

@@ -1,0 +1,320 @@
+"""One Lambda execution environment: a process under AWS's own runtime interface client.
+
+It serves one invocation at a time through a Runtime API of its own, as "Using the Lambda runtime
+API" in the Lambda Developer Guide describes it, and is held to its declared timeout and memory.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from local.deployment.declarations import DeclaredFunction
+from local.errors import LocalError
+from local.foreign_requests import refusal
+from local.runtime.memory import MemoryWatch
+
+ROOT = Path(__file__).resolve().parents[2]
+INIT_SECONDS = 60.0
+MIB = 1024 * 1024
+INHERITED = ("PATH", "LD_LIBRARY_PATH")
+
+LogSink = Callable[[str, str], None]
+"""Takes a function's name and one line of its log."""
+
+
+class InvocationFailed(Exception):
+    """The function raised, exited or timed out; the message is what Lambda would answer."""
+
+
+@dataclass
+class _Invocation:
+    request_id: str
+    event: bytes
+    deadline: float
+    done: threading.Event
+    result: bytes | None = None
+    error: str | None = None
+
+
+class ExecutionEnvironment:
+    """One process of a function, and the Runtime API that it polls."""
+
+    def __init__(
+        self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
+    ) -> None:
+        self._declared = declared
+        self._log = log
+        self._next: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
+        self._current: _Invocation | None = None
+        self._ready = threading.Event()
+        self._init_error: str | None = None
+        self._started = time.monotonic()
+        self._init_seconds: float | None = None
+        self._server = _RuntimeApi(self)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._process = subprocess.Popen(  # noqa: S603  (our own handlers)
+            [sys.executable, "-m", "awslambdaric", declared.handler],
+            cwd=ROOT,
+            env={
+                **_process_environment(declared),
+                **environment,
+                **declared.environment,
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is for us; we end the functions
+        )
+        threading.Thread(target=self._forward_log, daemon=True).start()
+        threading.Thread(target=self._watch_process, daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """The function's short name."""
+        return self._declared.short_name
+
+    @property
+    def invocation_id(self) -> str | None:
+        """The request id of the invocation under way."""
+        current = self._current
+        return current.request_id if current else None
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until_ready(self) -> None:
+        """Wait until the handler is loaded. Raises LocalError if it is not."""
+        self._ready.wait(INIT_SECONDS)
+        if self._init_seconds is None:
+            reason = self._init_error or "it did not get ready in time"
+            self.stop()
+            raise LocalError(
+                f"Function {self._declared.name} cannot start its handler "
+                f"{self._declared.handler}: {reason}"
+            )
+
+    def invoke(self, event: object) -> Any:
+        """Run one invocation. Raises InvocationFailed."""
+        self._ready.wait(INIT_SECONDS)
+        if self._init_seconds is None:
+            raise InvocationFailed(self._init_error or "The function did not start")
+        timeout = self._declared.timeout_seconds
+        invocation = _Invocation(
+            request_id=str(uuid.uuid4()),
+            event=json.dumps(event).encode(),
+            deadline=time.time() + timeout,
+            done=threading.Event(),
+        )
+        self._current = invocation
+        started = time.monotonic()
+        self._log(self._declared.name, f"START RequestId: {invocation.request_id} Version: $LATEST")
+        memory = MemoryWatch(self._process, self._declared.memory_mb * MIB)
+        if self.is_alive:
+            self._next.put(invocation)
+        else:
+            invocation.error = "Runtime.ExitError: the process ended while it was idle"
+            invocation.done.set()
+        if not invocation.done.wait(timeout):
+            self.time_out()
+            self._process.wait()
+        peak = memory.stop()
+        if memory.exceeded:
+            invocation.error = "Runtime.OutOfMemory: the function used more memory than it has"
+        self._report(invocation.request_id, time.monotonic() - started, peak)
+        self._current = None
+        if invocation.error is not None or invocation.result is None:
+            error = invocation.error or "no answer"
+            self._log(self._declared.name, f"{invocation.request_id} {error}")
+            raise InvocationFailed(error)
+        return json.loads(invocation.result)
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        self._process.kill()
+
+    def time_out(self) -> None:
+        """End the invocation under way as one whose time is up."""
+        if current := self._current:
+            current.error = f"Task timed out after {self._declared.timeout_seconds:.2f} seconds"
+        self._process.kill()
+
+    def stop(self) -> None:
+        self._next.put(None)
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+    # What the Runtime API calls.
+
+    def next_invocation(self) -> _Invocation | None:
+        if self._init_seconds is None:
+            self._init_seconds = time.monotonic() - self._started
+            self._ready.set()
+        return self._next.get()
+
+    def answer(self, request_id: str, body: bytes) -> None:
+        if self._current and self._current.request_id == request_id:
+            self._current.result = body
+            self._current.done.set()
+
+    def fail(self, request_id: str, body: bytes) -> None:
+        if self._current and self._current.request_id == request_id:
+            self._current.error = _describe_error(body)
+            self._current.done.set()
+
+    def fail_init(self, body: bytes) -> None:
+        self._init_error = _describe_error(body)
+        self._ready.set()
+
+    # Watching the process.
+
+    def _forward_log(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._log(self._declared.name, line.decode(errors="replace").rstrip("\r\n"))
+
+    def _watch_process(self) -> None:
+        status = self._process.wait()
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        self._init_error = self._init_error or f"Runtime.ExitError: {how}"
+        self._ready.set()
+        if current := self._current:
+            current.error = current.error or f"Runtime.ExitError: {how}"
+            current.done.set()
+
+    def _report(self, request_id: str, seconds: float, peak_bytes: int) -> None:
+        """The two lines that CloudWatch shows at the end of an invocation."""
+        name = self._declared.name
+        milliseconds = seconds * 1000
+        init = ""
+        if self._init_seconds:
+            init = f"\tInit Duration: {self._init_seconds * 1000:.2f} ms"
+            self._init_seconds = 0.0
+        self._log(name, f"END RequestId: {request_id}")
+        self._log(
+            name,
+            f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\t"
+            f"Billed Duration: {int(milliseconds) + 1} ms\t"
+            f"Memory Size: {self._declared.memory_mb} MB\t"
+            f"Max Memory Used: {peak_bytes // MIB} MB{init}",
+        )
+
+
+class _RuntimeApi(ThreadingHTTPServer):
+    """The Runtime API of one environment, version 2018-06-01."""
+
+    daemon_threads = True
+
+    def __init__(self, environment: ExecutionEnvironment) -> None:
+        super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
+        self.environment = environment
+
+
+class _RuntimeApiHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _RuntimeApi
+
+    def parse_request(self) -> bool:
+        """Read the head of a request, and answer it here if it is wrong or refused."""
+        if not super().parse_request():
+            return False
+        origins = self.headers.get_all("Origin")
+        reason = refusal(
+            self.command,
+            ",".join(self.headers.get_all("Host", [])),
+            None if origins is None else ",".join(origins),
+        )
+        if reason is None:
+            return True
+        # The body stays unread. On an open connection it would count as the next request.
+        self._reply(403, f"{reason}\n".encode(), {"Connection": "close"}, "text/plain")
+        return False
+
+    def do_GET(self) -> None:
+        invocation = self.server.environment.next_invocation()
+        if invocation is None:
+            self.close_connection = True
+            return
+        self._reply(
+            200,
+            invocation.event,
+            {
+                "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+                "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:local",
+            },
+        )
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        *_, request_id, what = self.path.split("/")
+        environment = self.server.environment
+        if what == "response":
+            environment.answer(request_id, body)
+        elif request_id == "init":
+            environment.fail_init(body)
+        else:
+            environment.fail(request_id, body)
+        self._reply(202, b"", {})
+
+    def _reply(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str],
+        content_type: str = "application/json",
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
+        """Say nothing: these requests are the runtime's, not the user's."""
+
+
+def _process_environment(declared: DeclaredFunction) -> dict[str, str]:
+    """Lambda's reserved variables, and nothing of the caller's but what a process needs."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return {
+        **inherited,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "TZ": ":UTC",
+        "LANG": "en_US.UTF-8",
+        "LAMBDA_TASK_ROOT": str(ROOT),
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_LAMBDA_FUNCTION_NAME": declared.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(declared.memory_mb),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": declared.log_group,
+        "AWS_LAMBDA_LOG_FORMAT": declared.log_format,
+        "_HANDLER": declared.handler,
+    }
+
+
+def _describe_error(body: bytes) -> str:
+    try:
+        error = json.loads(body)
+        return f"{error['errorType']}: {error['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace") or "no reason was given"

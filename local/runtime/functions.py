@@ -1,0 +1,85 @@
+"""Lambda functions: as many execution environments each as invocations overlap, kept warm."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from local.deployment.declarations import DeclaredFunction
+from local.runtime.execution import ExecutionEnvironment, InvocationFailed, LogSink
+
+Launch = Callable[[DeclaredFunction, Mapping[str, str], LogSink], ExecutionEnvironment]
+
+
+class Invocable(Protocol):
+    """A function, or what invokes one."""
+
+    def invoke(self, event: object) -> Any:
+        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
+
+
+class Function:
+    """One declared function: invoke it from any thread. ``launch`` makes its environments."""
+
+    def __init__(
+        self,
+        declared: DeclaredFunction,
+        environment: Mapping[str, str],
+        log: LogSink,
+        launch: Launch = ExecutionEnvironment,
+    ) -> None:
+        self.declared = declared
+        self._environment = environment
+        self._log = log
+        self._launch = launch
+        self._idle: list[ExecutionEnvironment] = []
+        self._all: set[ExecutionEnvironment] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start one environment. Raises LocalError if the handler does not load."""
+        environment = self._new_environment()
+        environment.wait_until_ready()
+        with self._lock:
+            self._idle.append(environment)
+
+    def invoke(self, event: object) -> Any:
+        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
+        with self._lock:
+            environment = self._take_idle()
+        environment = environment or self._new_environment()
+        try:
+            return environment.invoke(event)
+        finally:
+            with self._lock:
+                is_kept = environment.is_alive and not self._stopped
+                if is_kept:
+                    self._idle.append(environment)
+                else:
+                    self._all.discard(environment)
+            if not is_kept:
+                environment.stop()
+
+    def _take_idle(self) -> ExecutionEnvironment | None:
+        while self._idle:
+            environment = self._idle.pop()
+            if environment.is_alive:
+                return environment
+            self._all.discard(environment)
+        return None
+
+    def stop(self) -> None:
+        """End every process of this function."""
+        with self._lock:
+            self._stopped = True
+            environments = list(self._all)
+        for environment in environments:
+            environment.stop()
+
+    def _new_environment(self) -> ExecutionEnvironment:
+        with self._lock:
+            if self._stopped:
+                raise InvocationFailed("The function has been stopped")
+            environment = self._launch(self.declared, self._environment, self._log)
+            self._all.add(environment)
+            return environment

@@ -1,0 +1,118 @@
+"""Resources that the embedded AWS creates as Pulumi declares them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.deployment.declarations import Declarations, DeclaredSchedule
+from local.deployment.resources import Resources
+from local.errors import LocalError
+from local.faults.injector import Faults
+from local.names import logical_name, physical_name
+from local.server import aws_client, serving_aws
+
+REGION = "us-east-1"
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:sweep-1234567"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving_aws(Faults(), services=("dynamodb", "events")) as url:
+        yield url
+
+
+@pytest.fixture
+def declarations() -> Declarations:
+    return Declarations()
+
+
+@pytest.fixture
+def resources(url: str, declarations: Declarations) -> Resources:
+    return Resources(url, REGION, "http://api", declarations)
+
+
+def create(resources: Resources, kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    _, outputs = resources.creators[kind](name, inputs)
+    return outputs
+
+
+def test_a_table_has_its_sort_key_and_its_indexes(resources: Resources, url: str) -> None:
+    outputs = create(
+        resources,
+        "aws:dynamodb/table:Table",
+        "jobs",
+        {
+            "billingMode": "PAY_PER_REQUEST",
+            "hashKey": "jobId",
+            "rangeKey": "part",
+            "attributes": [
+                {"name": name, "type": "S"} for name in ("jobId", "part", "owner", "at")
+            ],
+            "globalSecondaryIndexes": [
+                {
+                    "name": "by-owner",
+                    "hashKey": "owner",
+                    "rangeKey": "at",
+                    "projectionType": "INCLUDE",
+                    "nonKeyAttributes": ["status"],
+                },
+                {"name": "by-time", "hashKey": "at", "projectionType": "KEYS_ONLY"},
+            ],
+        },
+    )
+    table = aws_client("dynamodb", url, REGION).describe_table(TableName=outputs["name"])["Table"]
+    assert table["KeySchema"] == [
+        {"AttributeName": "jobId", "KeyType": "HASH"},
+        {"AttributeName": "part", "KeyType": "RANGE"},
+    ]
+    by_owner, by_time = table["GlobalSecondaryIndexes"]
+    assert by_owner["IndexName"] == "by-owner"
+    assert [key["AttributeName"] for key in by_owner["KeySchema"]] == ["owner", "at"]
+    assert by_owner["Projection"] == {
+        "ProjectionType": "INCLUDE",
+        "NonKeyAttributes": ["status"],
+    }
+    assert by_time["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_a_schedule_and_its_function_are_declared(
+    resources: Resources, declarations: Declarations
+) -> None:
+    rule = create(
+        resources,
+        "aws:cloudwatch/eventRule:EventRule",
+        "sweep",
+        {"scheduleExpression": "rate(5 minutes)"},
+    )
+    create(
+        resources,
+        "aws:cloudwatch/eventTarget:EventTarget",
+        "sweep",
+        {"rule": rule["name"], "arn": FUNCTION},
+    )
+    assert declarations.schedules == [DeclaredSchedule(rule["arn"], "sweep-1234567", 300)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "target"),
+    [
+        ({"scheduleExpression": "rate(1 hour)"}, "arn:aws:sqs:us-east-1:123456789012:jobs"),
+        ({"eventPattern": '{"source": ["aws.s3"]}'}, FUNCTION),
+    ],
+)
+def test_a_target_that_is_not_played_is_named(
+    resources: Resources, rule: dict[str, str], target: str
+) -> None:
+    made = create(resources, "aws:cloudwatch/eventRule:EventRule", "other", rule)
+    with pytest.raises(LocalError, match="Target other-to-it"):
+        create(
+            resources,
+            "aws:cloudwatch/eventTarget:EventTarget",
+            "other-to-it",
+            {"rule": made["name"], "arn": target},
+        )
+
+
+def test_a_logical_name_is_found_in_a_physical_one() -> None:
+    assert logical_name(physical_name("s3-zip-jobs-dev-jobs")) == "s3-zip-jobs-dev-jobs"

@@ -1,0 +1,95 @@
+"""Who expects another account's bucket is denied, and so is a function that expects nobody's."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import urllib3
+
+from local.names import ACCOUNT_ID
+from tests.unit.local.iam.world import World, allow, denied, living_world
+from zipjobs.s3.bucket_owners import BucketOwners
+
+BUCKET = "owners-bucket"
+OWN = f"arn:aws:s3:::{BUCKET}"
+OTHERS = "999999999999"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with living_world("owners") as world:
+        yield world
+
+
+@pytest.fixture(autouse=True)
+def everything_is_allowed(world: World) -> None:
+    world.denials.clear()
+    world.let(allow("s3:*", OWN), allow("s3:*", f"{OWN}/*"))
+    world.admin("s3").put_object(Bucket=BUCKET, Key="owned", Body=b"abc")
+
+
+def forget(name: str) -> Callable[..., None]:
+    """What takes a parameter out of a request again."""
+
+    def handler(params: dict[str, Any], **_: Any) -> None:
+        params.pop(name)
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "code"),
+    [
+        ("get_object", {"Key": "owned"}, "AccessDenied"),
+        ("head_object", {"Key": "owned"}, "403"),
+        ("put_object", {"Key": "owned", "Body": b"x"}, "AccessDenied"),
+        ("delete_object", {"Key": "owned"}, "AccessDenied"),
+        ("delete_objects", {"Delete": {"Objects": [{"Key": "owned"}]}}, "AccessDenied"),
+        ("list_objects_v2", {}, "AccessDenied"),
+        ("create_multipart_upload", {"Key": "owned"}, "AccessDenied"),
+    ],
+)
+def test_who_expects_another_is_denied(
+    world: World, method: str, parameters: dict[str, Any], code: str
+) -> None:
+    astray = world.role("s3")
+    BucketOwners(OTHERS).watch(astray)
+    error = denied(lambda: getattr(astray, method)(Bucket=BUCKET, **parameters))
+    assert (error["Code"], error["HTTPStatusCode"]) == (code, 403)
+    expected = {**parameters, "ExpectedBucketOwner": OTHERS}
+    error = denied(lambda: getattr(world.admin("s3"), method)(Bucket=BUCKET, **expected))
+    assert (error["Code"], error["HTTPStatusCode"]) == (code, 403)
+    found = world.admin("s3").get_object(Bucket=BUCKET, Key="owned")["Body"]
+    assert found.read() == b"abc"
+
+
+@pytest.mark.parametrize(("to", "of"), [(ACCOUNT_ID, OTHERS), (OTHERS, ACCOUNT_ID)])
+def test_a_copy_is_of_and_to_whom_it_expects(world: World, to: str, of: str) -> None:
+    copy = world.admin("s3").copy_object
+    address = {"Bucket": BUCKET, "Key": "copy", "CopySource": f"{BUCKET}/owned"}
+    owners = {"ExpectedBucketOwner": to, "ExpectedSourceBucketOwner": of}
+    assert denied(lambda: copy(**address, **owners))["Code"] == "AccessDenied"
+    copy(**address, **dict.fromkeys(owners, ACCOUNT_ID))
+
+
+def test_a_functions_request_says_whom_it_expects_or_is_denied(world: World) -> None:
+    mute = world.role("s3")
+    mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedBucketOwner"))
+    error = denied(lambda: mute.get_object(Bucket=BUCKET, Key="owned"))
+    assert error["Code"] == "AccessDenied"
+    assert "s3 GetObject, which does not say whose bucket it expects" in world.denials[0]
+
+
+def test_of_a_copy_it_says_both(world: World) -> None:
+    mute, source = world.role("s3"), {"Bucket": BUCKET, "Key": "owned"}
+    mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedSourceBucketOwner"))
+    address = {"Bucket": BUCKET, "Key": "copy", "CopySource": source}
+    assert denied(lambda: mute.copy_object(**address))["Code"] == "AccessDenied"
+    assert "s3 CopyObject, which does not say whose bucket" in world.denials[0]
+    world.role("s3").copy_object(**address)
+
+
+def test_a_link_need_not_say_it(world: World) -> None:
+    address = {"Bucket": BUCKET, "Key": "owned"}
+    link = world.role("s3").generate_presigned_url("get_object", Params=address)
+    assert urllib3.request("GET", link).data == b"abc"

@@ -1,0 +1,241 @@
+"""Which actions on which resources each request needs, as boto3 really sends it."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from local.aws_requests import name_request
+from local.iam.required_actions import Needs, Place, needs_of
+
+REGION, ACCOUNT = "eu-central-1", "123456789012"
+PLACE = Place(REGION, ACCOUNT)
+BUCKET = "arn:aws:s3:::bucket"
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/jobs"
+QUEUE_URL = f"http://127.0.0.1/{ACCOUNT}/jobs"
+KEY = {"jobId": {"S": "1"}}
+OF_OBJECT = {"Bucket": "bucket", "Key": "a b/ü?.zip"}
+OBJECT = f"{BUCKET}/a b/ü?.zip"
+
+Send = Callable[[str, str, dict[str, Any]], Needs]
+
+
+@pytest.fixture(scope="module")
+def clients() -> dict[str, Any]:
+    session = boto3.Session("a", "b", region_name=REGION)
+    services = ("s3", "dynamodb", "sqs", "events", "logs", "sts")
+    return {
+        name: session.client(name, endpoint_url="http://127.0.0.1:1")  # type: ignore[call-overload]
+        for name in services
+    }
+
+
+@pytest.fixture
+def send(clients: dict[str, Any]) -> Send:
+    """Send a request nowhere; what it needs."""
+
+    def sent(service: str, operation: str, parameters: dict[str, Any]) -> Needs:
+        found: list[Needs] = []
+
+        def catch(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+            found.append(_needs(request))
+            return AWSResponse(request.url, 200, {}, io.BytesIO(b"{}"))  # type: ignore[arg-type]
+
+        events = clients[service].meta.events
+        events.register("before-send", catch)
+        try:
+            getattr(clients[service], operation)(**parameters)
+        except Exception:  # noqa: BLE001  (the answer is none)
+            assert found
+        finally:
+            events.unregister("before-send", catch)
+        return found[0]
+
+    return sent
+
+
+def _needs(request: AWSPreparedRequest) -> Needs:
+    url = urlsplit(request.url)
+    body: Any = request.body or b""
+    data = body.encode() if isinstance(body, str) else body
+    data = data if isinstance(data, bytes | bytearray) else data.read()
+    headers = {
+        f"HTTP_{name.upper().replace('-', '_')}": v.decode() if isinstance(v, bytes) else v
+        for name, v in request.headers.items()
+    }
+    environ: Any = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": unquote(url.path).encode().decode("latin-1"),
+        "QUERY_STRING": url.query,
+        "CONTENT_LENGTH": str(len(data)),
+        "CONTENT_TYPE": headers.get("HTTP_CONTENT_TYPE", ""),
+        "wsgi.input": io.BytesIO(data),
+        **headers,
+    }
+    named = name_request(environ)
+    assert named is not None
+    found = needs_of(named, environ, PLACE)
+    assert environ["wsgi.input"].read() == data
+    return found
+
+
+def needed(needs: Needs) -> set[tuple[str, str]]:
+    assert needs.is_known
+    return {(access.action, access.resource) for access in needs.accesses}
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "action"),
+    [
+        ("get_object", {}, "GetObject"),
+        ("head_object", {}, "GetObject"),
+        ("get_object", {"VersionId": "1"}, "GetObjectVersion"),
+        ("head_object", {"VersionId": "1"}, "GetObjectVersion"),
+        ("put_object", {"Body": b"x"}, "PutObject"),
+        ("create_multipart_upload", {}, "PutObject"),
+        ("upload_part", {"UploadId": "u", "PartNumber": 1, "Body": b"x"}, "PutObject"),
+        ("complete_multipart_upload", {"UploadId": "u"}, "PutObject"),
+        ("abort_multipart_upload", {"UploadId": "u"}, "AbortMultipartUpload"),
+        ("list_parts", {"UploadId": "u"}, "ListMultipartUploadParts"),
+        ("delete_object", {}, "DeleteObject"),
+        ("delete_object", {"VersionId": "1"}, "DeleteObjectVersion"),
+        ("get_object_tagging", {}, "GetObjectTagging"),
+        ("get_object_acl", {"VersionId": "1"}, "GetObjectVersionAcl"),
+    ],
+)
+def test_an_object_s_requests(
+    send: Send, operation: str, parameters: dict[str, Any], action: str
+) -> None:
+    needs = send("s3", operation, {**OF_OBJECT, **parameters})
+    assert needed(needs) == {(f"s3:{action}", OBJECT)}
+
+
+def test_what_is_compared_with_what_stands_there_must_be_readable(send: Send) -> None:
+    put = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "IfMatch": '"etag"'})
+    assert needed(put) == {("s3:PutObject", OBJECT), ("s3:GetObject", OBJECT)}
+    put = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "IfNoneMatch": "*"})
+    assert needed(put) == {("s3:PutObject", OBJECT)}
+
+
+def test_a_write_with_tags_needs_to_tag(send: Send) -> None:
+    needs = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "Tagging": "a=b"})
+    assert needed(needs) == {("s3:PutObject", OBJECT), ("s3:PutObjectTagging", OBJECT)}
+
+
+@pytest.mark.parametrize(
+    ("version", "action"), [({}, "GetObject"), ({"VersionId": "1"}, "GetObjectVersion")]
+)
+def test_a_copy_reads_its_source_and_writes_its_target(
+    send: Send, version: dict[str, str], action: str
+) -> None:
+    source = {"Bucket": "source", "Key": "ü/1.pdf", **version}
+    part = {"UploadId": "u", "PartNumber": 1, "CopySource": source}
+    needs = send("s3", "upload_part_copy", {**OF_OBJECT, **part})
+    assert needed(needs) == {
+        ("s3:PutObject", OBJECT),
+        (f"s3:{action}", "arn:aws:s3:::source/ü/1.pdf"),
+    }
+    assert {access.resource for access in needs.if_missing} == {"arn:aws:s3:::source"}
+
+
+def test_to_learn_that_an_object_is_missing_takes_the_right_to_list(send: Send) -> None:
+    (access,) = send("s3", "get_object", OF_OBJECT).if_missing
+    assert (access.action, access.resource) == ("s3:ListBucket", BUCKET)
+
+
+def test_a_bucket_s_requests(send: Send) -> None:
+    listing = send("s3", "list_objects_v2", {"Bucket": "bucket", "Prefix": "work/"})
+    assert needed(listing) == {("s3:ListBucket", BUCKET)}
+    assert ("s3:prefix", "work/") in listing.accesses[0].keys
+    uploads = send("s3", "list_multipart_uploads", {"Bucket": "bucket", "Prefix": "zips/"})
+    assert needed(uploads) == {("s3:ListBucketMultipartUploads", BUCKET)}
+    versions = send("s3", "list_object_versions", {"Bucket": "bucket"})
+    assert needed(versions) == {("s3:ListBucketVersions", BUCKET)}
+    assert needed(send("s3", "head_bucket", {"Bucket": "bucket"})) == {("s3:ListBucket", BUCKET)}
+
+
+def test_each_of_several_keys_is_deleted_by_its_own_right(send: Send) -> None:
+    objects = [{"Key": "a&b"}, {"Key": "c", "VersionId": "1"}]
+    needs = send("s3", "delete_objects", {"Bucket": "bucket", "Delete": {"Objects": objects}})
+    assert needed(needs) == {
+        ("s3:DeleteObject", f"{BUCKET}/a&b"),
+        ("s3:DeleteObjectVersion", f"{BUCKET}/c"),
+    }
+
+
+@pytest.mark.parametrize("operation", ["get_bucket_policy", "delete_bucket", "get_bucket_acl"])
+def test_what_nobody_needs_is_unknown(send: Send, operation: str) -> None:
+    assert not send("s3", operation, {"Bucket": "bucket"}).is_known
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        ("get_item", {"TableName": "jobs", "Key": KEY}, {("GetItem", TABLE)}),
+        ("update_item", {"TableName": "jobs", "Key": KEY}, {("UpdateItem", TABLE)}),
+        ("delete_item", {"TableName": "jobs", "Key": KEY}, {("DeleteItem", TABLE)}),
+        ("query", {"TableName": "jobs"}, {("Query", TABLE)}),
+        (
+            "query",
+            {"TableName": TABLE, "IndexName": "sweep"},
+            {("Query", f"{TABLE}/index/sweep")},
+        ),
+        (
+            "batch_get_item",
+            {"RequestItems": {"jobs": {"Keys": [KEY]}, "more": {"Keys": [KEY]}}},
+            {("BatchGetItem", TABLE), ("BatchGetItem", TABLE.replace("jobs", "more"))},
+        ),
+        (
+            "transact_write_items",
+            {
+                "TransactItems": [
+                    {"Put": {"TableName": "jobs", "Item": KEY}},
+                    {"Delete": {"TableName": "jobs", "Key": KEY}},
+                ]
+            },
+            {("PutItem", TABLE), ("DeleteItem", TABLE)},
+        ),
+    ],
+)
+def test_a_table_s_requests(
+    send: Send, operation: str, parameters: dict[str, Any], expected: set[tuple[str, str]]
+) -> None:
+    needs = send("dynamodb", operation, parameters)
+    assert needed(needs) == {(f"dynamodb:{action}", resource) for action, resource in expected}
+
+
+def test_a_batch_of_messages_needs_what_one_message_needs(send: Send) -> None:
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
+    one = send("sqs", "send_message", {"QueueUrl": QUEUE_URL, "MessageBody": "x"})
+    entries = [{"Id": "1", "MessageBody": "x"}]
+    batch = send("sqs", "send_message_batch", {"QueueUrl": QUEUE_URL, "Entries": entries})
+    assert needed(one) == needed(batch) == {("sqs:SendMessage", arn)}
+
+
+def test_events_go_to_each_bus_by_its_own_right(send: Send) -> None:
+    other = "arn:aws:events:us-west-2:210987654321:event-bus/other"
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
+    entries = [{**entry, "EventBusName": "mine"}, {**entry, "EventBusName": other}, entry]
+    assert needed(send("events", "put_events", {"Entries": entries})) == {
+        ("events:PutEvents", PLACE.arn("events", "event-bus/mine")),
+        ("events:PutEvents", PLACE.arn("events", "event-bus/default")),
+        ("events:PutEvents", other),
+    }
+
+
+def test_a_log_stream_s_requests(send: Send) -> None:
+    stream = {"logGroupName": "group", "logStreamName": "stream"}
+    needs = send("logs", "create_log_stream", stream)
+    assert needed(needs) == {
+        ("logs:CreateLogStream", PLACE.arn("logs", "log-group:group:log-stream:stream"))
+    }
+
+
+def test_who_asks_who_it_is_needs_nothing_and_to_be_another_is_unknown(send: Send) -> None:
+    assert needed(send("sts", "get_caller_identity", {})) == set()
+    role = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/zipper", "RoleSessionName": "one"}
+    assert not send("sts", "assume_role", role).is_known
