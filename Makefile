@@ -40,7 +40,7 @@ test-large: $(STAMP) ## A job of 70,000 entries on the embedded AWS; takes minut
 	$(BIN)/pytest -m large tests/large
 
 chaos: $(STAMP) ## Jobs while AWS fails at random: SEEDS=n fresh seeds (10), or SEED=n once more
-	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/test_random_faults.py
+	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/random_faults/test_random_faults.py
 
 load: $(STAMP) ## 500 jobs at once while AWS fails at random; takes minutes
 	LOAD_SEED=$(SEED) $(BIN)/pytest -s -m load tests/load

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from local.faults.plan import SEEDS, FaultPlan
 from local.stack import running_stack
-from tests.chaos.storm_checks import EXHAUSTED, FINAL, Aftermath
-from tests.chaos.storm_client import StormClient
-from tests.chaos.storm_orders import Order
-from tests.chaos.storm_weather import Storm
+from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, Aftermath
+from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.fault_run import Storm
+from tests.chaos.random_faults.requested_jobs import Order
 
 JOBS = 500
 RATE = 0.05

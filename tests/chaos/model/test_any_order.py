@@ -40,18 +40,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.chaos.world import (
-    CALLS,
-    GRACE_SECONDS,
-    MAX_RECEIVE_COUNT,
-    TIMEOUT_SECONDS,
-    Aws,
-    Crash,
-    World,
-    serving,
-)
-from tests.chaos.world_messages import Message
-from tests.chaos.world_orders import (
+from tests.chaos.model.invocations import Fate, Script, Trouble
+from tests.chaos.model.queues import Message
+from tests.chaos.model.requested_jobs import (
     BIG,
     BODIES,
     GONE,
@@ -64,7 +55,16 @@ from tests.chaos.world_orders import (
     Order,
     kind,
 )
-from tests.chaos.world_processes import Fate, Script, Trouble
+from tests.chaos.model.simulation import (
+    CALLS,
+    GRACE_SECONDS,
+    MAX_RECEIVE_COUNT,
+    TIMEOUT_SECONDS,
+    Aws,
+    Crash,
+    World,
+    serving,
+)
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 SETTINGS = settings(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.crash_report import MATRIX, Row, table
+from tests.chaos.crashes.report import MATRIX, Row, table
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.chaos.crash_lives import Life
-from tests.chaos.crash_trial import Trial
+from tests.chaos.crashes.job_run import Trial
+from tests.chaos.crashes.scenarios import Life
 from zipjobs.jobs.events import DETAIL_TYPES
 from zipjobs.jobs.job import ArchiveFacts, Job, Status, Trigger
 

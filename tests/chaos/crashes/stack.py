@@ -11,7 +11,7 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from local.server import aws_client
-from tests.chaos.crash_fleet import REGION
+from tests.chaos.crashes.processes import REGION
 from tests.support.tables import create_job_table
 from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status

@@ -13,7 +13,7 @@ from local.aws_requests import AwsRequest
 from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
 from local.faults.rules import RequestFault
-from tests.chaos.crash_worker import serve
+from tests.chaos.crashes.function_process import serve
 
 if TYPE_CHECKING:
     from local.runtime.execution import ExecutionEnvironment
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 60
 REGION = "us-east-1"
 
 _forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["tests.chaos.crash_preload"])
+_forking.set_forkserver_preload(["tests.chaos.crashes.preload"])
 _processes = threading.Lock()
 _numbers = itertools.count()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.chaos.crash_trial import Trial
+from tests.chaos.crashes.job_run import Trial
 from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import Status

@@ -8,12 +8,12 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from local.server import serving_aws
-from tests.chaos.crash_checks import Ending, check
-from tests.chaos.crash_fleet import Call, Fleet, WatchedFaults
-from tests.chaos.crash_lives import Life
-from tests.chaos.crash_report import Row
-from tests.chaos.crash_stack import Stack
-from tests.chaos.crash_trial import Trial
+from tests.chaos.crashes.job_run import Trial
+from tests.chaos.crashes.outcome import Ending, check
+from tests.chaos.crashes.processes import Call, Fleet, WatchedFaults
+from tests.chaos.crashes.report import Row
+from tests.chaos.crashes.scenarios import Life
+from tests.chaos.crashes.stack import Stack
 from zipjobs.jobs.job import Status
 
 LANES = 2

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.chaos.world_processes import Clock, Process
+from tests.chaos.model.invocations import Clock, Process
 from zipjobs.jobs.job import FINAL_STATUSES, Job, Status
 from zipjobs.jobs.table import _job
 

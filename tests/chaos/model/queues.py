@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from tests.chaos.world_processes import Clock, Process
+from tests.chaos.model.invocations import Clock, Process
 
 
 class Sqs:

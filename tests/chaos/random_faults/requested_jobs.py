@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.storm_client import StormClient
+from tests.chaos.random_faults.client import StormClient
 
 MIB = 1024 * 1024
 

@@ -12,11 +12,11 @@ from unittest.mock import patch
 import pytest
 from moto.events.models import EventsBackend
 
-from tests.chaos.crash_checks import check
-from tests.chaos.crash_lives import ALONE, LIVES, PLANNED, Life
-from tests.chaos.crash_matrix import LANES, Labs, kill_after_every_call, living, opened_labs
-from tests.chaos.crash_report import MATRIX, Row
-from tests.chaos.crash_trial import Trial
+from tests.chaos.crashes.job_run import Trial
+from tests.chaos.crashes.matrix import LANES, Labs, kill_after_every_call, living, opened_labs
+from tests.chaos.crashes.outcome import check
+from tests.chaos.crashes.report import MATRIX, Row
+from tests.chaos.crashes.scenarios import ALONE, LIVES, PLANNED, Life
 from zipjobs.jobs.job import Status
 
 COMPLETE = "CompleteMultipartUpload"

@@ -8,7 +8,7 @@ import boto3
 import pytest  # noqa: F401  (the main module, which each child imports)
 
 from handlers import cancel, dead_letter, enqueue, reconciler, zipper  # noqa: F401
-from tests.chaos.crash_worker import forget_aws
+from tests.chaos.crashes.function_process import forget_aws
 
 forget_aws()
 for service in ("s3", "dynamodb", "sqs", "events"):

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from local.faults.plan import FaultPlan
 from local.faults.rules import FUNCTIONS, RequestFault
-from tests.chaos.crash_fleet import Call, Died, Fleet, WatchedFaults
-from tests.chaos.crash_stack import Queue, Stack
+from tests.chaos.crashes.processes import Call, Died, Fleet, WatchedFaults
+from tests.chaos.crashes.stack import Queue, Stack
 from tests.support.events.http import http_event
 from zipjobs.jobs.job import EVERYONE, FINAL_STATUSES, Status
 from zipjobs.jobs.messages import parse_message

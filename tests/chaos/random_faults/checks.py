@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local.faults.injector import Injected
-from tests.chaos.storm_client import StormClient
-from tests.chaos.storm_deliveries import Deliveries
-from tests.chaos.storm_orders import Order
+from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.deliveries import Deliveries
+from tests.chaos.random_faults.requested_jobs import Order
 from zipjobs_cli.archives.verify import verify
 
 WORK_PREFIX = "work/"

@@ -11,10 +11,10 @@ from typing import Any
 from local.faults.plan import FaultPlan
 from local.runtime.execution import InvocationFailed
 from local.stack import LocalStack
-from tests.chaos.storm_checks import FINAL, Aftermath, Submitted
-from tests.chaos.storm_client import StormClient
-from tests.chaos.storm_deliveries import Deliveries
-from tests.chaos.storm_orders import Order
+from tests.chaos.random_faults.checks import FINAL, Aftermath, Submitted
+from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.deliveries import Deliveries
+from tests.chaos.random_faults.requested_jobs import Order
 
 LOOK_SECONDS = 0.25
 QUIET_SECONDS = 2.5

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from local.faults.plan import SEEDS, FaultPlan
 from local.stack import running_stack
-from tests.chaos.storm_checks import EXHAUSTED, FINAL, Aftermath
-from tests.chaos.storm_orders import SEGMENT_MIB, orders, put_sources
-from tests.chaos.storm_weather import Storm
+from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, Aftermath
+from tests.chaos.random_faults.fault_run import Storm
+from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, orders, put_sources
 
 FIXED_SEEDS = (11, 23, 58)
 RATE = 0.05

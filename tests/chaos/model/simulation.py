@@ -26,10 +26,18 @@ from moto.s3.models import S3Backend
 from handlers import cancel, dead_letter, enqueue, reconciler, zipper
 from local.faults.injector import Faults
 from local.server import serving_aws
-from tests.chaos.world_history import History
-from tests.chaos.world_messages import Bus, Events, Message, Queue, Sqs, record_of
-from tests.chaos.world_orders import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
-from tests.chaos.world_processes import NO_TROUBLE, Clock, Gone, Process, Script, Sender, client_of
+from tests.chaos.model.history import History
+from tests.chaos.model.invocations import (
+    NO_TROUBLE,
+    Clock,
+    Gone,
+    Process,
+    Script,
+    Sender,
+    client_of,
+)
+from tests.chaos.model.queues import Bus, Events, Message, Queue, Sqs, record_of
+from tests.chaos.model.requested_jobs import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
 from tests.integration.conftest import REGION
 from tests.integration.rig import POLICY
 from tests.support.events.http import http_event
