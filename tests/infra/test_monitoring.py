@@ -232,16 +232,15 @@ def test_the_dashboard_shows_every_alarm(program: Declared) -> None:
 # docs/operations.md
 
 
-def test_every_alarm_has_its_section_and_every_section_its_alarm(program: Declared) -> None:
+def test_the_guide_has_a_section_for_each_alarm(program: Declared) -> None:
     sections = GUIDE.partition("\n## The alarms\n")[2].partition("\n## ")[0]
     assert re.findall(r"^### (.+)$", sections, re.MULTILINE) == [*alarms_in_order(program)]
     for section in re.split(r"^### ", sections, flags=re.MULTILINE)[1:]:
-        assert re.findall(r"^\*(Rings when|It means|Do)\*", section, re.MULTILINE) == [
-            *("Rings when", "It means", "Do"),
-        ]
+        parts = re.findall(r"^\*(Triggers when|Cause|Action)\b", section, re.MULTILINE)
+        assert parts == ["Triggers when", "Cause", "Action"]
 
 
-def test_the_guide_says_in_how_many_of_its_periods_an_alarm_rings(program: Declared) -> None:
+def test_the_guide_says_how_many_periods_trigger_an_alarm(program: Declared) -> None:
     numbers = {"one": 1, "two": 2, "three": 3}
     for name, alarm in program.of(ALARM).items():
         section = GUIDE.partition(f"\n### {name}\n")[2].partition("\n#")[0]
@@ -254,7 +253,7 @@ def test_the_guide_says_in_how_many_of_its_periods_an_alarm_rings(program: Decla
 
 
 def alarms_in_order(program: Declared) -> list[str]:
-    """As the dashboard shows them."""
+    """Return the names of the alarms in the order of the dashboard."""
     (status,) = [one["properties"] for one in widgets(program) if one["type"] == "alarm"]
     names = {f"<{one.key}>": name for name, one in program.of(ALARM).items()}
     return [names[arn] for arn in status["alarms"]]
@@ -265,26 +264,26 @@ def test_an_alarm_says_where_its_section_is(program: Declared) -> None:
         assert alarm.inputs["alarmDescription"].endswith(f"docs/operations.md, {name}.")
 
 
-def test_what_silence_means_is_what_is_declared(program: Declared) -> None:
-    words = {"notBreaching": "it is well", "ignore": "as it was", "breaching": "it rings"}
-    table = GUIDE.partition("## What silence means")[2].partition("\n## ")[0]
-    said = dict(re.findall(r"^\| ([a-z-]+) \| ([a-z ]+) \|", table, re.MULTILINE))
+def test_the_guide_says_what_missing_data_means(program: Declared) -> None:
+    words = {"notBreaching": "OK", "ignore": "unchanged", "breaching": "ALARM"}
+    table = GUIDE.partition("## Missing data")[2].partition("\n## ")[0]
+    said = dict(re.findall(r"^\| ([a-z-]+) \| ([A-Za-z ]+) \|", table, re.MULTILINE))
     said.pop("alarm")
     alarms = program.of(ALARM).items()
     assert said == {name: words[one.inputs["treatMissingData"]] for name, one in alarms}
 
 
-def test_the_metrics_are_all_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    table = GUIDE.partition("## The metrics")[2]
+def test_the_guide_lists_all_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    table = GUIDE.partition("## Metrics")[2]
     rows = [line for line in table.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in re.findall(r"`([A-Z]\w+)`", row)} == written(capsys)
 
 
-def test_what_the_stack_costs_by_itself_is_counted_right(
+def test_the_guide_counts_the_metrics_that_cost_money(
     program: Declared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prod = Declared(declared("prod", {"alarmEmail": ALARM_EMAIL}))
-    assert f"{len(written(capsys))} metrics of its own" in GUIDE
+    assert f"{len(written(capsys))} custom metrics" in GUIDE
     assert (
         f"each of the {metrics_in_alarms(prod)} metrics that they watch "
         f"({metrics_in_alarms(program)} with `completionEventsQueue`)"

@@ -45,8 +45,12 @@ class Row:
         return self.principal, ", ".join(self.actions), self.resource
 
     def cells(self) -> tuple[str, str, str, str]:
-        requests = dict.fromkeys(what for found in self.needed_by.values() for what in found)
-        return *self.key, ", ".join(what.removeprefix(f"{self._service} ") for what in requests)
+        requests = {
+            request.removeprefix(f"{self._service} ")
+            for counts in self.needed_by.values()
+            for request in counts
+        }
+        return *self.key, ", ".join(sorted(requests))
 
     @property
     def _service(self) -> str:
