@@ -148,7 +148,7 @@ def _queues(watched: Watched, settings: Settings) -> list[Widget]:
             limit=("oldest-message", settings.alarm_oldest_message_seconds),
         ),
         graph(
-            "What needs somebody",
+            "Needs attention",
             [
                 of_queue(watched.dead_letters, arrived).row(label="dead letters", color=RED),
                 of_queue(watched.dead_letters, visible, "Maximum").row(
@@ -174,7 +174,7 @@ def _functions(watched: Watched, settings: Settings) -> list[Widget]:
         graph("Functions: errors", of_each("Errors"), "invocations", stacked=True),
         graph("Functions: duration, p99", of_each("Duration", "p99"), "milliseconds"),
         graph(
-            "Zippers at work",
+            "Zipper concurrency",
             [zipper.metric("ConcurrentExecutions", "Maximum").row(label="zippers", color=BLUE)],
             "executions",
             limit=("zipperMaxConcurrency", settings.zipper_max_concurrency),

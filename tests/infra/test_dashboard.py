@@ -90,7 +90,7 @@ def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> N
     cloudwatch.of_rule("manifest-dropped", "FailedInvocations", 4)
     cloudwatch.of_rule("reconciler", "FailedInvocations", 6)
     cloudwatch.of_rule("completed", "FailedInvocations", 7)
-    assert cloudwatch.shows("What needs somebody") == {
+    assert cloudwatch.shows("Needs attention") == {
         "dead letters": 2,
         "dead letters waiting": 5,
         "jobs stuck": 3,
@@ -147,7 +147,7 @@ def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) 
 def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
     cloudwatch.of_function("zipper", "ConcurrentExecutions", 1, 7, 3)
     cloudwatch.of_function("reconciler", "ConcurrentExecutions", 9)
-    assert cloudwatch.shows("Zippers at work") == {"zippers": 7}
+    assert cloudwatch.shows("Zipper concurrency") == {"zippers": 7}
 
 
 def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
@@ -167,7 +167,7 @@ def test_lines_are_where_alarms_ring_and_where_no_more_zippers_are_started(
     most = zippers.inputs["scalingConfig"]["maximumConcurrency"]
     oldest = cloudwatch.alarm("oldest-message").threshold
     assert limits(cloudwatch, "Job queue: oldest message") == [("oldest-message", oldest)]
-    assert limits(cloudwatch, "Zippers at work") == [("zipperMaxConcurrency", most)]
+    assert limits(cloudwatch, "Zipper concurrency") == [("zipperMaxConcurrency", most)]
 
 
 def limits(cloudwatch: CloudWatch, title: str) -> list[tuple[str, float]]:
