@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.e2e.conftest import curl, local_up
+from tests.e2e.stack import curl, local_up
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Client, client_of, local_up
+from tests.e2e.stack import Client, client_of, local_up
 
 SOURCE, TARGET = "their-documents", "their-archives"
 WAS = "999999999999"

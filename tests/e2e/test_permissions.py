@@ -11,7 +11,7 @@ import pytest
 
 from local.iam.enforcement import NO_OWNER
 from local.iam.permissions import Ruling
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.permissions.mutants import declared, statements
 from tests.permissions.scenario import live
 from tests.permissions.table import FILE, keys_in, rows, without_each

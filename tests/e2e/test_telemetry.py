@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
 
 LAMBDAS_OWN = ("START ", "END ", "REPORT ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import running_stack
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.readers import READERS
 from tests.support.waiting import wait_for
 

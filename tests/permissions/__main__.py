@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from tests.e2e.conftest import deployed
+from tests.e2e.stack import deployed
 from tests.permissions.mutants import declared
 from tests.permissions.scenario import live
 from tests.permissions.table import HEAD, filled, without_each, write

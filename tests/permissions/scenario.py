@@ -11,7 +11,7 @@ from typing import Any
 
 from local.faults.plan import FaultPlan
 from local.iam.permissions import Ruling
-from tests.e2e.conftest import FINAL, Client
+from tests.e2e.stack import FINAL, Client
 from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id

@@ -17,10 +17,10 @@ import yaml
 
 from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MIB = 1024 * 1024
 SECOND_DELIVERY_SECONDS = 5
 CONTENTS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import SEGMENT_MIB, Client
+from tests.e2e.stack import SEGMENT_MIB, Client
 from tests.support.readers import READERS, Contents
 from zipjobs.archive.part_sizing import MIB
 

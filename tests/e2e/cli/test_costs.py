@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 
 MIB = 1024 * 1024
 

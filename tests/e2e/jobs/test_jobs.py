@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import MAX_RECEIVE_COUNT, Client
+from tests.e2e.stack import MAX_RECEIVE_COUNT, Client
 from tests.support.readers import READERS, Contents
 from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
-EVENTS = Path(__file__).parents[1] / "support/events"
+EVENTS = Path(__file__).parents[2] / "support/events"
 CONTENTS = {
     "a/report.pdf": b"first report",
     "b/report.pdf": b"second report",

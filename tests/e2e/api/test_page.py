@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from local.gateway.identities import LOCAL_USER
-from tests.e2e.conftest import FINAL, Client, curl, local_up
+from tests.e2e.stack import FINAL, Client, curl, local_up
 from tests.support.waiting import wait_for
 from tools.pictures.browser import CHROMIUM, Operation, running_browser
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OPERATIONS = ["submitJob", "listJobs", "getJob", "cancelJob"]
 
 

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "25")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
@@ -35,7 +35,7 @@ def test_schemathesis_finds_nothing(client: Client, tmp_path: Path) -> None:
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_REGION": client.outputs["region"],
             "PYTHONPATH": str(ROOT),
-            "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks",
+            "SCHEMATHESIS_HOOKS": "tests.e2e.api.schemathesis_hooks",
             "COLUMNS": "100",
         },
         cwd=tmp_path,

@@ -2,8 +2,8 @@
 
 from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from tests.e2e.conftest import Client
-from tests.e2e.typed import typed
+from tests.e2e.cli.command import typed
+from tests.e2e.stack import Client
 
 
 def test_a_good_stack_passes_and_it_is_told_that_s3_copies(client: Client) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Client
-from tests.e2e.typed import ROOT, begun, piped, typed
+from tests.e2e.cli.command import ROOT, begun, piped, typed
+from tests.e2e.stack import Client
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.readers import by_python
 
 

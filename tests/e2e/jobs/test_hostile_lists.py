@@ -4,7 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 
-from tests.e2e.conftest import Client, client_of, local_up
+from tests.e2e.stack import Client, client_of, local_up
 
 MANY = 22_000
 

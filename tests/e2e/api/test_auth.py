@@ -13,7 +13,7 @@ import botocore.auth
 import pytest
 
 from local.gateway.signing import signed_headers
-from tests.e2e.conftest import Client, curl, local_up
+from tests.e2e.stack import Client, curl, local_up
 from tests.support.issuer import AUDIENCE, Issuer, new_key, running_issuer
 
 FORBIDDEN = (403, {"message": "Forbidden"})

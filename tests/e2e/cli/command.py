@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from local.gateway.identities import LOCAL_USER
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 from local.deployment.provider import EmbeddedProvider
 from tests.docs.recipes import remove_rule, run_pulumi, run_shell
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.described import problems_of_event
 from tests.support.waiting import wait_for
 

@@ -8,7 +8,7 @@ import pytest
 
 from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
-from tests.e2e.conftest import Client
+from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
 
 STALLED = FaultPlan.parse(

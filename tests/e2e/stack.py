@@ -1,0 +1,240 @@
+"""Stacks on the embedded AWS, in this process or in another one, and a client that uses them."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.credentials import ReadOnlyCredentials
+
+from local.faults.injector import Faults
+from local.gateway.identities import LOCAL_USER
+from local.iam.permissions import Permissions
+from local.names import ACCOUNT_ID
+from local.stack import LocalStack, running_stack
+from tests.support.described import problems_of_event
+from tests.support.waiting import wait_for
+from zipjobs.archive.blocks import BlockPool
+from zipjobs.archive.builder import build_archive
+from zipjobs.archive.options import BuildContext, EngineOptions
+from zipjobs.s3.client import Transport
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.target import Target
+from zipjobs.wiring.worker import BLOCKS_BYTES
+from zipjobs.zipformat.member_names import basename
+
+ROOT = Path(__file__).resolve().parents[2]
+AWS_CLI = Path(sys.executable).parent / "aws"
+MAX_RECEIVE_COUNT = 2
+SEGMENT_MIB = 32
+FINAL = ("READY", "FAILED", "CANCELLED")
+
+
+def curl(url: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body of curl's answer; the body parsed if it is JSON."""
+    done = subprocess.run(["curl", "-sS", "-i", *arguments, url], capture_output=True, check=True)
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode().split("\r\n")
+    headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+    is_json = headers.get("content-type", "").endswith("json")
+    return int(status_line.split()[1]), headers, json.loads(body) if is_json else body
+
+
+@dataclass
+class Client:
+    """Uses a stack as its users do: the AWS CLI, curl, and an SQS queue of events."""
+
+    stack: LocalStack
+    log: list[str]
+    _events: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.outputs = self.stack.outputs
+        self.s3 = self.stack.client("s3")
+        self.sqs = self.stack.client("sqs")
+
+    def aws(self, *arguments: str) -> Any:
+        """Run the AWS CLI; return what it printed, as JSON if it is."""
+        done = subprocess.run(
+            [AWS_CLI, *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_ENDPOINT_URL": self.outputs["awsEndpointUrl"],
+                "AWS_REGION": self.outputs["region"],
+                "AWS_ACCESS_KEY_ID": "any",
+                "AWS_SECRET_ACCESS_KEY": "thing",
+            },
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
+
+    def curl(self, path: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
+        """Call the API with curl, signed by the user local; or any other URL, as it is.
+
+        Return status, headers and body, parsed if it is JSON.
+        """
+        if path.startswith("http"):
+            return curl(path, *arguments)
+        return curl(self.outputs["apiUrl"] + path, *self.signing(), *arguments)
+
+    def signing(self, access_key_id: str = LOCAL_USER, secret: str = LOCAL_USER) -> list[str]:
+        """What makes curl sign a request to the API."""
+        scope = f"aws:amz:{self.outputs['region']}:execute-api"
+        return ["--aws-sigv4", scope, "--user", f"{access_key_id}:{secret}"]
+
+    def put_sources(self, contents: dict[str, bytes]) -> str:
+        """Upload source objects below a fresh prefix; return the prefix."""
+        prefix = f"{uuid.uuid4()}/"
+        for key, body in contents.items():
+            self.s3.put_object(Bucket=self.outputs["sourceBucket"], Key=prefix + key, Body=body)
+        return prefix
+
+    def post(self, request: Any) -> str:
+        """Submit a job over HTTP; return its id."""
+        status, _, answer = self.curl("/zip-jobs", "-d", json.dumps(request))
+        assert status == 202, answer
+        job_id: str = answer["jobId"]
+        return job_id
+
+    def drop_manifest(self, body: bytes, name: str | None = None) -> str:
+        """Put a manifest with boto3; return its key."""
+        key = f"{self.outputs['manifestPrefix']}{name or uuid.uuid4()}.json"
+        self.s3.put_object(Bucket=self.outputs["manifestBucket"], Key=key, Body=body)
+        return key
+
+    def finished(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until a job has its end; return it as the API shows it."""
+
+        def look() -> dict[str, Any] | None:
+            status, _, job = self.curl(f"/zip-jobs/{job_id}")
+            return job if status == 200 and job["status"] in FINAL else None
+
+        return wait_for(f"the end of job {job_id}", look, seconds)
+
+    def event(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for a completion event whose detail matches."""
+
+        def look() -> dict[str, Any] | None:
+            self.poll_events()
+            found = [event for event in self._events if matches(event["detail"])]
+            return found[0] if found else None
+
+        return wait_for("a completion event", look)
+
+    def poll_events(self) -> list[dict[str, Any]]:
+        """Fetch the events that have arrived, each as docs/asyncapi.yaml describes it.
+
+        Returns all of them so far.
+        """
+        answer = self.sqs.receive_message(
+            QueueUrl=self.outputs["eventsQueueUrl"], MaxNumberOfMessages=10
+        )
+        for message in answer.get("Messages", []):
+            event = json.loads(message["Body"])
+            assert not (problems := list(problems_of_event(event))), (problems, event)
+            self._events.append(event)
+            self.sqs.delete_message(
+                QueueUrl=self.outputs["eventsQueueUrl"], ReceiptHandle=message["ReceiptHandle"]
+            )
+        return self._events
+
+    def event_of_manifest(self, key: str) -> dict[str, Any]:
+        """Wait for the completion event of the job of a manifest."""
+        return self.event(lambda detail: (detail["manifest"] or {}).get("key") == key)
+
+    def download(self, job: dict[str, Any], folder: Path) -> Path:
+        """Follow a job's link with curl, under the name that the link gives the file."""
+        subprocess.run(
+            ["curl", "-sS", "--fail", "-OJ", "--output-dir", folder, job["downloadUrl"]], check=True
+        )
+        (path,) = folder.iterdir()
+        return path
+
+    def digest(self, key: str) -> str:
+        """The SHA-256 of an object in the target bucket."""
+        body = self.s3.get_object(Bucket=self.outputs["targetBucket"], Key=key)["Body"]
+        return hashlib.sha256(body.read()).hexdigest()
+
+    def digest_of_one_workers(self, keys: list[str]) -> str:
+        """That of the archive that one worker, here, makes of ``keys`` of the source bucket."""
+        where = (self.outputs["awsEndpointUrl"], self.outputs["region"])
+        credentials = ReadOnlyCredentials("any", "thing", None)
+        transport = Transport(*where, lambda: credentials, 64)
+        sender = PartSender(*where, lambda: credentials, 10)
+        bucket = self.outputs["sourceBucket"]
+        entries = [Entry(basename(key), Source(bucket, key)) for key in keys]
+        target = Target(self.outputs["targetBucket"], f"expected/{uuid.uuid4()}.zip")
+        with ArchiveWriter(self.s3, sender).upload(target) as upload:
+            reader, blocks = ObjectReader(transport), BlockPool(BLOCKS_BYTES)
+            build_archive(entries, BuildContext(reader, upload, blocks, EngineOptions(probes=16)))
+        transport.close()
+        return self.digest(target.key)
+
+    def uploads(self) -> list[Any]:
+        """The multipart uploads that the target bucket still holds, as the AWS CLI lists them."""
+        bucket = self.outputs["targetBucket"]
+        answer = self.aws("s3api", "list-multipart-uploads", "--bucket", bucket)
+        found: list[Any] = answer.get("Uploads", []) if isinstance(answer, dict) else []
+        return found
+
+
+@contextmanager
+def deployed() -> Iterator[Client]:
+    """The stack of these tests, while the block lasts."""
+    log: list[str] = []
+    with running_stack(
+        overrides={
+            "zipperTimeoutSeconds": 60,
+            "maxReceiveCount": MAX_RECEIVE_COUNT,
+            "segmentMib": SEGMENT_MIB,
+            "customerKey": "create",  # so each request needs the use of the key, too
+        },
+        log=lambda function, line: log.append(line),
+    ) as stack:
+        yield Client(stack, log)
+
+
+@contextmanager
+def local_up(
+    *settings: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """The outputs of a stack with these settings; what it said is complete after the block."""
+    command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
+    for setting in settings:
+        command += ["--set", setting]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said: list[str] = []
+        line = process.stdout.readline()
+        try:
+            yield json.loads(line or "{}"), said
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said.append(process.communicate()[1])
+
+
+def client_of(outputs: dict[str, Any]) -> Client:
+    """A client of a stack that runs in a process of its own."""
+    unseen = Permissions(ACCOUNT_ID, lambda function, line: None)
+    return Client(LocalStack(outputs, {}, Faults(), unseen, ()), [])
