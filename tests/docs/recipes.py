@@ -1,4 +1,4 @@
-"""The rules to copy in ``docs/events.md``, taken from there and run."""
+"""Run the recipes of ``docs/events.md``: the rules that a reader copies."""
 
 import asyncio
 import os
@@ -15,25 +15,25 @@ from pulumi.runtime.stack import run_pulumi_func
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "events.md"
 PROJECT = "recipe"
 
-EVERYTHING_LOCAL = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
-"""Without that the AWS CLI asks AWS itself for queues, whatever the environment says."""
+AWS_WITH_ENDPOINT = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
+"""Without ``--endpoint-url`` the AWS CLI sends SQS requests to AWS, despite AWS_ENDPOINT_URL."""
 
 
 def recipe(name: str, language: str) -> str:
-    """The block in ``language`` whose first line says that it is of that name."""
+    """Return the only code block in ``language`` whose first line is a comment with ``name``."""
     blocks = re.findall(rf"```{language}\n(# {name}\b.*?)```", PAGE.read_text(), re.DOTALL)
     (block,) = blocks
     return str(block)
 
 
 def run_shell(name: str, values: Mapping[str, str], endpoint_url: str) -> None:
-    """Run a recipe in bash, with ``values`` instead of those that it shows, on an AWS."""
+    """Run a recipe in bash against ``endpoint_url``, with its variables set to ``values``."""
     script = recipe(name, "sh")
     for variable, value in values.items():
         script, count = re.subn(rf"(?m)^{variable}=\S+", f"{variable}={value}", script)
         assert count == 1, variable
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", EVERYTHING_LOCAL + script],
+        ["bash", "-euo", "pipefail", "-c", AWS_WITH_ENDPOINT + script],
         env={
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "AWS_ENDPOINT_URL": endpoint_url,
@@ -49,7 +49,7 @@ def run_shell(name: str, values: Mapping[str, str], endpoint_url: str) -> None:
 
 
 def run_pulumi(name: str, values: Mapping[str, str], provider: pulumi.runtime.Mocks) -> None:
-    """Run a recipe as the program of a stack that is configured with ``values``."""
+    """Run a recipe as a Pulumi program whose configuration is ``values``."""
     code = compile(recipe(name, "python"), f"{PAGE.name}, {name}", "exec")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -65,7 +65,7 @@ def run_pulumi(name: str, values: Mapping[str, str], provider: pulumi.runtime.Mo
 
 
 def remove_rule(events: Any, name: str, bus: str) -> None:
-    """Remove a rule and its targets."""
+    """Delete a rule and its targets."""
     targets = events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"]
     ids = [target["Id"] for target in targets]
     events.remove_targets(Rule=name, EventBusName=bus, Ids=ids)

@@ -1,4 +1,4 @@
-"""``docs/asyncapi.yaml`` is current, valid, and true."""
+"""``docs/asyncapi.yaml`` is up to date, is valid, and describes the events."""
 
 import json
 import os
@@ -18,11 +18,11 @@ from zipjobs.jobs.job import FINAL_STATUSES, Status
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "asyncapi"
 WARNING = 1
-"""What is graver has a lower number: Spectral's severities."""
+"""Severity of a warning in Spectral. Errors have a lower number."""
 
 
 def parsed() -> Any:
-    """What AsyncAPI's own parser says of the file. It is fetched from npm once."""
+    """Return what AsyncAPI's own parser finds in the file. npm installs the parser once."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             if os.environ.get("CI"):
@@ -39,29 +39,28 @@ def _run(*command: str) -> str:
     return done.stdout
 
 
-def test_the_file_is_what_the_models_say() -> None:
-    assert FILE.read_text() == text(), "write it anew: make docs"
+def test_the_file_is_up_to_date() -> None:
+    assert FILE.read_text() == text(), "Run `make docs`."
 
 
-def test_asyncapis_own_parser_finds_nothing_wrong() -> None:
-    found = parsed()
-    assert [one for one in found["diagnostics"] if one["severity"] <= WARNING] == []
-    assert found["messages"] == ["zipJobReady", "zipJobFailed", "zipJobCancelled"]
+def test_the_asyncapi_parser_accepts_the_file() -> None:
+    result = parsed()
+    assert [found for found in result["diagnostics"] if found["severity"] <= WARNING] == []
+    assert result["messages"] == ["zipJobReady", "zipJobFailed", "zipJobCancelled"]
 
 
-def test_every_end_has_its_message() -> None:
+def test_every_final_status_has_a_message() -> None:
     titles = {message["title"] for message in description()["components"]["messages"].values()}
     assert titles == set(DETAIL_TYPES.values())
     assert set(DETAIL_TYPES) == FINAL_STATUSES
 
 
 @pytest.mark.parametrize("status", sorted(FINAL_STATUSES))
-def test_the_examples_are_as_described(status: Status) -> None:
+def test_the_examples_match_the_description(status: Status) -> None:
     assert list(problems_of_event(example(status))) == []
 
 
-def test_what_is_not_as_described_is_noticed() -> None:
-    """Otherwise the other tests would show nothing."""
+def test_events_that_do_not_match_are_noticed() -> None:
     event = example(Status.READY)
     assert list(problems_of_event({**event, "detail-type": "Zip Job Failed"}))
     assert list(problems_of_event({**event, "detail": {**event["detail"], "more": 1}}))
@@ -69,8 +68,10 @@ def test_what_is_not_as_described_is_noticed() -> None:
     assert list(problems_of_event(event))
 
 
-def test_the_page_about_events_shows_the_same_examples() -> None:
+def test_the_events_page_shows_the_same_examples() -> None:
     page = (FILE.parent / "events.md").read_text()
     shown = [json.loads(block.partition("```")[0]) for block in page.split("```json\n")[1:]]
     ready, failed = example(Status.READY), example(Status.FAILED)
-    assert shown == [ready, failed["detail"]["error"]], "copy them from tools/asyncapi.py"
+    assert shown == [ready, failed["detail"]["error"]], (
+        "Copy the examples of tools/asyncapi.py to docs/events.md."
+    )

@@ -1,4 +1,4 @@
-"""The rules to copy take the events that they are for, and both forms of each are the same."""
+"""Both forms of each recipe in ``docs/events.md`` create the same, and match the right events."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,21 +10,21 @@ import pytest
 from moto.events import models as moto_events
 from moto.server import ThreadedMotoServer
 
-from tests.docs.recipes import PAGE, recipe, remove_rule, run_pulumi, run_shell
+from tests.docs.recipes import PAGE, remove_rule, run_pulumi, run_shell
 from tools.asyncapi import example
 from zipjobs.jobs.job import FINAL_STATUSES, Status
 
 BUS = "the-bus"
-MAIL = "somebody@example.org"
+MAIL = "ann@example.org"
 WEBHOOK = "https://hooks.example.org/services/1"
 RULE = "aws:cloudwatch/eventRule:EventRule"
 TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 
-ELSE = {"source": "aws.s3", "detail-type": "Object Created", "detail": {}}
+OTHER_EVENT = {"source": "aws.s3", "detail-type": "Object Created", "detail": {}}
 
 
 class Declared(pulumi.runtime.Mocks):
-    """Keeps what a recipe declares, by type."""
+    """Records the resources that a recipe declares, by type."""
 
     def __init__(self) -> None:
         self.resources: dict[str, list[dict[str, Any]]] = {}
@@ -38,8 +38,8 @@ class Declared(pulumi.runtime.Mocks):
         raise AssertionError(args.token)
 
     def one(self, typ: str) -> dict[str, Any]:
-        (found,) = self.resources[typ]
-        return found
+        (resource,) = self.resources[typ]
+        return resource
 
 
 def declared(name: str) -> Declared:
@@ -51,7 +51,10 @@ def declared(name: str) -> Declared:
 
 @pytest.fixture
 def client() -> Iterator[Callable[[str], Any]]:
-    """Makes clients of an AWS, which this process has only one of, whatever serves it."""
+    """Return a function that creates clients of a moto server.
+
+    All moto servers of a process share their state, so the fixture deletes what a test created.
+    """
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -75,7 +78,7 @@ def client() -> Iterator[Callable[[str], Any]]:
 
 
 def rule_and_target(client: Callable[[str], Any]) -> tuple[Any, Any]:
-    """The pattern of the only rule, and its only target."""
+    """Return the pattern of the only rule, and its only target."""
     events = client("events")
     (rule,) = events.list_rules(EventBusName=BUS)["Rules"]
     (target,) = events.list_targets_by_rule(Rule=rule["Name"], EventBusName=BUS)["Targets"]
@@ -90,7 +93,7 @@ def endpoint(client: Callable[[str], Any]) -> str:
 # Both forms
 
 
-def test_mail_is_the_same_in_both_forms(client: Callable[[str], Any]) -> None:
+def test_both_forms_of_the_mail_recipe_are_equal(client: Callable[[str], Any]) -> None:
     run_shell("mail", {"BUS": BUS, "MAIL": MAIL}, endpoint(client))
     pattern, target = rule_and_target(client)
     by_pulumi = declared("mail")
@@ -108,10 +111,10 @@ def test_mail_is_the_same_in_both_forms(client: Callable[[str], Any]) -> None:
     policy = json.loads(sns.get_topic_attributes(TopicArn=target["Arn"])["Attributes"]["Policy"])
     declared_policy = by_pulumi.one("aws:sns/topicPolicy:TopicPolicy")["policy"]
     assert policy["Statement"][0]["Resource"] == target["Arn"]
-    assert resourceless(policy) == resourceless(json.loads(declared_policy))
+    assert without_resource(policy) == without_resource(json.loads(declared_policy))
 
 
-def test_the_webhook_is_the_same_in_both_forms(client: Callable[[str], Any]) -> None:
+def test_both_forms_of_the_webhook_recipe_are_equal(client: Callable[[str], Any]) -> None:
     run_shell("webhook", {"BUS": BUS, "WEBHOOK": WEBHOOK}, endpoint(client))
     pattern, target = rule_and_target(client)
     by_pulumi = declared("webhook")
@@ -137,11 +140,13 @@ def test_the_webhook_is_the_same_in_both_forms(client: Callable[[str], Any]) -> 
     policy = iam.get_role_policy(RoleName="zip-jobs-webhook", PolicyName="webhook")
     declared_policy = by_pulumi.one("aws:iam/rolePolicy:RolePolicy")["policy"]
     assert policy["PolicyDocument"]["Statement"][0]["Resource"] == found["ApiDestinationArn"]
-    assert resourceless(policy["PolicyDocument"]) == resourceless(json.loads(declared_policy))
+    assert without_resource(policy["PolicyDocument"]) == without_resource(
+        json.loads(declared_policy)
+    )
 
 
 def as_api(transformer: Any) -> Any:
-    """Pulumi's input transformer by the names of EventBridge's API."""
+    """Return Pulumi's input transformer with the field names of EventBridge's API."""
     return {
         "InputPathsMap": transformer["inputPaths"],
         "InputTemplate": transformer["inputTemplate"],
@@ -149,26 +154,26 @@ def as_api(transformer: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The value of what may be a secret."""
+    """Return the value of an input that can be a secret."""
     return value["value"] if isinstance(value, dict) else value
 
 
-def resourceless(policy: Any) -> Any:
-    """A policy's statements without what they are about."""
+def without_resource(policy: Any) -> Any:
+    """Return a policy's statements without their resources."""
     return [{k: v for k, v in one.items() if k != "Resource"} for one in policy["Statement"]]
 
 
-# What the rules take, and what they make of it
+# Patterns and transformers
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "statuses"),
     [("mail", {Status.FAILED}), ("webhook", FINAL_STATUSES), ("queue", FINAL_STATUSES)],
 )
-def test_a_rule_takes_the_events_that_it_is_for(name: str, wanted: set[Status]) -> None:
+def test_a_rule_matches_the_intended_events(name: str, statuses: set[Status]) -> None:
     pattern = json.loads(declared(name).one(RULE)["eventPattern"])
-    assert {status for status in FINAL_STATUSES if matches(pattern, example(status))} == wanted
-    assert not matches(pattern, ELSE)
+    assert {status for status in FINAL_STATUSES if matches(pattern, example(status))} == statuses
+    assert not matches(pattern, OTHER_EVENT)
 
 
 READY, FAILED = example(Status.READY), example(Status.FAILED)
@@ -179,7 +184,7 @@ def with_detail(event: Any, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("more", "taken", "left"),
+    ("extra", "match", "other"),
     [
         ('"detail-type": ["Zip Job Failed"]', FAILED, READY),
         ('"detail": {"trigger": ["manifest"]}', READY, with_detail(READY, trigger="api")),
@@ -190,11 +195,11 @@ def with_detail(event: Any, **changes: Any) -> Any:
         ),
     ],
 )
-def test_fewer_events_are_chosen_as_the_page_says(more: str, taken: Any, left: Any) -> None:
-    assert more in PAGE.read_text()
-    pattern = json.loads(f'{{"source": ["s3-zip-jobs"], {more}}}')
-    assert matches(pattern, taken)
-    assert not matches(pattern, left)
+def test_the_extra_patterns_select_fewer_events(extra: str, match: Any, other: Any) -> None:
+    assert extra in PAGE.read_text()
+    pattern = json.loads(f'{{"source": ["s3-zip-jobs"], {extra}}}')
+    assert matches(pattern, match)
+    assert not matches(pattern, other)
 
 
 def matches(pattern: Any, event: Any) -> bool:
@@ -203,7 +208,7 @@ def matches(pattern: Any, event: Any) -> bool:
 
 
 def transformed(name: str, event: Any) -> Any:
-    """What EventBridge would send, as moto has it."""
+    """Return what EventBridge would send, according to moto."""
     transformer = declared(name).one(TARGET)["inputTransformer"]
     parser: Any = moto_events.EventTemplateParser  # type: ignore[attr-defined]
     return parser.parse(
@@ -211,7 +216,7 @@ def transformed(name: str, event: Any) -> Any:
     )
 
 
-def test_the_mail_says_which_job_failed_and_why() -> None:
+def test_the_mail_names_the_job_and_the_error() -> None:
     event = example(Status.FAILED)
     error = event["detail"]["error"]
     assert transformed("mail", event) == (
@@ -220,20 +225,16 @@ def test_the_mail_says_which_job_failed_and_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "what", "entries"),
+    ("status", "detail_type", "entries"),
     [
         (Status.READY, "Zip Job Ready", 2),
         (Status.FAILED, "Zip Job Failed", 0),
         (Status.CANCELLED, "Zip Job Cancelled", 0),
     ],
 )
-def test_the_webhook_gets_a_line_whatever_the_end(status: Status, what: str, entries: int) -> None:
+def test_the_webhook_gets_a_line_for_each_status(
+    status: Status, detail_type: str, entries: int
+) -> None:
     event = example(status)
     job_id = event["detail"]["jobId"]
-    assert transformed("webhook", event) == {"text": f"{what}: {job_id}, {entries} entries"}
-
-
-@pytest.mark.parametrize("language", ["python", "sh"])
-@pytest.mark.parametrize("name", ["mail", "webhook", "queue"])
-def test_each_recipe_is_there_once_in_each_form(name: str, language: str) -> None:
-    assert recipe(name, language)
+    assert transformed("webhook", event) == {"text": f"{detail_type}: {job_id}, {entries} entries"}
