@@ -25,7 +25,7 @@ from zipjobs_cli.uploads.local_files import find_files
 
 PREFIX = "smoke/"
 SIZES = {"empty.bin": 0, "small.bin": 1_000, "medium.bin": 6_000_000, "large.bin": 48 * 2**20}
-"""The large one is for S3 to copy, all but its head: docs/adr/0003-when-copying-pays.md."""
+"""The large one is for S3 to copy, all but its head: docs/adr/0003-copy-threshold.md."""
 
 WRONG = 1
 
