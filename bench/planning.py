@@ -31,7 +31,7 @@ from zipjobs.jobs.job import Job, Submission, Trigger, UploadRef
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import parse_request
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import ObjectRef
 from zipjobs.worker.adapters import Adapters
 from zipjobs.worker.entry_list import EntryList, named
@@ -101,7 +101,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     _write_list(file, entries)
     s3 = _S3(file)
     lists, work = (
-        SourceLists(cast("Any", s3), POLICY),
+        SourceReader(cast("Any", s3), POLICY),
         SegmentStore(cast("Any", s3), "work", "work/"),
     )
     request = parse_request(b'{"entriesFrom": "s3://src/list.jsonl.gz"}')
@@ -197,10 +197,10 @@ class _Swallows:
     def create(self, target: object) -> str:
         return "upload"
 
-    def note_uploads(self, job: Job, uploads: list[UploadRef]) -> Job:
+    def record_uploads(self, job: Job, uploads: list[UploadRef]) -> Job:
         return job.model_copy(update={"uploads": tuple(uploads)})
 
-    def note_plan(
+    def record_plan(
         self, job: Job, segments: int, entries: int, source_bytes: int, skipped: list[str]
     ) -> Job:
         return job.model_copy(update={"segments": segments})

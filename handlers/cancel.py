@@ -10,4 +10,4 @@ from zipjobs.wiring import lifecycle as wiring
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     telemetry.start_logging(context)
-    return app.answer(event, context, wiring.cancel_dependencies)
+    return app.handle(event, context, wiring.cancel_dependencies)

@@ -17,7 +17,7 @@ app: Api[DocsSettings] = Api()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
     telemetry.start_logging(context)
-    return app.answer(event, context, DocsSettings.from_environment)
+    return app.handle(event, context, DocsSettings.from_environment)
 
 
 @app.get("/openapi.json", include_in_schema=False, compress=True)

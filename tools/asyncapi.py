@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.jobs.events import DETAIL_TYPES, CompletionDetail
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Trigger
+from zipjobs.jobs.job import FinishedArchive, Job, JobError, Status, Trigger
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.storage import ObjectRef
 
@@ -197,7 +197,7 @@ def _target(job_id: str) -> dict[str, Any]:
 
 
 def _ready(job_id: str) -> dict[str, Any]:
-    archive = ArchiveFacts(
+    archive = FinishedArchive(
         key=f"zips/{job_id}.zip",
         receipt_key=f"zips/{job_id}.receipt.json",
         entries=2,

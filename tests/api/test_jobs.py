@@ -8,7 +8,7 @@ import pytest
 from local.faults.plan import FaultPlan
 from tests.api.conftest import ALICE, BOB, Gateway
 from zipjobs.jobs.job import EVERYONE
-from zipjobs.jobs.summary import Done
+from zipjobs.jobs.summary import ProgressCounts
 from zipjobs.wiring import api as wiring
 
 REQUEST = json.dumps({"keys": ["a.pdf", "b.pdf"]})
@@ -260,7 +260,7 @@ def test_a_job_in_segments_that_is_cancelled_shows_how_far_it_got(gateway: Gatew
     )
     job = wiring.status_dependencies().store.get(job_id)
     assert job is not None
-    wiring.status_dependencies().progress.note(job, 1, Done(7, 700))
+    wiring.status_dependencies().progress.record(job, 1, ProgressCounts(7, 700))
     gateway("DELETE", f"/zip-jobs/{job_id}")
     shown = gateway("GET", f"/zip-jobs/{job_id}").body
     assert (shown["status"], shown["entries"]["done"]) == ("CANCELLED", 7)

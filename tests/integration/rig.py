@@ -17,7 +17,7 @@ from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.allow_list import AllowList, Location
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import ObjectRef, RequestReader
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
@@ -92,7 +92,7 @@ class Rig:
             store=self.store,
             progress=self.progress,
             requests=RequestReader(self.s3),
-            lists=SourceLists(self.s3, POLICY),
+            lists=SourceReader(self.s3, POLICY),
             policy=POLICY,
             queue=self.queue,  # type: ignore[arg-type]
             work=self.work,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs import batches
-from zipjobs.jobs.batches import TRIES, items_of
+from zipjobs.jobs import batch_get
+from zipjobs.jobs.batch_get import TRIES, batch_get_items
 
 NAMES = [f"job-{number}" for number in range(7)]
 KEYS = [{"jobId": {"S": name}} for name in NAMES]
@@ -22,7 +22,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         before.append(attempt)
         return 0.0
 
-    monkeypatch.setattr(batches, "pause_seconds", none_at_all)
+    monkeypatch.setattr(batch_get, "pause_seconds", none_at_all)
     return before
 
 
@@ -49,7 +49,7 @@ def answers(dynamodb: Any) -> Iterator[Callable[[int], None]]:
 
 
 def names(dynamodb: Any) -> list[str]:
-    return sorted(item["jobId"]["S"] for item in items_of(dynamodb, "jobs", KEYS))
+    return sorted(item["jobId"]["S"] for item in batch_get_items(dynamodb, "jobs", KEYS))
 
 
 def test_what_an_answer_leaves_out_is_asked_for_again_after_a_pause(
@@ -77,4 +77,4 @@ def test_a_table_that_never_answers_for_all_is_an_error_in_the_end(
 
 
 def test_without_keys_nothing_is_asked(dynamodb: Any) -> None:
-    assert list(items_of(dynamodb, "no-such-table", [])) == []
+    assert list(batch_get_items(dynamodb, "no-such-table", [])) == []

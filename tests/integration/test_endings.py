@@ -17,7 +17,7 @@ from tests.integration.rig import POLICY, Bus, Rig
 from tests.support.builders import submission
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.job import MAX_NAMED, Job, JobError, Status, as_many_as_fit
+from zipjobs.jobs.job import MAX_RECORDED_NAMES, Job, JobError, Status, truncate_names
 from zipjobs.jobs.store import MAX_CHECKS
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
@@ -159,8 +159,8 @@ def test_a_list_that_knows_the_size_of_an_object_does_not_know_that_it_exists(ri
 
 
 def test_a_record_names_as_many_objects_as_it_has_room_for() -> None:
-    assert len(as_many_as_fit([f"s3://b/{n}" for n in range(10_000)])) == MAX_NAMED
-    assert sum(map(len, as_many_as_fit(["x" * 1024] * 200))) <= 20_000
+    assert len(truncate_names([f"s3://b/{n}" for n in range(10_000)])) == MAX_RECORDED_NAMES
+    assert sum(map(len, truncate_names(["x" * 1024] * 200))) <= 20_000
 
 
 # Cancelled jobs
@@ -181,9 +181,9 @@ def cancel_in(rig: Rig, owner: Any, method: str, *, after: bool) -> Any:
 
 
 MOMENTS = [
-    ("store", "describe"),
+    ("store", "record_destination"),
     ("writer", "create"),
-    ("store", "note_uploads"),
+    ("store", "record_uploads"),
     ("store", "ready"),
 ]
 
@@ -450,7 +450,7 @@ def test_a_job_that_was_nearly_planned_and_is_then_made_alone_leaves_no_plan(rig
     rig.share = SMALL_SHARE
     message = rig.request({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]})
     with (
-        patch.object(rig.store, "note_plan", side_effect=KeyboardInterrupt),
+        patch.object(rig.store, "record_plan", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         rig.run(message, lease=timedelta(seconds=-1))
@@ -510,7 +510,7 @@ def test_a_target_that_no_answer_can_name_does_not_keep_a_job_from_its_end(
     message = rig.request({"keys": ["gone.pdf"]})
     job = rig.store.claim(message, "worker", utc_now() + LEASE)
     place = Destination("src", "dst", "zips/\0x/job-1.zip")
-    job = rig.store.describe(job, place, 1)
+    job = rig.store.record_destination(job, place, 1)
     job = rig.store.fail(job, JobError(code="X", message="y"))
     rig.finalizer.finalize(job)
     assert [one.job_id for one in bus.published] == ["job-1"]

@@ -133,15 +133,15 @@ def many(rig: Rig) -> Iterator[None]:
 def test_reading_stops_when_the_job_is_cancelled(rig: Rig, request_: dict[str, Any]) -> None:
     message = rig.request(request_)
     looked: list[str] = []
-    real = rig.store.note_progress
+    real = rig.store.record_progress
 
-    def note_progress(*arguments: Any) -> None:
+    def record_progress(*arguments: Any) -> None:
         looked.append("heartbeat")
         if len(looked) == 3:
             rig.finalizer.cancel("job-1")
         real(*arguments)
 
-    with patch.object(rig.store, "note_progress", note_progress):
+    with patch.object(rig.store, "record_progress", record_progress):
         assert rig.run(message).status is Status.CANCELLED
     assert len(looked) == 3
     assert [one.status for one in rig.bus.published] == [Status.CANCELLED]

@@ -9,7 +9,7 @@ import pytest
 from zipjobs.jobs.job import EVERYONE, Status, Submission, Trigger
 from zipjobs.jobs.job_list import JobList
 from zipjobs.jobs.store import JobStore
-from zipjobs.jobs.table import JobIds, JobTable
+from zipjobs.jobs.table import JobTable, ListKeys
 from zipjobs.requests.allow_list import Destination
 from zipjobs.requests.storage import ObjectRef
 
@@ -123,7 +123,7 @@ def test_a_job_that_has_another_status_by_now_is_not_listed(
     """The index follows the table, a little later."""
     submit("job-1")
     before = {ALICE: jobs.table.listed(ALICE, Status.PENDING, None, 20)}
-    stale = lambda table, owner, *rest: before.get(owner, JobIds([], None))  # noqa: E731
+    stale = lambda table, owner, *rest: before.get(owner, ListKeys([], None))  # noqa: E731
     monkeypatch.setattr(JobTable, "listed", stale)
     assert ids(jobs, ALICE, Status.RUNNING) == []
     assert ids(jobs, ALICE, Status.PENDING) == ["job-1"]

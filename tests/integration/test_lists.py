@@ -18,7 +18,7 @@ from zipjobs.errors import (
 )
 from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import JobRequest, RequestedEntry
-from zipjobs.requests.sources import SourceLists, SourceObject
+from zipjobs.requests.sources import SourceObject, SourceReader
 
 POLICY = AllowList(
     *("src", "dst", "zips/"),
@@ -36,7 +36,7 @@ class Rig:
 
     def __init__(self, s3: Any, put: Put) -> None:
         self.put = put
-        self.lists = SourceLists(s3, POLICY)
+        self.lists = SourceReader(s3, POLICY)
 
     def read(self, **request: Any) -> list[SourceObject]:
         return list(self.lists.read(JobRequest(**request), "src"))
@@ -307,6 +307,6 @@ class Refusing:
 def test_what_s3_refuses_is_an_error_by_its_code(
     request_: dict[str, Any], code: str, error: type[Exception]
 ) -> None:
-    lists = SourceLists(Refusing(code), POLICY)  # type: ignore[arg-type]
+    lists = SourceReader(Refusing(code), POLICY)  # type: ignore[arg-type]
     with pytest.raises(error, match="s3://src/a/"):
         list(lists.read(JobRequest(**request_), "src"))

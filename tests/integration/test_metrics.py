@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.rig import POLICY, Rig
-from tests.support.builders import archive_facts, submission
+from tests.support.builders import finished_archive, submission
 from zipjobs.lifecycle.metrics import NAMESPACE
 from zipjobs.requests.schema import JobRequest
 
@@ -83,4 +83,4 @@ def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_no
 
 @pytest.mark.parametrize(("etag", "parts"), [('"0123abcd-17"', 17), ('"0123abcd"', 1)])
 def test_an_archives_etag_says_how_many_parts_it_has(etag: str, parts: int) -> None:
-    assert archive_facts(etag=etag).parts == parts
+    assert finished_archive(etag=etag).parts == parts

@@ -46,7 +46,7 @@ def test_while_it_runs_the_job_says_of_how_much_as_far_as_that_is_known(
 ) -> None:
     """A prefix is listed with sizes; keys are not."""
     shown: list[tuple[int | None, int | None]] = []
-    note = rig.store.note_progress
+    note = rig.store.record_progress
 
     def note_and_look(job: Job, *progress: Any) -> None:
         note(job, *progress)
@@ -54,7 +54,7 @@ def test_while_it_runs_the_job_says_of_how_much_as_far_as_that_is_known(
         assert running is not None
         shown.append((running.entries_total, running.bytes_total))
 
-    monkeypatch.setattr(rig.store, "note_progress", note_and_look)
+    monkeypatch.setattr(rig.store, "record_progress", note_and_look)
     rig.options = replace(rig.options, progress_seconds=0.0)
     assert rig.run(rig.request(request_)).status is Status.READY
     assert set(shown) == {totals}
@@ -164,9 +164,9 @@ def test_the_upload_of_a_worker_that_died_is_aborted_by_the_next(
 ) -> None:
     message = rig.request({"keys": ["a/one.pdf"]})
     dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
-    dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
+    dead = rig.store.record_destination(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
     left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
-    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
+    rig.store.record_uploads(dead, [_upload(left["UploadId"])])
     assert rig.run(message).status is Status.READY
     assert uploads() == []
 
@@ -176,9 +176,9 @@ def test_giving_up_fails_the_job_aborts_its_upload_and_says_so(
 ) -> None:
     message = rig.request({"keys": ["a/one.pdf"]})
     dead = rig.store.claim(message, "dead worker", datetime.now(UTC) - timedelta(seconds=1))
-    dead = rig.store.describe(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
+    dead = rig.store.record_destination(dead, POLICY.resolve(_keys("a/one.pdf"), "job-1"), 1)
     left = rig.s3.create_multipart_upload(Bucket="dst", Key="zips/job-1.zip")
-    rig.store.note_uploads(dead, [_upload(left["UploadId"])])
+    rig.store.record_uploads(dead, [_upload(left["UploadId"])])
     job = rig.fail_exhausted(message)
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"

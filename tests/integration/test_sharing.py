@@ -102,10 +102,10 @@ def test_progress_adds_up_while_segments_are_made(sharing: Rig, dynamodb: Any) -
         sharing.run(segment)
         now = sharing.store.get(job.job_id)
         assert now is not None
-        seen.append(SegmentProgress(dynamodb, "jobs").of(now).entries)
+        seen.append(SegmentProgress(dynamodb, "jobs").total(now).entries)
     assert seen == sorted(set(seen))
     assert now is not None
-    view = JobView.of(now, (), SegmentProgress(dynamodb, "jobs").of(now))
+    view = JobView.of(now, (), SegmentProgress(dynamodb, "jobs").total(now))
     assert 0 < view.entries.done < len(SIZES)
     assert (view.entries.total, view.bytes.total) == (len(SIZES), sum(SIZES))
 
@@ -158,9 +158,9 @@ def dying(rig: Rig, owner: str, method: str, *, after: bool, call: int = 1) -> I
 DEATHS = [
     ("work", "put_entries"),
     ("writer", "create"),
-    ("store", "note_uploads"),
+    ("store", "record_uploads"),
     ("work", "put_plan"),
-    ("store", "note_plan"),
+    ("store", "record_plan"),
     ("queue", "send_segments"),
 ]
 
@@ -189,7 +189,7 @@ LAST_DEATHS = [
     ("store", "ready"),
     ("work", "clean"),
     ("bus", "publish"),
-    ("store", "note_event_sent"),
+    ("store", "record_event_sent"),
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import GRACE_SECONDS
-from tests.support.builders import archive_facts, submission
+from tests.support.builders import finished_archive, submission
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.jobs.store import JobStore
@@ -12,7 +12,7 @@ from zipjobs.jobs.table import JobTable
 from zipjobs.requests.allow_list import Destination
 
 DESTINATION = Destination("src", "dst", "zips/job-1.zip")
-ARCHIVE = archive_facts()
+ARCHIVE = finished_archive()
 ERROR = JobError(code="SOURCE_NOT_FOUND", message="gone")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=15)
@@ -64,7 +64,7 @@ def test_a_lease_that_ended_is_taken_over_and_the_old_owner_can_change_nothing(
     new = store.claim(submission(), "other", LATER)
     assert new.lease_owner == "other"
     with pytest.raises(LeaseLost):
-        store.note_progress(old, 1, 1)
+        store.record_progress(old, 1, 1)
     with pytest.raises(LeaseLost):
         store.ready(old, [ARCHIVE], 1, 1)
     with pytest.raises(LeaseLost):
@@ -146,5 +146,5 @@ def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
 def test_of_a_job_whose_record_is_gone_nothing_is_noted(store: JobStore, dynamodb: Any) -> None:
     job = store.fail(store.claim(submission(), "worker", LATER), ERROR)
     dynamodb.delete_item(TableName="jobs", Key={"jobId": {"S": job.job_id}})
-    store.note_event_sent(job)
+    store.record_event_sent(job)
     assert store.get(job.job_id) is None

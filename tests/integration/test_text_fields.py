@@ -141,7 +141,7 @@ def assert_harmless(
     for line in capsys.readouterr().out.split("\n"):
         assert not line or isinstance(json.loads(line), dict), line
         assert line.isprintable() or "\u2028" in line, ascii(line)
-    links = DownloadLinks(rig.s3, 60).mint(job) if job.archives else ()
+    links = DownloadLinks(rig.s3, 60).create(job) if job.archives else ()
     assert all(one.url.isascii() and one.url.isprintable() for one in links)
     shown: ShownJob = json.loads(JobView.of(job, links).model_dump_json(by_alias=True))
     terminal = io.StringIO()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from zipjobs.jobs.job import ArchiveFacts, Job, Status, Submission, Trigger
+from zipjobs.jobs.job import FinishedArchive, Job, Status, Submission, Trigger
 from zipjobs.requests.storage import ObjectRef
 
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -21,7 +21,7 @@ def submission(**changes: Any) -> Submission:
     return Submission(**values | changes)
 
 
-def archive_facts(stem: str = "zips/job-1", **changes: Any) -> ArchiveFacts:
+def finished_archive(stem: str = "zips/job-1", **changes: Any) -> FinishedArchive:
     values: dict[str, Any] = {
         "key": f"{stem}.zip",
         "receipt_key": f"{stem}.receipt.json",
@@ -30,7 +30,7 @@ def archive_facts(stem: str = "zips/job-1", **changes: Any) -> ArchiveFacts:
         "crc32": "0badcafe",
         "etag": '"e"',
     }
-    return ArchiveFacts(**values | changes)
+    return FinishedArchive(**values | changes)
 
 
 def ready_job(**changes: Any) -> Job:
@@ -46,7 +46,7 @@ def ready_job(**changes: Any) -> Job:
         "entries_done": 2,
         "bytes_total": 10,
         "bytes_done": 10,
-        "archives": (archive_facts(),),
+        "archives": (finished_archive(),),
         "created_at": CREATED,
         "started_at": STARTED,
         "updated_at": FINISHED,

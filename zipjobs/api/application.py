@@ -78,7 +78,7 @@ class Api(APIGatewayHttpResolver, Generic[Dependencies]):
         self.exception_handler(ZipJobsError)(_refused)
         self.exception_handler(Exception)(_failed)
 
-    def answer(
+    def handle(
         self, event: Mapping[str, Any], context: object, dependencies: Callable[[], Dependencies]
     ) -> dict[str, Any]:
         """API Gateway HTTP API event, payload format 2.0, in; its answer out.

@@ -51,7 +51,7 @@ def cancel(job_id: JobId) -> Response[str]:
     telemetry.about_job(job_id)
     dependencies = app.dependencies
     job = dependencies.store.get(job_id)
-    if job is None or not job.is_seen_by(app.caller):
+    if job is None or not job.is_visible_to(app.caller):
         raise job_not_found(job_id)
     try:
         job = dependencies.finalizer.cancel(job_id)

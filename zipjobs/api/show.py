@@ -40,9 +40,9 @@ def get(job_id: JobId) -> Response[str]:
     telemetry.about_job(job_id)
     dependencies = app.dependencies
     job = dependencies.store.get(job_id)
-    if job is None or not job.is_seen_by(app.caller):
+    if job is None or not job.is_visible_to(app.caller):
         raise job_not_found(job_id)
-    links = dependencies.links.mint(job) if job.status is Status.READY else ()
+    links = dependencies.links.create(job) if job.status is Status.READY else ()
     return json_response(_view(job, links))
 
 
@@ -74,5 +74,5 @@ def list_jobs(
 
 
 def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
-    done = None if job.status is Status.READY else app.dependencies.progress.of(job)
+    done = None if job.status is Status.READY else app.dependencies.progress.total(job)
     return JobView.of(job, links, done)

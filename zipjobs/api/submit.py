@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 app: "Api[EnqueueDependencies]" = Api()
 
 
-class Accepted(Model):
+class SubmittedJob(Model):
     """A job that was accepted, now or before with the same idempotency key."""
 
     job_id: str
@@ -55,7 +55,7 @@ class Accepted(Model):
                 "Location": {"description": "The job", "schema": {"type": "string"}},
                 "Retry-After": {"description": "Seconds", "schema": {"type": "string"}},
             },
-            "content": {"application/json": {"model": Accepted}},
+            "content": {"application/json": {"model": SubmittedJob}},
         },
         **documented(
             HTTPStatus.BAD_REQUEST,
@@ -90,7 +90,7 @@ def submit(
     dependencies: "EnqueueDependencies",
     key: str | None = None,
     caller: str = EVERYONE,
-) -> Accepted:
+) -> SubmittedJob:
     """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
     if key is None:
         job_id = str(uuid.uuid4())
@@ -105,7 +105,7 @@ def submit(
         return _accept(job_id, request, dependencies, caller, save_once, digest)
     if job.request_digest != digest:
         raise key_reused()
-    return Accepted(job_id=job_id, status=job.status)
+    return SubmittedJob(job_id=job_id, status=job.status)
 
 
 def _accept(
@@ -115,7 +115,7 @@ def _accept(
     caller: str,
     save: Callable[[str, JobRequest], ObjectRef],
     digest: str | None = None,
-) -> Accepted:
+) -> SubmittedJob:
     """Queue a job, and record it.
 
     The message goes out before the record: a worker that finds no record writes it, so there is
@@ -138,7 +138,7 @@ def _accept(
     except TransientError:
         logger.warning("Job %s: its worker will record it", job_id, exc_info=True)
     logger.info("Job %s: accepted, %s", job_id, _extent(request))
-    return Accepted(job_id=job_id, status=Status.PENDING)
+    return SubmittedJob(job_id=job_id, status=Status.PENDING)
 
 
 def _extent(request: JobRequest) -> str:

@@ -35,7 +35,7 @@ class DownloadLinks:
         self._ttl_seconds = min(ttl_seconds, MAX_TTL_SECONDS)
         self._clock = clock
 
-    def mint(self, job: Job) -> tuple[DownloadLink, ...]:
+    def create(self, job: Job) -> tuple[DownloadLink, ...]:
         """A link to each archive of a job that is READY."""
         expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
         stem = file_name(job).removesuffix(".zip")

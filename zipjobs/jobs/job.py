@@ -18,8 +18,8 @@ MAX_MESSAGE_CHARS = 2000
 """A record has room for 400 KB and an event for 256 KB; a person has less patience."""
 
 
-MAX_NAMED = 200
-MAX_NAMED_CHARS = 20_000
+MAX_RECORDED_NAMES = 200
+MAX_RECORDED_NAME_CHARS = 20_000
 """How many objects a record names, and in how many characters. The receipt names all."""
 
 UNFINISHED_SECONDS = 15 * 86_400
@@ -32,13 +32,13 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
-def as_many_as_fit(names: Sequence[str]) -> tuple[str, ...]:
+def truncate_names(names: Sequence[str]) -> tuple[str, ...]:
     """The first of ``names``, as far as a record has room for them."""
     fitting: list[str] = []
     chars = 0
-    for name in names[:MAX_NAMED]:
+    for name in names[:MAX_RECORDED_NAMES]:
         chars += len(name)
-        if chars > MAX_NAMED_CHARS:
+        if chars > MAX_RECORDED_NAME_CHARS:
             break
         fitting.append(name)
     return tuple(fitting)
@@ -92,7 +92,7 @@ class JobError(Model):
         return cls(
             code=error.code,
             message=shorten(str(error)),
-            objects=as_many_as_fit(error.objects),
+            objects=truncate_names(error.objects),
             problems=tuple(
                 Problem(detail=shorten(one.detail), pointer=one.pointer, line=one.line)
                 for one in problems
@@ -111,7 +111,7 @@ class UploadRef(Model):
     upload_id: str
 
 
-class ArchiveFacts(Model):
+class FinishedArchive(Model):
     """What is known of a finished archive. ``crc32`` is eight hexadecimal digits. The version IDs
     are those of the archive and its receipt, if the target bucket keeps versions.
 
@@ -190,7 +190,7 @@ class Job(Model):
     bytes_total: int | None = None
     bytes_done: int = 0
     segments: int | None = None
-    archives: tuple[ArchiveFacts, ...] = ()
+    archives: tuple[FinishedArchive, ...] = ()
     skipped: int = 0
     skipped_objects: tuple[str, ...] = ()
     error: JobError | None = None
@@ -220,7 +220,7 @@ class Job(Model):
         """
         return f"{self.job_id}/{iso_utc(self.created_at)}"
 
-    def is_seen_by(self, caller: str) -> bool:
+    def is_visible_to(self, caller: str) -> bool:
         """Whether ``caller`` may know of the job."""
         return self.owner in (EVERYONE, caller)
 

@@ -60,7 +60,7 @@ class JobList:
         last = shown[-1] if len(keys) > limit else floor
         jobs = self.table.get_many([key.rpartition("_")[2] for key in shown])
         now = int(self.clock().timestamp())
-        kept = (job for job in jobs if job.expires_at > now and job.is_seen_by(caller))
+        kept = (job for job in jobs if job.expires_at > now and job.is_visible_to(caller))
         # The index follows the table, a little later.
         kept = (job for job in kept if status in (None, job.status))
         return JobPage(tuple(kept), last or None)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.batches import items_of
+from zipjobs.jobs.batch_get import batch_get_items
 from zipjobs.jobs.job import Job
-from zipjobs.jobs.summary import Done
+from zipjobs.jobs.summary import ProgressCounts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,7 +27,7 @@ class SegmentProgress:
         self._dynamodb = dynamodb
         self._table = table
 
-    def note(self, job: Job, segment: int, done: Done) -> None:
+    def record(self, job: Job, segment: int, done: ProgressCounts) -> None:
         """Record how far a segment is. Raises ServiceUnavailable."""
         try:
             self._dynamodb.update_item(
@@ -47,20 +47,20 @@ class SegmentProgress:
         except (ClientError, BotoCoreError) as error:
             raise ServiceUnavailable(f"The job table did not answer: {error}") from error
 
-    def of(self, job: Job) -> Done:
+    def total(self, job: Job) -> ProgressCounts:
         """How far the segments of ``job`` are, together. Raises ServiceUnavailable."""
         items = min(job.segments or 0, MOST_ITEMS)
         if not items:
-            return Done(job.entries_done, job.bytes_done)
+            return ProgressCounts(job.entries_done, job.bytes_done)
         keys = [{"jobId": {"S": _item(job.job_id, number)}} for number in range(items)]
         entries = source_bytes = 0
-        for item in items_of(self._dynamodb, self._table, keys):
+        for item in batch_get_items(self._dynamodb, self._table, keys):
             for name, value in item.items():
                 if name.startswith("entries"):
                     entries += int(value["N"])
                 elif name.startswith("bytes"):
                     source_bytes += int(value["N"])
-        return Done(entries, source_bytes)
+        return ProgressCounts(entries, source_bytes)
 
 
 def _item(job_id: str, number: int) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import (
-    ArchiveFacts,
+    FinishedArchive,
     Job,
     JobError,
     Status,
     Submission,
     UploadRef,
-    as_many_as_fit,
+    truncate_names,
 )
 from zipjobs.jobs.table import UNFINISHED, ConditionFailed, JobTable
 from zipjobs.model import Model, iso_utc, utc_now
@@ -110,23 +110,23 @@ class JobStore:
         wait = (job.lease_until or 0) - int(now.timestamp()) + 1
         raise JobBusy(f"Job {job.job_id} is being worked on.", retry_after_seconds=max(1, wait))
 
-    def describe(self, job: Job, destination: Destination, entries: int | None) -> Job:
+    def record_destination(self, job: Job, destination: Destination, entries: int | None) -> Job:
         """Record what the request turned out to ask for. Raises LeaseLost."""
         changes = {"entriesTotal": entries, "bytesTotal": None, "entriesDone": 0, "bytesDone": 0}
         return self._update_mine(job, _destination(destination) | changes)
 
-    def note_uploads(self, job: Job, uploads: Sequence[UploadRef]) -> Job:
+    def record_uploads(self, job: Job, uploads: Sequence[UploadRef]) -> Job:
         """Record multipart uploads, so that whoever outlives the worker can abort them."""
         return self._update_mine(job, {"uploads": [_dump(upload) for upload in uploads]})
 
-    def note_plan(
+    def record_plan(
         self, job: Job, segments: int, entries: int, source_bytes: int, skipped: Sequence[str]
     ) -> Job:
         """Record that the job's segments are planned. From now on they are the work."""
         changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
         return self._update_mine(job, changes | _skipped(skipped))
 
-    def note_progress(
+    def record_progress(
         self,
         job: Job,
         entries: int,
@@ -149,7 +149,7 @@ class JobStore:
     def ready(
         self,
         job: Job,
-        archives: Sequence[ArchiveFacts],
+        archives: Sequence[FinishedArchive],
         entries: int,
         source_bytes: int,
         skipped: Sequence[str] | None = None,
@@ -209,7 +209,7 @@ class JobStore:
         except LeaseLost:
             return
 
-    def note_event_sent(self, job: Job) -> None:
+    def record_event_sent(self, job: Job) -> None:
         """Record that the completion event went out: nothing is left to do for the job.
 
         Of a job whose record is gone there is nothing to record either.
@@ -229,7 +229,7 @@ class JobStore:
             if job is not None and job.sweep_at is not None and job.sweep_at <= self._now():
                 yield job
 
-    def note_check(self, job: Job) -> None:
+    def record_check(self, job: Job) -> None:
         """Record that the reconciler did what it could; it comes again after twice the time."""
         due = self._now() + (self._grace_seconds << (job.sweeps + 1))
         try:
@@ -330,7 +330,7 @@ def _destination(destination: Destination) -> dict[str, Any]:
 
 
 def _skipped(names: Sequence[str]) -> dict[str, Any]:
-    return {"skipped": len(names), "skippedObjects": list(as_many_as_fit(names))}
+    return {"skipped": len(names), "skippedObjects": list(truncate_names(names))}
 
 
 def _dump(model: Model) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Status, Trigger
+from zipjobs.jobs.job import FinishedArchive, Job, JobError, Status, Trigger
 from zipjobs.model import Model, Timestamp
 from zipjobs.requests.storage import ObjectRef
 
 
-class Done(NamedTuple):
+class ProgressCounts(NamedTuple):
     """Entries, and bytes of their bodies, that are in S3."""
 
     entries: int
@@ -33,7 +33,7 @@ class JobSummary(Model):
     target_key: str | None
     entries: Count
     bytes: Count
-    archives: tuple[ArchiveFacts, ...]
+    archives: tuple[FinishedArchive, ...]
     skipped: int
     skipped_objects: tuple[str, ...]
     created_at: Timestamp

@@ -7,7 +7,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable, aws_error_code
-from zipjobs.jobs.batches import items_of
+from zipjobs.jobs.batch_get import batch_get_items
 from zipjobs.jobs.job import SCHEMA_VERSION, Job, Status
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ConditionFailed(Exception):
         self.job = job
 
 
-class JobIds(NamedTuple):
+class ListKeys(NamedTuple):
     """Places in the list, newest first. ``read_to`` is the last that was looked at, and None if
     that was the end.
     """
@@ -126,7 +126,7 @@ class JobTable:
         except BotoCoreError as error:
             raise _unavailable(error) from error
 
-    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> JobIds:
+    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> ListKeys:
         """The ``list_key`` of up to ``limit`` jobs of one owner, of those with a smaller one.
 
         With ``status``, of all that one read of the index finds: it filters 1 MB at the most.
@@ -156,12 +156,12 @@ class JobTable:
             raise _unavailable(error) from error
         keys = [item["listKey"]["S"] for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
-        return JobIds(keys, last["listKey"]["S"] if last else None)
+        return ListKeys(keys, last["listKey"]["S"] if last else None)
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
         """The jobs that there are of up to 100, in that order."""
         keys = [_key(job_id) for job_id in job_ids]
-        jobs = (_job(item) for item in items_of(self._dynamodb, self._name, keys))
+        jobs = (_job(item) for item in batch_get_items(self._dynamodb, self._name, keys))
         found = {job.job_id: job for job in jobs if job is not None}
         return [found[job_id] for job_id in job_ids if job_id in found]
 

@@ -6,15 +6,15 @@ from typing import Annotated
 from pydantic import Field
 
 from zipjobs.jobs.download_links import DownloadLink
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError
-from zipjobs.jobs.summary import Count, Done, JobSummary, summary_of
+from zipjobs.jobs.job import FinishedArchive, Job, JobError
+from zipjobs.jobs.summary import Count, JobSummary, ProgressCounts, summary_of
 from zipjobs.model import Model, Timestamp
 
 _LEFT_OUT = Field(exclude_if=lambda value: value is None)
 """Where there is none, it is not in the JSON."""
 
 
-class ArchiveView(ArchiveFacts):
+class ArchiveView(FinishedArchive):
     """An archive of a READY job, with links made for this answer."""
 
     download_url: str
@@ -36,10 +36,10 @@ class JobView(JobSummary):
 
     @classmethod
     def of(
-        cls, job: Job, links: Sequence[DownloadLink] = (), done: Done | None = None
+        cls, job: Job, links: Sequence[DownloadLink] = (), done: ProgressCounts | None = None
     ) -> "JobView":
         """Describe a job, of which so much is ``done``: its record may not know that."""
-        done = done or Done(job.entries_done, job.bytes_done)
+        done = done or ProgressCounts(job.entries_done, job.bytes_done)
         archives = tuple(
             ArchiveView(
                 **archive.model_dump(),

@@ -67,7 +67,7 @@ class JobFinalizer:
         if not job.event_sent:
             self._statuses.put(job)
             self._events.publish(job)
-            self._store.note_event_sent(job)
+            self._store.record_event_sent(job)
             self._metrics.ended(job)
 
     def discard_previous_attempt(self, job: Job) -> None:

@@ -73,7 +73,7 @@ class Reconciler:
             swept.given_up += 1
         else:
             self._send_again(job)
-            self._store.note_check(job)
+            self._store.record_check(job)
             logger.warning("Job %s: %s, and sent again", job.job_id, job.status)
             swept.sent += 1
 

@@ -19,7 +19,7 @@ from zipjobs.errors import InvalidManifest, InvalidRequest, ListTooLarge
 from zipjobs.requests.fields import MAX_ARCHIVE_BYTES, ETag
 from zipjobs.requests.schema import ROW, RequestedEntry
 from zipjobs.requests.strict_json import once
-from zipjobs.requests.validation_errors import problems_of
+from zipjobs.requests.validation_errors import format_errors
 from zipjobs.s3.ranged_file import ObjectFile
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _json_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
             except InvalidRequest as error:
                 raise lines.wrong(str(error)) from error
             except ValidationError as error:
-                problems = problems_of(error).replace(" at line 1 column ", " at column ")
+                problems = format_errors(error).replace(" at line 1 column ", " at column ")
                 raise lines.wrong(problems) from error
 
 
@@ -224,7 +224,7 @@ def _row(lines: Lines, fields: dict[str, str]) -> Row:
     try:
         return _ROW.validate_strings(given)
     except ValidationError as error:
-        raise lines.wrong(problems_of(error)) from error
+        raise lines.wrong(format_errors(error)) from error
 
 
 def is_folder_marker(key: str, size: int | str | None) -> bool:

@@ -30,7 +30,7 @@ from zipjobs.requests.fields import (
 )
 from zipjobs.requests.globs import MAX_GLOBS_CHARS
 from zipjobs.requests.json_schema import entry_schema, request_schema
-from zipjobs.requests.strict_json import MAX_LISTED, SEVERAL, precheck
+from zipjobs.requests.strict_json import MAX_ENTRIES, SEVERAL, precheck
 from zipjobs.requests.validation_errors import refusal, rule
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -90,7 +90,7 @@ class RequestedEntry:
 
 _LISTED = Field(
     min_length=1,
-    max_length=MAX_LISTED,
+    max_length=MAX_ENTRIES,
     strict=False,
     fail_fast=True,
     exclude_if=lambda listed: not listed,

@@ -28,7 +28,7 @@ from zipjobs.requests.list_formats import (
 )
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest
 from zipjobs.requests.strict_json import precheck
-from zipjobs.requests.validation_errors import problems_of
+from zipjobs.requests.validation_errors import format_errors
 from zipjobs.s3.ranged_file import ObjectFile, source_error
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Inventory(Model):
     files: tuple[_InventoryFile, ...]
 
 
-class SourceLists:
+class SourceReader:
     """Finds the objects that requests ask for."""
 
     def __init__(self, s3: "S3Client", policy: AllowList) -> None:
@@ -177,7 +177,7 @@ class SourceLists:
             raise InvalidManifest(f"{where}: {error}") from error
         except ValidationError as error:
             raise InvalidManifest(
-                f"{where} is no manifest of an S3 Inventory: {problems_of(error)}"
+                f"{where} is no manifest of an S3 Inventory: {format_errors(error)}"
             ) from error
         if manifest.file_format != "CSV":
             raise InvalidManifest(

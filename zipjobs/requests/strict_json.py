@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from zipjobs.errors import FieldProblem, InvalidRequest
 from zipjobs.requests.json_pointers import line_of_second
 
-MAX_LISTED = 1_000_000
+MAX_ENTRIES = 1_000_000
 """Keys or entries in one request: each takes 600 bytes of memory while it is read."""
 
 MAX_MEMBERS = 32
@@ -116,9 +116,9 @@ class _Counter:
         self._require(self._listed)
 
     def _require(self, count: int) -> None:
-        if count > MAX_LISTED:
+        if count > MAX_ENTRIES:
             raise InvalidRequest(
-                f"The request lists more than {MAX_LISTED:,} keys or entries. {SEVERAL}"
+                f"The request lists more than {MAX_ENTRIES:,} keys or entries. {SEVERAL}"
             )
 
 

@@ -29,7 +29,7 @@ def rule(name: str, sentence: str, at: str = "") -> PydanticCustomError:
     return PydanticCustomError(name, "{sentence}", {"sentence": sentence, "at": at})
 
 
-def problems_of(error: ValidationError) -> str:
+def format_errors(error: ValidationError) -> str:
     """Every field that is wrong and how, up to ``MAX_REPORTED_ERRORS``."""
     mistakes = _mistakes_in(error)
     named = mistakes[:MAX_REPORTED_ERRORS]

@@ -13,7 +13,7 @@ from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.queue import JobQueue
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.client import Transport
@@ -62,7 +62,7 @@ def zipper_dependencies() -> ZipperDependencies:
         store=store,
         progress=progress_of(settings),
         requests=RequestReader(s3),
-        lists=SourceLists(s3, settings.policy),
+        lists=SourceReader(s3, settings.policy),
         policy=settings.policy,
         queue=queue,
         work=SegmentStore(s3, settings.work_bucket, settings.work_prefix),

@@ -8,7 +8,7 @@ from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.requests.allow_list import AllowList
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
@@ -24,7 +24,7 @@ class Adapters:
     store: JobStore
     progress: SegmentProgress
     requests: RequestReader
-    lists: SourceLists
+    lists: SourceReader
     policy: AllowList
     queue: JobQueue
     work: SegmentStore

@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from zipjobs.errors import DuplicateName, ListTooLarge
-from zipjobs.jobs.job import MAX_NAMED
+from zipjobs.jobs.job import MAX_RECORDED_NAMES
 from zipjobs.requests.fields import Naming, OnDuplicate
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
@@ -57,7 +57,7 @@ def entries_of(
     """
     if request.on_duplicate is OnDuplicate.SUFFIX:
         return EntryList(named(listed, _naming(request), UniqueNames(most_names)))
-    names = DistinctNames(MAX_NAMED, most_names)
+    names = DistinctNames(MAX_RECORDED_NAMES, most_names)
     entries = EntryList(named(listed, _naming(request), names))
     if names.refused:
         with entries:

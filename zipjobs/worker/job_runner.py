@@ -123,7 +123,7 @@ class JobRunner:
                 self._a.finalizer.discard_previous_attempt(job)
             request = self._a.requests.load(job.request)
             destination = self._a.policy.resolve(request, job.job_id)
-            job = self._a.store.describe(job, destination, request.count)
+            job = self._a.store.record_destination(job, destination, request.count)
             check = self._reading_check(job, lease_until)
             listed = self._a.lists.read(request, destination.source_bucket, check)
             with entries_of(request, listed, self._most_names) as entries:
@@ -138,7 +138,7 @@ class JobRunner:
         It records heartbeats. It raises LeaseLost if the job was cancelled or taken over, and
         ListTooLarge when the time for reading is used up.
         """
-        heartbeat = Heartbeat(lambda _: self._a.store.note_progress(job, 0, 0))
+        heartbeat = Heartbeat(lambda _: self._a.store.record_progress(job, 0, 0))
         left = (lease_until - utc_now()).total_seconds()
         seconds = max(left * READING_PART, MIN_READING_SECONDS)
         stop_at = time.monotonic() + seconds
@@ -191,12 +191,12 @@ class JobRunner:
         target = Target(destination.target_bucket, key, owner_tag=job.owner_tag)
 
         def created(upload_id: str) -> None:
-            store.note_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
+            store.record_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
 
         totals = (entries.count, None if entries.has_unknown_sizes else entries.known_bytes)
 
         def note(done: Progress) -> None:
-            store.note_progress(job, done.entries, done.source_bytes, *totals)
+            store.record_progress(job, done.entries, done.source_bytes, *totals)
 
         try:
             with self._a.writer.upload(target, created) as upload:

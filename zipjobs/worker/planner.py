@@ -96,7 +96,7 @@ class Planner:
         )
         self._a.work.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        job = self._a.store.note_plan(job, len(planned), census.entries, source_bytes, skipped)
+        job = self._a.store.record_plan(job, len(planned), census.entries, source_bytes, skipped)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
             *(job.job_id, census.entries, len(planned), archives),
@@ -126,7 +126,7 @@ class Planner:
 
     def _alive(self, job: Job, entries: Iterator[Entry], until: datetime) -> Iterator[Entry]:
         """Pass ``entries`` on as long as the job is ours. Raises LeaseLost and ListTooLarge."""
-        beat = Heartbeat(lambda _: self._a.store.note_progress(job, 0, 0))
+        beat = Heartbeat(lambda _: self._a.store.record_progress(job, 0, 0))
         seconds = max((until - utc_now()).total_seconds() - FINISH_SECONDS, FINISH_SECONDS)
         stop_at = time.monotonic() + seconds
         for entry in entries:
@@ -159,7 +159,7 @@ class Planner:
                 upload_id = self._a.writer.create(target)
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % NOTED_AT_A_TIME == 0 or number == archives:
-                    job = self._a.store.note_uploads(job, uploads)
+                    job = self._a.store.record_uploads(job, uploads)
         except Exception:
             self._a.finalizer.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
             raise

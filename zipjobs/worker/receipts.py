@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.receipt import receipt_key
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.job import ArchiveFacts, Job
+from zipjobs.jobs.job import FinishedArchive, Job
 from zipjobs.model import iso_utc
 from zipjobs.s3.target import OWNER_TAG, Target
 from zipjobs.worker.usage import Usage, priced_region
@@ -54,14 +54,14 @@ class Receipts:
         skipped: Iterable[bytes],
         entries: Iterable[bytes],
         used: Usage | None = None,
-    ) -> ArchiveFacts:
+    ) -> FinishedArchive:
         """Write the receipt of the archive at ``target``; return what the job's record says of it.
 
         ``skipped`` and ``entries`` are lines; ``used`` is what the archive took. Raises
         ServiceUnavailable.
         """
         cost = None if used is None else self._cost(used)
-        facts = ArchiveFacts(
+        facts = FinishedArchive(
             key=target.key,
             receipt_key=receipt_key(target.key),
             entries=archive.entries,
@@ -102,7 +102,7 @@ class Receipts:
 def _pieces(
     job: Job,
     target: Target,
-    facts: ArchiveFacts,
+    facts: FinishedArchive,
     cost: dict[str, Any] | None,
     skipped: Iterable[bytes],
     entries: Iterable[bytes],

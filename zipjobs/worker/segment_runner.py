@@ -15,8 +15,8 @@ from zipjobs.errors import (
     SourceNotFound,
     UploadGone,
 )
-from zipjobs.jobs.job import ArchiveFacts, Job, JobError, Submission
-from zipjobs.jobs.summary import Done
+from zipjobs.jobs.job import FinishedArchive, Job, JobError, Submission
+from zipjobs.jobs.summary import ProgressCounts
 from zipjobs.s3.multipart_upload import Upload
 from zipjobs.s3.probe_objects import collect_unreadable
 from zipjobs.s3.target import Target
@@ -96,19 +96,19 @@ class SegmentRunner:
         except SourceNotFound as error:
             raise collect_unreadable(error, entries, self._a.reader) from error
         self._a.work.put_built(job.job_id, number, built, self._a.meter.taken())
-        self._a.progress.note(job, number, Done(built.entries, built.source_bytes))
+        self._a.progress.record(job, number, ProgressCounts(built.entries, built.source_bytes))
         self._a.store.send_heartbeat(job)
         logger.info("Job %s: segment %d of %d made", job.job_id, number + 1, len(plan.segments))
 
     def _note(self, job: Job, number: int, done: Progress) -> None:
         """Record how far the segment is. Raises LeaseLost if the job has its end."""
-        self._a.progress.note(job, number, Done(done.entries, done.source_bytes))
+        self._a.progress.record(job, number, ProgressCounts(done.entries, done.source_bytes))
         now = self._a.store.get(job.job_id)
         if now is None or now.is_final:
             raise LeaseLost(f"Job {job.job_id} has its end.")
 
     def _finish(self, job: Job, plan: Plan) -> Job:
-        facts: list[ArchiveFacts] = []
+        facts: list[FinishedArchive] = []
         source_bytes = 0
         for number, upload in enumerate(plan.uploads):
             segments = [segment.index for segment in plan.of_archive(number)]

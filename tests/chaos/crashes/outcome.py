@@ -12,7 +12,7 @@ from typing import Any
 from tests.chaos.crashes.job_run import Trial
 from tests.chaos.crashes.scenarios import Life
 from zipjobs.jobs.events import DETAIL_TYPES
-from zipjobs.jobs.job import ArchiveFacts, Job, Status, Trigger
+from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> Any:
     detail = events[0]["detail"]
     assert (detail["jobId"], detail["status"]) == (record.job_id, record.status)
     assert detail["eventId"] == f"{record.job_id}/{record.status}"
-    archives = [ArchiveFacts.model_validate(facts) for facts in detail["archives"]]
+    archives = [FinishedArchive.model_validate(facts) for facts in detail["archives"]]
     assert tuple(archives) == record.archives
     return detail
 
 
-def _check_receipt(record: Job, facts: ArchiveFacts, archive: bytes, receipt: Any) -> None:
+def _check_receipt(record: Job, facts: FinishedArchive, archive: bytes, receipt: Any) -> None:
     assert receipt["jobId"] == record.job_id
     assert receipt["archive"] == {
         "bucket": record.target_bucket,

@@ -59,7 +59,7 @@ from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.idempotency import idempotent_job_id
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader, RequestWriter
 from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -218,7 +218,7 @@ class Invocation(Process):
             store=self.store,
             progress=SegmentProgress(dynamodb, "jobs"),
             requests=RequestReader(s3),
-            lists=SourceLists(s3, POLICY),
+            lists=SourceReader(s3, POLICY),
             policy=POLICY,
             queue=self.queue,
             work=self.work,

@@ -5,7 +5,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.support.builders import archive_facts, ready_job
+from tests.support.builders import finished_archive, ready_job
 from zipjobs.jobs.download_links import DownloadLinks, content_disposition, file_name
 from zipjobs.jobs.job import Trigger
 from zipjobs.requests.storage import ObjectRef
@@ -26,7 +26,7 @@ def links(ttl_seconds: int, region: str = "us-east-1") -> DownloadLinks:
 
 
 def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
-    (link,) = links(3600).mint(ready_job())
+    (link,) = links(3600).create(ready_job())
     query = parse_qs(urlsplit(link.url).query)
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Expires"] == ["3600"]
@@ -37,28 +37,28 @@ def test_a_link_is_signed_with_sigv4_and_names_the_file() -> None:
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "eu-central-1"])
 def test_a_link_names_the_host_of_its_region(region: str) -> None:
     """The global host redirects, and the signature is not for where it redirects to."""
-    host = urlsplit(links(3600, region).mint(ready_job())[0].url).netloc
+    host = urlsplit(links(3600, region).create(ready_job())[0].url).netloc
     assert host in (f"dst.s3.{region}.amazonaws.com", "dst.s3.amazonaws.com")
     assert region in host or region == "us-east-1"
 
 
 def test_a_link_names_the_version_of_its_object() -> None:
-    facts = archive_facts(version_id="v1", receipt_version_id="v2")
-    (link,) = links(3600).mint(ready_job(archives=(facts,)))
+    facts = finished_archive(version_id="v1", receipt_version_id="v2")
+    (link,) = links(3600).create(ready_job(archives=(facts,)))
     versions = [parse_qs(urlsplit(url).query)["versionId"] for url in link[:2]]
     assert versions == [["v1"], ["v2"]]
-    (link,) = links(3600).mint(ready_job())
+    (link,) = links(3600).create(ready_job())
     assert "versionId" not in link.url + link.receipt_url
 
 
 def test_no_link_outlives_what_s3_allows() -> None:
-    query = parse_qs(urlsplit(links(10**9).mint(ready_job())[0].url).query)
+    query = parse_qs(urlsplit(links(10**9).create(ready_job())[0].url).query)
     assert query["X-Amz-Expires"] == ["604800"]
 
 
 def test_each_of_several_archives_has_a_link_and_a_name() -> None:
-    several = tuple(archive_facts(f"zips/job-1-00{n}") for n in (1, 2))
-    minted = links(3600).mint(ready_job(archives=several))
+    several = tuple(finished_archive(f"zips/job-1-00{n}") for n in (1, 2))
+    minted = links(3600).create(ready_job(archives=several))
     assert [urlsplit(link.url).path for link in minted] == [
         "/zips/job-1-001.zip",
         "/zips/job-1-002.zip",
@@ -86,9 +86,9 @@ def test_a_name_that_was_asked_for_is_the_files_name() -> None:
 
 
 def test_parts_of_an_archive_with_a_name_are_numbered() -> None:
-    several = tuple(archive_facts(f"zips/job-1/q3-00{n}") for n in (1, 2))
+    several = tuple(finished_archive(f"zips/job-1/q3-00{n}") for n in (1, 2))
     job = ready_job(target_key="zips/job-1/q3.zip", archives=several)
-    link = links(3600).mint(job)[1]
+    link = links(3600).create(job)[1]
     assert "q3-002.zip" in link.url.split("response-content-disposition")[1]
     assert "q3-002.receipt.json" in link.receipt_url.split("response-content-disposition")[1]
 

@@ -23,7 +23,7 @@ from zipjobs.errors import ServiceUnavailable, SourceChanged
 from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.list_formats import Lines, ReadLimit, inventory_rows
 from zipjobs.requests.schema import JobRequest
-from zipjobs.requests.sources import SourceLists
+from zipjobs.requests.sources import SourceReader
 from zipjobs.s3.ranged_file import ATTEMPTS, RANGE_BYTES
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
@@ -64,8 +64,8 @@ class OneObject:
         }
 
 
-def lists_of(s3: OneObject) -> SourceLists:
-    return SourceLists(s3, POLICY)  # type: ignore[arg-type]
+def lists_of(s3: OneObject) -> SourceReader:
+    return SourceReader(s3, POLICY)  # type: ignore[arg-type]
 
 
 def many_rows(count: int) -> bytes:

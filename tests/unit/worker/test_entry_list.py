@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from zipjobs.errors import DuplicateName
-from zipjobs.jobs.job import MAX_NAMED
+from zipjobs.jobs.job import MAX_RECORDED_NAMES
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
 from zipjobs.worker.entry_list import entries_of
@@ -128,6 +128,6 @@ def test_an_error_names_so_many_and_no_more() -> None:
     error = refusal(request(onDuplicate="fail"), *pairs)
     assert str(error).startswith("1,000 objects would get")
     assert str(error).endswith("4 for s3://src/a/4 and s3://src/b/4 …")
-    assert len(error.objects) == 2 * MAX_NAMED
+    assert len(error.objects) == 2 * MAX_RECORDED_NAMES
     same = refusal(request(onDuplicate="fail"), *["x"] * 1000)
     assert len(same.objects) == 20

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from zipjobs.jobs.events import CompletionDetail
-from zipjobs.jobs.job import ArchiveFacts, Job, Status, Trigger, UploadRef
+from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger, UploadRef
 from zipjobs.requests.storage import ObjectRef
 from zipjobs.worker.planner import MOST_ARCHIVES, _room_for_archives
 
@@ -19,7 +19,7 @@ def job_of(archives: int, key: str) -> Job:
     stem = key.removesuffix(".zip")
     keys = [f"{stem}-{number:03}" for number in range(archives)]
     facts = tuple(
-        ArchiveFacts(
+        FinishedArchive(
             key=f"{one}.zip",
             receipt_key=f"{one}.receipt.json",
             entries=1_000_000,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders import archive_facts, ready_job
+from tests.support.builders import finished_archive, ready_job
 from tests.unit.zipjobs_cli.conftest import BODIES, Make, measured
 from zipjobs.archive.builder import Archive
 from zipjobs.archive.receipt import entry_line, missing_line, receipt_key
@@ -56,7 +56,7 @@ def test_what_the_service_writes_is_what_is_read(tmp_path: Path) -> None:
 
 
 def test_a_receipt_is_found_where_the_service_puts_it() -> None:
-    facts = archive_facts("zips/q3.invoices")
+    facts = finished_archive("zips/q3.invoices")
     assert receipt_path(Path(facts.key)) == Path(facts.receipt_key)
     assert receipt_key(facts.key) == facts.receipt_key
 

@@ -16,7 +16,7 @@ TRIES = 5
 """With a second and a half of pauses between them, of the API's half a minute."""
 
 
-def items_of(
+def batch_get_items(
     dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
     """The items that there are of up to 100 ``keys``, in any order.
