@@ -1,4 +1,4 @@
-"""Links between the Markdown pages of the repository."""
+"""Links between the Markdown pages of the repository, and the paths that they name."""
 
 import re
 from collections import Counter
@@ -13,6 +13,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _CODE_BLOCK = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 _INLINE_CODE = re.compile(r"`[^`\n]+`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PATH = re.compile(
+    r"`((?:bench|docs|handlers|infra|local|tests|tools|zipjobs|zipjobs_cli)/[\w./-]+)"
+)
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
 
@@ -46,6 +49,12 @@ def broken_links(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_relative_links_and_anchors_resolve(page: Path) -> None:
     assert list(broken_links(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_in_the_pages_exist(page: Path) -> None:
+    named = _PATH.findall(_CODE_BLOCK.sub("", page.read_text()))
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_broken_links_and_anchors_are_found(tmp_path: Path) -> None:
