@@ -3,16 +3,16 @@
 import pulumi
 
 from infra.api import HttpApi
-from infra.checks import checked
+from infra.config.settings import Settings
+from infra.config.validation import checked
 from infra.encryption import customer_key
 from infra.events import CompletionBus
-from infra.functions import Functions
-from infra.monitoring import Monitoring
+from infra.functions.component import Functions
+from infra.monitoring.component import Monitoring
 from infra.queue import JobQueue
-from infra.settings import Settings
+from infra.stack import tag_everything
 from infra.storage import Storage
 from infra.table import job_table
-from infra.tags import tag_everything
 
 settings = checked(Settings.load())
 tag_everything()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.pieces import ALONE_SHARE, ENGINE, Plan, Work
 from bench.prices import PRICES
 from bench.profile import MB
-from infra.prices import PER_GB_SECOND
+from infra.monitoring.prices import PER_GB_SECOND
 from zipjobs.s3.probe_objects import WINDOW
 from zipjobs.s3.ranged_file import RANGE_BYTES
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infra.prices import (
+from infra.monitoring.prices import (
     PER_EVENT,
     PER_GB_SECOND,
     PER_GET,

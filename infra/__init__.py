@@ -1,5 +1,5 @@
-"""The Pulumi components, one per capability. Imports Pulumi and itself, nothing else.
+"""The Pulumi components that ``__main__.py`` deploys. Imports only Pulumi and itself.
 
-``settings`` reads and checks the configuration, ``policies`` writes IAM documents as pure
-functions; the rest declare resources.
+``config`` reads and checks the settings. ``policies`` writes IAM policies as pure functions. All
+other modules declare resources: one module or package per capability.
 """

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra.functions import Functions
-from infra.settings import Settings
+from infra.config.settings import Settings
+from infra.functions.component import Functions
 
 AUTHORIZATION_TYPES = {"iam": "AWS_IAM", "jwt": "JWT", "none": "NONE"}
 

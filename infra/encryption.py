@@ -7,9 +7,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.account import account_id
-from infra.protection import kept
-from infra.settings import CREATE_KEY, NO_KEY, Settings
+from infra.config.settings import CREATE_KEY, NO_KEY, Settings
+from infra.stack import account_id, retained
 
 DELETION_WINDOW_DAYS = 30
 """The longest that KMS waits before what a key encrypts is lost: ScheduleKeyDeletion."""
@@ -42,12 +41,12 @@ def customer_key(settings: Settings) -> Key:
         ),
         enable_key_rotation=True,
         deletion_window_in_days=DELETION_WINDOW_DAYS,
-        opts=kept(settings),
+        opts=retained(settings),
     )
     aws.kms.Alias(
         settings.prefix,
         name=f"alias/{settings.prefix}",
         target_key_id=key.id,
-        opts=kept(settings, key),
+        opts=retained(settings, key),
     )
     return key.arn

@@ -5,9 +5,9 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from infra.config.settings import Settings
 from infra.encryption import Key
 from infra.policies import send_from_rule
-from infra.settings import Settings
 
 EVENT_SOURCE = "s3-zip-jobs"
 

@@ -5,9 +5,9 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from infra.config.settings import DAY_SECONDS, Settings
 from infra.encryption import Key
 from infra.policies import send_from_rule
-from infra.settings import DAY_SECONDS, Settings
 
 RETENTION_SECONDS = 14 * DAY_SECONDS
 """The longest that SQS keeps a message."""

@@ -4,10 +4,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.config.bucket_settings import check_overlaps
+from infra.config.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.encryption import Key
-from infra.places import check_overlaps
-from infra.protection import kept
-from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
+from infra.stack import retained
 
 ABORT_UPLOADS_AFTER_DAYS = 15
 """The net below our own aborts: parts of an upload that nobody completed cost money unseen."""
@@ -61,13 +61,13 @@ class Storage(pulumi.ComponentResource):
             f"{self._prefix}-manifests-versions",
             bucket=bucket.bucket,
             versioning_configuration={"status": "Enabled"},
-            opts=kept(self._settings, bucket),
+            opts=retained(self._settings, bucket),
         )
         aws.s3.BucketNotification(
             f"{self._prefix}-manifests-events",
             bucket=bucket.bucket,
             eventbridge=True,
-            opts=kept(self._settings, bucket, depends_on=[versioning]),
+            opts=retained(self._settings, bucket, depends_on=[versioning]),
         )
         self._lifecycle(
             "manifests",
@@ -102,7 +102,7 @@ class Storage(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             f"{self._prefix}-{role}",
             force_destroy=self._settings.force_destroy,
-            opts=kept(self._settings, self),
+            opts=retained(self._settings, self),
         )
         private = aws.s3.BucketPublicAccessBlock(
             f"{self._prefix}-{role}-private",
@@ -111,26 +111,26 @@ class Storage(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=kept(self._settings, bucket),
+            opts=retained(self._settings, bucket),
         )
         owned = aws.s3.BucketOwnershipControls(
             f"{self._prefix}-{role}-owned",
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
             # S3 answers 409 to changes of one bucket's access at the same time.
-            opts=kept(self._settings, bucket, depends_on=[private]),
+            opts=retained(self._settings, bucket, depends_on=[private]),
         )
         aws.s3.BucketPolicy(
             f"{self._prefix}-{role}-tls",
             bucket=bucket.bucket,
             policy=bucket.arn.apply(policies.bucket_over_tls),
-            opts=kept(self._settings, bucket, depends_on=[owned]),
+            opts=retained(self._settings, bucket, depends_on=[owned]),
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{self._prefix}-{role}-encryption",
             bucket=bucket.bucket,
             rules=[_encrypted(self._key)],
-            opts=kept(self._settings, bucket),
+            opts=retained(self._settings, bucket),
         )
         return bucket
 
@@ -147,7 +147,7 @@ class Storage(pulumi.ComponentResource):
             f"{self._prefix}-{role}-lifecycle",
             bucket=bucket.bucket,
             rules=[abort, *rules],
-            opts=kept(self._settings, bucket),
+            opts=retained(self._settings, bucket),
         )
 
 

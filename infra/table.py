@@ -2,9 +2,9 @@
 
 import pulumi_aws as aws
 
+from infra.config.settings import Settings
 from infra.encryption import Key
-from infra.protection import kept
-from infra.settings import Settings
+from infra.stack import retained
 
 SWEEP_INDEX = "sweep"
 OWNER_INDEX = "owner"
@@ -44,5 +44,5 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
         point_in_time_recovery={"enabled": settings.point_in_time_recovery},
         server_side_encryption={"enabled": True, "kms_key_arn": key} if key else None,
         deletion_protection_enabled=settings.protect_data,
-        opts=kept(settings),
+        opts=retained(settings),
     )

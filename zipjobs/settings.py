@@ -1,6 +1,6 @@
 """The functions' environment, typed. The only module that reads it.
 
-The names and values are declared in ``infra/functions.py``; the defaults stand in ``Pulumi.yaml``
+The names and values are declared in ``infra/functions/component.py``; the defaults stand in ``Pulumi.yaml``
 alone, so everything here is required.
 """
 

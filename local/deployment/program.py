@@ -14,7 +14,7 @@ from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-from infra.settings import InvalidSetting
+from infra.config.settings import InvalidSetting
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]

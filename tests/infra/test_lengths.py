@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from infra.lengths import fitting_environment, fitting_policy
-from infra.settings import InvalidSetting
+from infra.config.settings import InvalidSetting
+from infra.config.size_limits import fitting_environment, fitting_policy
 from local.errors import LocalError
 from tests.infra.test_settings import GOOD
 from tools.declared import declared

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.checks import MAX_NAME_CHARS, checked
+from infra.config.settings import InvalidSetting
+from infra.config.validation import MAX_NAME_CHARS, checked
 from infra.queue import manifest_pattern
-from infra.settings import InvalidSetting
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.conftest import ALARM_EMAIL

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.checks import checked
-from infra.settings import InvalidSetting, Settings
+from infra.config.settings import InvalidSetting, Settings
+from infra.config.validation import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 

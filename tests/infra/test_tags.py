@@ -6,7 +6,7 @@ import re
 import pulumi
 import pulumi_aws
 
-from infra.tags import tag_everything
+from infra.stack import tag_everything
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.test_program import Recorder
 from tools.declared import Resource, declared

@@ -1,6 +1,6 @@
 """What becomes of jobs, as CloudWatch metrics: log lines in the embedded metric format.
 
-The dashboard and the alarms are made of them: ``infra/monitoring.py``.
+The dashboard and the alarms are made of them: ``infra/monitoring``.
 """
 
 from collections.abc import Mapping

@@ -7,12 +7,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.account import account_id
+from infra.config.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.encryption import Key, KeyUse
-from infra.function import Environment, FunctionMaker
+from infra.functions.lambda_function import Environment, FunctionMaker
 from infra.policies import Statement
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
-from infra.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
+from infra.stack import account_id
 from infra.storage import Storage
 from infra.table import OWNER_INDEX, SWEEP_INDEX
 from infra.triggers import feed, schedule

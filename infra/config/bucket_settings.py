@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from infra.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Settings
+from infra.config.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Settings
 
 MAX_PREFIX_BYTES = 900
 """Of UTF-8: a key has 1,024, and the rest is for the names of archives and of manifests."""

@@ -6,12 +6,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
+from infra.config.settings import Settings
+from infra.config.size_limits import fitting_environment, fitting_policy
 from infra.encryption import Key, KeyUse
-from infra.lengths import fitting_environment, fitting_policy
+from infra.monitoring.metrics import WatchedFunction
 from infra.policies import Statement
 from infra.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
-from infra.settings import Settings
-from infra.watched import WatchedFunction
 
 Environment = Mapping[str, pulumi.Input[str]]
 

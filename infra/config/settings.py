@@ -1,5 +1,5 @@
 """The stack's configuration, typed. Defaults stand in ``Pulumi.yaml`` alone, and what may be in
-``infra/checks.py``.
+``infra/config/validation.py``.
 """
 
 import json

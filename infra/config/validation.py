@@ -2,8 +2,8 @@
 
 import re
 
-from infra.places import RESERVED, check_places
-from infra.settings import CREATE_KEY, DAY_SECONDS, NO_KEY, InvalidSetting, Settings
+from infra.config.bucket_settings import RESERVED, check_places
+from infra.config.settings import CREATE_KEY, DAY_SECONDS, NO_KEY, InvalidSetting, Settings
 
 LEAST_RETENTION_DAYS = 15
 """A message may wait for 14 days, and needs its request then, and the record of its job's end."""

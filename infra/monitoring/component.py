@@ -4,16 +4,16 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.alarms import Alarm, alarms
 from infra.api import HttpApi
-from infra.dashboard import dashboard
+from infra.config.settings import Settings
 from infra.encryption import Key
 from infra.events import CompletionBus
-from infra.functions import Functions
+from infra.functions.component import Functions
+from infra.monitoring.alarms import Alarm, alarms
+from infra.monitoring.dashboard import dashboard
+from infra.monitoring.metrics import Dimensions, Watched
 from infra.queue import JobQueue
-from infra.settings import Settings
 from infra.table import OWNER_INDEX, SWEEP_INDEX
-from infra.watched import Dimensions, Watched
 
 
 class Monitoring(pulumi.ComponentResource):

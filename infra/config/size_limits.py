@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from infra.settings import InvalidSetting, Settings
+from infra.config.settings import InvalidSetting, Settings
 
 MAX_POLICY_CHARS = 10_240
 """Of all policies in a role, white space aside: "IAM and AWS STS quotas" in the IAM User Guide."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import pulumi
 
-from infra import prices
-from infra.settings import Settings
-from infra.watched import Metric, Watched, of_queue
-from infra.widgets import (
+from infra.config.settings import Settings
+from infra.monitoring.metrics import Metric, Watched, of_queue
+from infra.monitoring.monitoring import prices
+from infra.monitoring.widgets import (
     ALL_COLUMNS,
     BLUE,
     GREEN,

@@ -7,9 +7,7 @@ its date.
 import json
 from pathlib import Path
 
-_TABLE = json.loads(
-    (Path(__file__).parent.parent / "zipjobs" / "worker" / "prices.json").read_text()
-)
+_TABLE = json.loads((Path(__file__).parents[2] / "zipjobs" / "worker" / "prices.json").read_text())
 
 PER_GB_SECOND: float = _TABLE["lambda"]["gbSecond"]
 PER_INVOCATION: float = _TABLE["lambda"]["invocation"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pulumi_aws as aws
 
-from infra.settings import Settings
-from infra.watched import Metric, Watched, of_queue
+from infra.config.settings import Settings
+from infra.monitoring.metrics import Metric, Watched, of_queue
 
 MINUTE = 60
 FIVE_MINUTES = 300

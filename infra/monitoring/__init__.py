@@ -1,0 +1,1 @@
+"""The CloudWatch alarms and the dashboard, and the metrics that both are made from."""
