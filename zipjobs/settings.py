@@ -1,7 +1,7 @@
 """The functions' environment, typed. The only module that reads it.
 
-The names and values are declared in ``infra/functions/component.py``; the defaults stand in ``Pulumi.yaml``
-alone, so everything here is required.
+``infra/functions`` declares the names and values, and ``Pulumi.yaml`` alone has the defaults. So
+every setting here is required.
 """
 
 import json
