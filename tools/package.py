@@ -13,7 +13,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from infra.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
+from infra.functions.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -9,9 +9,9 @@ from infra import policies
 from infra.config.settings import Settings
 from infra.config.size_limits import fitting_environment, fitting_policy
 from infra.encryption import Key, KeyUse
+from infra.functions.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.monitoring.metrics import WatchedFunction
 from infra.policies import Statement
-from infra.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 
 Environment = Mapping[str, pulumi.Input[str]]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pulumi
 
 from infra.config.settings import Settings
+from infra.monitoring import prices
 from infra.monitoring.metrics import Metric, Watched, of_queue
-from infra.monitoring.monitoring import prices
 from infra.monitoring.widgets import (
     ALL_COLUMNS,
     BLUE,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.runtime import RUNTIME
+from infra.functions.runtime import RUNTIME
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tools.package import LOCK, MACHINES, SERVICES, at_hand, pack, stage
 

@@ -4,8 +4,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
-from infra.monitoring.monitoring import prices
 
+from infra.monitoring import prices
 from zipjobs.worker.usage import Meter, Usage
 
 

@@ -4,4 +4,4 @@ from pathlib import Path
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
-PACKAGE_ZIP = Path(__file__).resolve().parent.parent / "build" / "lambda.zip"
+PACKAGE_ZIP = Path(__file__).resolve().parents[2] / "build" / "lambda.zip"
