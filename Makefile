@@ -11,7 +11,7 @@ NPM_LOCK := npm $(if $(filter --upgrade,$(ARGS)),update,install) --package-lock-
 	--omit-lockfile-registry-resolved --silent --no-audit --no-fund
 NPM_FOLDERS := tests/support/node tests/docs/asyncapi bench/peers
 
-.PHONY: help demo local test test-large chaos load bench docs graph pictures build deploy destroy \
+.PHONY: help demo local test test-large fuzz chaos load bench docs graph pictures build deploy destroy \
 	lock generate-pdfs bulk-upload test-flow clean
 
 help: ## List the commands
@@ -38,6 +38,9 @@ test: $(STAMP) ## ruff, mypy --strict and the whole test suite
 
 test-large: $(STAMP) ## A job of 70,000 entries on the embedded AWS; takes minutes
 	$(BIN)/pytest -m large tests/large
+
+fuzz: $(STAMP) ## The property-based tests with many new examples; takes an hour: ARGS="tests/unit/s3"
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 2 --timeout 0 -m hypothesis $(ARGS)
 
 chaos: $(STAMP) ## Jobs while AWS fails at random: SEEDS=n fresh seeds (10), or SEED=n once more
 	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/random_faults/test_random_faults.py

@@ -12,11 +12,12 @@ from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from local.faults.injector import Faults
 from local.faults.plan import FaultPlan
+from tests.support.examples import examples
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
@@ -123,11 +124,7 @@ def test_an_archive_holds_what_was_asked_for_in_order(
     assert (archive.size, archive.crc32) == (len(download(s3)), zlib.crc32(download(s3)))
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(15)
 @given(st.lists(st.sampled_from([0, 1, 1000, 4 * MIB, 5 * MIB, 8 * MIB]), min_size=1, max_size=8))
 def test_any_order_of_sizes_makes_a_good_archive_in_the_smallest_memory(
     s3: Any, put: Callable[[str, bytes], str], build: Build, sizes: list[int]

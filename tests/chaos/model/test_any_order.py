@@ -19,11 +19,10 @@ After each step, and when all was given time to come to rest (``World.finish``):
   no working object, no message, nothing in the reconciler's index, and, of jobs that did not get
   READY, no archive and no receipt is left.
 
-``CHAOS_EXAMPLES=1000`` runs that many examples, other ones each time.
+``make fuzz`` runs more examples, and new ones each time.
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -65,16 +64,13 @@ from tests.chaos.model.simulation import (
     World,
     serving,
 )
+from tests.support.examples import examples
 
-EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 30,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
+    examples(30),
     stateful_step_count=12,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],  # to shrink takes minutes, and the world tells its story
+    phases=[Phase.generate],  # Shrinking takes minutes, and the story in the error is enough.
     report_multiple_bugs=False,
 )
 MOST_ORDERS = 3
@@ -343,6 +339,7 @@ def aws() -> Iterator[Aws]:
     logger.setLevel(level)
 
 
+@pytest.mark.hypothesis
 def test_whatever_happens_jobs_end_once_and_well(aws: Aws) -> None:
     run_state_machine_as_test(lambda: AnyOrder(aws), settings=SETTINGS)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
@@ -26,8 +26,6 @@ ROOT = Path(__file__).resolve().parents[3]
 EVENT = (ROOT / "tests/support/events/object_created.json").read_text()
 ZIPPER_BYTES = 1024 * 1024 * 1024
 """The memory that the zipper function has, by Pulumi.yaml."""
-
-thorough = settings(derandomize=True, deadline=None, max_examples=200)
 
 GOOD = '{"keys": ["a.pdf"]}'
 
@@ -288,14 +286,12 @@ def parses(body: bytes) -> JobRequest | None:
     return None
 
 
-@thorough
 @given(ANY_JSON | ANY_REQUEST, st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_any_json_is_a_request_or_refused(content: Any, is_ascii: bool, encoding: str) -> None:
     text = json.dumps(content, ensure_ascii=is_ascii)
     parses(text.encode(encoding, errors="surrogatepass"))
 
 
-@thorough
 @given(
     st.sampled_from(
         [GOOD, '{"entries": [{"key": "a", "name": "\\ud83d\\ude00"}], "prefix": null}']
@@ -311,7 +307,6 @@ def test_any_damage_is_refused_or_harmless(
     parses(body)
 
 
-@thorough
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
     parses(body)
@@ -343,7 +338,6 @@ def has_double(content: Any) -> bool:
             return False
 
 
-@thorough
 @given(
     st.lists(
         st.lists(
@@ -371,7 +365,6 @@ def is_read(body: str) -> bool:
         return False
 
 
-@thorough
 @given(st.text() | st.text(st.characters(categories=["Cs", "Ll", "Po"])))
 def test_any_text_on_the_queue_is_a_message_or_unknown(body: str) -> None:
     is_read(body)
@@ -380,7 +373,6 @@ def test_any_text_on_the_queue_is_a_message_or_unknown(body: str) -> None:
 MESSAGE_FIELDS = ("job_id", "jobId", "trigger", "request", "submittedAt", "segment", "detail")
 
 
-@thorough
 @given(
     st.dictionaries(st.sampled_from([*MESSAGE_FIELDS, "time"]), ANY_JSON),
     st.sampled_from(["bucket", "object", "detail", "time", "detail-type"]),

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.http_server import (
     Answer,
     Exchange,
@@ -118,9 +119,7 @@ TROUBLE: list[Callable[[int], Answer]] = [
 ]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(30)
 @given(
     st.lists(
         st.tuples(st.sampled_from(TROUBLE), st.integers(0, 15_000) | st.integers(0, 300_000)),

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from zipjobs.archive.layout import Layout
 from zipjobs.archive.part_sizing import (
     GIB,
@@ -114,7 +115,7 @@ def huge(draw: st.DrawFn) -> list[tuple[int, int]]:
     return groups
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(huge())
 def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]]) -> None:
     entries = [EntrySize("a", 31, size) for count, size in groups for _ in range(count)]

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.readers import (
@@ -46,8 +46,6 @@ MODIFIED = datetime(2026, 11, 23, tzinfo=UTC)
 MOST_FILE_SYSTEMS_BYTES = 255
 SHARED_MEMORY = "/dev/shm" if Path("/dev/shm").exists() else None
 """Thousands of small files take their time on a disk."""
-
-thorough = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 # Names
@@ -350,7 +348,6 @@ def test_the_disks_lose_what_they_should() -> None:
         assert is_lost(name, "a"), name
 
 
-@thorough
 @given(st.lists(ANY_LISTED, min_size=1, max_size=12))
 @example([SourceObject("b", f"{'x' * 1020}{number:04}") for number in range(12)])
 def test_no_file_is_lost_nor_outside_on_any_system(listed: list[SourceObject]) -> None:
@@ -360,7 +357,6 @@ def test_no_file_is_lost_nor_outside_on_any_system(listed: list[SourceObject]) -
         extract_here(made, Path(folder))
 
 
-@thorough
 @given(st.lists(ANY_LISTED, min_size=1, max_size=12), st.none() | ANY_KEY)
 @example([SourceObject("b", key) for key in ("a/../../x", "/x", "C:\\x", "a\0b", "a/x")], "a/")
 def test_whole_keys_as_names_are_as_safe(listed: list[SourceObject], prefix: str | None) -> None:
@@ -371,7 +367,6 @@ def test_whole_keys_as_names_are_as_safe(listed: list[SourceObject], prefix: str
     extract_everywhere(contents)
 
 
-@thorough
 @given(st.lists(ANY_KEY, min_size=1, max_size=8))
 def test_names_that_are_not_refused_are_other_names_on_every_system(keys: list[str]) -> None:
     names = DistinctNames(most=1)
@@ -381,7 +376,6 @@ def test_names_that_are_not_refused_are_other_names_on_every_system(keys: list[s
         assert len(set(claimed)) == len(keys)
 
 
-@thorough
 @given(st.lists(st.sampled_from([name for names in FAMILIES for name in names]), max_size=30))
 def test_names_that_are_after_each_others_files_leave_them_alone(names: list[str]) -> None:
     contents = dict(_claimed(names))
@@ -477,7 +471,6 @@ def test_hazards_are_taken_out_of_names(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
-@thorough
 @given(ANY_KEY)
 @example("con" + " " * 300 + "x.txt")
 @example("con." + "a" * 234 + ";1x")

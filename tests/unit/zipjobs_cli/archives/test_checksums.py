@@ -5,17 +5,16 @@ import random
 import zlib
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from zipjobs_cli.archives.checksums import PIECE_BYTES, SummingFile
 
 CONTENT = random.Random(1).randbytes(3 * PIECE_BYTES + 17)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40)
 @given(
     reads=st.lists(
         st.tuples(st.integers(0, len(CONTENT) + 9), st.integers(0, 2 * PIECE_BYTES)), max_size=8

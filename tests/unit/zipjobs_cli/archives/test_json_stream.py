@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs_cli.archives import json_stream as module
@@ -26,7 +26,6 @@ def flat(content: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
-@settings(deadline=None)
 @given(
     content=st.dictionaries(st.text(), VALUES, max_size=5),
     indent=st.sampled_from([None, 0, 2]),
@@ -40,7 +39,6 @@ def test_it_finds_what_stands_there_in_any_layout_and_wherever_a_piece_ends(
         assert list(walk(io.StringIO(json.dumps(content, indent=indent)))) == flat(content)
 
 
-@settings(deadline=None)
 @given(content=st.dictionaries(st.text(), VALUES, min_size=1, max_size=3), data=st.data())
 def test_what_is_cut_off_is_not_json(content: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(content)
