@@ -51,16 +51,14 @@ load: $(STAMP) ## 500 jobs at once while AWS fails at random; takes minutes
 bench: $(STAMP) ## Measure the engine against the original and peers; write docs/performance.md
 	$(BIN)/python -m bench --write
 
-docs: $(STAMP) ## Write docs/asyncapi.yaml from the models of the events
+docs: $(STAMP) ## Write docs/asyncapi.yaml from the event models
 	$(BIN)/python -m tools.asyncapi
 
-graph: $(STAMP) ## Draw what the Pulumi program declares: docs/graph.svg
+graph: $(STAMP) ## Draw the resources of the Pulumi program: docs/graph.svg
 	$(BIN)/python -m tools.pictures graph
 
-pictures: graph ## Take all pictures anew: the API's page, the command line, the dashboard; needs Chromium
-	$(BIN)/python -m tools.pictures page
-	$(BIN)/python -m tools.pictures terminal
-	$(BIN)/python -m tools.pictures dashboard
+pictures: $(STAMP) ## Write all pictures in docs: the graph, the API page, the command line; needs Chromium
+	$(BIN)/python -m tools.pictures
 
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m tools.package

@@ -1,15 +1,13 @@
-"""What the dashboard shows of what happens, and that its picture is of the dashboard as it is."""
+"""The values that the dashboard's graphs show for reported metrics."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from tests.infra.cloudwatch import CloudWatch, graphs
 from tests.infra.conftest import Declared
-from tools.pictures.dashboard import DASHBOARD, DEFINITION, definition_digest
+from tests.support.cloudwatch.simulation import CloudWatch, graphs
 
 ROOT = Path(__file__).resolve().parents[2]
 PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/worker/prices.json").read_text())
@@ -33,10 +31,10 @@ def cloudwatch(program: Declared) -> CloudWatch:
 
 
 def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_jobs("JobsReady", 1, 1, 1)
-    cloudwatch.of_jobs("JobsFailed", 1, 1)
-    cloudwatch.of_jobs("JobsCancelled", 1)
-    assert cloudwatch.shows("Jobs by end") == {"READY": 3, "FAILED": 2, "CANCELLED": 1}
+    cloudwatch.report_jobs("JobsReady", 1, 1, 1)
+    cloudwatch.report_jobs("JobsFailed", 1, 1)
+    cloudwatch.report_jobs("JobsCancelled", 1)
+    assert cloudwatch.graph_values("Jobs by end") == {"READY": 3, "FAILED": 2, "CANCELLED": 1}
 
 
 @pytest.mark.parametrize(
@@ -49,48 +47,48 @@ def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
 def test_how_long_jobs_take_is_shown_for_the_half_the_slow_and_the_slowest(
     cloudwatch: CloudWatch, metric: str, title: str
 ) -> None:
-    cloudwatch.of_jobs(metric, *range(1, 101))
-    assert cloudwatch.shows(title) == of_one_to_hundred
+    cloudwatch.report_jobs(metric, *range(1, 101))
+    assert cloudwatch.graph_values(title) == of_one_to_hundred
     assert unit(cloudwatch, title) == "seconds"
 
 
 def test_bytes_are_shown_by_the_second(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_jobs("BytesZipped", 100_000_000, 20_000_000)
-    cloudwatch.of_jobs("BytesCopied", 60_000_000, 0)
-    assert cloudwatch.shows("Bytes zipped") == {"all": 2, "copied by S3": 1}
+    cloudwatch.report_jobs("BytesZipped", 100_000_000, 20_000_000)
+    cloudwatch.report_jobs("BytesCopied", 60_000_000, 0)
+    assert cloudwatch.graph_values("Bytes zipped") == {"all": 2, "copied by S3": 1}
     assert unit(cloudwatch, "Bytes zipped") == "MB per second"
 
 
 def test_so_are_entries(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_jobs("Entries", 500, 100)
-    cloudwatch.of_jobs("Skipped", 6, 0)
-    assert cloudwatch.shows("Entries zipped") == {"zipped": 10, "skipped: missing": 0.1}
+    cloudwatch.report_jobs("Entries", 500, 100)
+    cloudwatch.report_jobs("Skipped", 6, 0)
+    assert cloudwatch.graph_values("Entries zipped") == {"zipped": 10, "skipped: missing": 0.1}
 
 
 def test_parts_and_segments_are_counted(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_jobs("Parts", 30, 4)
-    cloudwatch.of_jobs("Segments", 3, 1)
+    cloudwatch.report_jobs("Parts", 30, 4)
+    cloudwatch.report_jobs("Segments", 3, 1)
     shown = {"parts of archives": 34, "segments of jobs": 4}
-    assert cloudwatch.shows("Parts and segments") == shown
+    assert cloudwatch.graph_values("Parts and segments") == shown
 
 
 def test_how_much_waits_and_how_long_are_shown_apart(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_queue("jobs", WAITING, 3, 70, 5)
-    cloudwatch.of_queue("jobs", AT_WORK, 1, 8, 2)
-    cloudwatch.of_queue("jobs", AGE, 100, 1700, 10)
-    cloudwatch.of_queue("dead-letters", WAITING, 1000)
-    assert cloudwatch.shows("Job queue") == {"waiting": 70, "at work": 8}
-    assert cloudwatch.shows("Job queue: oldest message") == {"age": 1700}
+    cloudwatch.report_queue("jobs", WAITING, 3, 70, 5)
+    cloudwatch.report_queue("jobs", AT_WORK, 1, 8, 2)
+    cloudwatch.report_queue("jobs", AGE, 100, 1700, 10)
+    cloudwatch.report_queue("dead-letters", WAITING, 1000)
+    assert cloudwatch.graph_values("Job queue") == {"waiting": 70, "at work": 8}
+    assert cloudwatch.graph_values("Job queue: oldest message") == {"age": 1700}
 
 
 def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_queue("dead-letters", RECEIVED, 1, 1)
-    cloudwatch.of_queue("dead-letters", WAITING, 5, 1)
-    cloudwatch.of_jobs("JobsStuck", 3)
-    cloudwatch.of_rule("manifest-dropped", "FailedInvocations", 4)
-    cloudwatch.of_rule("reconciler", "FailedInvocations", 6)
-    cloudwatch.of_rule("completed", "FailedInvocations", 7)
-    assert cloudwatch.shows("Needs attention") == {
+    cloudwatch.report_queue("dead-letters", RECEIVED, 1, 1)
+    cloudwatch.report_queue("dead-letters", WAITING, 5, 1)
+    cloudwatch.report_jobs("JobsStuck", 3)
+    cloudwatch.report_rule("manifest-dropped", "FailedInvocations", 4)
+    cloudwatch.report_rule("reconciler", "FailedInvocations", 6)
+    cloudwatch.report_rule("completed", "FailedInvocations", 7)
+    assert cloudwatch.graph_values("Needs attention") == {
         "dead letters": 2,
         "dead letters waiting": 5,
         "jobs stuck": 3,
@@ -102,29 +100,29 @@ def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> N
 
 def test_errors_and_duration_are_shown_for_each_function(cloudwatch: CloudWatch) -> None:
     for number, function in enumerate(FUNCTIONS):
-        cloudwatch.of_runs(function, 10, crashes=number, throttled=50)
-        cloudwatch.of_function(function, "Duration", *[1000 * number] * 100)
+        cloudwatch.report_invocations(function, 10, errors=number, throttles=50)
+        cloudwatch.report_function(function, "Duration", *[1000 * number] * 100)
     of_each = {function: number for number, function in enumerate(FUNCTIONS)}
-    assert cloudwatch.shows("Functions: errors") == of_each
-    assert cloudwatch.shows("Functions: duration, p99") == {
+    assert cloudwatch.graph_values("Functions: errors") == of_each
+    assert cloudwatch.graph_values("Functions: duration, p99") == {
         function: 1000 * number for function, number in of_each.items()
     }
 
 
 def test_a_slow_run_in_fifty_is_seen_in_the_duration(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_function("zipper", "Duration", *[100] * 49, 900_000)
-    assert cloudwatch.shows("Functions: duration, p99")["zipper"] > 400_000
+    cloudwatch.report_function("zipper", "Duration", *[100] * 49, 900_000)
+    assert cloudwatch.graph_values("Functions: duration, p99")["zipper"] > 400_000
 
 
 def test_throttles_are_lambda_s_and_those_of_the_table_and_its_indexes(
     cloudwatch: CloudWatch,
 ) -> None:
     for number, function in enumerate(FUNCTIONS):
-        cloudwatch.of_runs(function, 10, crashes=5, throttled=number)
+        cloudwatch.report_invocations(function, 10, errors=5, throttles=number)
     for number, index in enumerate((None, "sweep", "owner")):
-        cloudwatch.of_table("ReadThrottleEvents", 1, number, index=index)
-        cloudwatch.of_table("WriteThrottleEvents", 10, number, index=index)
-    assert cloudwatch.shows("Throttles") == {
+        cloudwatch.report_table("ReadThrottleEvents", 1, number, index=index)
+        cloudwatch.report_table("WriteThrottleEvents", 10, number, index=index)
+    assert cloudwatch.graph_values("Throttles") == {
         **{function: number for number, function in enumerate(FUNCTIONS)},
         "table: reads": 1,
         "table: writes": 10,
@@ -145,18 +143,18 @@ def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) 
 
 
 def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
-    cloudwatch.of_function("zipper", "ConcurrentExecutions", 1, 7, 3)
-    cloudwatch.of_function("reconciler", "ConcurrentExecutions", 9)
-    assert cloudwatch.shows("Zipper concurrency") == {"zippers": 7}
+    cloudwatch.report_function("zipper", "ConcurrentExecutions", 1, 7, 3)
+    cloudwatch.report_function("reconciler", "ConcurrentExecutions", 9)
+    assert cloudwatch.graph_values("Zipper concurrency") == {"zippers": 7}
 
 
 def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
     cloudwatch: CloudWatch,
 ) -> None:
-    cloudwatch.of_answers(100, of_4xx=20, of_5xx=3)
-    cloudwatch.of_api("Latency", *range(1, 101))
-    assert cloudwatch.shows("API: requests") == {"all": 100, "4xx, with 429": 20, "5xx": 3}
-    assert cloudwatch.shows("API: latency") == of_one_to_hundred
+    cloudwatch.report_responses(100, of_4xx=20, of_5xx=3)
+    cloudwatch.report_api("Latency", *range(1, 101))
+    assert cloudwatch.graph_values("API: requests") == {"all": 100, "4xx, with 429": 20, "5xx": 3}
+    assert cloudwatch.graph_values("API: latency") == of_one_to_hundred
     assert unit(cloudwatch, "API: latency") == "milliseconds"
 
 
@@ -191,14 +189,14 @@ def test_a_minute_s_gigabyte_seconds_are_what_an_hour_of_them_costs(
     program: Declared, cloudwatch: CloudWatch, function: str
 ) -> None:
     memory = program.of("lambda/function:Function")[function].inputs["memorySize"]
-    cloudwatch.of_function(function, "Duration", 20_000, 10_000)
+    cloudwatch.report_function(function, "Duration", 20_000, 10_000)
     dollars = memory / 1024 * 30 * PRICES["lambda"]["gbSecond"]
     assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_so_are_invocations(cloudwatch: CloudWatch, function: str) -> None:
-    cloudwatch.of_runs(function, 1000)
+    cloudwatch.report_invocations(function, 1000)
     dollars = 1000 * PRICES["lambda"]["invocation"]
     assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
 
@@ -206,9 +204,9 @@ def test_so_are_invocations(cloudwatch: CloudWatch, function: str) -> None:
 def test_a_job_reads_once_for_each_entry_and_writes_once_for_each_part_and_three_times(
     cloudwatch: CloudWatch,
 ) -> None:
-    cloudwatch.of_jobs("Entries", 700, 300)
-    cloudwatch.of_jobs("Parts", 40, 10)
-    cloudwatch.of_jobs("JobsReady", 1, 1)
+    cloudwatch.report_jobs("Entries", 700, 300)
+    cloudwatch.report_jobs("Parts", 40, 10)
+    cloudwatch.report_jobs("JobsReady", 1, 1)
     dollars = 1000 * PRICES["s3"]["read"] + (50 + 2 * 3) * PRICES["s3"]["write"]
     events = 2 * PRICES["events"]["event"]
     assert costs(cloudwatch) == {LAMBDA: 0, S3: of_an_hour(dollars), OTHERS: of_an_hour(events)}
@@ -217,13 +215,13 @@ def test_a_job_reads_once_for_each_entry_and_writes_once_for_each_part_and_three
 def test_every_request_of_the_other_services_costs(cloudwatch: CloudWatch) -> None:
     for queue in ("jobs", "dead-letters"):
         for name in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives"):
-            cloudwatch.of_queue(queue, f"NumberOf{name}", 100)
+            cloudwatch.report_queue(queue, f"NumberOf{name}", 100)
     for index in (None, "sweep", "owner"):
-        cloudwatch.of_table("ConsumedReadCapacityUnits", 1000, index=index)
-        cloudwatch.of_table("ConsumedWriteCapacityUnits", 10_000, index=index)
-    cloudwatch.of_answers(500)
-    cloudwatch.of_jobs("JobsFailed", 1)
-    cloudwatch.of_jobs("JobsCancelled", 1)
+        cloudwatch.report_table("ConsumedReadCapacityUnits", 1000, index=index)
+        cloudwatch.report_table("ConsumedWriteCapacityUnits", 10_000, index=index)
+    cloudwatch.report_responses(500)
+    cloudwatch.report_jobs("JobsFailed", 1)
+    cloudwatch.report_jobs("JobsCancelled", 1)
     dollars = (
         800 * PRICES["sqs"]["request"]
         + 3000 * PRICES["dynamodb"]["readUnit"]
@@ -237,7 +235,7 @@ def test_every_request_of_the_other_services_costs(cloudwatch: CloudWatch) -> No
 def costs(cloudwatch: CloudWatch) -> dict[str, float]:
     """What is shown when a minute has gone as it was told."""
     assert unit(cloudwatch, "Estimated cost") == "dollars per hour"
-    return cloudwatch.shows("Estimated cost")
+    return cloudwatch.graph_values("Estimated cost")
 
 
 def of_an_hour(dollars_in_a_minute: float) -> Any:
@@ -253,10 +251,3 @@ def test_every_graph_says_where_its_metrics_are_and_begins_at_zero(program: Decl
         assert one["region"] == "us-east-1"
         assert one["view"] == "timeSeries"
         assert one["yAxis"]["left"]["min"] == 0
-
-
-def test_the_picture_is_of_the_dashboard_as_it_is() -> None:
-    with Image.open(DASHBOARD) as picture:
-        assert picture.info.get(DEFINITION) == definition_digest(), (
-            "python -m tools.pictures dashboard"
-        )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.cloudwatch import graphs, widgets
 from tests.infra.conftest import ALARM_EMAIL, STACK, Declared
 from tests.support.builders import ready_job
+from tests.support.cloudwatch.simulation import graphs, widgets
 from tools.declared import declared, references_in
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.lifecycle.metrics import NAMESPACE, JobMetrics

@@ -1,4 +1,1 @@
-"""Pictures for the docs, drawn from the program itself: ``python -m tools.pictures``.
-
-Nothing here runs in a deployed stack, and nothing else imports it but tests.
-"""
+"""The pictures in the docs: ``python -m tools.pictures graph``, ``page`` or ``terminal``."""

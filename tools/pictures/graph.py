@@ -44,10 +44,10 @@ RAILS = (QUEUE, TABLE, BUCKET, BUS)
 """The order of the rails, by type."""
 
 
-def write_graph() -> Path:
+def write_graph() -> list[Path]:
     """Draw the graph of the program as it is; return where."""
     GRAPH.write_text(graph())
-    return GRAPH
+    return [GRAPH]
 
 
 def graph() -> str:

@@ -1,4 +1,4 @@
-"""A local stack to take pictures of, with jobs that tell something."""
+"""A local stack in a process of its own, for pictures."""
 
 import json
 import os
@@ -18,17 +18,13 @@ ZIPJOBS = BIN / "zipjobs"
 
 @dataclass(frozen=True)
 class PictureStack:
-    """A stack that runs. ``environment`` is what the command line needs to find it.
+    """A running stack. ``environment`` lets the command line find it, and ``folder`` is empty."""
 
-    ``folder`` is empty, and the home of who uses it.
-    """
-
-    outputs: Mapping[str, Any]
     environment: Mapping[str, str]
     folder: Path
 
     def run(self, *arguments: str) -> Any:
-        """Run ``zipjobs`` with ``--json``, unseen; return what it told, whatever its exit code."""
+        """Run ``zipjobs`` with ``--json`` and return its result, whatever the exit code."""
         done = subprocess.run(  # noqa: S603  (our own command)
             [ZIPJOBS, *arguments, "--json"],
             cwd=self.folder,
@@ -41,17 +37,18 @@ class PictureStack:
 
 @contextmanager
 def picture_stack(folder: Path, *settings: str) -> Iterator[PictureStack]:
-    """Run a stack while the block lasts. It leaves word of itself in ``folder``, which is empty.
+    """Run a stack while the block lasts. ``settings`` are ``NAME=VALUE``.
 
-    ``settings`` are ``NAME=VALUE``. Raises RuntimeError, with what it logged, if it does not start.
+    The stack uses ``folder``, which must be empty. Raises RuntimeError with the log if the stack
+    does not start.
     """
-    word, home = folder / "word", folder / "home"
+    state, home = folder / "state", folder / "home"
     home.mkdir()
     environment = {
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "PATH": f"{BIN}:{os.environ['PATH']}",
-        "ZIPJOBS_LOCAL": str(word),
+        "ZIPJOBS_LOCAL": str(state),
     }
     command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
     for setting in settings:
@@ -64,10 +61,9 @@ def picture_stack(folder: Path, *settings: str) -> Iterator[PictureStack]:
     ):
         assert process.stdout is not None
         try:
-            line = process.stdout.readline()
-            if not line:
+            if not process.stdout.readline():
                 log.seek(0)
                 raise RuntimeError(f"The stack did not start: {log.read()}")
-            yield PictureStack(json.loads(line), environment, home)
+            yield PictureStack(environment, home)
         finally:
             process.terminate()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tools.pictures.metric_math import Window
+from tests.support.cloudwatch.metric_math import Window
 
 NAN = float("nan")
 WINDOW = Window(start=1000, period_seconds=10, count=3)
@@ -11,7 +11,7 @@ def same(found: object, expected: list[float]) -> bool:
     return np.array_equal(np.asarray(found), np.array(expected), equal_nan=True)
 
 
-def test_points_are_summed_by_period_and_a_period_without_any_is_missing() -> None:
+def test_points_are_summed_per_period() -> None:
     points = [(1000.0, 1.0), (1009.9, 2.0), (1020.0, 4.0), (999.0, 8.0), (1030.0, 16.0)]
     assert same(WINDOW.statistic(points, "Sum"), [3, NAN, 4])
 
@@ -27,13 +27,13 @@ def test_points_are_summed_by_period_and_a_period_without_any_is_missing() -> No
         ("p50", 2.5),
     ],
 )
-def test_a_statistic_is_what_its_name_says(stat: str, value: float) -> None:
+def test_statistics(stat: str, value: float) -> None:
     points = [(1000.0 + n, float(n)) for n in range(1, 5)]
     assert WINDOW.statistic(points, stat)[0] == value
 
 
-def test_a_statistic_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="Median is no statistic"):
+def test_an_unknown_statistic_is_rejected() -> None:
+    with pytest.raises(ValueError, match="unsupported statistic: Median"):
         WINDOW.statistic([(1000.0, 1.0)], "Median")
 
 
@@ -56,7 +56,7 @@ def test_a_statistic_that_does_not_exist_is_refused() -> None:
         ("7", [7, 7, 7]),
     ],
 )
-def test_metric_math_is_what_cloudwatch_makes_of_it(expression: str, expected: list[float]) -> None:
+def test_metric_math_follows_cloudwatch(expression: str, expected: list[float]) -> None:
     series = {
         "a": np.array([1, NAN, 3]),
         "b": np.array([10.0, 0.0, 10.0]),
@@ -66,6 +66,6 @@ def test_metric_math_is_what_cloudwatch_makes_of_it(expression: str, expected: l
 
 
 @pytest.mark.parametrize("expression", ["ANOMALY_DETECTION_BAND(a)", "a ** 2", "[a]", "'a'"])
-def test_what_is_not_known_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match="not known in metric math"):
+def test_unsupported_metric_math_is_rejected(expression: str) -> None:
+    with pytest.raises(ValueError, match="unsupported metric math"):
         WINDOW.evaluate(expression, {"a": np.array([1.0, 2.0, 3.0])})

@@ -1,7 +1,7 @@
-"""CloudWatch's statistics and metric math, as far as the dashboard and the alarms use them.
+"""CloudWatch statistics and metric math, as far as the dashboard and the alarms use them.
 
-"Using metric math" in the CloudWatch User Guide. A period without data is NaN. Of two series of
-which one has no data, arithmetic takes that one to be 0; what is divided by zero is no data.
+See "Using metric math" in the CloudWatch User Guide. A period without data is NaN. If only one of
+two series has data, arithmetic uses 0 for the other. A division by zero gives no data.
 """
 
 import ast
@@ -14,7 +14,7 @@ import numpy as np
 
 Series = np.ndarray[Any, np.dtype[np.float64]]
 Points = Iterable[tuple[float, float]]
-"""Times, in seconds since 1970, and values."""
+"""Times in seconds, with values."""
 
 STATISTICS: Mapping[str, Callable[[list[float]], float]] = {
     "Sum": sum,
@@ -34,27 +34,26 @@ OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Window:
-    """``count`` periods of ``period_seconds`` from ``start`` on."""
+    """``count`` periods of ``period_seconds``, the first of which begins at ``start``."""
 
     start: float
     period_seconds: float
     count: int
 
     def statistic(self, points: Points, stat: str) -> Series:
-        """One value for each period. ``stat`` is as CloudWatch names it: Sum, Maximum, p99, …"""
+        """Return one value per period. ``stat`` is a CloudWatch name: Sum, Maximum, p99, …"""
         periods: list[list[float]] = [[] for _ in range(self.count)]
         for time, value in points:
             number = int((time - self.start) // self.period_seconds)
             if 0 <= number < self.count:
                 periods[number].append(value)
-        of = STATISTICS.get(stat) or _percentile(stat)
-        return np.array([of(values) if values else np.nan for values in periods])
+        aggregate = STATISTICS.get(stat) or _percentile(stat)
+        return np.array([aggregate(values) if values else np.nan for values in periods])
 
     def evaluate(self, expression: str, series: Mapping[str, Series]) -> Series:
-        """The value of metric math over series, by id. Raises ValueError for what it cannot do."""
-        return np.broadcast_to(
-            self._value(ast.parse(expression, mode="eval").body, series), self.count
-        ).astype(np.float64)
+        """Evaluate metric math over ``series``, by ID. Raises ValueError if it is unsupported."""
+        value = self._value(ast.parse(expression, mode="eval").body, series)
+        return np.broadcast_to(value, self.count).astype(np.float64)
 
     def _value(self, node: ast.expr, series: Mapping[str, Series]) -> Any:
         match node:
@@ -70,11 +69,10 @@ class Window:
                 return np.where(np.isnan(values), filling, values)
             case ast.Call(func=ast.Name(id="PERIOD")):
                 return self.period_seconds
-        raise ValueError(f"not known in metric math: {ast.unparse(node)}")
+        raise ValueError(f"unsupported metric math: {ast.unparse(node)}")
 
 
 def _arithmetic(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
-    """Of two series there is a value wherever one of them has one; a number has none by itself."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
             found = operation(np.nan_to_num(left), np.nan_to_num(right))
@@ -87,8 +85,7 @@ def _arithmetic(operation: Callable[[Any, Any], Any], left: Any, right: Any) -> 
 
 
 def _percentile(stat: str) -> Callable[[list[float]], float]:
-    """Of ``p99``. Raises ValueError for any other."""
     if not stat.startswith("p"):
-        raise ValueError(f"{stat} is no statistic that is known here")
-    share = float(stat.removeprefix("p"))
-    return lambda values: float(np.percentile(values, share))
+        raise ValueError(f"unsupported statistic: {stat}")
+    percent = float(stat.removeprefix("p"))
+    return lambda values: float(np.percentile(values, percent))

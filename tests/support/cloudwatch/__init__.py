@@ -1,0 +1,1 @@
+"""A simulation of CloudWatch, which evaluates the declared alarms and dashboard graphs."""
