@@ -1,35 +1,44 @@
-"""The dead-letter queue's consumer: gives every job that the queue gave up on its end."""
+"""Fails the jobs whose messages reached the dead-letter queue."""
 
 import logging
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
 from zipjobs import telemetry
 from zipjobs.jobs.messages import UnknownMessage, parse_message
-from zipjobs.jobs.queue import BatchAnswer
 from zipjobs.wiring import lifecycle as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 
 
-def handler(event: dict[str, Any], context: object) -> BatchAnswer:
-    """SQS event in; the messages that are to be tried again out.
+def handler(event: dict[str, Any], context: object) -> PartialItemFailureResponse:
+    """Fail the job of each message of an SQS event. Return the messages to retry.
 
-    A message that names no job ends here, in the log: there is no job to fail.
+    A message that names no job is logged and dropped: there is no job to fail.
     """
     telemetry.start_logging(context)
     finalizer = wiring.finalizer()
-    failures = []
-    for record in event["Records"]:
-        telemetry.about_job(None)
-        try:
-            submission = parse_message(record["body"])
-            telemetry.about_job(submission.job_id)
-            job = finalizer.fail_exhausted(submission)
-            logger.warning("Job %s: %s after the queue gave up on it", job.job_id, job.status)
-        except UnknownMessage:
-            chars = len(record["body"])
-            logger.error("Message %s names no job (%d characters)", record["messageId"], chars)
-        except Exception:
-            logger.exception("Message %s stays on the dead-letter queue", record["messageId"])
-            failures.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failures}
+
+    def fail(record: SQSRecord) -> None:
+        with telemetry.log_keys.append_context_keys(job_id=None):
+            try:
+                submission = parse_message(record.body)
+                telemetry.log_keys.append_keys(job_id=submission.job_id)
+                job = finalizer.fail_exhausted(submission)
+                logger.warning("Job %s: %s after its last attempt", job.job_id, job.status)
+            except UnknownMessage:
+                chars = len(record.body)
+                logger.error("Message %s names no job (%d characters)", record.message_id, chars)
+            except Exception:
+                logger.exception("Message %s stays on the dead-letter queue", record.message_id)
+                raise
+
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, fail, processor)

@@ -1,29 +1,25 @@
-"""Runs on a schedule: brings jobs that were lost on the way to an end."""
+"""Finds stuck jobs on a schedule, and sends their messages again or fails them."""
 
 import logging
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from zipjobs import telemetry
 from zipjobs.wiring import lifecycle as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 
-SPARE_MILLISECONDS = 10_000
-"""What the last job may take. The rest is for the next run."""
+RESERVED_MILLISECONDS = 10_000
+"""Time kept for the last job. Jobs that are left are checked by the next run."""
 
 
-class Context(Protocol):
-    """The part of Lambda's context that is used."""
-
-    def get_remaining_time_in_millis(self) -> int: ...
-
-
-def handler(event: dict[str, Any], context: Context) -> dict[str, int]:
-    """EventBridge's scheduled event in; how many jobs met with what out."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Check the jobs that are due. Return how many had which result."""
     telemetry.start_logging(context)
-    swept = wiring.reconciler().reconcile(
-        lambda: context.get_remaining_time_in_millis() > SPARE_MILLISECONDS
+    result = wiring.reconciler().reconcile(
+        lambda: context.get_remaining_time_in_millis() > RESERVED_MILLISECONDS
     )
-    logger.info("Reconciliation: %s", swept)
-    return asdict(swept)
+    logger.info("Reconciliation: %s", result)
+    return asdict(result)

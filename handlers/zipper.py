@@ -1,60 +1,65 @@
-"""The queue's consumer: runs each job that a message names, or that a manifest's event starts."""
+"""Runs the jobs of the queue. A message is a job, a segment of a job, or a manifest event."""
 
 import logging
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from zipjobs import telemetry
 from zipjobs.errors import TransientError, ZipJobsError
 from zipjobs.jobs.messages import parse_message
-from zipjobs.jobs.queue import BatchAnswer, JobQueue, retry_delay_seconds
+from zipjobs.jobs.queue import JobQueue, retry_delay_seconds
 from zipjobs.model import utc_now
 from zipjobs.wiring import worker as wiring
 
 logger = logging.getLogger("zipjobs.handlers")
 
 
-class Context(Protocol):
-    """The part of Lambda's context that is used."""
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Run the job of each message of an SQS event. Return the messages to retry.
 
-    def get_remaining_time_in_millis(self) -> int: ...
-
-
-def handler(event: dict[str, Any], context: Context) -> BatchAnswer:
-    """SQS event in; the messages that are to be tried again out.
-
-    A job is leased until this invocation's deadline: it cannot outlive that, so whoever gets the
-    message after it need not ask whether the first worker still lives.
+    A job is leased until this invocation's deadline. The invocation cannot outlive its lease, so
+    the worker that receives the message next need not check whether this one is still alive.
     """
     telemetry.start_logging(context)
-    zipping = wiring.zipper_dependencies()
+    dependencies = wiring.zipper_dependencies()
     lease_until = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
-    failures = []
-    for record in event["Records"]:
-        telemetry.about_job(None)
-        try:
-            submission = parse_message(record["body"])
-            telemetry.about_job(submission.job_id)
-            zipping.runner.run(submission, lease_until)
-        except Exception as error:  # noqa: BLE001  (a defect too must leave its message queued)
-            _log(record, error)
-            _retry_soon(record, error, zipping.queue)
-            failures.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failures}
+
+    def run(record: SQSRecord) -> None:
+        with telemetry.log_keys.append_context_keys(job_id=None):
+            try:
+                submission = parse_message(record.body)
+                telemetry.log_keys.append_keys(job_id=submission.job_id)
+                dependencies.runner.run(submission, lease_until)
+            except Exception as error:
+                _log(record, error)
+                _retry_soon(record, error, dependencies.queue)
+                raise
+
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, run, processor)
 
 
-def _log(record: dict[str, Any], error: Exception) -> None:
+def _log(record: SQSRecord, error: Exception) -> None:
     if isinstance(error, ZipJobsError):
-        logger.warning("Message %s stays on the queue: %s", record["messageId"], error)
+        logger.warning("Message %s stays on the queue: %s", record.message_id, error)
     else:
-        logger.exception("Message %s met a defect", record["messageId"], exc_info=error)
+        logger.exception("Message %s failed with an internal error", record.message_id)
 
 
-def _retry_soon(record: dict[str, Any], error: Exception, queue: JobQueue) -> None:
+def _retry_soon(record: SQSRecord, error: Exception, queue: JobQueue) -> None:
     delay = error.retry_after_seconds if isinstance(error, TransientError) else None
     if delay is None:
-        delay = retry_delay_seconds(int(record["attributes"]["ApproximateReceiveCount"]))
+        delay = retry_delay_seconds(int(record.attributes.approximate_receive_count))
     try:
-        queue.retry_in(record["receiptHandle"], delay)
+        queue.retry_in(record.receipt_handle, delay)
     except ZipJobsError as problem:
-        logger.warning("%s It comes back when its visibility timeout ends.", problem)
+        logger.warning("%s The message returns when its visibility timeout ends.", problem)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zipjobs.telemetry import about_job, start_logging
+from zipjobs.telemetry import log_keys, start_logging
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ def test_a_line_is_json_and_says_which_job_and_which_invocation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(SimpleNamespace(aws_request_id="the-request"))
-    about_job("the-job")
+    log_keys.append_keys(job_id="the-job")
     logging.getLogger("zipjobs.worker.job_runner").info("Job %s: started", "the-job")
     (line,) = lines(capsys)
     assert line["job_id"] == "the-job"
@@ -32,7 +32,7 @@ def test_so_is_a_line_of_another_thread_and_of_another_library(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(None)
-    about_job("the-job")
+    log_keys.append_keys(job_id="the-job")
     log = logging.getLogger("botocore.credentials").warning
     thread = threading.Thread(target=log, args=("They expire",))
     thread.start()
@@ -45,7 +45,7 @@ def test_an_invocation_does_not_inherit_the_job_of_the_one_before(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(None)
-    about_job("the-job")
+    log_keys.append_keys(job_id="the-job")
     start_logging(None)
     logging.getLogger("zipjobs.handlers").info("Reconciliation")
     (line,) = lines(capsys)

@@ -48,7 +48,7 @@ def cancel(job_id: JobId) -> Response[str]:
     It is cancelled once the table says so: what then fails is made up for by its worker, or by the
     reconciler.
     """
-    telemetry.about_job(job_id)
+    telemetry.log_keys.append_keys(job_id=job_id)
     dependencies = app.dependencies
     job = dependencies.store.get(job_id)
     if job is None or not job.is_visible_to(app.caller):

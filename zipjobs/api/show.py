@@ -37,7 +37,7 @@ app: "Api[StatusDependencies]" = Api()
 )
 def get(job_id: JobId) -> Response[str]:
     """Show a job."""
-    telemetry.about_job(job_id)
+    telemetry.log_keys.append_keys(job_id=job_id)
     dependencies = app.dependencies
     job = dependencies.store.get(job_id)
     if job is None or not job.is_visible_to(app.caller):

@@ -96,7 +96,7 @@ def submit(
         job_id = str(uuid.uuid4())
         return _accept(job_id, request, dependencies, caller, dependencies.requests.save)
     job_id = idempotent_job_id(key, caller)
-    telemetry.about_job(job_id)
+    telemetry.log_keys.append_keys(job_id=job_id)
     digest = request_digest(request)
     job = dependencies.store.get(job_id)
     if job is None:
@@ -122,7 +122,7 @@ def _accept(
     no moment at which a crash would leave a recorded job that nobody works on. Once it is out the
     job is accepted, whatever becomes of the record here.
     """
-    telemetry.about_job(job_id)
+    telemetry.log_keys.append_keys(job_id=job_id)
     destination = dependencies.policy.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,

@@ -1,7 +1,7 @@
 """The queue that carries jobs to the zipper."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,12 +19,6 @@ MAX_BATCH = 10
 
 FIRST_RETRY_SECONDS = 5
 LAST_RETRY_SECONDS = 300
-
-
-class BatchAnswer(TypedDict):
-    """What ``ReportBatchItemFailures`` reads: the messages that stay on the queue."""
-
-    batchItemFailures: list[dict[str, str]]
 
 
 class JobQueue:

@@ -11,7 +11,7 @@ from zipjobs.jobs.store import MAX_CHECKS, JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.segment_cleanup import SegmentCleanup
-from zipjobs.telemetry import about_job
+from zipjobs.telemetry import log_keys
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,13 @@ class Reconciler:
         for job in self._store.overdue():
             if not has_time():
                 break
-            about_job(job.job_id)
+            log_keys.append_keys(job_id=job.job_id)
             try:
                 self._look_at(job, swept)
             except TransientError:
                 logger.exception("Job %s: left for the next sweep", job.job_id)
                 swept.left += 1
-        about_job(None)
+        log_keys.append_keys(job_id=None)
         self._metrics.swept(swept.sent + swept.given_up + swept.left, asdict(swept))
         return swept
 

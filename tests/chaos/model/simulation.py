@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import boto3
@@ -77,6 +77,9 @@ from zipjobs.worker.job_runner import JobRunner
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TIMEOUT_SECONDS = 900
@@ -347,7 +350,9 @@ class World:
         is_segment = parse_message(message.body).segment is not None
         process = self._start("zipper, segment" if is_segment else "zipper", script)
         self.tell(f"{process.name} gets {_about(message)}, for the {receives}. time")
-        answer = self._run(process, lambda: zipper.handler({"Records": [record]}, process))
+        answer = self._run(
+            process, lambda: zipper.handler({"Records": [record]}, cast("LambdaContext", process))
+        )
         if answer is None and process.error is None:
             self.crashes.append(Crash(message, receives, self.clock.now))
         elif answer is None:
@@ -399,7 +404,7 @@ class World:
             known = self.history.jobs.get(order.job_id)
             order.is_given_up |= known is not None and known.sweeps > 0
         process = self._start("reconciler", script)
-        answer = self._run(process, lambda: reconciler.handler({}, process))
+        answer = self._run(process, lambda: reconciler.handler({}, cast("LambdaContext", process)))
         self.tell(f"{process.name}: {answer}")
         is_left = bool(answer and answer["left"]) and self._is_well(process)
         if is_left and not isinstance(process.error, JobBusy):

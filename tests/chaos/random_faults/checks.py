@@ -20,7 +20,7 @@ from zipjobs_cli.archives.verify import verify
 
 WORK_PREFIX = "work/"
 EXHAUSTED = "RETRIES_EXHAUSTED"
-DEFECT = "met a defect"
+DEFECT = "failed with an internal error"
 TRACEBACK_LINES = 60
 FINAL = ("READY", "FAILED", "CANCELLED")
 
