@@ -1,6 +1,6 @@
-"""Writes ``docs/asyncapi.yaml``: the completion events, described by their own models.
+"""Write ``docs/asyncapi.yaml``, the description of completion events, from their models.
 
-``python -m tools.asyncapi``
+Run ``python -m tools.asyncapi`` or ``make docs``.
 """
 
 import json
@@ -28,92 +28,97 @@ LINE_CHARS = 100
 
 
 class CompletionEvent(BaseModel):
-    """An event as EventBridge delivers it, unless a rule transforms it. Fields may be added."""
+    """An event as EventBridge delivers it to a rule without a transformer. Fields can be added."""
 
     version: Literal["0"] = "0"
-    id: str = Field(description="EventBridge's own. Tell repetitions by detail.eventId instead.")
+    id: str = Field(
+        description="EventBridge's own ID. Use detail.eventId to recognize repeated events."
+    )
     detail_type: Literal["Zip Job Ready", "Zip Job Failed", "Zip Job Cancelled"] = Field(
         alias="detail-type"
     )
     source: Literal["s3-zip-jobs"] = "s3-zip-jobs"
-    account: str = Field(description="The AWS account, 12 digits.")
+    account: str = Field(description="AWS account ID, 12 digits.")
     time: str = Field(json_schema_extra={"format": "date-time"})
     region: str
     resources: list[str]
     detail: CompletionDetail
 
 
-_ENDS: dict[Status, tuple[str, str, dict[str, Any]]] = {
+_MESSAGES: dict[Status, tuple[str, str, dict[str, Any]]] = {
     Status.READY: (
         "zipJobReady",
-        "The archives are there, verified, each with its receipt.",
+        "The archives exist and are verified, each with its receipt.",
         {"archives": {"minItems": 1}, "error": {"type": "null"}},
     ),
     Status.FAILED: (
         "zipJobFailed",
-        "There is no archive, and the error says why.",
+        "There is no archive. `error` says why.",
         {"archives": {"maxItems": 0}, "error": {"type": "object"}},
     ),
     Status.CANCELLED: (
         "zipJobCancelled",
-        "Somebody cancelled the job, and nothing is left of it.",
+        "The job was cancelled. There is no archive.",
         {"archives": {"maxItems": 0}, "error": {"type": "null"}},
     ),
 }
-"""Of each status: the message's name, what it means, and what is more in its detail."""
+"""For each final status: message name, summary, and constraints on ``detail``."""
 
 
 class _Complete(GenerateJsonSchema):
-    """Events have all of their fields, those with a default too."""
+    """Marks all fields as required, because events contain fields with default values too."""
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         return True
 
 
 def description() -> dict[str, Any]:
-    """The AsyncAPI document."""
+    """Return the AsyncAPI document."""
     schema = CompletionEvent.model_json_schema(
         mode="serialization", ref_template=f"{SCHEMAS}{{model}}", schema_generator=_Complete
     )
     schemas = schema.pop("$defs")
     schemas[CompletionEvent.__name__] = schema
-    names = [name for name, _, _ in _ENDS.values()]
+    names = [name for name, _, _ in _MESSAGES.values()]
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "info": {
             "title": "S3 ZIP Jobs: completion events",
             "version": EVENTS_VERSION,
-            "description": "Every job that ends puts an event on the stack's EventBridge bus, at "
-            "least once: its `eventId` is the same in every repetition. Events come in any order.",
+            "description": "When a job reaches a final status, the service sends an event to the "
+            "stack's EventBridge bus. Events are delivered at least once, in any order. `eventId` "
+            "is the same for every delivery of an event.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
         "channels": {
             "completions": {
                 "address": "{eventBusName}",
-                "description": "The EventBridge bus. A rule on it sends events where you want "
-                "them; docs/events.md has some to copy.",
-                "parameters": {"eventBusName": {"description": "The stack's output of that name."}},
+                "description": "The EventBridge bus. Rules on the bus send events to other "
+                "targets: docs/events.md has examples.",
+                "parameters": {
+                    "eventBusName": {"description": "Output `eventBusName` of the stack."}
+                },
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
             }
         },
         "operations": {
-            "tellCompletion": {
+            "sendCompletionEvent": {
                 "action": "send",
                 "channel": {"$ref": "#/channels/completions"},
-                "summary": "A job has its end",
+                "summary": "A job reached a final status",
                 "messages": [{"$ref": f"#/channels/completions/messages/{name}"} for name in names],
             }
         },
         "components": {
-            "messages": {name: _message(status) for status, (name, _, _) in _ENDS.items()},
+            "messages": {name: _message(status) for status, (name, _, _) in _MESSAGES.items()},
             "schemas": {name: _readable(found) for name, found in sorted(schemas.items())},
         },
     }
 
 
 def _message(status: Status) -> dict[str, Any]:
-    name, summary, more = _ENDS[status]
+    name, summary, more = _MESSAGES[status]
     return {
         "name": name,
         "title": DETAIL_TYPES[status],
@@ -134,7 +139,7 @@ def _message(status: Status) -> dict[str, Any]:
 
 
 def _readable(schema: Any) -> Any:
-    """``schema`` without the titles that pydantic makes of names, and with the names of JSON."""
+    """Return ``schema`` without pydantic's titles, and with JSON field names in descriptions."""
     if isinstance(schema, list):
         return [_readable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -150,7 +155,7 @@ def _readable(schema: Any) -> Any:
 
 
 def example(status: Status) -> dict[str, Any]:
-    """An event of that status, as JSON."""
+    """Return an example event of a job with ``status``, as JSON."""
     event = CompletionEvent.model_validate(
         {
             "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
@@ -162,13 +167,13 @@ def example(status: Status) -> dict[str, Any]:
             "detail": CompletionDetail.of(_job(status)),
         }
     )
-    found: dict[str, Any] = json.loads(event.model_dump_json(by_alias=True))
-    return found
+    as_json: dict[str, Any] = json.loads(event.model_dump_json(by_alias=True))
+    return as_json
 
 
 def _job(status: Status) -> Job:
     job_id = "baa9bdd3-af5e-5495-8e61-158e46581a62"
-    ended = datetime.fromisoformat("2026-11-23T19:04:46.002Z")
+    finished_at = datetime.fromisoformat("2026-11-23T19:04:46.002Z")
     job = Job(
         job_id=job_id,
         status=status,
@@ -180,11 +185,11 @@ def _job(status: Status) -> Job:
         ),
         created_at=datetime.fromisoformat("2026-11-23T19:04:45Z"),
         started_at=datetime.fromisoformat("2026-11-23T19:04:45.906Z"),
-        updated_at=ended,
-        finished_at=ended,
+        updated_at=finished_at,
+        finished_at=finished_at,
         expires_at=0,
     )
-    return job.model_copy(update=_ENDINGS[status](job_id))
+    return job.model_copy(update=_OUTCOMES[status](job_id))
 
 
 def _target(job_id: str) -> dict[str, Any]:
@@ -213,24 +218,24 @@ def _failed(job_id: str) -> dict[str, Any]:
     where = "s3://s3-zip-jobs-dev-manifests-407b777/manifests/q3/invoices.json"
     try:
         parse_request(b'{\n  "keys": [\n    "uploads/one.pdf",\n    7\n  ]\n}\n')
-    except InvalidRequest as wrong:
-        message = f"{where} is not a valid manifest: {wrong}"
-        return {"error": JobError.of(InvalidManifest(message, wrong.problems))}
-    raise AssertionError("7 is no key")
+    except InvalidRequest as error:
+        message = f"{where} is not a valid manifest: {error}"
+        return {"error": JobError.of(InvalidManifest(message, error.problems))}
+    raise AssertionError("The request should be invalid.")
 
 
-_ENDINGS = {Status.READY: _ready, Status.FAILED: _failed, Status.CANCELLED: _target}
+_OUTCOMES = {Status.READY: _ready, Status.FAILED: _failed, Status.CANCELLED: _target}
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out, also what occurs twice."""
+    """Writes repeated values in full instead of YAML aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def text() -> str:
-    """The document as YAML."""
+    """Return the document as YAML."""
     head = "# Written by `make docs` from the models in zipjobs/jobs. Do not edit.\n"
     document = yaml.dump(
         description(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=LINE_CHARS
