@@ -15,7 +15,7 @@ from rich.markup import escape
 from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
-from local.screen import welcome
+from local.instructions import welcome
 from local.stack import running_stack
 from zipjobs_cli.client.local_stacks import DEFAULT_PORT
 

@@ -1,8 +1,8 @@
-"""Gives a request to AWS the names that a fault plan goes by.
+"""Identifies requests to AWS: service, operation, resource and signer.
 
-What is asked for is read as moto reads it: the service from the credential scope ("Elements of an
-AWS API request signature" in the IAM User Guide), the operation from ``X-Amz-Target``, from
-``Action``, or, for S3, from method, path and query as the Amazon S3 API Reference lists them.
+A request is read as moto reads it. The service comes from the credential scope ("Elements of an AWS
+API request signature" in the IAM User Guide). The operation comes from ``X-Amz-Target``, from
+``Action``, or, for S3, from method, path and query (Amazon S3 API Reference).
 """
 
 import io
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 CLIENT = "client"
-"""The caller of a request that comes from no function."""
+"""The caller of a request that no function sent."""
 
 OWN_ACCESS_KEY = "EMBEDDED"
-"""Signs what the embedded AWS asks of itself. Those requests are AWS's own, and never fail."""
+"""Signs requests that the embedded AWS sends to itself. Faults never apply to them."""
 
-_COPIES = "x-amz-copy-source"
+_COPY_SOURCE = "x-amz-copy-source"
 _S3: tuple[tuple[str, bool, frozenset[str], str], ...] = (
     ("GET", True, frozenset({"uploadId"}), "ListParts"),
     ("GET", True, frozenset(), "GetObject"),
     ("HEAD", True, frozenset(), "HeadObject"),
-    ("PUT", True, frozenset({"uploadId", _COPIES}), "UploadPartCopy"),
+    ("PUT", True, frozenset({"uploadId", _COPY_SOURCE}), "UploadPartCopy"),
     ("PUT", True, frozenset({"uploadId"}), "UploadPart"),
-    ("PUT", True, frozenset({_COPIES}), "CopyObject"),
+    ("PUT", True, frozenset({_COPY_SOURCE}), "CopyObject"),
     ("PUT", True, frozenset(), "PutObject"),
     ("POST", True, frozenset({"uploads"}), "CreateMultipartUpload"),
     ("POST", True, frozenset({"uploadId"}), "CompleteMultipartUpload"),
@@ -41,28 +41,39 @@ _S3: tuple[tuple[str, bool, frozenset[str], str], ...] = (
     ("GET", False, frozenset({"uploads"}), "ListMultipartUploads"),
     ("POST", False, frozenset({"delete"}), "DeleteObjects"),
 )
-"""Method, whether there is a key, what the query or the headers must have, and the operation. The
-first row that fits names the request."""
+"""Method, whether there is a key, required query parameters or headers, operation. The first row
+that matches a request names it."""
 
-_SUBRESOURCES = frozenset({"acl", "attributes", "legal-hold", "restore", "retention", "tagging"})
-"""Query parameters of an object that make operations which have no name here."""
+_UNNAMED_SUBRESOURCES = frozenset(
+    {"acl", "attributes", "legal-hold", "restore", "retention", "tagging"}
+)
+"""Query parameters of operations on objects that have no row in ``_S3``."""
 
 S3_OPERATIONS = tuple(operation for *_, operation in _S3)
 
-_SCOPE = re.compile(r"([^/=\s]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
+_SCOPE = re.compile(r"([^/=\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
-_DRAINED_AT_A_TIME = 1024 * 1024
+_DRAIN_BYTES = 1024 * 1024
 
 Protocol = Literal["s3", "json", "query"]
+
+
+@dataclass(frozen=True)
+class CredentialScope:
+    """The credential scope of a signature."""
+
+    access_key_id: str
+    region: str
+    service: str
 
 
 @dataclass(frozen=True)
 class AwsRequest:
     """A request to AWS.
 
-    ``key`` is ``bucket/key`` of S3, ``table/jobId`` of DynamoDB, the name of a queue or bus, or
-    empty. ``caller`` is a function's short name or ``CLIENT``; ``invocation`` counts that
-    function's invocations from 1. An ``operation`` that has no name here is empty.
+    ``key`` is ``bucket/key`` for S3, ``table/jobId`` for DynamoDB, the name of a queue or bus, or
+    empty. ``caller`` is a function's short name or ``CLIENT``; ``invocation`` is the number of that
+    function's invocation, from 1. ``operation`` is empty if the embedded AWS has no name for it.
     """
 
     service: str
@@ -73,66 +84,94 @@ class AwsRequest:
     invocation: int | None = None
 
     def __str__(self) -> str:
-        what = " ".join(part for part in (self.service, self.operation, self.key) if part)
-        return f"{what} by {self.caller}"
+        parts = " ".join(part for part in (self.service, self.operation, self.key) if part)
+        return f"{parts} by {self.caller}"
+
+
+def credential_scope(environ: "WSGIEnvironment") -> CredentialScope | None:
+    """Return the scope of a signed or presigned request, or None."""
+    credential = environ.get("HTTP_AUTHORIZATION", "")
+    if not credential and "X-Amz-Credential=" in environ.get("QUERY_STRING", ""):
+        credential = parse_qs(environ["QUERY_STRING"])["X-Amz-Credential"][0]
+    match = _SCOPE.search(credential)
+    return CredentialScope(*match.groups()) if match else None
 
 
 def signer(environ: "WSGIEnvironment") -> str:
-    """The access key id that a request is signed with, or nothing.
+    """Return the access key ID in the Authorization header, or an empty string.
 
-    A presigned request is its bearer's, not its signer's, and counts as unsigned.
+    A presigned request counts as unsigned: any client can send it.
     """
-    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    return scope[1] if scope else ""
+    match = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return match[1] if match else ""
 
 
-def name_request(environ: "WSGIEnvironment") -> AwsRequest | None:
-    """Name a request, but for its caller. None if it is to moto itself and not to AWS.
+def protocol_of(environ: "WSGIEnvironment") -> Protocol:
+    """Return the protocol of a request. The body is not read."""
+    scope = credential_scope(environ)
+    if scope is None or scope.service == "s3":
+        return "s3"
+    is_form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    if "HTTP_X_AMZ_TARGET" not in environ and (
+        is_form or "Action=" in environ.get("QUERY_STRING", "")
+    ):
+        return "query"
+    return "json"
 
-    Of S3's requests it leaves the body alone; that of others it reads and puts back.
+
+def identify_request(environ: "WSGIEnvironment") -> AwsRequest | None:
+    """Identify a request, without its caller. Return None for a request to moto's own API.
+
+    The body of a request to S3 is not read. Other bodies are read and put back.
     """
     path = environ.get("PATH_INFO", "").encode("latin-1").decode(errors="replace")
     if path.startswith("/moto-api"):
         return None
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    credential = environ.get("HTTP_AUTHORIZATION") or query.get("X-Amz-Credential", [""])[0]
-    scope = _SCOPE.search(credential)
-    service = scope[2] if scope else "s3"
-    if service == "s3":
+    protocol = protocol_of(environ)
+    if protocol == "s3":
         bucket, _, key = path.lstrip("/").partition("/")
         operation = _s3_operation(environ, bool(key), query)
         return AwsRequest("s3", operation, f"{bucket}/{key}" if key else bucket, "s3")
-    if target := environ.get("HTTP_X_AMZ_TARGET"):
-        body = json.loads(_body(environ) or b"{}")
-        return AwsRequest(service, target.rpartition(".")[2], _key(service, body), "json")
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        query |= parse_qs(_body(environ).decode(errors="replace"))
-    if action := query.get("Action"):
-        return AwsRequest(service, action[0], "", "query")
-    return AwsRequest(service, "", "", "json")
+    scope = credential_scope(environ)
+    assert scope is not None
+    if protocol == "query":
+        if "Action" not in query:
+            query = parse_qs(read_body(environ).decode(errors="replace"))
+        return AwsRequest(scope.service, query.get("Action", [""])[0], "", "query")
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    body = json.loads(read_body(environ) or b"{}") if target else {}
+    return AwsRequest(scope.service, target.rpartition(".")[2], _key(scope.service, body), "json")
+
+
+def read_body(environ: "WSGIEnvironment") -> bytes:
+    """Return a request's body, and put it back for the next reader."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def drain(environ: "WSGIEnvironment") -> None:
-    """Read a request's body and forget it: a client that is still sending hears no answer."""
+    """Read and discard a request's body. A client that is still sending reads no response."""
     body = get_input_stream(environ)
-    while body.read(_DRAINED_AT_A_TIME):
+    while body.read(_DRAIN_BYTES):
         pass
 
 
 def _s3_operation(environ: "WSGIEnvironment", has_key: bool, query: Mapping[str, list[str]]) -> str:
     names = set(query)
     if "HTTP_X_AMZ_COPY_SOURCE" in environ:
-        names.add(_COPIES)
-    if has_key and names & _SUBRESOURCES:
+        names.add(_COPY_SOURCE)
+    if has_key and names & _UNNAMED_SUBRESOURCES:
         return ""
-    for method, wants_key, marks, operation in _S3:
-        if environ["REQUEST_METHOD"] == method and wants_key == has_key and marks <= names:
+    for method, needs_key, required, operation in _S3:
+        if environ["REQUEST_METHOD"] == method and needs_key == has_key and required <= names:
             return operation
     return ""
 
 
 def _key(service: str, body: Mapping[str, Any]) -> str:
-    """What a request in JSON is about."""
+    """Return the resource that a JSON request names."""
     if service == "dynamodb":
         return _item(body)
     if service == "sqs":
@@ -144,13 +183,7 @@ def _key(service: str, body: Mapping[str, Any]) -> str:
 
 
 def _item(body: Mapping[str, Any]) -> str:
-    """``table/jobId``, or the table alone where there are several items, or none."""
+    """Return ``table/jobId``, or only the table if the request names several items or none."""
     table = body.get("TableName") or next(iter(body.get("RequestItems", {})), "")
     job_id = (body.get("Key") or body.get("Item") or {}).get("jobId", {}).get("S")
     return f"{table}/{job_id}" if job_id else str(table)
-
-
-def _body(environ: "WSGIEnvironment") -> bytes:
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body

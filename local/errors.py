@@ -1,5 +1,5 @@
-"""What can stop the embedded AWS from starting."""
+"""Errors of the embedded AWS."""
 
 
 class LocalError(Exception):
-    """A declaration that cannot be played; the message says which and why."""
+    """The embedded AWS cannot start, or does not support a declaration. The message says why."""

@@ -1,9 +1,9 @@
 """Refuses requests that a web page of another site may have sent.
 
 The servers of the embedded AWS listen on loopback and accept published credentials, so every page
-that a developer opens can reach them. A browser names the page's site in the Origin header. A page
-can also reach loopback through a DNS name of its own (DNS rebinding). The Host header shows that
-name.
+that a developer opens can send requests to them. A browser names the page's site in the Origin
+header. A page can also reach loopback through its own DNS name (DNS rebinding); the Host header
+shows that name.
 """
 
 import json
@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from local.aws_requests import drain
+from local.aws_requests import drain, protocol_of
+from local.error_responses import Headers, error_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,8 +24,10 @@ _LOCAL_HOST = re.compile(_LOCAL, re.IGNORECASE | re.ASCII)
 _LOCAL_ORIGIN = re.compile(rf"https?://{_LOCAL}", re.IGNORECASE | re.ASCII)
 
 AllowsOrigin = Callable[[str, str], bool]
-"""Takes the method and the Origin header of a request, and returns whether to serve it although the
-origin is foreign."""
+"""Takes the method and the foreign Origin header of a request. Returns whether to serve it."""
+
+ErrorResponse = Callable[["WSGIEnvironment", str], tuple[Headers, bytes]]
+"""Takes a refused request and the reason. Returns headers and body of the response."""
 
 
 def no_foreign_origin(method: str, origin: str) -> bool:
@@ -37,9 +40,9 @@ def refusal(
 ) -> str | None:
     """Return why a request is refused, or None if it may be served.
 
-    ``host`` and ``origin`` are the values of the headers. ``host`` is empty and ``origin`` is None
-    if the header is missing. The values of a repeated header are joined by commas, and a value with
-    a comma is never local.
+    ``host`` and ``origin`` are the values of the headers. If the header is missing, ``host`` is
+    empty and ``origin`` is None. The values of a repeated header are joined by commas, and a value
+    with a comma is never local.
     """
     if not host:
         return (
@@ -61,10 +64,17 @@ def refusal(
 
 
 class LocalRequestsOnly:
-    """A WSGI application that passes requests on to ``app`` unless they may be a foreign page's."""
+    """A WSGI application that passes requests on to ``app`` unless a foreign page may have sent
+    them.
 
-    def __init__(self, app: "WSGIApplication", allows_origin: AllowsOrigin) -> None:
+    ``error_response`` makes headers and body of a refusal, in the format of the served API.
+    """
+
+    def __init__(
+        self, app: "WSGIApplication", error_response: ErrorResponse, allows_origin: AllowsOrigin
+    ) -> None:
         self._app = app
+        self._error_response = error_response
         self._allows_origin = allows_origin
 
     def __call__(
@@ -76,9 +86,17 @@ class LocalRequestsOnly:
         if reason is None:
             return self._app(environ, start_response)
         drain(environ)
-        body = f"{reason}\n".encode()
-        start_response(
-            "403 Forbidden",
-            [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))],
-        )
+        response_headers, body = self._error_response(environ, reason)
+        start_response("403 Forbidden", response_headers)
         return [] if method == "HEAD" else [body]
+
+
+def aws_error(environ: "WSGIEnvironment", reason: str) -> tuple[Headers, bytes]:
+    """Return AccessDenied in the protocol of the request, so that AWS clients show ``reason``."""
+    return error_response(protocol_of(environ), 403, "AccessDenied", reason)
+
+
+def api_error(environ: "WSGIEnvironment", reason: str) -> tuple[Headers, bytes]:
+    """Return an error as API Gateway writes it."""
+    body = json.dumps({"message": reason}).encode()
+    return [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body

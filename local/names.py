@@ -1,19 +1,19 @@
-"""The account, and the names of resources, as Pulumi's autonaming makes them."""
+"""The account ID, and resource names as Pulumi's autonaming creates them."""
 
 import hashlib
 
 ACCOUNT_ID = "123456789012"
-"""Moto's."""
+"""The account of moto."""
 
 SUFFIX_CHARS = 7
 
 
 def physical_name(logical_name: str) -> str:
-    """What Pulumi's autonaming does, with a suffix that is the same every time."""
+    """Return a name with a suffix, as Pulumi's autonaming does. The suffix is always the same."""
     suffix = hashlib.sha256(logical_name.encode()).hexdigest()[:SUFFIX_CHARS]
     return f"{logical_name}-{suffix}"
 
 
 def logical_name(physical_name: str) -> str:
-    """The name that ``physical_name`` was made of."""
+    """Return the name without its suffix."""
     return physical_name[: -SUFFIX_CHARS - 1]

@@ -1,4 +1,4 @@
-"""Serves moto on loopback as AWS: its gaps closed, and failing where it is told to."""
+"""Serves moto on loopback as AWS: gaps closed, permissions enforced, faults injected."""
 
 import logging
 import threading
@@ -15,10 +15,17 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from local.errors import LocalError
-from local.faults.injector import Faults
-from local.faults.middleware import FaultyAws
-from local.foreign_requests import AllowsOrigin, LocalRequestsOnly, no_foreign_origin
-from local.iam.enforcement import GuardedAws
+from local.faults.injector import FaultInjector
+from local.faults.middleware import FaultMiddleware
+from local.foreign_requests import (
+    AllowsOrigin,
+    ErrorResponse,
+    LocalRequestsOnly,
+    api_error,
+    aws_error,
+    no_foreign_origin,
+)
+from local.iam.enforcement import IamMiddleware
 from local.iam.permissions import Permissions
 from local.moto_gaps import close_gaps
 
@@ -31,21 +38,21 @@ SERVICES: tuple[Any, ...] = (
     *("apigateway", "apigatewayv2", "awslambda", "dynamodb", "events"),
     *("cloudwatch", "iam", "kms", "logs", "s3", "sns", "sqs", "sts"),
 )
-"""What a stack asks of moto. Made before it serves: werkzeug compiles routes by way of ``ast``,
-which fails in CPython 3.11 when two threads parse at a time."""
+"""The services that a stack uses. They are created before moto serves requests: werkzeug compiles
+routes with ``ast``, which fails in CPython 3.11 when two threads parse at the same time."""
 
 
 @contextmanager
 def serving_aws(
-    faults: Faults,
+    faults: FaultInjector,
     port: int = 0,
     services: tuple[Any, ...] = SERVICES,
     permissions: Permissions | None = None,
 ) -> Iterator[str]:
-    """Serve AWS while the block lasts, with the faults that are installed then; yields its URL.
+    """Serve AWS while the block runs. Yield its URL.
 
-    ``services`` are moto's names of those that are asked by several threads at once. Port 0 picks
-    a free one. Without ``permissions`` everybody may everything. Raises LocalError.
+    ``services`` are moto's names of the services that several threads use at once. Port 0 picks a
+    free port. Without ``permissions``, every request is allowed. Raises LocalError.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     close_gaps()
@@ -54,20 +61,21 @@ def serving_aws(
         moto.app_instances[service] = create_backend_app(service)
     apps: dict[str, Any] = moto.app_instances
     if "dynamodb" in apps:
-        apps["dynamodb"] = _OneAtATime(apps["dynamodb"])
-    guarded = moto if permissions is None else GuardedAws(moto, permissions)
-    with serving(FaultyAws(guarded, faults), port, _AwsHandler) as url:
+        apps["dynamodb"] = _Serialized(apps["dynamodb"])
+    guarded = moto if permissions is None else IamMiddleware(moto, permissions)
+    with serving(FaultMiddleware(guarded, faults), port, aws_error, handler=_AwsHandler) as url:
         try:
             yield url
         finally:
             faults.clear()
 
 
-class _OneAtATime:
-    """A WSGI application whose requests do not overlap.
+class _Serialized:
+    """A WSGI application that handles one request at a time.
 
-    "Conditional writes" in the DynamoDB Developer Guide: of two that were to make the other's
-    condition false, one fails. Moto looks and writes in two steps, and lets both pass.
+    Moto checks the condition of a write and writes in two steps, so two conditional writes that
+    exclude each other could both succeed. On AWS one fails: "Conditional writes" in the DynamoDB
+    Developer Guide.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -82,7 +90,7 @@ class _OneAtATime:
 
 
 class _AwsHandler(MotoRequestHandler):
-    """Lets go of a connection that was dropped, and does not wait for its next request."""
+    """Closes a dropped connection instead of waiting for its next request."""
 
     def connection_dropped(
         self, error: BaseException, environ: "WSGIEnvironment | None" = None
@@ -94,21 +102,24 @@ class _AwsHandler(MotoRequestHandler):
 def serving(
     app: Any,
     port: int,
-    handler: type[WSGIRequestHandler] = WSGIRequestHandler,
+    error_response: ErrorResponse = api_error,
     allows_origin: AllowsOrigin = no_foreign_origin,
+    handler: type[WSGIRequestHandler] = WSGIRequestHandler,
 ) -> Iterator[str]:
-    """Serve a WSGI application on loopback while the block lasts; yields its URL.
+    """Serve a WSGI application on loopback while the block runs. Yield its URL.
 
-    Requests of foreign pages are refused, except for what ``allows_origin`` allows. Raises
-    LocalError if the port is taken.
+    Requests from foreign pages are refused with ``error_response``, unless ``allows_origin``
+    allows them. Raises LocalError if the port is in use.
     """
-    app = LocalRequestsOnly(app, allows_origin)
+    app = LocalRequestsOnly(app, error_response, allows_origin)
     try:
         server: BaseWSGIServer = make_server(
             LOOPBACK, port, app, threaded=True, request_handler=handler
         )
     except (OSError, SystemExit) as error:
-        raise LocalError(f"Port {port} on {LOOPBACK} is taken. Choose another.") from error
+        raise LocalError(
+            f"Port {port} on {LOOPBACK} is in use. Use --port to choose another."
+        ) from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -120,11 +131,11 @@ def serving(
 
 
 def aws_client(service: str, endpoint_url: str, region: str, access_key_id: str = "local") -> Any:
-    """A boto3 client for the embedded AWS, which takes any credentials."""
+    """Return a boto3 client for the embedded AWS, which accepts any credentials."""
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint_url,
         region_name=region,
         aws_access_key_id=access_key_id,
-        aws_secret_access_key="local",  # noqa: S106  (moto takes any)
+        aws_secret_access_key="local",  # noqa: S106  (moto accepts any)
     )

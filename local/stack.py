@@ -1,4 +1,4 @@
-"""Starts and ends the embedded AWS: moto, the deployed program, its functions, queues and API."""
+"""Starts and stops the embedded AWS: moto, the deployed program, its functions, queues and API."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +16,13 @@ from local.deployment.declarations import (
 from local.deployment.program import configuration, run_program
 from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from local.gateway.http_api import HttpApi
 from local.gateway.identities import create_local_user
-from local.iam.event_delivery import delivering
+from local.iam.event_delivery import enforced_queue_policies
 from local.iam.permissions import Permissions
-from local.iam.services import Services
+from local.iam.service_access import ServiceAccess
 from local.names import ACCOUNT_ID
 from local.runtime.event_source import EventSourceMapping
 from local.runtime.execution import ExecutionEnvironment, LogSink
@@ -35,16 +35,16 @@ ROLE_SESSION_SECONDS = 43_200
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A running stack. ``outputs`` are the Pulumi program's, and ``awsEndpointUrl``."""
+    """A running stack. ``outputs`` are those of the Pulumi program, and ``awsEndpointUrl``."""
 
     outputs: Mapping[str, Any]
     functions: Mapping[str, Function] = field(repr=False)
-    faults: Faults = field(repr=False)
+    faults: FaultInjector = field(repr=False)
     permissions: Permissions = field(repr=False)
     schedules: Sequence[Schedule] = field(repr=False)
 
     def client(self, service: str) -> Any:
-        """A boto3 client for the embedded AWS; any credentials work."""
+        """Return a boto3 client for the embedded AWS."""
         return aws_client(service, self.outputs["awsEndpointUrl"], self.outputs["region"])
 
 
@@ -56,95 +56,92 @@ def running_stack(
     log: LogSink = lambda function, line: None,
     faults: FaultPlan | None = None,
 ) -> Iterator[LocalStack]:
-    """Run the embedded AWS on loopback while the block lasts. One at a time in a process.
+    """Run the embedded AWS on loopback while the block runs. A process can run one at a time.
 
-    ``port`` is the AWS endpoint's; the API listens on the next one. 0 picks free ones.
-    ``overrides`` are settings of ``Pulumi.yaml`` by name. What ``faults`` plans begins when the
-    stack is up. Raises LocalError, or what the Pulumi program raises.
+    ``port`` is the port of the AWS endpoint; the API listens on the next one. 0 picks free ports.
+    ``overrides`` are settings of ``Pulumi.yaml`` by name. The plan ``faults`` is installed when the
+    stack is ready. Raises LocalError, and what the Pulumi program raises.
     """
     config = configuration(stack, overrides or {})
     region = config["aws:region"]
-    trouble, permissions = Faults(), Permissions(ACCOUNT_ID, log)
+    injector, permissions = FaultInjector(), Permissions(ACCOUNT_ID, log)
     with ExitStack() as cleanup:
-        serving_all = serving_aws(trouble, port, permissions=permissions)
-        endpoint_url = cleanup.enter_context(serving_all)
-        cleanup.enter_context(delivering(permissions))
+        endpoint_url = cleanup.enter_context(serving_aws(injector, port, permissions=permissions))
+        cleanup.enter_context(enforced_queue_policies(permissions))
         create_local_user()
-        api = _LateApp()
-        serving_api = serving(api, port + 1 if port else 0, allows_origin=api.allows_origin)
-        api_url = cleanup.enter_context(serving_api)
+        api = _DeferredApp()
+        api_port = port + 1 if port else 0
+        api_url = cleanup.enter_context(serving(api, api_port, allows_origin=api.allows_origin))
         provider = EmbeddedProvider(endpoint_url, region, api_url)
         outputs = run_program(provider, stack, config)
         declared = provider.declarations
-
         permissions.check()
 
-        services = Services(permissions, region)
-        launch = _Launch(endpoint_url, region, trouble, permissions, services)
+        access = ServiceAccess(permissions, region)
+        launcher = _Launcher(endpoint_url, region, injector, permissions, access)
         functions: dict[str, Function] = {}
         for name, declaration in declared.functions.items():
-            functions[name] = Function(declaration, launch.environment, log, launch)
+            functions[name] = Function(declaration, launcher.environment, log, launcher)
             cleanup.callback(functions[name].stop)
         with ThreadPoolExecutor(len(functions) or 1) as starting:
             list(starting.map(Function.start, functions.values()))
         if faults is not None:
-            trouble.install(faults)
+            injector.install(faults)
 
-        sources = _sources(declared, functions, services, endpoint_url, region, trouble)
-        by_api = {
-            name: services.api_gateway(function, declared.execution_arn)
+        sqs = aws_client("sqs", endpoint_url, region, OWN_ACCESS_KEY)
+        triggers = _triggers(declared, functions, access, sqs, region, injector)
+        invokers = {
+            name: access.api_gateway_invoker(function, declared.execution_arn)
             for name, function in functions.items()
         }
-        api.app = HttpApi(declared, by_api, region, log)
-        for source in sources:
-            source.start()
-            cleanup.callback(source.join)
+        api.app = HttpApi(declared, invokers, region, log)
+        for trigger in triggers:
+            trigger.start()
+            cleanup.callback(trigger.join)
         for function in functions.values():
             cleanup.callback(function.stop)
-        for source in sources:
-            cleanup.callback(source.stop)
+        for trigger in triggers:
+            cleanup.callback(trigger.stop)
         outputs = {**outputs, "awsEndpointUrl": endpoint_url}
-        schedules = [source for source in sources if isinstance(source, Schedule)]
-        yield LocalStack(outputs, functions, trouble, permissions, schedules)
+        schedules = [trigger for trigger in triggers if isinstance(trigger, Schedule)]
+        yield LocalStack(outputs, functions, injector, permissions, schedules)
 
 
-def _sources(
+def _triggers(
     declared: Declarations,
     functions: Mapping[str, Function],
-    services: Services,
-    endpoint_url: str,
+    access: ServiceAccess,
+    sqs: Any,
     region: str,
-    faults: Faults,
+    faults: FaultInjector,
 ) -> list[EventSourceMapping | Schedule]:
-    """What invokes functions by itself. Raises LocalError."""
-    sqs = aws_client("sqs", endpoint_url, region, OWN_ACCESS_KEY)
+    """Return the event source mappings and schedules. Raises LocalError."""
 
     def mapping(declared: DeclaredMapping) -> EventSourceMapping:
         function = functions[declared.function_name]
-        may = services.poller(function.declared, declared.queue_arn)
-        return EventSourceMapping(declared, function, sqs, region, faults, may)
+        is_allowed = access.polling_check(function.declared, declared.queue_arn)
+        return EventSourceMapping(declared, function, sqs, region, faults, is_allowed)
 
     def schedule(declared: DeclaredSchedule) -> Schedule:
         function = functions[declared.function_name]
-        return Schedule(declared, services.event_bridge(function, declared.rule_arn))
+        return Schedule(declared, access.event_bridge_invoker(function, declared.rule_arn))
 
     return [*map(mapping, declared.mappings), *map(schedule, declared.schedules)]
 
 
-class _Launch:
-    """Starts execution environments, each with credentials of its own, as Lambda does.
+class _Launcher:
+    """Starts execution environments, each with its own credentials, as Lambda does.
 
-    So each request leads to the process that made it, which ``faults`` is told of, and to what that
-    may.
+    So each request identifies the process that sent it, for ``faults``, and its role.
     """
 
     def __init__(
         self,
         endpoint_url: str,
         region: str,
-        faults: Faults,
+        faults: FaultInjector,
         permissions: Permissions,
-        services: Services,
+        access: ServiceAccess,
     ) -> None:
         self.environment = {
             "AWS_REGION": region,
@@ -154,14 +151,14 @@ class _Launch:
         self._sts = aws_client("sts", endpoint_url, region, OWN_ACCESS_KEY)
         self._faults = faults
         self._permissions = permissions
-        self._services = services
+        self._access = access
 
     def __call__(
         self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
     ) -> ExecutionEnvironment:
-        """Raises LocalError if Lambda may not assume the function's role."""
-        if not self._services.may_run(declared):
-            raise LocalError(f"Lambda may not assume the role of {declared.name}.")
+        """Start an environment. Raises LocalError if Lambda may not assume the function's role."""
+        if not self._access.can_assume_role(declared):
+            raise LocalError(f"Lambda is not allowed to assume the role of {declared.name}.")
         credentials = self._sts.assume_role(
             RoleArn=declared.role_arn,
             RoleSessionName=declared.name[:64],
@@ -172,16 +169,16 @@ class _Launch:
             "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
             "AWS_SESSION_TOKEN": credentials["SessionToken"],
         }
-        role = self._permissions.holdings.session(credentials["AccessKeyId"])
+        role = self._permissions.policy_store.session(credentials["AccessKeyId"])
         assert role is not None
-        log = self._services.log(declared, role, log)
+        log = self._access.log_writer(declared, role, log)
         started = ExecutionEnvironment(declared, {**environment, **variables}, log)
-        self._faults.callers[credentials["AccessKeyId"]] = started
+        self._faults.processes[credentials["AccessKeyId"]] = started
         return started
 
 
-class _LateApp:
-    """A WSGI application whose address is needed before it can exist."""
+class _DeferredApp:
+    """A WSGI application that is set after its server has started, because it needs the URL."""
 
     app: Any = None
 
@@ -189,5 +186,4 @@ class _LateApp:
         return self.app(environ, start_response)
 
     def allows_origin(self, method: str, origin: str) -> bool:
-        """Return what the application allows, and nothing before it exists."""
         return self.app is not None and bool(self.app.allows_origin(method, origin))

@@ -1,4 +1,4 @@
-"""What the program declares and moto only stores: our own parts play these."""
+"""What the program declares and moto only stores. Other packages emulate it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class DeclaredFunction:
-    """A Lambda function as the program declares it."""
+    """A Lambda function."""
 
     name: str
     handler: str
@@ -19,7 +19,7 @@ class DeclaredFunction:
 
     @property
     def short_name(self) -> str:
-        """What people call it: ``dead-letter`` of the handler ``handlers.dead_letter.handler``."""
+        """A readable name: ``dead-letter`` for the handler ``handlers.dead_letter.handler``."""
         return self.handler.split(".")[-2].replace("_", "-")
 
 
@@ -38,7 +38,7 @@ class DeclaredMapping:
 class DeclaredSchedule:
     """A function that an EventBridge rule invokes every ``period_seconds``.
 
-    ``input`` is what the function is given, in JSON; without one, EventBridge's own event.
+    ``input`` is the event as JSON. Without it, the function gets EventBridge's own event.
     """
 
     rule_arn: str
@@ -59,7 +59,7 @@ class DeclaredRoute:
 
 @dataclass(frozen=True)
 class DeclaredAuthorizer:
-    """A JWT authorizer: whose tokens, and for whom."""
+    """A JWT authorizer."""
 
     issuer: str
     audiences: tuple[str, ...]
@@ -67,7 +67,7 @@ class DeclaredAuthorizer:
 
 @dataclass(frozen=True)
 class DeclaredCors:
-    """What pages of other origins may do."""
+    """The CORS configuration of the API."""
 
     allow_origins: tuple[str, ...]
     allow_methods: tuple[str, ...]
@@ -78,7 +78,7 @@ class DeclaredCors:
 
 @dataclass
 class Declarations:
-    """Everything that is to be played, by kind."""
+    """Everything to emulate, by kind."""
 
     functions: dict[str, DeclaredFunction] = field(default_factory=dict)
     mappings: list[DeclaredMapping] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Declarations:
     integrations: dict[str, str] = field(default_factory=dict)
     """Function name by ``integrations/<id>``."""
     authorizers: dict[str, DeclaredAuthorizer] = field(default_factory=dict)
-    """By id."""
+    """By authorizer ID."""
     cors: DeclaredCors | None = None
     execution_arn: str = ""
-    """The API's, which is the first part of its routes'."""
+    """The ARN of the API. The ARNs of its routes begin with it."""

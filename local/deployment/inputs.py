@@ -1,17 +1,17 @@
-"""Turns what the Pulumi program declares into parameters of AWS's API."""
+"""Converts inputs of Pulumi resources to parameters of the AWS API."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Inputs = Mapping[str, Any]
-"""A resource's inputs: camelCase, numbers as floats."""
+"""A resource's inputs, with names in camelCase and numbers as floats."""
 
 Created = tuple[str, dict[str, Any]]
-"""A resource's id, and the outputs that the AWS provider would add."""
+"""A resource's ID, and the outputs that the AWS provider adds."""
 
 
 def key_schema(inputs: Inputs) -> list[dict[str, str]]:
-    """The key of a table or of an index."""
+    """Return the KeySchema of a table or an index."""
     keys = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
     if range_key := inputs.get("rangeKey"):
         keys.append({"AttributeName": range_key, "KeyType": "RANGE"})
@@ -19,7 +19,7 @@ def key_schema(inputs: Inputs) -> list[dict[str, str]]:
 
 
 def index_parameters(inputs: Inputs) -> dict[str, Any]:
-    """A global secondary index."""
+    """Return the parameters of a global secondary index."""
     projection: dict[str, Any] = {"ProjectionType": inputs["projectionType"]}
     if attributes := inputs.get("nonKeyAttributes"):
         projection["NonKeyAttributes"] = list(attributes)
@@ -31,32 +31,32 @@ def index_parameters(inputs: Inputs) -> dict[str, Any]:
 
 
 def encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """How a bucket encrypts by default."""
+    """Return a rule of a bucket's default encryption."""
     default = rule["applyServerSideEncryptionByDefault"]
-    found = {"SSEAlgorithm": default["sseAlgorithm"]}
+    parameters = {"SSEAlgorithm": default["sseAlgorithm"]}
     if key := default.get("kmsMasterKeyId"):
-        found["KMSMasterKeyID"] = key
+        parameters["KMSMasterKeyID"] = key
     return {
-        "ApplyServerSideEncryptionByDefault": found,
+        "ApplyServerSideEncryptionByDefault": parameters,
         "BucketKeyEnabled": rule.get("bucketKeyEnabled", False),
     }
 
 
-def table_encryption(found: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The parameters that have a table encrypted, if not with a key of DynamoDB's own."""
-    if not found:
+def table_encryption(inputs: Inputs | None) -> dict[str, Any]:
+    """Return the parameters that encrypt a table with a customer key, if it has one."""
+    if not inputs:
         return {}
-    key = found["kmsKeyArn"]
+    key = inputs["kmsKeyArn"]
     return {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}}
 
 
 def capital(name: str) -> str:
-    """``keyName`` to ``KeyName``."""
+    """Convert ``keyName`` to ``KeyName``."""
     return name[:1].upper() + name[1:]
 
 
 def capitals(value: Any) -> Any:
-    """CamelCase keys to the API's PascalCase, and whole floats to integers, all the way down."""
+    """Convert keys from camelCase to PascalCase and whole floats to integers, recursively."""
     if isinstance(value, dict):
         return {capital(key): capitals(item) for key, item in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,4 +1,4 @@
-"""Runs the Pulumi program against the embedded AWS: what ``pulumi up`` does, on a laptop."""
+"""Runs the Pulumi program against the embedded AWS, in place of ``pulumi up``."""
 
 import asyncio
 import json
@@ -21,16 +21,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
-    """The stack's configuration as the Pulumi engine would pass it: defaults, then overrides.
+    """Return the stack's configuration as the Pulumi engine passes it.
 
-    ``overrides`` are settings by their names in ``Pulumi.yaml``, without the project's name.
-    Raises LocalError for one that does not exist.
+    Defaults come first, then the stack's file, then ``overrides``: settings by their names in
+    ``Pulumi.yaml``. Raises LocalError for an unknown setting.
     """
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     name = project["name"]
     for key in overrides:
         if key not in project["config"]:
-            raise LocalError(f"There is no setting {key}: they are {', '.join(project['config'])}.")
+            raise LocalError(
+                f"Unknown setting {key}. The settings are {', '.join(project['config'])}."
+            )
     values: dict[str, Any] = {}
     for key, setting in project["config"].items():
         full_key = key if ":" in key else f"{name}:{key}"
@@ -44,15 +46,15 @@ def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
 def run_program(
     provider: pulumi.runtime.Mocks, stack: str, config: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Run ``__main__.py``; return the stack's outputs, resolved.
+    """Run ``__main__.py``. Return the stack's resolved outputs.
 
-    Raises LocalError for a wrong setting, else what the program or the provider raises.
+    Raises LocalError for an invalid setting, and what the program or the provider raises.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
-        ROOT_RESOURCE.set(None)  # otherwise the outputs of an earlier program stay
+        ROOT_RESOURCE.set(None)  # otherwise the outputs of an earlier program remain
         pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
         pulumi.runtime.set_all_config(dict(config))
         try:
@@ -63,13 +65,13 @@ def run_program(
             raise LocalError(str(error)) from error
         return loop.run_until_complete(_resolved_outputs())
     finally:
-        loop.run_until_complete(_nothing_pending())
+        loop.run_until_complete(_cancel_pending())
         asyncio.set_event_loop(None)
         loop.close()
 
 
-async def _nothing_pending() -> None:
-    """Give up what a program that failed left behind, for which the next one would wait."""
+async def _cancel_pending() -> None:
+    """Cancel what a failed program left behind. The next program would wait for it."""
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     for task in pending:
         task.cancel()
@@ -86,7 +88,7 @@ async def _resolved_outputs() -> dict[str, Any]:
 
 
 def _ignore(value: object) -> None:
-    """The program's result is its resources."""
+    """Discard the result: the program's resources are its outcome."""
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A Pulumi provider for the embedded AWS: creates each declared resource on a moto server."""
+"""A Pulumi provider that creates the declared resources on a moto server."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from local.deployment.resources import Resources
 from local.errors import LocalError
 from local.names import ACCOUNT_ID
 
-WHO_AM_I = "aws:index/getCallerIdentity:getCallerIdentity"
+GET_CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 
 
 class EmbeddedProvider(pulumi.runtime.Mocks):
-    """Answers the Pulumi engine's questions by doing what they ask for."""
+    """Creates resources for the Pulumi program, in place of the Pulumi engine."""
 
     def __init__(self, endpoint_url: str, region: str, api_url: str) -> None:
         self.declarations = Declarations()
@@ -22,14 +22,14 @@ class EmbeddedProvider(pulumi.runtime.Mocks):
     def new_resource(
         self, args: pulumi.runtime.MockResourceArgs
     ) -> tuple[str | None, dict[str, Any]]:
-        """Create a resource; return its id and its outputs."""
+        """Create a resource. Return its ID and its outputs."""
         if not args.custom:
             return "", dict(args.inputs)
         create = self._resources.creators.get(args.typ)
         if create is None:
             raise LocalError(
-                f"{args.typ} ({args.name}) is declared, but the embedded AWS does not play this "
-                "type. Add it to local/deployment/resources.py."
+                f"The embedded AWS does not support {args.typ} ({args.name}). "
+                "Add the type to local/deployment/resources.py."
             )
         resource_id, outputs = create(args.name, args.inputs)
         return resource_id, {**args.inputs, **outputs}
@@ -37,7 +37,7 @@ class EmbeddedProvider(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """Functions of the provider: the program asks only whose the account is."""
-        if args.token != WHO_AM_I:
-            raise LocalError(f"{args.token} is called, but the embedded AWS does not play it.")
+        """Call a function of the provider. The program uses only ``getCallerIdentity``."""
+        if args.token != GET_CALLER_IDENTITY:
+            raise LocalError(f"The embedded AWS does not support the call {args.token}.")
         return {"accountId": ACCOUNT_ID}, []

@@ -1,7 +1,7 @@
 """Fault injection: makes the embedded AWS fail as AWS does, by a plan that can be replayed.
 
-``plan`` reads and invents plans of ``rules``, ``requests`` gives each request the names that rules
-go by, ``draws`` decides by the plan's seed, ``runtime`` keeps what is installed and what happened,
-and ``middleware`` does it to the requests. It never touches the program under test: everything
-happens on the wire, on the queue, or to a function's process.
+``plan`` reads and generates plans of ``rules``, ``random_choices`` decides by the plan's seed,
+``injector`` holds the installed plan and records injected faults, and ``middleware`` applies faults
+to requests. The code under test is never changed: faults happen on the wire, on the queue, or to a
+function's process.
 """

@@ -1,4 +1,4 @@
-"""The faults that are installed, and what they have done so far."""
+"""The installed fault plan, and the faults that it has injected."""
 
 import threading
 from collections import Counter
@@ -11,134 +11,135 @@ from typing import TYPE_CHECKING, Any
 from local.aws_requests import CLIENT, AwsRequest
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
-from local.faults.random_choices import Draws
+from local.faults.random_choices import RandomChoices
 from local.faults.rules import FUNCTIONS, MessageFault, RequestFault
 
 if TYPE_CHECKING:
     from local.runtime.execution import ExecutionEnvironment
 
-HELD_SECONDS = 1.0
-"""The longest that reordering holds a delivery back, and that a second delivery comes later."""
+MAX_REORDER_SECONDS = 1.0
+"""The longest delay of a reordered delivery, and of a duplicate after the original."""
 
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Injected:
-    """A fault that happened: rule ``rule`` of the plan (from 0) did ``what`` to ``whom``."""
+class InjectedFault:
+    """A fault that happened: rule ``rule`` of the plan (from 0) had ``effect`` on ``target``."""
 
     rule: int
-    what: str
-    whom: str
+    effect: str
+    target: str
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.whom}"
+        return f"{self.effect}: {self.target}"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Messages that a function is to be given ``delay`` seconds from now."""
+    """Messages to deliver to a function ``delay`` seconds from now."""
 
     messages: Sequence[Message]
     delay: float = 0.0
 
 
 @dataclass
-class _Installed:
-    """A plan at work."""
-
+class _InstalledPlan:
     plan: FaultPlan
-    draws: Draws
-    matched: Counter[tuple[int, str]] = field(default_factory=Counter)
-    """Matching requests by rule, and by invocation where that is what ``nth`` counts in."""
-    injected: list[Injected] = field(default_factory=list)
+    random_choices: RandomChoices
+    matches: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Number of matching requests by rule, and by invocation if ``nth`` counts per invocation."""
+    injected: list[InjectedFault] = field(default_factory=list)
     invocations: dict[str, dict[str, int]] = field(default_factory=dict)
-    """The number of each invocation, by the function's short name and the invocation's id."""
-    over: threading.Event = field(default_factory=threading.Event)
+    """The number of each invocation, by the function's short name and the invocation's ID."""
+    cleared: threading.Event = field(default_factory=threading.Event)
 
-    def strike(self, request: AwsRequest, invocation_id: str | None) -> RequestFault | None:
+    def fault_for(self, request: AwsRequest, invocation_id: str | None) -> RequestFault | None:
         if invocation_id:
             known = self.invocations.setdefault(request.caller, {})
             number = known.setdefault(invocation_id, len(known) + 1)
             request = replace(request, invocation=number)
-        struck = None
+        first = None
         for rule, fault in enumerate(self.plan.faults):
             if isinstance(fault, RequestFault) and fault.matches(request):
                 fires = self._fires(rule, fault, request, invocation_id or "")
-                struck = struck or ((rule, fault) if fires else None)
-        if struck is None:
+                first = first or ((rule, fault) if fires else None)
+        if first is None:
             return None
-        self.note(struck[0], str(struck[1]), str(request))
-        return struck[1]
+        self._record(first[0], str(first[1]), str(request))
+        return first[1]
 
     def _fires(self, rule: int, fault: RequestFault, request: AwsRequest, invocation: str) -> bool:
-        """Count a request that matches, and decide."""
+        """Count a matching request, and decide whether the fault happens."""
         count = (rule, invocation if fault.per == "invocation" else "")
-        self.matched[count] += 1
-        if fault.times is not None and self._done(rule) >= fault.times:
+        self.matches[count] += 1
+        if fault.times is not None and self._injected_by(rule) >= fault.times:
             return False
         if fault.nth is not None:
-            return self.matched[count] in fault.nth
-        what = (request.caller, request.service, request.operation, request.key)
-        return fault.probability is None or self.draws.draw(rule, *what) < fault.probability
+            return self.matches[count] in fault.nth
+        if fault.probability is None:
+            return True
+        subject = (request.caller, request.service, request.operation, request.key)
+        return self.random_choices.number(rule, *subject) < fault.probability
 
-    def _done(self, rule: int) -> int:
+    def _injected_by(self, rule: int) -> int:
         return sum(injected.rule == rule for injected in self.injected)
 
     def deliveries(self, queue: str, messages: Sequence[Message]) -> Iterator[Delivery]:
-        batch, delay, copies = list(messages), 0.0, []
+        batch, delay, duplicates = list(messages), 0.0, []
+        number = self.random_choices.number
         for rule, fault in enumerate(self.plan.faults):
             if not isinstance(fault, MessageFault) or not fault.matches(queue):
                 continue
             if fault.reorder:
-                delay += HELD_SECONDS * self.draws.draw(rule, queue, "hold")
-                order = [self.draws.draw(rule, queue, "order") for _ in batch]
+                delay += MAX_REORDER_SECONDS * number(rule, queue, "hold")
+                order = [number(rule, queue, "order") for _ in batch]
                 pairs = sorted(zip(order, batch, strict=True), key=itemgetter(0))
                 batch = [message for _, message in pairs]
-                self.note(rule, "reorder", _ids(batch))
-            if fault.delay and self.draws.draw(rule, queue, "delay") < fault.delay.probability:
+                self._record(rule, "reorder", _ids(batch))
+            if fault.delay and number(rule, queue, "delay") < fault.delay.probability:
                 delay += fault.delay.seconds
-                self.note(rule, "delay", _ids(batch))
+                self._record(rule, "delay", _ids(batch))
             for message in batch if fault.duplicate else ():
-                if self.draws.draw(rule, queue, "duplicate") < (fault.duplicate or 0):
-                    later = 2 * self.draws.draw(rule, queue, "later") - 1  # half of them at once
-                    copies.append(Delivery([message], max(0.0, later) * HELD_SECONDS))
-                    self.note(rule, "duplicate", _ids([message]))
+                if number(rule, queue, "duplicate") < (fault.duplicate or 0):
+                    later = 2 * number(rule, queue, "later") - 1  # half of them without delay
+                    duplicates.append(Delivery([message], max(0.0, later) * MAX_REORDER_SECONDS))
+                    self._record(rule, "duplicate", _ids([message]))
         yield Delivery(batch, delay)
-        yield from (replace(copy, delay=copy.delay + delay) for copy in copies)
+        yield from (replace(copy, delay=copy.delay + delay) for copy in duplicates)
 
-    def note(self, rule: int, what: str, whom: str) -> None:
-        self.injected.append(Injected(rule, what, whom))
+    def _record(self, rule: int, effect: str, target: str) -> None:
+        self.injected.append(InjectedFault(rule, effect, target))
 
 
-class Faults:
-    """What is wrong with an embedded AWS: nothing, until a plan is installed. Thread-safe.
+class FaultInjector:
+    """Decides which requests and messages fail. None does until a plan is installed. Thread-safe.
 
-    ``callers`` are the functions' processes by the access key ids of their credentials.
+    ``processes`` are the functions' processes by the access key IDs of their credentials.
     """
 
     def __init__(self) -> None:
-        self.callers: dict[str, ExecutionEnvironment] = {}
+        self.processes: dict[str, ExecutionEnvironment] = {}
         self._lock = threading.Lock()
-        self._installed: _Installed | None = None
-        self._injected: list[Injected] = []
+        self._installed: _InstalledPlan | None = None
+        self._injected: list[InjectedFault] = []
 
     def install(self, plan: FaultPlan) -> None:
-        """Let ``plan`` come true from now on, in place of any other; its counts start anew.
+        """Install ``plan`` in place of any other. Its counts start at zero.
 
-        Raises LocalError if a rule's ``caller`` is nobody's name.
+        Raises LocalError if the ``caller`` of a rule does not exist.
         """
-        self._check(plan)
+        self._check_callers(plan)
         self.clear()
         with self._lock:
-            self._installed = _Installed(plan, Draws(plan.seed))
+            self._installed = _InstalledPlan(plan, RandomChoices(plan.seed))
             self._injected = self._installed.injected
 
     def clear(self) -> None:
-        """Let everything go well again, what is paused at once. ``injected`` stays."""
+        """Remove the plan, and end its pauses. ``injected`` keeps its records."""
         with self._lock:
             if self._installed:
-                self._installed.over.set()
+                self._installed.cleared.set()
             self._installed = None
 
     @property
@@ -146,50 +147,53 @@ class Faults:
         return self._installed is not None
 
     @property
-    def injected(self) -> list[Injected]:
-        """All that has happened since the last plan was installed."""
+    def injected(self) -> list[InjectedFault]:
+        """The faults injected since the last plan was installed."""
         with self._lock:
             return list(self._injected)
 
     def summary(self) -> list[str]:
-        """What has happened, and how often: a line for each rule and kind."""
-        counts = Counter((injected.rule, injected.what) for injected in self.injected)
+        """Return a line for each rule and effect, with the number of faults."""
+        counts = Counter((injected.rule, injected.effect) for injected in self.injected)
         return [
-            f"by rule {rule}: {what}, {count} times"
-            for (rule, what), count in sorted(counts.items())
+            f"by rule {rule}: {effect}, {count} times"
+            for (rule, effect), count in sorted(counts.items())
         ]
 
-    def strike(
-        self, request: AwsRequest, caller: "ExecutionEnvironment | None"
+    def fault_for(
+        self, request: AwsRequest, process: "ExecutionEnvironment | None"
     ) -> RequestFault | None:
-        """Count a request; what is to befall it, if anything. The first rule that fires wins."""
-        request = replace(request, caller=caller.name if caller else CLIENT)
+        """Count a request of ``process`` (None: of a client), and return its fault, if any.
+
+        If several rules fire, the first one wins.
+        """
+        request = replace(request, caller=process.name if process else CLIENT)
         with self._lock:
             if self._installed is None:
                 return None
-            return self._installed.strike(request, caller.invocation_id if caller else None)
+            return self._installed.fault_for(request, process.invocation_id if process else None)
 
     def deliveries(self, queue: str, messages: Sequence[Message]) -> list[Delivery]:
-        """How to deliver messages of the queue of that logical name: first they, then copies."""
+        """Return how to deliver messages of a queue (by logical name): first once, then copies."""
         with self._lock:
             if self._installed is None:
                 return [Delivery(messages)]
             return list(self._installed.deliveries(queue, messages))
 
     def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the plan is installed."""
+        """Wait ``seconds``, or until the plan is cleared."""
         if installed := self._installed:
-            installed.over.wait(seconds)
+            installed.cleared.wait(seconds)
 
-    def _check(self, plan: FaultPlan) -> None:
-        names = sorted({CLIENT, *(caller.name for caller in self.callers.values())})
+    def _check_callers(self, plan: FaultPlan) -> None:
+        names = [FUNCTIONS, *sorted({CLIENT, *(known.name for known in self.processes.values())})]
         for number, fault in enumerate(plan.faults):
             if isinstance(fault, RequestFault) and not any(
-                fnmatchcase(name, fault.caller) for name in [FUNCTIONS, *names]
+                fnmatchcase(name, fault.caller) for name in names
             ):
                 raise LocalError(
-                    f"faults[{number}].caller of the fault plan: {fault.caller!r} is nobody; there "
-                    f"are {', '.join([FUNCTIONS, *names])}."
+                    f"faults[{number}].caller of the fault plan: no caller matches "
+                    f"{fault.caller!r}. Use one of {', '.join(names)}, or a glob."
                 )
 
 

@@ -1,4 +1,4 @@
-"""Stands between the embedded AWS and those who call it, and spoils what the plan says."""
+"""A WSGI middleware that applies the faults of a plan to requests."""
 
 import socket
 import struct
@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
-from local.aws_requests import OWN_ACCESS_KEY, AwsRequest, drain, name_request, signer
-from local.faults.injector import Faults
-from local.faults.responses import Headers, error_answer
+from local.aws_requests import OWN_ACCESS_KEY, AwsRequest, drain, identify_request, signer
+from local.error_responses import Headers, error_response
+from local.faults.injector import FaultInjector
 from local.faults.rules import RequestFault, Stall
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+MESSAGE = "Injected by the fault plan."
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time to linger: closing the socket sends RST and not FIN."""
+"""SO_LINGER with a timeout of 0: closing the socket sends RST instead of FIN."""
 
 
-class FaultyAws:
+class FaultMiddleware:
     """A WSGI application in front of another.
 
-    Its werkzeug server must be a threaded one, whose handler lets go of a dropped connection.
+    It needs a threaded werkzeug server whose handler closes dropped connections.
     """
 
-    def __init__(self, app: "WSGIApplication", faults: Faults) -> None:
+    def __init__(self, app: "WSGIApplication", faults: FaultInjector) -> None:
         self._app = app
         self._faults = faults
 
@@ -35,32 +37,32 @@ class FaultyAws:
     ) -> Iterable[bytes]:
         if not self._faults.is_installed or signer(environ) == OWN_ACCESS_KEY:
             return self._app(environ, start_response)
-        request = name_request(environ)
-        caller = self._faults.callers.get(signer(environ))
-        fault = self._faults.strike(request, caller) if request else None
+        request = identify_request(environ)
+        process = self._faults.processes.get(signer(environ))
+        fault = self._faults.fault_for(request, process) if request else None
         if request is None or fault is None:
             return self._app(environ, start_response)
         if fault.latency is not None:
             self._faults.pause(fault.latency)
             return self._app(environ, start_response)
         if fault.stall or fault.cut is not None:
-            return self._spoil_body(fault, environ, start_response)
+            return self._truncate_or_stall(fault, environ, start_response)
         if fault.when == "after":
-            self._whole(environ)
+            self._run(environ)
         elif fault.error:
             drain(environ)
         if fault.error:
             return _fail(fault, request, environ, start_response)
-        if caller and fault.kill:
-            caller.kill()
-        if caller and fault.timeout:
-            caller.time_out()
+        if process and fault.kill:
+            process.kill()
+        if process and fault.timeout:
+            process.time_out()
         raise _reset(environ)
 
-    def _spoil_body(
+    def _truncate_or_stall(
         self, fault: RequestFault, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        status, headers, body = self._whole(environ)
+        status, headers, body = self._run(environ)
         if fault.cut is not None:
             if not body:
                 raise _reset(environ)
@@ -77,10 +79,10 @@ class FaultyAws:
         self._faults.pause(stall.seconds)
         yield body[sent:]
 
-    def _whole(self, environ: "WSGIEnvironment") -> tuple[str, Headers, bytes]:
-        """Let the request have its effect; the answer that it would have got."""
-        pieces, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        body = b"".join(pieces)
+    def _run(self, environ: "WSGIEnvironment") -> tuple[str, Headers, bytes]:
+        """Run the request, and return the response that it would have received."""
+        chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+        body = b"".join(chunks)
         if body:
             headers["Content-Length"] = str(len(body))
         return status, list(headers), body
@@ -93,14 +95,14 @@ def _fail(
     start_response: "StartResponse",
 ) -> Iterable[bytes]:
     assert fault.error is not None
-    headers, body = error_answer(fault.error, request.protocol)
     status = fault.error.status
+    headers, body = error_response(request.protocol, status, fault.error.code, MESSAGE)
     start_response(f"{status} {HTTP_STATUS_CODES.get(status, 'Unknown')}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def _reset(environ: "WSGIEnvironment") -> ConnectionResetError:
-    """Break the connection off; the error that makes the server let go of it."""
+    """Reset the connection. Return the error that makes the server close it."""
     connection: socket.socket = environ["werkzeug.socket"]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     connection.close()

@@ -1,4 +1,4 @@
-"""Draws numbers by a seed, whatever the order in which threads ask for them."""
+"""Random numbers that depend on a seed, and not on the order in which threads ask for them."""
 
 import hashlib
 import re
@@ -7,21 +7,21 @@ from collections import Counter
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Draws:
-    """Numbers from 0 to 1 (exclusive), each told by the seed and by what it is drawn for.
+class RandomChoices:
+    """Numbers from 0 to 1 (exclusive), each a function of the seed, a subject and a counter.
 
-    The n-th draw for a thing is the same in every run; what other threads drew in between does not
-    matter. UUIDs in a thing's names are masked, because they are others in every run.
+    The n-th number for a subject is the same in every run, whatever other threads asked for in
+    between. UUIDs in subjects are masked, because they change with every run.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._drawn: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
 
-    def draw(self, *thing: str | int) -> float:
-        """The next number for ``thing``."""
-        name = _UUID.sub("*", repr(thing))
-        self._drawn[name] += 1
-        text = f"{self._seed} {name} {self._drawn[name]}"
+    def number(self, *subject: str | int) -> float:
+        """Return the next number for ``subject``."""
+        name = _UUID.sub("*", repr(subject))
+        self._counts[name] += 1
+        text = f"{self._seed} {name} {self._counts[name]}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         return int.from_bytes(digest) / 2**64

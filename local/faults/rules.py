@@ -1,4 +1,4 @@
-"""The rules that a fault plan is made of: what each strikes, how often, and what it does."""
+"""The rules of a fault plan: which requests or messages fail, how often, and how."""
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
@@ -11,10 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from local.aws_requests import CLIENT, S3_OPERATIONS, AwsRequest
 
 FUNCTIONS = "functions"
-"""As ``caller``: every function."""
+"""A ``caller`` that matches every function."""
 
 EFFECTS = ("error", "reset", "cut", "stall", "latency", "kill", "timeout")
-WITH_A_WHEN = ("error", "reset", "kill", "timeout")
+EFFECTS_WITH_WHEN = ("error", "reset", "kill", "timeout")
 
 Service = Literal["s3", "dynamodb", "sqs", "events", "sts", "iam", "logs", "lambda"]
 Probability = Annotated[float, Field(gt=0, le=1)]
@@ -22,39 +22,39 @@ Ordinals = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, int) else value),
 ]
-"""One number, or several: counted from 1."""
+"""One number or several, counted from 1."""
 
 
 class _Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ErrorAnswer(_Rule):
-    """An error of AWS: ``code`` as its clients see it. S3 also sends errors with status 200."""
+class ErrorResponse(_Rule):
+    """An AWS error. ``code`` is what clients report. S3 also sends errors with status 200."""
 
     code: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9.]*$")
     status: int = Field(ge=200, le=599)
 
 
 class Stall(_Rule):
-    """A body that pauses for ``seconds`` when ``after`` bytes of it are sent."""
+    """A pause of ``seconds`` after the first ``after`` bytes of a body."""
 
     after: int = Field(default=0, ge=0)
     seconds: float = Field(gt=0)
 
 
 class Delay(_Rule):
-    """A delivery that comes ``seconds`` late."""
+    """A delivery that is ``seconds`` late."""
 
     probability: Probability = 1.0
     seconds: float = Field(gt=0)
 
 
 class RequestFault(_Rule):
-    """Something that goes wrong with requests to AWS.
+    """A fault of requests to AWS.
 
-    ``operation``, ``key`` and ``caller`` are globs, whose ``*`` matches slashes too. Without
-    ``probability`` and ``nth`` every request that matches is struck, ``times`` at the most.
+    ``operation``, ``key`` and ``caller`` are globs; their ``*`` also matches slashes. Without
+    ``probability`` and ``nth``, each matching request fails, at most ``times`` of them.
     """
 
     service: Service | None = None
@@ -67,7 +67,7 @@ class RequestFault(_Rule):
     per: Literal["plan", "invocation"] = "plan"
     times: int | None = Field(default=None, ge=1)
     when: Literal["before", "after"] = "before"
-    error: ErrorAnswer | None = None
+    error: ErrorResponse | None = None
     reset: Literal[True] | None = None
     cut: int | None = Field(default=None, ge=0)
     stall: Stall | None = None
@@ -76,44 +76,45 @@ class RequestFault(_Rule):
     timeout: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _is_one_fault(self) -> Self:
+    def _has_one_effect(self) -> Self:
         effects = self._effects()
         if len(effects) != 1:
-            found = " and ".join(effects) or "none"
-            raise ValueError(f"takes exactly one of {', '.join(EFFECTS)}; it has {found}")
+            given = " and ".join(effects) or "none"
+            raise ValueError(f"must have exactly one of {', '.join(EFFECTS)}, but has {given}")
         if self.probability is not None and self.nth is not None:
-            raise ValueError("takes probability or nth, not both")
+            raise ValueError("has probability and nth. Use one of them")
         if self.per == "invocation" and self.nth is None:
-            raise ValueError("per says what nth counts in; there is no nth")
-        if self.when == "after" and self.effect not in WITH_A_WHEN:
-            raise ValueError(f"when: after goes with {', '.join(WITH_A_WHEN)} only")
-        if self.strikes_processes and self.caller == CLIENT:
-            raise ValueError(f"{self.effect} strikes functions; {CLIENT} is none")
+            raise ValueError("per: invocation needs nth")
+        if self.when == "after" and self.effect not in EFFECTS_WITH_WHEN:
+            raise ValueError(f"when: after needs one of {', '.join(EFFECTS_WITH_WHEN)}")
+        if self.ends_process and self.caller == CLIENT:
+            raise ValueError(f"{self.effect} applies to functions, and {CLIENT} is not a function")
         return self
 
     @model_validator(mode="after")
-    def _names_an_operation(self) -> Self:
+    def _operation_exists(self) -> Self:
         if self.service is None:
             return self
-        known = _operations(self.service)
-        if not any(fnmatchcase(name, self.operation) for name in known):
+        operations = _operations(self.service)
+        if not any(fnmatchcase(name, self.operation) for name in operations):
             raise ValueError(
-                f"operation {self.operation!r} is none of {self.service}'s: {', '.join(known)}"
+                f"operation {self.operation!r} matches no operation of {self.service}: "
+                f"{', '.join(operations)}"
             )
         return self
 
     @property
     def effect(self) -> str:
-        """Which of ``EFFECTS`` it is."""
+        """One of ``EFFECTS``."""
         return self._effects()[0]
 
     @property
-    def strikes_processes(self) -> bool:
-        """Whether it ends the process of a function."""
+    def ends_process(self) -> bool:
+        """Whether the fault ends a function's process."""
         return self.effect in ("kill", "timeout")
 
     def matches(self, request: AwsRequest) -> bool:
-        """Whether the request is one of those that this rule is about."""
+        """Return whether the rule applies to ``request``."""
         return (
             self.service in (None, request.service)
             and fnmatchcase(request.operation, self.operation)
@@ -123,7 +124,7 @@ class RequestFault(_Rule):
         )
 
     def _matches_caller(self, caller: str) -> bool:
-        if caller == CLIENT and (self.caller == FUNCTIONS or self.strikes_processes):
+        if caller == CLIENT and (self.caller == FUNCTIONS or self.ends_process):
             return False
         return self.caller == FUNCTIONS or fnmatchcase(caller, self.caller)
 
@@ -132,16 +133,16 @@ class RequestFault(_Rule):
 
     def __str__(self) -> str:
         effect: Any = getattr(self, self.effect)
-        how = f" {effect.code} ({effect.status})" if isinstance(effect, ErrorAnswer) else ""
+        error = f" {effect.code} ({effect.status})" if isinstance(effect, ErrorResponse) else ""
         after = " after its effect" if self.when == "after" else ""
-        return f"{self.effect}{how}{after}"
+        return f"{self.effect}{error}{after}"
 
 
 class MessageFault(_Rule):
-    """Something that happens to the deliveries of a queue. No message is lost.
+    """A fault of a queue's deliveries. No message is lost.
 
-    ``duplicate`` is how probable a second delivery is; with ``reorder`` each delivery is held back
-    for a part of a second, so that later ones overtake it.
+    ``duplicate`` is the probability of a second delivery. ``reorder`` delays each delivery by up to
+    a second, so that later ones overtake it.
     """
 
     queue: Literal["jobs", "dead-letters"]
@@ -150,19 +151,19 @@ class MessageFault(_Rule):
     reorder: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _does_something(self) -> Self:
+    def _has_an_effect(self) -> Self:
         if not (self.duplicate or self.delay or self.reorder):
-            raise ValueError("takes at least one of duplicate, delay, reorder")
+            raise ValueError("must have at least one of duplicate, delay, reorder")
         return self
 
     def matches(self, queue: str) -> bool:
-        """Whether it is about the queue of that logical name, ``<prefix>-<stack>-<queue>``."""
+        """Return whether the rule applies to a queue named ``<prefix>-<stack>-<queue>``."""
         return queue.endswith(f"-{self.queue}")
 
 
 @cache
 def _operations(service: str) -> Collection[str]:
-    """What ``operation`` can match: of S3, the operations that requests are named by."""
+    """Return the operations that ``operation`` can match; for S3, those that have a name here."""
     if service == "s3":
         return S3_OPERATIONS
     model = botocore.session.get_session().get_service_model(service)

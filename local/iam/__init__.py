@@ -1,5 +1,5 @@
-"""IAM as AWS enforces it: what a request needs, what the policies say, and the answer to a denial.
+"""IAM: the permissions that a request requires, the policies that apply, and the decision.
 
-It knows policies and requests, and nothing of jobs. ``policy`` and ``evaluation`` are pure; the
-rest looks at what moto holds.
+This package knows policies and requests, and nothing about jobs. ``policy``, ``conditions`` and
+``evaluation`` are pure; the other modules read moto's state.
 """

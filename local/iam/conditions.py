@@ -1,8 +1,8 @@
-"""Conditions of policy statements: the operators and keys that are played here.
+"""Conditions and wildcards of policy statements.
 
-"IAM JSON policy elements: Condition operators" in the IAM User Guide says what each does. An
-operator or a key that is not in these tables is an error, for a condition that is not looked at
-would let through what AWS refuses.
+The operators follow "IAM JSON policy elements: Condition operators" in the IAM User Guide. An
+operator or a key that is not in these tables is an error, because an ignored condition could allow
+what AWS denies.
 """
 
 import re
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.errors import LocalError
-from local.iam.wildcards import wildcard_pattern
 
 SECURE_TRANSPORT = "aws:securetransport"
 
@@ -36,13 +35,18 @@ KEYS = frozenset(
         "s3:x-amz-server-side-encryption-aws-kms-key-id",
     }
 )
-"""In lower case, for AWS compares the names of keys without regard to case."""
+"""In lower case: AWS compares the names of keys case-insensitively."""
 
-ARN_PARTS = 6
+_ARN_PARTS = 6
 
 
 class PolicyError(LocalError):
-    """A policy that cannot be evaluated here, or not at all; the message says why."""
+    """A policy that is invalid, or that the embedded AWS cannot evaluate."""
+
+
+def wildcard_pattern(text: str) -> str:
+    """Return a regular expression for ``text``: ``*`` is any string, ``?`` any character."""
+    return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _equals(wanted: str, found: str) -> bool:
@@ -54,8 +58,8 @@ def _like(wanted: str, found: str) -> bool:
 
 
 def _arn_like(wanted: str, found: str) -> bool:
-    """Part by part: a wildcard does not reach over a colon, but in the last part."""
-    one, other = wanted.split(":", ARN_PARTS - 1), found.split(":", ARN_PARTS - 1)
+    """Compare part by part: only in the last part does a wildcard match colons."""
+    one, other = wanted.split(":", _ARN_PARTS - 1), found.split(":", _ARN_PARTS - 1)
     return len(one) == len(other) and all(map(_like, one, other))
 
 
@@ -74,35 +78,34 @@ _OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringNotEquals": (_equals, True),
     "StringNotLike": (_like, True),
 }
-"""What compares a value, and whether the operator wants that none is so. Bool has no opposite."""
+"""How to compare a value, and whether the operator is negated."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One key under one operator. Of its values one is enough; of a negated one, none may be."""
+    """One key of one operator. One of its values must match; if negated, none may match."""
 
     compare: Callable[[str, str], bool]
     is_negated: bool
-    is_for_absent: bool
+    if_exists: bool
     key: str
     values: tuple[str, ...]
 
     def holds(self, context: Mapping[str, str]) -> bool:
-        """Whether a request with these keys, in lower case, meets the condition.
+        """Return whether a request with these condition keys (in lower case) meets the condition.
 
-        A key that the request does not have meets none, unless the operator is negated or ends in
-        ``IfExists``.
+        A request without the key meets it only if the operator is negated or ends in ``IfExists``.
         """
         found = context.get(self.key)
         if found is None:
-            return self.is_negated or self.is_for_absent
+            return self.is_negated or self.if_exists
         return any(self.compare(value, found) for value in self.values) != self.is_negated
 
 
 def parse_conditions(block: Any) -> tuple[Condition, ...]:
-    """The conditions of a statement's ``Condition``. Raises PolicyError."""
+    """Parse a statement's ``Condition``. Raises PolicyError."""
     if not isinstance(block, Mapping):
-        raise PolicyError(f"Condition is {block!r}, but it must be an object.")
+        raise PolicyError(f"Condition is {block!r}. It must be an object.")
     return tuple(
         _condition(operator, key, values)
         for operator, keys in block.items()
@@ -114,25 +117,25 @@ def _condition(operator: str, key: str, values: Any) -> Condition:
     name = operator.removesuffix("IfExists")
     if name not in _OPERATORS:
         raise PolicyError(
-            f"The condition operator {operator} is not played by the embedded AWS. "
+            f"The embedded AWS does not support the condition operator {operator}. "
             "Add it to local/iam/conditions.py."
         )
     if key.lower() not in KEYS:
         raise PolicyError(
-            f"The condition key {key} is not played by the embedded AWS. "
-            "Add it to local/iam/conditions.py, and to the requests that have it."
+            f"The embedded AWS does not support the condition key {key}. "
+            "Add it to local/iam/conditions.py, and to the requests that set it."
         )
     compare, is_negated = _OPERATORS[name]
     return Condition(compare, is_negated, operator != name, key.lower(), strings(values))
 
 
 def strings(values: Any) -> tuple[str, ...]:
-    """A value, or a list of values, of a policy's element. Raises PolicyError."""
-    found: Sequence[Any] = values if isinstance(values, list) else [values]
-    texts = [str(value).lower() if isinstance(value, bool) else value for value in found]
+    """Return the strings of a policy element: one value or a list. Raises PolicyError."""
+    listed: Sequence[Any] = values if isinstance(values, list) else [values]
+    texts = [str(value).lower() if isinstance(value, bool) else value for value in listed]
     for text in texts:
         if not isinstance(text, str):
-            raise PolicyError(f"{text!r} stands in a policy where a string must be.")
+            raise PolicyError(f"A policy contains {text!r}. It must be a string.")
         if "${" in text:
-            raise PolicyError(f"{text!r}: policy variables are not played by the embedded AWS.")
+            raise PolicyError(f"{text!r}: the embedded AWS does not support policy variables.")
     return tuple(texts)

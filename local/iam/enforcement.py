@@ -1,38 +1,40 @@
-"""Stands in front of the embedded AWS, and lets through what the caller's role may do.
+"""A WSGI middleware that denies requests that the caller's role does not allow.
 
-Whoever has no role's credentials is the account's administrator: the local user, and the embedded
-AWS itself.
+Requests without a role's credentials come from the account's administrator: the local user, and the
+embedded AWS itself. They are always allowed.
 
-A function's request to S3 that does not say whose bucket it expects is refused too: S3 would let it
-through, but the service promises to say it each time.
+A function's request to S3 without an expected bucket owner is refused too. S3 would allow it, but
+this service always sets it ("Verifying bucket ownership with bucket owner condition" in the Amazon
+S3 User Guide). The embedded AWS has one account, so a request that expects another is denied.
 """
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from werkzeug.test import run_wsgi_app
 
-from local.aws_requests import AwsRequest, drain, name_request
-from local.iam.credentials import scope_of
+from local.aws_requests import AwsRequest, credential_scope, drain, identify_request
+from local.error_responses import error_response
 from local.iam.evaluation import Principal
-from local.iam.owners import expects_another, expects_anybody
 from local.iam.permissions import Permissions
-from local.iam.required_actions import Needs, Place, needs_of
-from local.iam.responses import denied_answer, undeleted
-from local.iam.s3_actions import deletion, keys_to_delete, without_keys
+from local.iam.required_actions import Location, RequiredActions, required_actions
+from local.iam.s3_actions import delete_access, keys_to_delete, remove_keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-UNKNOWN = (
-    "whose permissions the embedded AWS does not know. Add it to local/iam/required_actions.py."
+UNKNOWN_OPERATION = (
+    "which the embedded AWS does not know. Add its permissions to local/iam/required_actions.py."
 )
-NO_OWNER = (
-    "which does not say whose bucket it expects. Make its client as zipjobs/wiring/api.py does."
-)
+NO_OWNER = "which has no expected bucket owner. Create its client as zipjobs/wiring/api.py does."
+
+_OWNER = "HTTP_X_AMZ_EXPECTED_BUCKET_OWNER"
+_SOURCE_OWNER = "HTTP_X_AMZ_SOURCE_EXPECTED_BUCKET_OWNER"
+_COPY_SOURCE = "HTTP_X_AMZ_COPY_SOURCE"
 
 
-class GuardedAws:
+class IamMiddleware:
     """A WSGI application in front of another."""
 
     def __init__(self, app: "WSGIApplication", permissions: Permissions) -> None:
@@ -42,85 +44,108 @@ class GuardedAws:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        scope = scope_of(environ)
-        principal = self._permissions.holdings.session(scope.access_key_id) if scope else None
-        is_astray = expects_another(environ, self._permissions.account)
-        request = name_request(environ) if principal or is_astray else None
-        if request is not None and is_astray:
+        permissions = self._permissions
+        scope = credential_scope(environ)
+        principal = permissions.policy_store.session(scope.access_key_id) if scope else None
+        expects_other = _expects_other_account(environ, permissions.account)
+        request = identify_request(environ) if principal or expects_other else None
+        if request is not None and expects_other:
             return _deny(request, "Access Denied", environ, start_response)
         if scope is None or principal is None or request is None:
             return self._app(environ, start_response)
-        what = f"{request.service} {request.operation or environ['REQUEST_METHOD']}"
-        if expects_anybody(request, environ):
-            refused = self._permissions.refuse(principal, what, NO_OWNER)
-            return _deny(request, refused, environ, start_response)
-        needs = needs_of(request, environ, Place(scope.region, self._permissions.account))
-        if not needs.is_known:
-            refused = self._permissions.refuse(principal, what, UNKNOWN)
-            return _deny(request, refused, environ, start_response)
+        name = f"{request.service} {request.operation or environ['REQUEST_METHOD']}"
+        if _has_no_expected_owner(request, environ):
+            message = permissions.refuse(principal, name, NO_OWNER)
+            return _deny(request, message, environ, start_response)
+        required = required_actions(request, environ, Location(scope.region, permissions.account))
+        if not required.is_known:
+            message = permissions.refuse(principal, name, UNKNOWN_OPERATION)
+            return _deny(request, message, environ, start_response)
         if request.operation == "DeleteObjects":
-            return self._delete(request, principal, environ, start_response)
-        if denied := self._permissions.denial(principal, what, needs.accesses):
-            return _deny(request, denied, environ, start_response)
-        if needs.if_missing:
-            return self._read(request, principal, needs, environ, start_response)
+            return self._delete_objects(request, principal, environ, start_response)
+        if denial := permissions.denial(principal, name, required.accesses):
+            return _deny(request, denial, environ, start_response)
+        if required.if_missing:
+            return self._read(request, principal, required, environ, start_response)
         return self._app(environ, start_response)
 
     def _read(
         self,
         request: AwsRequest,
         principal: Principal,
-        needs: Needs,
+        required: RequiredActions,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        """Tell that an object is missing only to those who may list: "GetObject" in S3's API."""
-        pieces, status, headers = run_wsgi_app(self._app, environ)
+        """Return 404 only to callers that may list the bucket: "GetObject" in the S3 API."""
+        chunks, status, headers = run_wsgi_app(self._app, environ)
         if not status.startswith("404"):
             start_response(status, headers.to_wsgi_list())
-            return pieces
-        body = b"".join(pieces)
+            return chunks
+        body = b"".join(chunks)
         if b"<Code>NoSuchKey</Code>" in body or not body:
-            what = f"s3 {request.operation} of a missing object"
-            found = [self._permissions.judge(principal, what, need) for need in needs.if_missing]
-            if not all(decision.allowed for decision in found):
+            name = f"s3 {request.operation} of a missing object"
+            decisions = [
+                self._permissions.evaluate(principal, name, access)
+                for access in required.if_missing
+            ]
+            if not all(decision.allowed for decision in decisions):
                 return _deny(request, "Access Denied", environ, start_response)
         start_response(status, headers.to_wsgi_list())
         return [body]
 
-    def _delete(
+    def _delete_objects(
         self,
         request: AwsRequest,
         principal: Principal,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
     ) -> Iterable[bytes]:
-        """Delete what may be deleted: "DeleteObjects" in S3's API answers key by key."""
-        account, what = self._permissions.account, "s3 DeleteObjects"
-        denied: dict[str, str] = {}
+        """Delete the allowed keys: "DeleteObjects" in the S3 API returns a result for each key."""
+        denials: dict[str, str] = {}
         for key, version_id in keys_to_delete(environ):
-            access = deletion(request.key, key, version_id, account)
-            if text := self._permissions.denial(principal, what, [access]):
-                denied[key] = text
-        if not denied:
+            access = delete_access(request.key, key, version_id, self._permissions.account)
+            if denial := self._permissions.denial(principal, "s3 DeleteObjects", [access]):
+                denials[key] = denial
+        if not denials:
             return self._app(environ, start_response)
-        if not without_keys(environ, denied):
-            body = f"<DeleteResult>{undeleted(denied)}</DeleteResult>".encode()
-            start_response("200 OK", [("Content-Type", "application/xml")])
-            return [body]
-        pieces, status, headers = run_wsgi_app(self._app, environ, buffered=True)
-        answer = b"".join(pieces).replace(
-            b"</DeleteResult>", f"{undeleted(denied)}</DeleteResult>".encode()
+        errors = "".join(
+            f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code>"
+            f"<Message>{escape(denial)}</Message></Error>"
+            for key, denial in denials.items()
         )
-        headers["Content-Length"] = str(len(answer))
+        if not remove_keys(environ, denials):
+            start_response("200 OK", [("Content-Type", "application/xml")])
+            return [f"<DeleteResult>{errors}</DeleteResult>".encode()]
+        chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
+        end = "</DeleteResult>"
+        body = b"".join(chunks).replace(end.encode(), f"{errors}{end}".encode())
+        headers["Content-Length"] = str(len(body))
         start_response(status, headers.to_wsgi_list())
-        return [answer]
+        return [body]
+
+
+def _expects_other_account(environ: "WSGIEnvironment", account: str) -> bool:
+    return any(environ.get(header, account) != account for header in (_OWNER, _SOURCE_OWNER))
+
+
+def _has_no_expected_owner(request: AwsRequest, environ: "WSGIEnvironment") -> bool:
+    """Return whether an owner is missing. A presigned request needs none."""
+    if request.service != "s3" or "HTTP_AUTHORIZATION" not in environ:
+        return False
+    return _OWNER not in environ or (_COPY_SOURCE in environ and _SOURCE_OWNER not in environ)
 
 
 def _deny(
-    request: AwsRequest, text: str, environ: "WSGIEnvironment", start_response: "StartResponse"
+    request: AwsRequest, message: str, environ: "WSGIEnvironment", start_response: "StartResponse"
 ) -> Iterable[bytes]:
     drain(environ)
-    status, headers, body = denied_answer(request, text)
-    start_response(status, headers)
+    is_json = request.protocol == "json"
+    status = 400 if is_json and request.service != "sqs" else 403
+    code = "AccessDeniedException" if is_json else "AccessDenied"
+    headers, body = error_response(request.protocol, status, code, message)
+    if request.service == "sqs":
+        # Clients report the code of SQS's former query protocol.
+        headers.append(("x-amzn-query-error", "AccessDenied;Sender"))
+    start_response("403 Forbidden" if status == 403 else "400 Bad Request", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,25 +1,25 @@
-"""Whether a request is allowed: "Policy evaluation logic" in the IAM User Guide, as a function.
+"""Decides whether a request is allowed: "Policy evaluation logic" in the IAM User Guide.
 
-An explicit deny wins. Else, within an account, an allow in the role's policies or in the resource's
-is enough; from another account it takes both. An AWS service has only what the resource's policy
-gives it.
+An explicit deny wins. Otherwise, within an account, an allow in the role's policies or in the
+resource's policy is enough; access from another account requires both. An AWS service requires an
+allow in the resource's policy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
 from local.iam.conditions import SECURE_TRANSPORT
-from local.iam.policy import EVERYBODY, Policy, Statement
+from local.iam.policy import EVERYONE, Policy, Statement
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: a role's session, or an AWS service.
+    """The caller: a role session or an AWS service.
 
-    ``name`` is the session's ARN, or the service's host name. Of a service, ``role_arn`` and
-    ``account`` are empty.
+    ``name`` is the session's ARN or the service's host name. A service has no ``role_arn`` and no
+    ``account``.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Principal:
 
 @dataclass(frozen=True)
 class Access:
-    """One thing that a request needs: an action on a resource.
+    """An action on a resource.
 
-    ``keys`` are the condition keys that the request has, their names in lower case. ``account`` is
-    the resource's.
+    ``keys`` are the condition keys of the request, with names in lower case. ``account`` owns the
+    resource.
     """
 
     action: str
@@ -49,20 +49,19 @@ class Access:
 
     @classmethod
     def on_behalf_of(cls, source: str, action: str, resource: str, account: str) -> Self:
-        """What a service needs to do something for ``source``, one of its own resources."""
+        """Return the access of a service that acts for ``source``, one of its own resources."""
         keys = frozenset({("aws:sourcearn", source), ("aws:sourceaccount", account)})
         return cls(action, resource, account, keys)
 
     def over_plain_http(self) -> "Access":
-        """The same, asked for without TLS."""
-        kept = {(key, value) for key, value in self.keys if key != SECURE_TRANSPORT}
-        keys = frozenset({*kept, (SECURE_TRANSPORT, "false")})
-        return Access(self.action, self.resource, self.account, keys)
+        """Return the same access, without TLS."""
+        others = {(key, value) for key, value in self.keys if key != SECURE_TRANSPORT}
+        return replace(self, keys=frozenset({*others, (SECURE_TRANSPORT, "false")}))
 
     @cached_property
     def _own_context(self) -> dict[str, str]:
-        # The embedded AWS speaks plain HTTP, on loopback; what it plays is asked for over TLS. So
-        # policies that refuse plain HTTP, as those of the stack's buckets and queues, let it pass.
+        # The embedded AWS serves plain HTTP on loopback, where AWS would be called over TLS. So
+        # requests count as TLS for policies that deny plain HTTP, such as those of our buckets.
         return {
             SECURE_TRANSPORT: "true",
             "aws:resourceaccount": self.account,
@@ -71,7 +70,7 @@ class Access:
         }
 
     def context(self, principal: Principal) -> dict[str, str]:
-        """All condition keys of the request."""
+        """Return all condition keys of the request."""
         if principal.is_service:
             return {**self._own_context, "aws:principalisawsservice": "true"}
         return {
@@ -83,30 +82,30 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Policies:
-    """All that is said about a request: by the policies of who asks, and of what is asked for.
+class ApplicablePolicies:
+    """The policies that apply to a request: those of the caller, and that of the resource.
 
-    ``must_name`` is for resources to which their own policy alone gives access, as functions and
-    roles that are assumed. ``must_delegate`` is for keys: the policies of an account's roles count
-    only if the key's own says that those of the account do.
+    ``only_resource``: only the resource's policy can allow access, as for invoked functions and
+    assumed roles. ``needs_delegation``: the caller's policies count only if the resource's policy
+    allows the account, as for KMS keys.
     """
 
     identity: Sequence[Policy] = ()
     resource: Policy | None = None
-    must_name: bool = False
-    must_delegate: bool = False
+    only_resource: bool = False
+    needs_delegation: bool = False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """``reason`` ends a sentence: "is not authorized to perform … because …"."""
+    """``reason`` completes the sentence "... is not authorized to perform ..."."""
 
     allowed: bool
     reason: str = ""
 
 
-def decide(access: Access, principal: Principal, policies: Policies) -> Decision:
-    """Whether ``principal`` may."""
+def decide(access: Access, principal: Principal, policies: ApplicablePolicies) -> Decision:
+    """Decide whether ``principal`` has ``access``."""
     context = access.context(principal)
     in_identity = {
         statement.effect
@@ -121,25 +120,25 @@ def decide(access: Access, principal: Principal, policies: Policies) -> Decision
     if "Deny" in in_identity:
         return Decision(False, "with an explicit deny in an identity-based policy")
     allowing = [s for s in in_resource if s.effect == "Allow"]
-    return _without_deny(access, principal, policies, "Allow" in in_identity, allowing)
+    return _decide_without_deny(access, principal, policies, "Allow" in in_identity, allowing)
 
 
-def _without_deny(
+def _decide_without_deny(
     access: Access,
     principal: Principal,
-    policies: Policies,
+    policies: ApplicablePolicies,
     by_identity: bool,
     allowing: Sequence[Statement],
 ) -> Decision:
-    """``allowing`` are the allows of the resource's policy that speak of this."""
+    """Decide, given the Allow statements of the resource's policy that apply."""
     no_identity = f"because no identity-based policy allows the {access.action} action"
     no_resource = f"because no resource-based policy allows the {access.action} action"
     named = any(_names(statement, principal) for statement in allowing)
-    if principal.is_service or policies.must_name:
+    if principal.is_service or policies.only_resource:
         return Decision(True) if named else Decision(False, no_resource)
     if principal.account == access.account:
         directly = any(_names_directly(statement, principal) for statement in allowing)
-        if policies.must_delegate and not named:
+        if policies.needs_delegation and not named:
             return Decision(False, no_resource)
         return Decision(True) if by_identity or directly else Decision(False, no_identity)
     if not named:
@@ -149,15 +148,15 @@ def _without_deny(
 
 def _names_directly(statement: Statement, principal: Principal) -> bool:
     if principal.is_service:
-        return bool(statement.principals & {("Service", principal.name), ("AWS", EVERYBODY)})
-    names = (EVERYBODY, principal.name, principal.role_arn)
+        return bool(statement.principals & {("Service", principal.name), ("AWS", EVERYONE)})
+    names = (EVERYONE, principal.name, principal.role_arn)
     return any(("AWS", name) in statement.principals for name in names)
 
 
 def _names(statement: Statement, principal: Principal) -> bool:
-    """Whether a resource's statement is about ``principal``, or about all of its account.
+    """Return whether a resource's statement names ``principal`` or its account.
 
-    To name the account is to leave it to the account's own policies.
+    A statement that names the account leaves the decision to the policies in that account.
     """
     account = principal.account
     if account and statement.principals & {

@@ -1,4 +1,4 @@
-"""EventBridge sends to queues only what their policies let it send."""
+"""Makes moto's EventBridge respect the policies of the queues that it sends to."""
 
 import json
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ EVENT_BRIDGE = Principal("events.amazonaws.com")
 
 
 @contextmanager
-def delivering(permissions: Permissions) -> Iterator[None]:
-    """Let moto's EventBridge deliver by the queues' policies while the block lasts.
+def enforced_queue_policies(permissions: Permissions) -> Iterator[None]:
+    """Enforce queue policies on EventBridge while the block runs. Moto checks no queue policy.
 
-    "Using dead-letter queues" in the EventBridge User Guide: what it may not send goes to the
-    target's dead-letter queue at once, if it may send there. Moto asks no policy. Of buckets'
-    policies it reads no condition, and denies too much: it leaves them alone meanwhile.
+    An event that may not be sent to its target goes to the target's dead-letter queue, if it may be
+    sent there: "Using dead-letter queues" in the EventBridge User Guide. Moto's own check of bucket
+    policies is disabled, because it ignores conditions and so denies too much.
     """
     moto_send, moto_permission = Rule._send_to_sqs_queue, FakeBucket.get_permission  # noqa: SLF001
 
@@ -34,7 +34,7 @@ def delivering(permissions: Permissions) -> Iterator[None]:
             return
         dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
         if dead_letters and _may_send(permissions, self, dead_letters):
-            _bury(self, target["Arn"], dead_letters, event)
+            _send_to_dead_letters(self, target["Arn"], dead_letters, event)
 
     Rule._send_to_sqs_queue = send  # type: ignore[method-assign, assignment]  # noqa: SLF001
     FakeBucket.get_permission = _neutral  # type: ignore[method-assign]
@@ -47,12 +47,14 @@ def delivering(permissions: Permissions) -> Iterator[None]:
 
 def _may_send(permissions: Permissions, rule: Rule, queue_arn: str) -> bool:
     access = Access.on_behalf_of(rule.arn, "sqs:SendMessage", queue_arn, permissions.account)
-    return permissions.may(EVENT_BRIDGE, "delivers an event", access)
+    return permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
 
 
-def _bury(rule: Rule, target_arn: str, dead_letters: str, event: dict[str, Any]) -> None:
+def _send_to_dead_letters(
+    rule: Rule, target_arn: str, dead_letters: str, event: dict[str, Any]
+) -> None:
     """Put an event on a dead-letter queue, with the attributes that EventBridge documents."""
-    if not isinstance(event["time"], str):  # moto counts seconds until it sends
+    if not isinstance(event["time"], str):  # moto formats the time only when it sends
         event["time"] = datetime.fromtimestamp(event["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     attributes = {
         "RULE_ARN": rule.arn,

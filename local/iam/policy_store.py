@@ -1,4 +1,7 @@
-"""The sessions and policies that moto holds, read anew for each request: changes count at once."""
+"""The sessions and policies that moto stores.
+
+They are read again for each request, so changes take effect at once.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,15 +16,15 @@ from moto.s3.models import FakeBucket, s3_backends
 from moto.sqs.models import sqs_backends
 from moto.sts.models import sts_backends
 
-from local.iam.evaluation import Access, Policies, Principal
+from local.iam.evaluation import Access, ApplicablePolicies, Principal
 from local.iam.policy import VERSION, Kind, parse_policy
 
 PARTITION = "aws"
 
 
 @dataclass(frozen=True)
-class Document:
-    """A policy in JSON: a role's, by ``name``, or that of the resource ``arn`` itself."""
+class PolicyDocument:
+    """A policy as JSON: the policy ``name`` of a role, or the policy of the resource ``arn``."""
 
     kind: Kind
     arn: str
@@ -29,39 +32,44 @@ class Document:
     text: str = field(repr=False)
 
 
-class Holdings:
-    """What there is in one account of moto's. Documents are JSON."""
+class PolicyStore:
+    """The policies of one of moto's accounts."""
 
     def __init__(self, account: str) -> None:
         self._account = account
         self._sessions: dict[str, Principal | None] = {}
 
     def session(self, access_key_id: str) -> Principal | None:
-        """The role's session that has these credentials, or None if they are no role's."""
+        """Return the role session with this access key, or None if it belongs to no role."""
         if access_key_id not in self._sessions:
-            self._sessions[access_key_id] = self._find_session(access_key_id)
+            sts = sts_backends[self._account][PARTITION]
+            role = sts.get_assumed_role_from_access_key(access_key_id)
+            self._sessions[access_key_id] = (
+                Principal(role.arn, role.role_arn, self._account) if role else None
+            )
         return self._sessions[access_key_id]
 
-    def policies(self, access: Access, principal: Principal) -> Policies:
-        """All that has a say in it. Raises PolicyError."""
-        of_role = {} if principal.is_service else self.role_documents(principal.role_arn)
-        found = self.resource_document(access.resource)
+    def applicable(self, access: Access, principal: Principal) -> ApplicablePolicies:
+        """Return all policies that apply to ``access`` by ``principal``. Raises PolicyError."""
+        role_policies = {} if principal.is_service else self.role_policies(principal.role_arn)
+        resource_policy = self.resource_policy(access.resource)
         kind: Kind = "trust" if access.action == "sts:AssumeRole" else "resource"
-        return Policies(
-            identity=[parse_policy(document, "identity") for document in of_role.values()],
-            resource=parse_policy(found, kind) if found else None,
-            must_name=access.action in ("lambda:InvokeFunction", "sts:AssumeRole"),
-            must_delegate=access.action.startswith("kms:"),
+        return ApplicablePolicies(
+            identity=[parse_policy(text, "identity") for text in role_policies.values()],
+            resource=parse_policy(resource_policy, kind) if resource_policy else None,
+            only_resource=access.action in ("lambda:InvokeFunction", "sts:AssumeRole"),
+            needs_delegation=access.action.startswith("kms:"),
         )
 
-    def role_documents(self, role_arn: str) -> Mapping[str, str]:
-        """The documents of a role's policies, by name."""
+    def role_policies(self, role_arn: str) -> Mapping[str, str]:
+        """Return a role's policies as JSON, by name."""
         role = self._role(role_arn)
         return role.policies if role else {}
 
-    def resource_document(self, arn: str) -> str | None:
-        """The policy that a resource has itself: a role's trust policy, a queue's, a function's,
-        a key's, a bucket's, which is its objects' too.
+    def resource_policy(self, arn: str) -> str | None:
+        """Return the policy of a resource as JSON, if it has one.
+
+        A bucket's policy applies to its objects too. A role's resource policy is its trust policy.
         """
         _, _, service, region, _, name = arn.split(":", 5)
         if service == "s3":
@@ -81,9 +89,10 @@ class Holdings:
             return role.assume_role_policy_document if role else None
         return None
 
-    def key_of(self, arn: str) -> str | None:
-        """The ARN of the customer key that encrypts what ``arn`` is or is in: a bucket, a queue, a
-        table, a log group. None for a key of AWS's own.
+    def kms_key(self, arn: str) -> str | None:
+        """Return the ARN of the customer key of a bucket, object, queue, table or log group.
+
+        Return None if AWS's own key encrypts it.
         """
         _, _, service, region, _, name = arn.split(":", 5)
         if service == "s3":
@@ -102,12 +111,12 @@ class Holdings:
             return group.kms_key_id if group else None
         return None
 
-    def documents(self) -> Iterator[Document]:
-        """Every policy that there is."""
+    def documents(self) -> Iterator[PolicyDocument]:
+        """Yield every policy in the account."""
         for role in iam_backends[self._account][PARTITION].roles.values():
-            yield Document("trust", role.arn, "", role.assume_role_policy_document)
+            yield PolicyDocument("trust", role.arn, "", role.assume_role_policy_document)
             for name, text in role.policies.items():
-                yield Document("identity", role.arn, name, text)
+                yield PolicyDocument("identity", role.arn, name, text)
         buckets = s3_backends[self._account][PARTITION].buckets.values()
         regions = sqs_backends[self._account].values()
         functions = lambda_backends[self._account].values()
@@ -116,11 +125,11 @@ class Holdings:
             *(bucket.arn for bucket in buckets),
             *(queue.queue_arn for region in regions for queue in region.queues.values()),
             *(key.arn for region in keys for key in region.keys.values()),
-            *(found.function_arn for region in functions for found in region.list_functions()),
+            *(each.function_arn for region in functions for each in region.list_functions()),
         ]
         for arn in arns:
-            if found := self.resource_document(arn):
-                yield Document("resource", arn, "", found)
+            if policy := self.resource_policy(arn):
+                yield PolicyDocument("resource", arn, "", policy)
 
     def _bucket(self, path: str) -> FakeBucket | None:
         return s3_backends[self._account][PARTITION].buckets.get(path.partition("/")[0])
@@ -128,8 +137,3 @@ class Holdings:
     def _role(self, arn: str) -> Role | None:
         roles = iam_backends[self._account][PARTITION].roles.values()
         return next((role for role in roles if role.arn == arn), None)
-
-    def _find_session(self, access_key_id: str) -> Principal | None:
-        sts = sts_backends[self._account][PARTITION]
-        found = sts.get_assumed_role_from_access_key(access_key_id)
-        return Principal(found.arn, found.role_arn, self._account) if found else None

@@ -1,10 +1,9 @@
-"""Plays an event source mapping from a queue to a function.
+"""Emulates an event source mapping from a queue to a function.
 
-As "Using Lambda with Amazon SQS" in the Lambda Developer Guide documents it: batches, at most
-``maximum_concurrency`` invocations at once, partial batch failures; a message that failed stays on
-the queue until its visibility timeout ends. Receive counts and redrive are the queue's own. A fault
-plan may have messages delivered late, in another order, or twice, as SQS itself may do. The queue
-is polled as far as the function's role may.
+It follows "Using Lambda with Amazon SQS" in the Lambda Developer Guide: batches, at most
+``maximum_concurrency`` concurrent invocations, and partial batch failures. A failed message stays
+on the queue until its visibility timeout ends. The queue counts receives and redrives. A fault plan
+can make deliveries late, reordered or duplicate, as SQS can.
 """
 
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.declarations import DeclaredMapping
-from local.faults.injector import Delivery, Faults
+from local.faults.injector import Delivery, FaultInjector
 from local.names import logical_name
 from local.runtime.execution import InvocationFailed
 from local.runtime.functions import Function
@@ -25,9 +24,9 @@ POLL_SECONDS = 1
 
 
 class EventSourceMapping:
-    """Polls a queue on a thread of its own and hands batches to the function.
+    """Polls a queue on its own thread, and invokes the function with batches.
 
-    ``may`` says which actions of SQS the function's role has on the queue.
+    ``is_allowed`` returns whether the function's role may perform an action on the queue.
     """
 
     def __init__(
@@ -36,15 +35,15 @@ class EventSourceMapping:
         function: Function,
         sqs: Any,
         region: str,
-        faults: Faults,
-        may: Callable[[str], bool],
+        faults: FaultInjector,
+        is_allowed: Callable[[str], bool],
     ) -> None:
         self._mapping = mapping
         self._function = function
         self._sqs = sqs
         self._region = region
         self._faults = faults
-        self._may = may
+        self._is_allowed = is_allowed
         queue = mapping.queue_arn.rpartition(":")[2]
         self._queue = logical_name(queue)
         self._queue_url: str = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
@@ -57,12 +56,12 @@ class EventSourceMapping:
         self._poller.start()
 
     def stop(self) -> None:
-        """Stop polling. Invocations under way end with their function."""
+        """Stop polling. Running invocations end when their function stops."""
         self._stopping.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
-        """Wait for the poller and for the batches that it handed out."""
+        """Wait for the poller and for the batches that it has submitted."""
         self._poller.join()
         self._pool.shutdown(wait=True)
 
@@ -72,13 +71,13 @@ class EventSourceMapping:
                 continue
             messages = self._receive()
             if messages and not self._stopping.is_set():
-                self._hand_out(messages)
+                self._submit(messages)
             else:
                 self._free.release()
 
-    def _hand_out(self, messages: Sequence[dict[str, Any]]) -> None:
+    def _submit(self, messages: Sequence[dict[str, Any]]) -> None:
         delivery, *copies = self._faults.deliveries(self._queue, messages)
-        with suppress(RuntimeError):  # the pool is shut, and the messages stay on the queue
+        with suppress(RuntimeError):  # the pool is shut down, and the messages stay on the queue
             self._pool.submit(self._deliver, delivery).add_done_callback(
                 lambda _: self._free.release()
             )
@@ -86,11 +85,11 @@ class EventSourceMapping:
                 self._pool.submit(self._deliver, copy)
 
     def _receive(self) -> list[dict[str, Any]]:
-        if not (self._may("GetQueueAttributes") and self._may("ReceiveMessage")):
+        if not (self._is_allowed("GetQueueAttributes") and self._is_allowed("ReceiveMessage")):
             self._stopping.wait(POLL_SECONDS)
             return []
         try:
-            answer = self._sqs.receive_message(
+            response = self._sqs.receive_message(
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=min(self._mapping.batch_size, 10),
                 WaitTimeSeconds=POLL_SECONDS,
@@ -100,7 +99,7 @@ class EventSourceMapping:
         except (ClientError, BotoCoreError):
             self._stopping.wait(POLL_SECONDS)
             return []
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        messages: list[dict[str, Any]] = response.get("Messages", [])
         return messages
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -108,32 +107,30 @@ class EventSourceMapping:
             return
         messages = delivery.messages
         try:
-            answer = self._function.invoke({"Records": [self._record(m) for m in messages]})
-            failed = self._failed(answer, messages)
+            response = self._function.invoke({"Records": [self._record(m) for m in messages]})
+            failed = self._failed_ids(response, messages)
         except InvocationFailed:
             failed = {message["MessageId"] for message in messages}
         for message in messages:
             if message["MessageId"] not in failed:
                 self._delete(message)
 
-    def _failed(self, answer: Any, messages: Sequence[dict[str, Any]]) -> set[str]:
-        """The ids of messages to keep; an answer that names an unknown one keeps them all."""
+    def _failed_ids(self, response: Any, messages: Sequence[dict[str, Any]]) -> set[str]:
+        """Return the IDs of messages to keep. If the response names an unknown ID, keep all."""
         if not self._mapping.reports_item_failures:
             return set()
         ids = {message["MessageId"] for message in messages}
-        failures = (answer or {}).get("batchItemFailures") or []
-        named = {failure.get("itemIdentifier") for failure in failures}
-        return named if named <= ids else ids
+        failures = (response or {}).get("batchItemFailures") or []
+        failed = {failure.get("itemIdentifier") for failure in failures}
+        return failed if failed <= ids else ids
 
     def _delete(self, message: dict[str, Any]) -> None:
-        if not self._may("DeleteMessage"):
-            return  # and the queue will deliver it again
-        try:
+        if not self._is_allowed("DeleteMessage"):
+            return  # the queue delivers the message again
+        with suppress(ClientError, BotoCoreError):  # delivered again, or the queue is gone
             self._sqs.delete_message(
                 QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"]
             )
-        except (ClientError, BotoCoreError):
-            return  # the queue is gone, or will deliver again: at least once, as on AWS
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -1,7 +1,7 @@
-"""One Lambda execution environment: a process under AWS's own runtime interface client.
+"""A Lambda execution environment: a process under AWS's own runtime interface client.
 
-It serves one invocation at a time through a Runtime API of its own, as "Using the Lambda runtime
-API" in the Lambda Developer Guide describes it, and is held to its declared timeout and memory.
+It serves one invocation at a time through its own Runtime API ("Using the Lambda runtime API" in
+the Lambda Developer Guide). The declared timeout and memory are enforced.
 """
 
 import json
@@ -26,14 +26,14 @@ from local.runtime.memory import MemoryWatch
 ROOT = Path(__file__).resolve().parents[2]
 INIT_SECONDS = 60.0
 MIB = 1024 * 1024
-INHERITED = ("PATH", "LD_LIBRARY_PATH")
+INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
 LogSink = Callable[[str, str], None]
-"""Takes a function's name and one line of its log."""
+"""Takes a function's name and a line of its log."""
 
 
 class InvocationFailed(Exception):
-    """The function raised, exited or timed out; the message is what Lambda would answer."""
+    """The function raised, exited or timed out. The message is Lambda's."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class _Invocation:
 
 
 class ExecutionEnvironment:
-    """One process of a function, and the Runtime API that it polls."""
+    """A process of a function, and the Runtime API that it polls."""
 
     def __init__(
         self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
@@ -74,7 +74,7 @@ class ExecutionEnvironment:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C is for us; we end the functions
+            start_new_session=True,  # Ctrl-C must not reach the functions: we stop them
         )
         threading.Thread(target=self._forward_log, daemon=True).start()
         threading.Thread(target=self._watch_process, daemon=True).start()
@@ -86,7 +86,7 @@ class ExecutionEnvironment:
 
     @property
     def invocation_id(self) -> str | None:
-        """The request id of the invocation under way."""
+        """The request ID of the running invocation."""
         current = self._current
         return current.request_id if current else None
 
@@ -95,10 +95,10 @@ class ExecutionEnvironment:
         return self._process.poll() is None
 
     def wait_until_ready(self) -> None:
-        """Wait until the handler is loaded. Raises LocalError if it is not."""
+        """Wait until the handler is loaded. Raises LocalError if it cannot be loaded."""
         self._ready.wait(INIT_SECONDS)
         if self._init_seconds is None:
-            reason = self._init_error or "it did not get ready in time"
+            reason = self._init_error or "it was not ready in time"
             self.stop()
             raise LocalError(
                 f"Function {self._declared.name} cannot start its handler "
@@ -124,28 +124,28 @@ class ExecutionEnvironment:
         if self.is_alive:
             self._next.put(invocation)
         else:
-            invocation.error = "Runtime.ExitError: the process ended while it was idle"
+            invocation.error = "Runtime.ExitError: the process exited while it was idle"
             invocation.done.set()
         if not invocation.done.wait(timeout):
             self.time_out()
             self._process.wait()
         peak = memory.stop()
         if memory.exceeded:
-            invocation.error = "Runtime.OutOfMemory: the function used more memory than it has"
+            invocation.error = "Runtime.OutOfMemory: the function exceeded its memory limit"
         self._report(invocation.request_id, time.monotonic() - started, peak)
         self._current = None
         if invocation.error is not None or invocation.result is None:
-            error = invocation.error or "no answer"
+            error = invocation.error or "no response"
             self._log(self._declared.name, f"{invocation.request_id} {error}")
             raise InvocationFailed(error)
         return json.loads(invocation.result)
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
+        """Kill the process."""
         self._process.kill()
 
     def time_out(self) -> None:
-        """End the invocation under way as one whose time is up."""
+        """End the running invocation as timed out."""
         if current := self._current:
             current.error = f"Task timed out after {self._declared.timeout_seconds:.2f} seconds"
         self._process.kill()
@@ -157,7 +157,7 @@ class ExecutionEnvironment:
         self._server.shutdown()
         self._server.server_close()
 
-    # What the Runtime API calls.
+    # Called by the Runtime API.
 
     def next_invocation(self) -> _Invocation | None:
         if self._init_seconds is None:
@@ -165,7 +165,7 @@ class ExecutionEnvironment:
             self._ready.set()
         return self._next.get()
 
-    def answer(self, request_id: str, body: bytes) -> None:
+    def complete(self, request_id: str, body: bytes) -> None:
         if self._current and self._current.request_id == request_id:
             self._current.result = body
             self._current.done.set()
@@ -179,7 +179,7 @@ class ExecutionEnvironment:
         self._init_error = _describe_error(body)
         self._ready.set()
 
-    # Watching the process.
+    # Process monitoring.
 
     def _forward_log(self) -> None:
         assert self._process.stdout is not None
@@ -189,15 +189,15 @@ class ExecutionEnvironment:
 
     def _watch_process(self) -> None:
         status = self._process.wait()
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        self._init_error = self._init_error or f"Runtime.ExitError: {how}"
+        reason = f"signal {-status}" if status < 0 else f"exit status {status}"
+        self._init_error = self._init_error or f"Runtime.ExitError: {reason}"
         self._ready.set()
         if current := self._current:
-            current.error = current.error or f"Runtime.ExitError: {how}"
+            current.error = current.error or f"Runtime.ExitError: {reason}"
             current.done.set()
 
     def _report(self, request_id: str, seconds: float, peak_bytes: int) -> None:
-        """The two lines that CloudWatch shows at the end of an invocation."""
+        """Log the END and REPORT lines, as Lambda does."""
         name = self._declared.name
         milliseconds = seconds * 1000
         init = ""
@@ -215,7 +215,7 @@ class ExecutionEnvironment:
 
 
 class _RuntimeApi(ThreadingHTTPServer):
-    """The Runtime API of one environment, version 2018-06-01."""
+    """The Runtime API (version 2018-06-01) of one environment."""
 
     daemon_threads = True
 
@@ -229,7 +229,7 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
     server: _RuntimeApi
 
     def parse_request(self) -> bool:
-        """Read the head of a request, and answer it here if it is wrong or refused."""
+        """Read a request's headers. Respond here if it is invalid or refused."""
         if not super().parse_request():
             return False
         origins = self.headers.get_all("Origin")
@@ -240,7 +240,7 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
         )
         if reason is None:
             return True
-        # The body stays unread. On an open connection it would count as the next request.
+        # The body is not read. On an open connection it would be parsed as the next request.
         self._reply(403, f"{reason}\n".encode(), {"Connection": "close"}, "text/plain")
         return False
 
@@ -261,10 +261,10 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        *_, request_id, what = self.path.split("/")
+        *_, request_id, outcome = self.path.split("/")
         environment = self.server.environment
-        if what == "response":
-            environment.answer(request_id, body)
+        if outcome == "response":
+            environment.complete(request_id, body)
         elif request_id == "init":
             environment.fail_init(body)
         else:
@@ -288,12 +288,12 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
-        """Say nothing: these requests are the runtime's, not the user's."""
+        """Log nothing: these requests come from the runtime, not from the user."""
 
 
 def _process_environment(declared: DeclaredFunction) -> dict[str, str]:
-    """Lambda's reserved variables, and nothing of the caller's but what a process needs."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    """Return Lambda's reserved variables, and the few of our own that a process needs."""
+    inherited = {name: value for name in INHERITED_VARIABLES if (value := os.environ.get(name))}
     return {
         **inherited,
         "PYTHONPATH": str(ROOT),
@@ -317,4 +317,4 @@ def _describe_error(body: bytes) -> str:
         error = json.loads(body)
         return f"{error['errorType']}: {error['errorMessage']}"
     except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace") or "no reason was given"
+        return body.decode(errors="replace") or "no error message"

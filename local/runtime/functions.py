@@ -1,4 +1,4 @@
-"""Lambda functions: as many execution environments each as invocations overlap, kept warm."""
+"""Lambda functions. Each keeps warm as many execution environments as invocations overlap."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ Launch = Callable[[DeclaredFunction, Mapping[str, str], LogSink], ExecutionEnvir
 
 
 class Invocable(Protocol):
-    """A function, or what invokes one."""
+    """A function, or an object that invokes one."""
 
     def invoke(self, event: object) -> Any:
-        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
+        """Run the handler on ``event``. Return its response. Raises InvocationFailed."""
 
 
 class Function:
-    """One declared function: invoke it from any thread. ``launch`` makes its environments."""
+    """A declared function. Thread-safe. ``launch`` starts its execution environments."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class Function:
         self._stopped = False
 
     def start(self) -> None:
-        """Start one environment. Raises LocalError if the handler does not load."""
+        """Start one environment. Raises LocalError if the handler cannot be loaded."""
         environment = self._new_environment()
         environment.wait_until_ready()
         with self._lock:
             self._idle.append(environment)
 
     def invoke(self, event: object) -> Any:
-        """Run the handler on ``event``; return its answer. Raises InvocationFailed."""
+        """Run the handler on ``event``. Return its response. Raises InvocationFailed."""
         with self._lock:
             environment = self._take_idle()
         environment = environment or self._new_environment()
@@ -52,12 +52,12 @@ class Function:
             return environment.invoke(event)
         finally:
             with self._lock:
-                is_kept = environment.is_alive and not self._stopped
-                if is_kept:
+                keep = environment.is_alive and not self._stopped
+                if keep:
                     self._idle.append(environment)
                 else:
                     self._all.discard(environment)
-            if not is_kept:
+            if not keep:
                 environment.stop()
 
     def _take_idle(self) -> ExecutionEnvironment | None:
@@ -69,7 +69,7 @@ class Function:
         return None
 
     def stop(self) -> None:
-        """End every process of this function."""
+        """Kill every process of this function."""
         with self._lock:
             self._stopped = True
             environments = list(self._all)

@@ -1,4 +1,4 @@
-"""Holds a process to its memory."""
+"""Enforces a process's memory limit."""
 
 import subprocess
 import threading
@@ -9,7 +9,7 @@ SAMPLE_SECONDS = 0.05
 
 
 class MemoryWatch:
-    """Samples a process's resident memory and kills it above its limit, as Lambda does."""
+    """Samples a process's resident memory, and kills it above its limit, as Lambda does."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", limit_bytes: int) -> None:
         self.exceeded = False
@@ -21,7 +21,7 @@ class MemoryWatch:
         self._thread.start()
 
     def stop(self) -> int:
-        """Stop watching; return the peak in bytes."""
+        """Stop sampling. Return the peak in bytes."""
         self._stopping.set()
         self._thread.join()
         return self._peak_bytes

@@ -1,7 +1,7 @@
-"""Plays EventBridge's schedules: functions that a rule invokes again and again.
+"""Emulates EventBridge's scheduled rules.
 
-As "Creating a scheduled rule" in the EventBridge User Guide documents it: the first invocation
-comes one period after the rule was made. One that fails is not tried again here.
+They follow "Creating a scheduled rule" in the EventBridge User Guide: the first invocation comes
+one period after the rule was created. A failed invocation is not retried here.
 """
 
 import json
@@ -23,18 +23,18 @@ _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
 
 def period_seconds(rule: str, expression: str) -> float:
-    """The period of a schedule expression ``rate(n unit)``. Raises LocalError for any other."""
+    """Return the period of a ``rate(n unit)`` expression. Raises LocalError for any other."""
     rate = _RATE.fullmatch(expression)
     if rate is None:
         raise LocalError(
-            f"Rule {rule} has the schedule {expression!r}; the embedded AWS plays rate(n minutes), "
-            "hours and days."
+            f"Rule {rule} has the schedule {expression!r}. The embedded AWS supports only "
+            "rate(...) in minutes, hours and days."
         )
     return int(rate["value"]) * _UNIT_SECONDS[rate["unit"]]
 
 
 class Schedule:
-    """Invokes a function every period, on a thread of its own."""
+    """Invokes a function every period, on its own thread."""
 
     def __init__(self, declared: DeclaredSchedule, function: Invocable) -> None:
         self._declared = declared
@@ -46,16 +46,16 @@ class Schedule:
         self._thread.start()
 
     def invoke(self) -> None:
-        """Invoke the function now, as if it were due."""
-        with suppress(InvocationFailed):  # the function's log says why
+        """Invoke the function now."""
+        with suppress(InvocationFailed):  # the function's log has the error
             self._function.invoke(self._event())
 
     def stop(self) -> None:
-        """Stop. An invocation under way ends with its function."""
+        """Stop. A running invocation ends when its function stops."""
         self._stopping.set()
 
     def join(self) -> None:
-        """Wait for the thread, and for the invocation that it waits for."""
+        """Wait for the thread and its running invocation."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -67,7 +67,7 @@ class Schedule:
             self.invoke()
 
     def _event(self) -> Any:
-        """The event of a scheduled rule: "Scheduled Event" in the EventBridge User Guide."""
+        """Return the rule's event: "Scheduled Event" in the EventBridge User Guide."""
         if self._declared.input is not None:
             return json.loads(self._declared.input)
         arn = self._declared.rule_arn

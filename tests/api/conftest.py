@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from handlers import cancel, docs, enqueue, status
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tests.support.events.http import JOB, http_event, route_of
@@ -58,7 +58,7 @@ class Gateway:
     """Calls the function of a route with an event in payload format 2.0."""
 
     def __init__(
-        self, aws: Mapping[str, Any], faults: Faults, monkeypatch: pytest.MonkeyPatch
+        self, aws: Mapping[str, Any], faults: FaultInjector, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.aws = aws
         self.faults = faults
@@ -105,15 +105,17 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[tuple[str, Faults]]:
-    faults = Faults()
+def endpoint() -> Iterator[tuple[str, FaultInjector]]:
+    faults = FaultInjector()
     services = ("s3", "dynamodb", "sqs", "events", "moto_api")
     with serving_aws(faults, services=services) as url:
         yield url, faults
 
 
 @pytest.fixture
-def gateway(endpoint: tuple[str, Faults], monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+def gateway(
+    endpoint: tuple[str, FaultInjector], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Gateway]:
     url, faults = endpoint
     urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     for name, value in {**FUNCTIONS_ENVIRONMENT, "AWS_ENDPOINT_URL": url}.items():

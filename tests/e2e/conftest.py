@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from tests.e2e.stack import Client, deployed
 
 
@@ -18,7 +18,7 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture
-def faults(client: Client) -> Iterator[Faults]:
+def faults(client: Client) -> Iterator[FaultInjector]:
     """Return the faults of the stack. Installed plans are removed after the test."""
     yield client.stack.faults
     client.stack.faults.clear()

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.gateway.identities import LOCAL_USER
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
@@ -237,4 +237,4 @@ def local_up(
 def client_of(outputs: dict[str, Any]) -> Client:
     """A client of a stack that runs in a process of its own."""
     unseen = Permissions(ACCOUNT_ID, lambda function, line: None)
-    return Client(LocalStack(outputs, {}, Faults(), unseen, ()), [])
+    return Client(LocalStack(outputs, {}, FaultInjector(), unseen, ()), [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.iam.enforcement import NO_OWNER
-from local.iam.permissions import Ruling
+from local.iam.permissions import Evaluation
 from tests.e2e.stack import Client
 from tests.permissions.mutants import declared, statements
 from tests.permissions.scenario import live
@@ -18,41 +18,41 @@ from tests.permissions.table import FILE, keys_in, rows, without_each
 
 
 @pytest.fixture(scope="module")
-def rulings(client: Client) -> Counter[Ruling]:
+def evaluations(client: Client) -> Counter[Evaluation]:
     return live(client)
 
 
 def test_nothing_can_be_taken_out_of_any_policy_without_something_breaking(
-    client: Client, rulings: Counter[Ruling]
+    client: Client, evaluations: Counter[Evaluation]
 ) -> None:
-    documents = declared(client.stack.permissions.holdings)
-    found = without_each(documents, rulings, client.stack.permissions.account)
+    documents = declared(client.stack.permissions.policy_store)
+    found = without_each(documents, evaluations, client.stack.permissions.account)
     assert [str(mutant) for mutant, broken in found.items() if not broken] == []
 
 
 def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
-    rulings: Counter[Ruling],
+    evaluations: Counter[Evaluation],
 ) -> None:
     """For a moment the queue takes no event. To miss what may not be listed is no denial."""
     denied = {
-        (ruling.principal.name, ruling.access.action)
-        for ruling in rulings
-        if not ruling.allowed and not ruling.request.endswith("of a missing object")
+        (evaluation.principal.name, evaluation.access.action)
+        for evaluation in evaluations
+        if not evaluation.allowed and not evaluation.request.endswith("of a missing object")
     }
     assert denied == {("events.amazonaws.com", "sqs:SendMessage")}
 
 
 def test_every_request_to_s3_says_whose_bucket_it_expects(
-    client: Client, rulings: Counter[Ruling]
+    client: Client, evaluations: Counter[Evaluation]
 ) -> None:
     """What does not is denied, and the log says so: a copy that is would be read instead."""
     assert [line for line in client.log if NO_OWNER in line] == []
-    assert any(ruling.request == "s3 UploadPartCopy" for ruling in rulings)
+    assert any(evaluation.request == "s3 UploadPartCopy" for evaluation in evaluations)
 
 
 def test_the_documented_table_is_what_is_declared(client: Client) -> None:
     """``python -m tests.permissions --write`` writes it."""
-    documents = declared(client.stack.permissions.holdings)
+    documents = declared(client.stack.permissions.policy_store)
     assert sorted(keys_in(FILE.read_text())) == sorted(row.key for row in rows(documents))
 
 
@@ -62,10 +62,10 @@ def test_the_documented_table_is_what_is_declared(client: Client) -> None:
 @contextmanager
 def without(client: Client, function: str, action: str, resource: str = "") -> Iterator[None]:
     """A function's role has not got an action, on resources with that in their ARN."""
-    holdings, iam = client.stack.permissions.holdings, client.stack.client("iam")
+    policies, iam = client.stack.permissions.policy_store, client.stack.client("iam")
     (document,) = (
         document
-        for document in declared(holdings)
+        for document in declared(policies)
         if document.kind == "identity" and f"-{function}-" in document.arn
     )
     address = {

@@ -8,7 +8,7 @@ import yaml
 
 from infra import policies
 from local.deployment.program import configuration, run_program
-from local.iam.evaluation import Access, Policies, Principal, decide
+from local.iam.evaluation import Access, ApplicablePolicies, Principal, decide
 from local.iam.policy import Policy, parse_policy
 from tests.infra.test_program import Recorder
 
@@ -33,7 +33,7 @@ def test_the_documented_outputs_are_those_of_the_program() -> None:
 
 def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> None:
     own = policies.document(*policies.read_objects(["their-documents/2026/"]))
-    both = Policies([parse_policy(own, "identity")], copied(BUCKET_POLICY))
+    both = ApplicablePolicies([parse_policy(own, "identity")], copied(BUCKET_POLICY))
 
     def may(action: str, resource: str) -> bool:
         access = Access(action, f"arn:aws:s3:::their-documents{resource}", OTHER_ACCOUNT)
@@ -49,7 +49,7 @@ def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> No
 def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> None:
     key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     own = policies.document(*policies.use_object_keys(["kms:Decrypt"], [key]))
-    both = Policies([parse_policy(own, "identity")], copied(KEY_POLICY))
+    both = ApplicablePolicies([parse_policy(own, "identity")], copied(KEY_POLICY))
 
     def may(action: str, *through: str) -> bool:
         keys = frozenset(("kms:viaservice", service) for service in through)

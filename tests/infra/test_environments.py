@@ -9,7 +9,7 @@ import yaml
 from local.deployment.program import configuration, run_program
 from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.server import aws_client, serving_aws
 from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.registered import Stack
@@ -111,7 +111,7 @@ def test_functions_are_traced_only_if_that_is_asked_for(prod: Stack) -> None:
 def test_the_production_stack_can_be_played_too() -> None:
     config = configuration("prod", {"alarmEmail": ALARM_EMAIL})
     region = config["aws:region"]
-    with serving_aws(Faults()) as url:
+    with serving_aws(FaultInjector()) as url:
         outputs = run_program(EmbeddedProvider(url, region, "http://api"), "prod", config)
         dynamodb = aws_client("dynamodb", url, region)
         table = outputs["tableName"]

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.integration.rig import Bus, Rig
 from tests.support.tables import create_job_table
@@ -26,12 +26,12 @@ GRACE_SECONDS = 1800
 
 class Served(NamedTuple):
     url: str
-    faults: Faults
+    faults: FaultInjector
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    faults = Faults()
+    faults = FaultInjector()
     with serving_aws(faults, services=("s3", "dynamodb", "moto_api")) as url:
         yield Served(url, faults)
 
@@ -43,7 +43,7 @@ def server(served: Served) -> str:
 
 
 @pytest.fixture
-def faults(served: Served) -> Iterator[Faults]:
+def faults(served: Served) -> Iterator[FaultInjector]:
     """Install a plan, and the server fails by it until the test ends."""
     yield served.faults
     served.faults.clear()

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.support.http_server import nobody_listens
 from zipjobs_cli.uploads.local_files import LocalFile, find_files
@@ -125,7 +125,9 @@ def test_batches_have_the_given_size_and_come_in_order(s3: Any, make: Make) -> N
     ]
 
 
-def test_so_many_requests_are_under_way_and_no_more(s3: Any, make: Make, faults: Faults) -> None:
+def test_so_many_requests_are_under_way_and_no_more(
+    s3: Any, make: Make, faults: FaultInjector
+) -> None:
     files = make({f"{number:02}.pdf": b"x" for number in range(20)} | {"large.pdf": LARGE})
     faults.install(FaultPlan.parse("faults: [{service: s3, latency: 0.02}]"))
     at_once, most, lock = 0, 0, threading.Lock()
@@ -149,7 +151,7 @@ def test_so_many_requests_are_under_way_and_no_more(s3: Any, make: Make, faults:
 
 
 def test_a_file_that_fails_does_not_stop_the_others(
-    s3: Any, make: Make, faults: Faults, tmp_path: Path
+    s3: Any, make: Make, faults: FaultInjector, tmp_path: Path
 ) -> None:
     files = make({f"{number}.pdf": b"x" for number in range(6)})
     faults.install(
@@ -168,7 +170,7 @@ def test_a_file_that_fails_does_not_stop_the_others(
 
 
 def test_what_fails_and_may_pass_is_sent_again_when_its_batch_is_over(
-    s3: Any, make: Make, faults: Faults
+    s3: Any, make: Make, faults: FaultInjector
 ) -> None:
     files = make({f"{number}.pdf": b"x" for number in range(4)} | {"large.pdf": LARGE})
     plan = """faults:
@@ -201,7 +203,7 @@ def test_a_file_that_is_written_to_meanwhile_is_sent_again(s3: Any, make: Make) 
 
 
 def test_what_fails_again_and_again_is_a_failure_and_leaves_nothing(
-    s3: Any, make: Make, faults: Faults
+    s3: Any, make: Make, faults: FaultInjector
 ) -> None:
     files = make({"a.pdf": b"x", "large.pdf": LARGE})
     plan = "faults: [{operation: UploadPart, error: {code: InternalError, status: 500}}]"
@@ -228,7 +230,7 @@ def test_a_key_that_no_object_can_have_is_a_failure(s3: Any, tmp_path: Path) -> 
 
 
 def test_when_nothing_gets_through_any_more_the_rest_is_not_tried(
-    s3: Any, make: Make, faults: Faults
+    s3: Any, make: Make, faults: FaultInjector
 ) -> None:
     files = make({f"{number:03}.pdf": b"x" for number in range(HOPELESS_FILES + 20)})
     plan = "faults: [{operation: PutObject, error: {code: ExpiredToken, status: 400}}]"
@@ -249,7 +251,7 @@ def test_however_many_files_cannot_be_read_the_others_are_tried(
     assert keys(done.uploaded) == keys(files[-10:])
 
 
-def test_who_may_only_write_uploads_everything(s3: Any, make: Make, faults: Faults) -> None:
+def test_who_may_only_write_uploads_everything(s3: Any, make: Make, faults: FaultInjector) -> None:
     files = make({"a.pdf": b"x"})
     plan = "faults: [{operation: HeadObject, error: {code: Forbidden, status: 403}}]"
     faults.install(FaultPlan.parse(plan))

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.conftest import GRACE_SECONDS
 from tests.integration.rig import POLICY, Bus, Rig
@@ -435,7 +435,7 @@ def test_what_a_dead_worker_made_of_sources_that_changed_is_made_anew(
 
 
 def test_an_upload_that_was_created_twice_unheard_is_not_left(
-    rig: Rig, uploads: Callable[[], list[Any]], faults: Faults
+    rig: Rig, uploads: Callable[[], list[Any]], faults: FaultInjector
 ) -> None:
     """The first answer is lost, and botocore asks again."""
     plan = "faults: [{operation: CreateMultipartUpload, nth: 1, when: after, reset: true}]"
@@ -491,7 +491,7 @@ def test_a_late_finisher_does_not_forget_what_was_skipped(rig: Rig) -> None:
     ],
 )
 def test_a_job_is_finished_though_s3_refuses_its_clean_up(
-    rig: Rig, bus: Bus, faults: Faults, operation: str, code: str, status: int
+    rig: Rig, bus: Bus, faults: FaultInjector, operation: str, code: str, status: int
 ) -> None:
     message = rig.request({"keys": ["gone.pdf"]})
     rig.s3.put_object(Bucket="manifests", Key="work/job-1/left", Body=b"")

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.support.examples import examples
 from zipjobs.archive.blocks import BlockPool
@@ -276,7 +276,7 @@ def test_a_copy_that_s3_would_make_later_is_asked_for_again(
 
 
 def test_a_body_that_breaks_while_it_is_read_for_a_refused_copy_is_resumed(
-    s3: Any, put: Callable[[str, bytes], str], build: Build, faults: Faults
+    s3: Any, put: Callable[[str, bytes], str], build: Build, faults: FaultInjector
 ) -> None:
     put("large.pdf", noise(21 * MIB))
     build(entries_for(["large.pdf"]))
@@ -291,7 +291,7 @@ def test_a_body_that_breaks_while_it_is_read_for_a_refused_copy_is_resumed(
         )
     )
     archive = build(entries_for(["large.pdf"]))
-    assert sum("cut" in injected.what for injected in faults.injected) > 1
+    assert sum("cut" in injected.effect for injected in faults.injected) > 1
     assert (archive.copied_bytes, digest(s3)) == (0, expected)
 
 

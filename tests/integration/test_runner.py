@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.rig import POLICY, Rig
 from tests.support.builders import submission
@@ -120,7 +120,7 @@ def test_a_job_whose_event_was_refused_is_ready_and_its_event_follows(rig: Rig) 
     assert len(rig.bus.published) == 1
 
 
-def test_a_manifest_whose_body_broke_off_is_read_again(rig: Rig, faults: Faults) -> None:
+def test_a_manifest_whose_body_broke_off_is_read_again(rig: Rig, faults: FaultInjector) -> None:
     message = rig.request({"keys": ["a/one.pdf"]})
     plan = "faults: [{operation: GetObject, key: 'manifests/*', caller: client, nth: 1, cut: 12}]"
     faults.install(FaultPlan.parse(plan))

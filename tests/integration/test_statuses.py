@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.rig import Rig
 from tests.support.builders import CREATED, FINISHED, ready_job
@@ -179,7 +179,7 @@ def test_it_is_there_before_the_event_and_written_once(rig: Rig) -> None:
     assert len(rig.bus.published) == 1
 
 
-def test_an_answer_that_is_lost_makes_no_difference(rig: Rig, faults: Faults) -> None:
+def test_an_answer_that_is_lost_makes_no_difference(rig: Rig, faults: FaultInjector) -> None:
     plan = f"faults: [{{operation: PutObject, key: dst/{KEY}, nth: 1, when: after, reset: true}}]"
     faults.install(FaultPlan.parse(plan))
     rig.run(drop(rig, {"keys": ["a/one.pdf"]}))
@@ -188,7 +188,7 @@ def test_an_answer_that_is_lost_makes_no_difference(rig: Rig, faults: Faults) ->
 
 
 def test_while_s3_is_down_there_is_no_event_and_afterwards_both_follow(
-    rig: Rig, faults: Faults
+    rig: Rig, faults: FaultInjector
 ) -> None:
     message = drop(rig, {"keys": ["a/one.pdf"]})
     error = "{code: SlowDown, status: 503}"
@@ -208,7 +208,7 @@ def test_while_s3_is_down_there_is_no_event_and_afterwards_both_follow(
     [("AccessDenied", 403), ("KeyTooLongError", 400), ("KMS.DisabledException", 400)],
 )
 def test_a_job_whose_status_object_is_refused_has_its_end_and_the_log_says_so(
-    rig: Rig, faults: Faults, caplog: pytest.LogCaptureFixture, code: str, status: int
+    rig: Rig, faults: FaultInjector, caplog: pytest.LogCaptureFixture, code: str, status: int
 ) -> None:
     error = f"{{code: {code}, status: {status}}}"
     plan = f"faults: [{{operation: PutObject, key: dst/{KEY}, error: {error}}}]"

@@ -88,7 +88,7 @@ def figures(storm: Storm, aftermath: Aftermath) -> Table:
     table = Table(title="500 jobs in a storm", show_header=False)
     triggers = Counter(submitted.order.trigger for submitted in aftermath.submitted)
     ends = Counter(record["status"]["S"] for record in aftermath.records.values())
-    faults = Counter(str(injected.what) for injected in aftermath.injected)
+    faults = Counter(str(injected.effect) for injected in aftermath.injected)
     seconds = sorted(waits(aftermath))
     by_20 = statistics.quantiles(seconds, n=20)
     deliveries = storm.deliveries

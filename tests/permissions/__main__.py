@@ -21,11 +21,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/security.md")
     options = parser.parse_args()
     with deployed() as client:
-        rulings = live(client)
-        holdings = client.stack.permissions.holdings
-        documents = declared(holdings)
-        found = without_each(documents, rulings, client.stack.permissions.account)
-    table = filled(documents, found, rulings)
+        evaluations = live(client)
+        policies = client.stack.permissions.policy_store
+        documents = declared(policies)
+        found = without_each(documents, evaluations, client.stack.permissions.account)
+    table = filled(documents, found, evaluations)
     shown = Table(*HEAD)
     for row in table:
         needed = [
@@ -35,7 +35,7 @@ def main() -> int:
         shown.add_row(row.principal, "\n".join(row.actions), row.resource, "\n".join(needed))
     console = Console(width=200)
     console.print(shown)
-    unneeded = [mutant for mutant, rulings in found.items() if not rulings]
+    unneeded = [mutant for mutant, evaluations in found.items() if not evaluations]
     for mutant in unneeded:
         console.print(f"Not needed: {mutant}")
     console.print(f"{len(found)} mutants of {len(documents)} policies, {len(unneeded)} survived")

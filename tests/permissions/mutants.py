@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from local.iam.evaluation import decide
-from local.iam.permissions import Ruling
+from local.iam.permissions import Evaluation
 from local.iam.policy import parse_policy
-from local.iam.policy_store import Document, Holdings
+from local.iam.policy_store import PolicyDocument, PolicyStore
 
 OURS = "s3-zip-jobs-dev-"
 _NAME = re.compile(rf"{OURS}([\w-]+?)-[0-9a-f]{{7}}")
@@ -23,7 +23,7 @@ class Mutant:
     that a condition lets through.
     """
 
-    document: Document
+    document: PolicyDocument
     index: int
     removed: Removed
     what: str
@@ -35,37 +35,37 @@ class Mutant:
         )
 
 
-class WithMutant(Holdings):
+class WithMutant(PolicyStore):
     """What moto holds, but for one policy."""
 
     def __init__(self, account: str, mutant: Mutant) -> None:
         super().__init__(account)
         self._mutant = mutant
 
-    def role_documents(self, role_arn: str) -> Mapping[str, str]:
-        found = super().role_documents(role_arn)
+    def role_policies(self, role_arn: str) -> Mapping[str, str]:
+        found = super().role_policies(role_arn)
         document = self._mutant.document
         if document.kind != "identity" or document.arn != role_arn:
             return found
         return {**found, document.name: self._mutant.text}
 
-    def resource_document(self, arn: str) -> str | None:
+    def resource_policy(self, arn: str) -> str | None:
         document = self._mutant.document
         is_it = document.kind != "identity" and _owner_of(arn) == document.arn
-        return self._mutant.text if is_it else super().resource_document(arn)
+        return self._mutant.text if is_it else super().resource_policy(arn)
 
 
-def declared(holdings: Holdings) -> list[Document]:
+def declared(policies: PolicyStore) -> list[PolicyDocument]:
     """Every policy that the stack declares. A key has no name; its policy names the stack."""
     ours = {
         (d.kind, d.arn, d.name): d
-        for d in holdings.documents()
+        for d in policies.documents()
         if OURS in d.arn or (d.arn.startswith("arn:aws:kms:") and OURS in d.text)
     }
     return [ours[key] for key in sorted(ours)]
 
 
-def statements(document: Document) -> list[dict[str, Any]]:
+def statements(document: PolicyDocument) -> list[dict[str, Any]]:
     """The statements of a policy."""
     found: list[dict[str, Any]] = json.loads(document.text)["Statement"]
     return found
@@ -77,7 +77,7 @@ def values(statement: Mapping[str, Any], element: str) -> list[str]:
     return found if isinstance(found, list) else [found]
 
 
-def mutants(document: Document) -> Iterator[Mutant]:
+def mutants(document: PolicyDocument) -> Iterator[Mutant]:
     """All that can be taken away."""
     found = statements(document)
     for index, statement in enumerate(found):
@@ -108,21 +108,21 @@ def _narrower(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
                 yield value, {**statement, "Condition": {**conditions, operator: rest}}
 
 
-def broken(mutant: Mutant, rulings: Iterable[Ruling], account: str) -> list[Ruling]:
-    """Those of ``rulings`` that come out otherwise with the mutant in place of its document."""
-    holdings, changed = Holdings(account), WithMutant(account, mutant)
+def broken(mutant: Mutant, evaluations: Iterable[Evaluation], account: str) -> list[Evaluation]:
+    """Those of ``evaluations`` that come out otherwise with the mutant in place of its document."""
+    policies, changed = PolicyStore(account), WithMutant(account, mutant)
     statement = statements(mutant.document)[mutant.index]
     only = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     (parsed,) = parse_policy(only, mutant.document.kind).statements
     is_deny = statement["Effect"] == "Deny"
     found = []
-    for ruling in rulings:
-        if not parsed.actions.matches(ruling.access.action):
+    for evaluation in evaluations:
+        if not parsed.actions.matches(evaluation.access.action):
             continue
-        access = ruling.access.over_plain_http() if is_deny else ruling.access
-        asked = replace(ruling, access=access)
-        if _allowed(asked, holdings) != _allowed(asked, changed):
-            found.append(ruling)
+        access = evaluation.access.over_plain_http() if is_deny else evaluation.access
+        asked = replace(evaluation, access=access)
+        if _allowed(asked, policies) != _allowed(asked, changed):
+            found.append(evaluation)
     return found
 
 
@@ -145,9 +145,9 @@ def short(arn: str) -> str:
             return rest.replace("/", " ", 1) if "/" in rest else rest.replace(":", " ", 1)
 
 
-def _allowed(ruling: Ruling, holdings: Holdings) -> bool:
-    policies = holdings.policies(ruling.access, ruling.principal)
-    return decide(ruling.access, ruling.principal, policies).allowed
+def _allowed(evaluation: Evaluation, policies: PolicyStore) -> bool:
+    applicable = policies.applicable(evaluation.access, evaluation.principal)
+    return decide(evaluation.access, evaluation.principal, applicable).allowed
 
 
 def _owner_of(arn: str) -> str:
@@ -155,6 +155,8 @@ def _owner_of(arn: str) -> str:
     return arn.partition("/")[0] if arn.startswith("arn:aws:s3:::") else arn
 
 
-def _mutant(document: Document, index: int, removed: Removed, what: str, rest: list[Any]) -> Mutant:
+def _mutant(
+    document: PolicyDocument, index: int, removed: Removed, what: str, rest: list[Any]
+) -> Mutant:
     text = json.dumps({"Version": "2012-10-17", "Statement": rest})
     return Mutant(document, index, removed, what, text)

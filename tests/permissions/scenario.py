@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from local.faults.plan import FaultPlan
-from local.iam.permissions import Ruling
+from local.iam.permissions import Evaluation
 from tests.e2e.stack import FINAL, Client
 from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
@@ -38,18 +38,18 @@ COPIED_BYTES = 17 * MIB
 """From 16 MiB on, the body of an object is copied."""
 
 
-def live(client: Client) -> Counter[Ruling]:
+def live(client: Client) -> Counter[Evaluation]:
     """Live through it all; what was decided on the way, and how often."""
-    rulings: Counter[Ruling] = Counter()
+    evaluations: Counter[Evaluation] = Counter()
     permissions = client.stack.permissions
-    permissions.watch = lambda ruling: rulings.update([ruling])
+    permissions.on_evaluation = lambda evaluation: evaluations.update([evaluation])
     try:
         for step in STEPS:
             step(client)
     finally:
         client.stack.faults.clear()
-        permissions.watch = lambda ruling: None
-    return rulings
+        permissions.on_evaluation = lambda evaluation: None
+    return evaluations
 
 
 def every_function_starts_anew(client: Client) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.iam.permissions import Ruling
-from local.iam.policy_store import Document
+from local.iam.permissions import Evaluation
+from local.iam.policy_store import PolicyDocument
 from tests.permissions.mutants import Mutant, broken, mutants, short, statements, values
 
 FILE = Path(__file__).parents[2] / "docs" / "security.md"
@@ -27,7 +27,7 @@ _KEYS = {
     "EncryptionContext:aws:logs:arn": "for",
 }
 
-Broken = Mapping[Mutant, Sequence[Ruling]]
+Broken = Mapping[Mutant, Sequence[Evaluation]]
 
 
 @dataclass
@@ -58,24 +58,26 @@ class Row:
 
 
 def without_each(
-    documents: Sequence[Document], rulings: Counter[Ruling], account: str
-) -> dict[Mutant, list[Ruling]]:
+    documents: Sequence[PolicyDocument], evaluations: Counter[Evaluation], account: str
+) -> dict[Mutant, list[Evaluation]]:
     """Return what fails without each part that can be removed from the documents."""
     return {
-        mutant: broken(mutant, rulings, account)
+        mutant: broken(mutant, evaluations, account)
         for document in documents
         for mutant in mutants(document)
     }
 
 
-def rows(documents: Sequence[Document]) -> list[Row]:
+def rows(documents: Sequence[PolicyDocument]) -> list[Row]:
     """Return a row for each statement."""
     return [
         _row(document, statement) for document in documents for statement in statements(document)
     ]
 
 
-def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling]) -> list[Row]:
+def filled(
+    documents: Sequence[PolicyDocument], found: Broken, evaluations: Counter[Evaluation]
+) -> list[Row]:
     """Return the rows, with the requests that fail without them."""
     table = rows(documents)
     first = {document: sum(map(_count, documents[:i])) for i, document in enumerate(documents)}
@@ -83,8 +85,8 @@ def filled(documents: Sequence[Document], found: Broken, rulings: Counter[Ruling
         if mutant.removed in ("statement", "action"):
             row = table[first[mutant.document] + mutant.index]
             counts: Counter[str] = Counter()
-            for ruling in broken_by_it:
-                counts[ruling.request] += rulings[ruling]
+            for evaluation in broken_by_it:
+                counts[evaluation.request] += evaluations[evaluation]
             if mutant.removed == "action" or len(row.actions) == 1:
                 row.needed_by[mutant.what] = counts
     return table
@@ -113,11 +115,11 @@ def write(table: Sequence[Row]) -> None:
     FILE.write_text(f"{before}{BEGIN}\n\n{markdown(table)}\n\n{END}{after}")
 
 
-def _count(document: Document) -> int:
+def _count(document: PolicyDocument) -> int:
     return len(statements(document))
 
 
-def _row(document: Document, statement: Mapping[str, Any]) -> Row:
+def _row(document: PolicyDocument, statement: Mapping[str, Any]) -> Row:
     actions = tuple(values(statement, "Action"))
     places = [short(resource) for resource in values(statement, "Resource")]
     if document.kind == "identity":

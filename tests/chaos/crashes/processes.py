@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, cast
 
 from local.aws_requests import AwsRequest
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from local.faults.rules import RequestFault
 from tests.chaos.crashes.function_process import serve
@@ -43,8 +43,8 @@ class Call:
         return f"{self.service} {self.operation} by {self.function}"
 
 
-class WatchedFaults(Faults):
-    """Faults that also keep the ``calls`` of all functions, and those that were ``struck``."""
+class WatchedFaults(FaultInjector):
+    """A fault injector that records the ``calls`` of all functions, and the ``struck`` ones."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class WatchedFaults(Faults):
         super().install(plan)
         self.struck.clear()
 
-    def strike(
-        self, request: AwsRequest, caller: "ExecutionEnvironment | None"
+    def fault_for(
+        self, request: AwsRequest, process: "ExecutionEnvironment | None"
     ) -> RequestFault | None:
-        fault = super().strike(request, caller)
-        if caller is not None:
-            call = Call(caller.name, request.service, request.operation)
+        fault = super().fault_for(request, process)
+        if process is not None:
+            call = Call(process.name, request.service, request.operation)
             self.calls.append(call)
             if fault is not None:
                 self.struck.append(call)
@@ -72,7 +72,9 @@ class Worker:
 
     invocation_id = None
 
-    def __init__(self, function: str, environment: Mapping[str, str], faults: Faults) -> None:
+    def __init__(
+        self, function: str, environment: Mapping[str, str], faults: FaultInjector
+    ) -> None:
         self.name = function
         self._faults = faults
         self._access_key = f"WORKER{next(_numbers)}"
@@ -84,7 +86,7 @@ class Worker:
         with _processes:
             self._process.start()
         theirs.close()
-        faults.callers[self._access_key] = cast("ExecutionEnvironment", self)
+        faults.processes[self._access_key] = cast("ExecutionEnvironment", self)
 
     def invoke(self, event: object) -> tuple[Any, list[str]]:
         """The handler's answer, and what it logged. Raises Died."""
@@ -109,7 +111,7 @@ class Worker:
 
     def stop(self) -> None:
         """See that nothing is left of it. What it asked for before it died is nobody's."""
-        self._faults.callers.pop(self._access_key, None)
+        self._faults.processes.pop(self._access_key, None)
         self.kill()
         with _processes:
             self._process.join()
@@ -119,7 +121,7 @@ class Worker:
 class Fleet:
     """A process of each function, and another that is ready to take its place."""
 
-    def __init__(self, environment: Mapping[str, str], faults: Faults) -> None:
+    def __init__(self, environment: Mapping[str, str], faults: FaultInjector) -> None:
         self._environment = {**environment, "AWS_DEFAULT_REGION": REGION}
         self._faults = faults
         self._workers: dict[str, list[Worker]] = {}

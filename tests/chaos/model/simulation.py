@@ -24,7 +24,7 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
 
 from handlers import cancel, dead_letter, enqueue, reconciler, zipper
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.chaos.model.history import History
 from tests.chaos.model.invocations import (
@@ -187,7 +187,7 @@ def serving() -> Iterator[Aws]:
         ):
             stack.enter_context(patch.object(where, name, value))
         services = ("s3", "dynamodb", "moto_api")
-        aws = Aws(stack.enter_context(serving_aws(Faults(), services=services)))
+        aws = Aws(stack.enter_context(serving_aws(FaultInjector(), services=services)))
         stack.callback(aws.transport.close)
         yield aws
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from local.faults.injector import Injected
+from local.faults.injector import InjectedFault
 from tests.chaos.random_faults.client import StormClient
 from tests.chaos.random_faults.deliveries import Deliveries
 from tests.chaos.random_faults.requested_jobs import Order
@@ -49,7 +49,7 @@ class Aftermath:
     records: Mapping[str, dict[str, Any]]
     events: Collection[Mapping[str, Any]]
     log: Sequence[str]
-    injected: Sequence[Injected]
+    injected: Sequence[InjectedFault]
     all_ended_seconds: float
     seconds: float
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Typed, begun, typed
 from tests.e2e.stack import Client
@@ -92,7 +92,7 @@ def test_another_bucket_may_be_named_and_each_batch_is_a_line(
 
 
 def test_what_fails_is_named_at_the_end_and_the_same_again_completes_it(
-    client: Client, faults: Faults, tmp_path: Path
+    client: Client, faults: FaultInjector, tmp_path: Path
 ) -> None:
     write(tmp_path, {f"{number}.pdf": b"x" for number in range(5)})
     prefix = f"{tmp_path.name}/failing/"
@@ -124,7 +124,7 @@ def test_what_fails_is_named_at_the_end_and_the_same_again_completes_it(
 
 
 def test_ctrl_c_ends_it_soon_and_leaves_no_upload(
-    client: Client, faults: Faults, tmp_path: Path
+    client: Client, faults: FaultInjector, tmp_path: Path
 ) -> None:
     contents = {f"{number:02}.pdf": b"x" for number in range(40)} | {"99.bin": bytes(40 << 20)}
     write(tmp_path, contents)

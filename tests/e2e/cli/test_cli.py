@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import begun, piped, typed
 from tests.e2e.stack import Client
@@ -154,7 +154,7 @@ def test_the_same_key_is_the_same_job(client: Client) -> None:
     assert "IDEMPOTENCY_KEY_REUSED" in other.err
 
 
-def test_a_job_is_cancelled_and_a_finished_one_never(client: Client, faults: Faults) -> None:
+def test_a_job_is_cancelled_and_a_finished_one_never(client: Client, faults: FaultInjector) -> None:
     prefix = client.put_sources({"one.pdf": b"one", "never.pdf": b"never"})
     ready = typed(client, "submit", prefix + "one.pdf", "--wait", "--json").json["jobId"]
     refused = typed(client, "cancel", ready)
@@ -169,7 +169,7 @@ def test_a_job_is_cancelled_and_a_finished_one_never(client: Client, faults: Fau
     assert (watched.code, watched.json["status"]) == (1, "CANCELLED")
 
 
-def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: Faults) -> None:
+def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: FaultInjector) -> None:
     prefix = client.put_sources({"never.pdf": b"never"})
     faults.install(STALLED)
     with begun(client, "submit", prefix + "never.pdf", "--wait") as waiting:
@@ -184,7 +184,9 @@ def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: Faul
     assert typed(client, "cancel", job_id).code == 0
 
 
-def test_a_download_that_was_cut_goes_on(client: Client, faults: Faults, tmp_path: Path) -> None:
+def test_a_download_that_was_cut_goes_on(
+    client: Client, faults: FaultInjector, tmp_path: Path
+) -> None:
     content = random.Random(3).randbytes(8 * MIB)
     prefix = client.put_sources({"large.bin": content})
     job = typed(client, "submit", prefix + "large.bin", "--wait", "--json").json

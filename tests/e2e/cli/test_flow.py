@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Typed, begun, typed
 from tests.e2e.stack import Client
@@ -80,7 +80,7 @@ def test_the_whole_bucket_can_be_zipped(client: Client, tmp_path: Path) -> None:
 
 
 def test_a_job_that_fails_is_told_with_its_reason(
-    client: Client, faults: Faults, tmp_path: Path
+    client: Client, faults: FaultInjector, tmp_path: Path
 ) -> None:
     prefix = client.put_sources({"a.pdf": b"one"})
     plan = "faults: [{caller: zipper, operation: GetObject, key: '*/a.pdf', "
@@ -92,7 +92,9 @@ def test_a_job_that_fails_is_told_with_its_reason(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_job_that_takes_too_long_is_told(client: Client, faults: Faults, tmp_path: Path) -> None:
+def test_a_job_that_takes_too_long_is_told(
+    client: Client, faults: FaultInjector, tmp_path: Path
+) -> None:
     prefix = client.put_sources({"a.pdf": b"one"})
     plan = "faults: [{caller: zipper, operation: GetObject, key: '*/a.pdf', latency: 30}]"
     faults.install(FaultPlan.parse(plan))
@@ -105,7 +107,9 @@ def test_a_job_that_takes_too_long_is_told(client: Client, faults: Faults, tmp_p
     assert client.finished(job["jobId"])["status"] == "READY"
 
 
-def test_ctrl_c_says_which_jobs_go_on(client: Client, faults: Faults, tmp_path: Path) -> None:
+def test_ctrl_c_says_which_jobs_go_on(
+    client: Client, faults: FaultInjector, tmp_path: Path
+) -> None:
     prefix = client.put_sources({"a.pdf": b"one"})
     plan = "faults: [{caller: zipper, operation: GetObject, key: '*/a.pdf', latency: 30}]"
     faults.install(FaultPlan.parse(plan))

@@ -1,6 +1,6 @@
 """``smoke`` as a person types it, against the embedded AWS."""
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import typed
 from tests.e2e.stack import Client
@@ -17,7 +17,7 @@ def test_a_good_stack_passes_and_it_is_told_that_s3_copies(client: Client) -> No
 
 
 def test_where_s3_does_not_copy_the_stack_passes_too_and_it_is_told(
-    client: Client, faults: Faults
+    client: Client, faults: FaultInjector
 ) -> None:
     refused = "{code: AccessDenied, status: 403}"
     plan = f"faults: [{{caller: zipper, operation: UploadPartCopy, error: {refused}}}]"
@@ -28,7 +28,7 @@ def test_where_s3_does_not_copy_the_stack_passes_too_and_it_is_told(
     assert "S3 copied nothing" in done.out
 
 
-def test_a_job_that_fails_is_told_with_its_reason(client: Client, faults: Faults) -> None:
+def test_a_job_that_fails_is_told_with_its_reason(client: Client, faults: FaultInjector) -> None:
     plan = "faults: [{caller: zipper, operation: GetObject, key: '*/small.bin', "
     faults.install(FaultPlan.parse(plan + "error: {code: AccessDenied, status: 403}}]"))
     done = typed(client, "smoke")

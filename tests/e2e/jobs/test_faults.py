@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
@@ -54,7 +54,7 @@ def settle(client: Client) -> None:
 def one_zipper(client: Client) -> Iterator[None]:
     """Leave no more than one zipper running: those that delivered twice at once were many."""
     yield
-    processes = list(client.stack.faults.callers.values())
+    processes = list(client.stack.faults.processes.values())
     zippers = [process for process in processes if process.name == "zipper" and process.is_alive]
     for process in zippers[1:]:
         process.kill()
@@ -79,7 +79,7 @@ def assert_whole(client: Client, job: dict[str, Any]) -> None:
         "service: dynamodb, caller: zipper, nth: [1, 3], when: after, reset: true",
     ],
 )
-def test_a_job_outlives_what_goes_wrong(client: Client, faults: Faults, rule: str) -> None:
+def test_a_job_outlives_what_goes_wrong(client: Client, faults: FaultInjector, rule: str) -> None:
     settle(client)
     plan = FaultPlan.parse(f"faults: [{{{rule}}}]")
     faults.install(plan)
@@ -113,7 +113,9 @@ def soon(client: Client) -> Iterator[None]:
         ),
     ],
 )
-def test_a_job_outlives_its_worker(client: Client, faults: Faults, rule: str, how: str) -> None:
+def test_a_job_outlives_its_worker(
+    client: Client, faults: FaultInjector, rule: str, how: str
+) -> None:
     lines = len(client.log)
     faults.install(FaultPlan.parse(f"faults: [{{caller: zipper, {rule}}}]"))
     job_id = start(client)
@@ -143,7 +145,9 @@ def end_lease(client: Client, job_id: str) -> None:
         )
 
 
-def test_jobs_get_one_archive_whatever_the_queue_does(client: Client, faults: Faults) -> None:
+def test_jobs_get_one_archive_whatever_the_queue_does(
+    client: Client, faults: FaultInjector
+) -> None:
     settle(client)
     faults.install(
         FaultPlan.parse(
@@ -156,7 +160,7 @@ def test_jobs_get_one_archive_whatever_the_queue_does(client: Client, faults: Fa
         assert_whole(client, client.finished(job_id))
         started = [line for line in client.log if f"Job {job_id}: started" in line]
         assert len(started) == 1, started
-    assert {"duplicate", "delay", "reorder"} == {injected.what for injected in faults.injected}
+    assert {"duplicate", "delay", "reorder"} == {injected.effect for injected in faults.injected}
 
 
 # The command line
@@ -173,7 +177,7 @@ def test_a_plan_with_a_mistake_is_a_clear_error(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 1
-    assert f"{plan}: faults[0].operaton is unknown; it may be one of service" in done.stderr
+    assert f"{plan}: faults[0].operaton is unknown. The fields are service" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
@@ -38,7 +38,9 @@ def messages_in_flight(client: Client) -> int:
     return int(answer["Attributes"][name])
 
 
-def test_a_running_job_is_cancelled_and_its_worker_stops(client: Client, faults: Faults) -> None:
+def test_a_running_job_is_cancelled_and_its_worker_stops(
+    client: Client, faults: FaultInjector
+) -> None:
     """Its only object never comes: the worker would wait for minutes."""
     prefix = client.put_sources({"never.pdf": b"never"})
     faults.install(STALLED)
@@ -108,7 +110,7 @@ def test_missing_objects_are_skipped_and_named(client: Client) -> None:
 
 
 def test_a_job_whose_message_was_lost_is_found_by_the_reconciler(
-    client: Client, faults: Faults
+    client: Client, faults: FaultInjector
 ) -> None:
     """Stranded on purpose: the message never leaves the queue, and then it is gone."""
     prefix = client.put_sources({"one.pdf": b"one"})

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
-from local.aws_requests import S3_OPERATIONS, AwsRequest, drain, name_request, signer
+from local.aws_requests import S3_OPERATIONS, AwsRequest, drain, identify_request, signer
 
 URL = "http://127.0.0.1:1"
 PLACE = "bucket/a/b c/ü.pdf"
@@ -45,7 +45,7 @@ class Sent:
         """What a call asks for, by the name of its request."""
         with pytest.raises(Captured):
             call(self.client(service))
-        return name_request(self.environ)
+        return identify_request(self.environ)
 
     def _keep(self, request: AWSPreparedRequest, **_: Any) -> None:
         url = urlsplit(request.url)
@@ -190,12 +190,12 @@ def test_a_request_is_its_signers_but_a_presigned_one_is_its_bearers(sent: Sent)
     url = urlsplit(sent.client("s3").generate_presigned_url("get_object", Params=OBJECT))
     presigned = {"REQUEST_METHOD": "GET", "PATH_INFO": "/bucket/k", "QUERY_STRING": url.query}
     assert signer(presigned) == ""
-    assert name_request(presigned) == AwsRequest("s3", "GetObject", "bucket/k", "s3")
+    assert identify_request(presigned) == AwsRequest("s3", "GetObject", "bucket/k", "s3")
 
 
 def test_what_is_asked_of_moto_itself_is_no_request_to_aws() -> None:
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/moto-api/reset"}
-    assert name_request(environ) is None
+    assert identify_request(environ) is None
 
 
 def test_draining_takes_the_body_and_no_more() -> None:

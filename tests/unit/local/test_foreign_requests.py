@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.deployment.declarations import Declarations, DeclaredCors, DeclaredRoute
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.foreign_requests import refusal
 from local.gateway.http_api import HttpApi
 from local.runtime.execution import _RuntimeApi
@@ -155,7 +155,7 @@ class Bucket(NamedTuple):
 @pytest.fixture(scope="module")
 def served_bucket() -> Iterator[Bucket]:
     name = f"b-{uuid.uuid4()}"  # all of a process's motos have the same buckets
-    with serving_aws(Faults(), services=("s3",)) as url:
+    with serving_aws(FaultInjector(), services=("s3",)) as url:
         s3 = aws_client("s3", url, "us-east-1")
         s3.create_bucket(Bucket=name)
         yield Bucket(name, s3, Site(url))
@@ -312,7 +312,7 @@ class Environment:
     def next_invocation(self) -> None:
         self.asked += 1
 
-    def answer(self, request_id: str, body: bytes) -> None:
+    def complete(self, request_id: str, body: bytes) -> None:
         self.answers.append(body)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.server import aws_client, serving_aws
 from zipjobs.errors import aws_error_code
 
@@ -29,7 +29,7 @@ def restless() -> Iterator[None]:
 def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
     """Moto alone lets several pass."""
     table = str(uuid.uuid4())  # all of a process's motos have the same tables
-    with serving_aws(Faults(), services=("dynamodb",)) as url:
+    with serving_aws(FaultInjector(), services=("dynamodb",)) as url:
         dynamodb = aws_client("dynamodb", url, "us-east-1")
         dynamodb.create_table(
             TableName=table,
@@ -61,7 +61,7 @@ def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
 def test_an_upload_that_was_aborted_cannot_be_completed() -> None:
     """Moto alone breaks."""
     place = {"Bucket": f"b-{uuid.uuid4()}", "Key": "a"}
-    with serving_aws(Faults(), services=("s3",)) as url:
+    with serving_aws(FaultInjector(), services=("s3",)) as url:
         s3 = aws_client("s3", url, "us-east-1")
         s3.create_bucket(Bucket=place["Bucket"])
         upload_id = s3.create_multipart_upload(**place)["UploadId"]

@@ -8,7 +8,7 @@ import pytest
 from local.deployment.declarations import Declarations, DeclaredSchedule
 from local.deployment.resources import Resources
 from local.errors import LocalError
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.names import logical_name, physical_name
 from local.server import aws_client, serving_aws
 
@@ -18,7 +18,7 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:sweep-1234567"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving_aws(Faults(), services=("dynamodb", "events")) as url:
+    with serving_aws(FaultInjector(), services=("dynamodb", "events")) as url:
         yield url
 
 

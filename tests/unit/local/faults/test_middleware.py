@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from local.aws_requests import OWN_ACCESS_KEY
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from local.server import serving_aws
 
@@ -27,7 +27,7 @@ BIG = b"x" * 3_000_000
 
 class Aws(NamedTuple):
     url: str
-    faults: Faults
+    faults: FaultInjector
 
     def client(self, service: str, access_key_id: str = "any", patience_seconds: float = 30) -> Any:
         return boto3.client(  # type: ignore[call-overload]
@@ -45,7 +45,7 @@ class Aws(NamedTuple):
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Aws]:
-    faults = Faults()
+    faults = FaultInjector()
     with serving_aws(faults, services=("s3", "dynamodb", "sqs", "events", "sts")) as url:
         aws = Aws(url, faults)
         aws.client("s3").create_bucket(Bucket=BUCKET)

@@ -8,7 +8,7 @@ import pytest
 
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
-from local.faults.rules import Delay, ErrorAnswer, MessageFault, RequestFault, Stall
+from local.faults.rules import Delay, ErrorResponse, MessageFault, RequestFault, Stall
 
 WHOLE = """
 seed: 7
@@ -45,7 +45,7 @@ def test_a_plan_is_read_from_yaml() -> None:
                 caller="zipper",
                 probability=0.05,
                 times=2,
-                error=ErrorAnswer(code="SlowDown", status=503),
+                error=ErrorResponse(code="SlowDown", status=503),
             ),
             RequestFault(operation="*Upload*", nth=(3,), reset=True, when="after"),
             RequestFault(nth=(3, 4), per="invocation", invocation=(2,), kill=True),
@@ -70,32 +70,35 @@ def test_a_plan_that_is_written_is_the_plan_that_is_read(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("faults: [{operaton: x}]", "faults[0].operaton is unknown; it may be one of service,"),
-        ("fault: []", "fault is unknown; it may be one of seed, faults"),
+        ("faults: [{operaton: x}]", "faults[0].operaton is unknown. The fields are service,"),
+        ("fault: []", "fault is unknown. The fields are seed, faults"),
         ("faults: [{service: S3, reset: true}]", "faults[0].service: Input should be 's3',"),
-        ("faults: [{}]", "faults[0]: takes exactly one of error, reset, cut, stall"),
-        ("faults: [{reset: true, kill: true}]", "it has reset and kill"),
-        ("faults: [{error: SlowDown}]", "faults[0].error takes the fields code, status"),
+        ("faults: [{}]", "faults[0]: must have exactly one of error, reset, cut, stall"),
+        ("faults: [{reset: true, kill: true}]", "but has reset and kill"),
+        (
+            "faults: [{error: SlowDown}]",
+            "faults[0].error must be an object with the fields code, status",
+        ),
         ("faults: [{error: {code: a, status: 99}}]", "faults[0].error.status: Input should be"),
-        ("faults: [{error: {kode: a}}]", "faults[0].error.kode is unknown; it may be one of code,"),
-        ("faults: [reset]", "faults[0] takes the fields service, operation"),
+        ("faults: [{error: {kode: a}}]", "faults[0].error.kode is unknown. The fields are code,"),
+        ("faults: [reset]", "faults[0] must be an object with the fields service, operation"),
         ("faults: [{nth: 0, reset: true}]", "faults[0].nth[0]: Input should be greater"),
         ("faults: [{probability: 2, cut: 1}]", "faults[0].probability: Input should be less"),
-        ("faults: [{probability: 1, nth: 1, cut: 1}]", "takes probability or nth, not both"),
-        ("faults: [{per: invocation, cut: 1}]", "there is no nth"),
-        ("faults: [{cut: 1, when: after}]", "when: after goes with error, reset, kill, timeout"),
-        ("faults: [{caller: client, kill: true}]", "kill strikes functions"),
+        ("faults: [{probability: 1, nth: 1, cut: 1}]", "has probability and nth. Use one"),
+        ("faults: [{per: invocation, cut: 1}]", "per: invocation needs nth"),
+        ("faults: [{cut: 1, when: after}]", "when: after needs one of error, reset, kill, timeout"),
+        ("faults: [{caller: client, kill: true}]", "kill applies to functions"),
         (
             "faults: [{service: s3, operation: GetObjcet, cut: 1}]",
-            "operation 'GetObjcet' is none of s3's: ListParts, GetObject",
+            "operation 'GetObjcet' matches no operation of s3: ListParts, GetObject",
         ),
-        ("faults: [{service: dynamodb, operation: GetObject, cut: 1}]", "none of dynamodb's"),
+        ("faults: [{service: dynamodb, operation: GetObject, cut: 1}]", "no operation of dynamodb"),
         ("faults: [{queue: job, reorder: true}]", "faults[0].queue: Input should be 'jobs' or"),
-        ("faults: [{queue: jobs}]", "takes at least one of duplicate, delay, reorder"),
+        ("faults: [{queue: jobs}]", "must have at least one of duplicate, delay, reorder"),
         ("faults: [{queue: jobs, delay: {second: 1}}]", "faults[0].delay.seconds: Field required"),
-        ("- a", "the plan takes the fields seed, faults"),
-        ("", "the plan takes the fields seed, faults"),
-        ("faults: [", "plan.yaml is not YAML: "),
+        ("- a", "the plan must be an object with the fields seed, faults"),
+        ("", "the plan must be an object with the fields seed, faults"),
+        ("faults: [", "plan.yaml is not valid YAML: "),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_what_may_stand_there(text: str, said: str) -> None:
@@ -116,7 +119,7 @@ def test_the_documentation_shows_plans_and_names_every_field() -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LocalError, match=r"nowhere\.yaml cannot be read"):
+    with pytest.raises(LocalError, match=r"Cannot read the fault plan .*nowhere\.yaml"):
         FaultPlan.load(tmp_path / "nowhere.yaml")
 
 

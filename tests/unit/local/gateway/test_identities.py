@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.injector import Faults
+from local.faults.injector import FaultInjector
 from local.gateway.identities import create_local_user, find_access_key
 from local.server import aws_client, serving_aws
 
@@ -15,7 +15,7 @@ ACCOUNT = "arn:aws:{}::123456789012:{}"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving_aws(Faults(), services=("iam", "sts")) as url:
+    with serving_aws(FaultInjector(), services=("iam", "sts")) as url:
         create_local_user()
         create_local_user()
         yield url

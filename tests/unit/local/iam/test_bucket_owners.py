@@ -77,7 +77,7 @@ def test_a_functions_request_says_whom_it_expects_or_is_denied(world: World) -> 
     mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedBucketOwner"))
     error = denied(lambda: mute.get_object(Bucket=BUCKET, Key="owned"))
     assert error["Code"] == "AccessDenied"
-    assert "s3 GetObject, which does not say whose bucket it expects" in world.denials[0]
+    assert "s3 GetObject, which has no expected bucket owner" in world.denials[0]
 
 
 def test_of_a_copy_it_says_both(world: World) -> None:
@@ -85,7 +85,7 @@ def test_of_a_copy_it_says_both(world: World) -> None:
     mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedSourceBucketOwner"))
     address = {"Bucket": BUCKET, "Key": "copy", "CopySource": source}
     assert denied(lambda: mute.copy_object(**address))["Code"] == "AccessDenied"
-    assert "s3 CopyObject, which does not say whose bucket" in world.denials[0]
+    assert "s3 CopyObject, which has no expected bucket owner" in world.denials[0]
     world.role("s3").copy_object(**address)
 
 

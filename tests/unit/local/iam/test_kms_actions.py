@@ -187,10 +187,10 @@ def test_eventbridge_sends_to_a_sealed_queue_if_queue_and_key_let_it(sealed: Sea
     )
     permissions = sealed.world.permissions
     access = Access.on_behalf_of("arn:rule", "sqs:SendMessage", queue, ACCOUNT_ID)
-    assert not permissions.may(EVENT_BRIDGE, "delivers an event", access)
+    assert not permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
     uses = allow(["kms:GenerateDataKey", "kms:Decrypt"], "*")
     sealed.say(_delegate(), {**uses, "Principal": {"Service": "events.amazonaws.com"}})
-    assert permissions.may(EVENT_BRIDGE, "delivers an event", access)
+    assert permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
 
 
 def test_eventbridge_does_not_tell_a_key_for_which_rule_it_comes(sealed: Sealed) -> None:
@@ -207,4 +207,4 @@ def test_eventbridge_does_not_tell_a_key_for_which_rule_it_comes(sealed: Sealed)
     )["Statement"]
     sealed.say(_delegate(), *for_a_rule)
     access = Access.on_behalf_of("arn:rule", "sqs:SendMessage", queue, ACCOUNT_ID)
-    assert not sealed.world.permissions.may(EVENT_BRIDGE, "delivers an event", access)
+    assert not sealed.world.permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)

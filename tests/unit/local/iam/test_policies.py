@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.iam.conditions import PolicyError
-from local.iam.evaluation import Access, Policies, Principal, decide
+from local.iam.evaluation import Access, ApplicablePolicies, Principal, decide
 from local.iam.policy import Kind, Policy, parse_policy
 
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "210987654321"
@@ -43,19 +43,19 @@ def get(resource: str = OBJECT, account: str = ACCOUNT, **keys: str) -> Access:
 
 
 def allows(*statements: Any, access: Access | None = None) -> bool:
-    return decide(access or get(), ROLE, Policies([policy(*statements)])).allowed
+    return decide(access or get(), ROLE, ApplicablePolicies([policy(*statements)])).allowed
 
 
 def resource_allows(
     *statements: Any, access: Access | None = None, principal: Principal = ROLE
 ) -> bool:
     resource = policy(*statements, kind="resource")
-    return decide(access or get(), principal, Policies(resource=resource)).allowed
+    return decide(access or get(), principal, ApplicablePolicies(resource=resource)).allowed
 
 
 def test_what_nothing_allows_is_denied() -> None:
     assert not allows()
-    assert not decide(get(), ROLE, Policies()).allowed
+    assert not decide(get(), ROLE, ApplicablePolicies()).allowed
 
 
 def test_a_role_may_what_its_policy_says_and_no_more() -> None:
@@ -67,15 +67,16 @@ def test_a_role_may_what_its_policy_says_and_no_more() -> None:
 
 def test_a_deny_wins_wherever_it_stands() -> None:
     assert not allows(GET, DENY)
-    both = Policies([policy(GET)], policy({**DENY, "Principal": "*"}, kind="resource"))
+    both = ApplicablePolicies([policy(GET)], policy({**DENY, "Principal": "*"}, kind="resource"))
     assert not decide(get(), ROLE, both).allowed
 
 
 def test_a_denial_says_what_is_missing() -> None:
     assert (
-        "no identity-based policy allows the s3:GetObject" in decide(get(), ROLE, Policies()).reason
+        "no identity-based policy allows the s3:GetObject"
+        in decide(get(), ROLE, ApplicablePolicies()).reason
     )
-    denied = decide(get(), ROLE, Policies([policy(GET, DENY)]))
+    denied = decide(get(), ROLE, ApplicablePolicies([policy(GET, DENY)]))
     assert "explicit deny in an identity-based policy" in denied.reason
 
 
@@ -113,15 +114,15 @@ class TestPoliciesOfResources:
     def test_one_that_names_the_account_leaves_it_to_the_role_s_policies(self) -> None:
         root = {**GET, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         assert not resource_allows(root)
-        both = Policies([policy(GET)], policy(root, kind="resource"))
+        both = ApplicablePolicies([policy(GET)], policy(root, kind="resource"))
         assert decide(get(), ROLE, both).allowed
 
     def test_between_accounts_it_takes_both(self) -> None:
         foreign = get(account=OTHER_ACCOUNT)
         of_role, of_bucket = [policy(GET)], policy(TO_ROLE, kind="resource")
-        assert not decide(foreign, ROLE, Policies(of_role)).allowed
-        assert not decide(foreign, ROLE, Policies(resource=of_bucket)).allowed
-        assert decide(foreign, ROLE, Policies(of_role, of_bucket)).allowed
+        assert not decide(foreign, ROLE, ApplicablePolicies(of_role)).allowed
+        assert not decide(foreign, ROLE, ApplicablePolicies(resource=of_bucket)).allowed
+        assert decide(foreign, ROLE, ApplicablePolicies(of_role, of_bucket)).allowed
 
     def test_a_service_needs_one_that_names_it_and_its_source(self) -> None:
         def send(rule: str) -> Access:
@@ -134,7 +135,7 @@ class TestPoliciesOfResources:
 
     def test_a_function_s_is_the_only_one_that_counts(self) -> None:
         everything = [policy({"Effect": "Allow", "Action": "*", "Resource": "*"})]
-        assert not decide(get(), ROLE, Policies(everything, must_name=True)).allowed
+        assert not decide(get(), ROLE, ApplicablePolicies(everything, only_resource=True)).allowed
 
 
 class TestConditions:
@@ -189,7 +190,7 @@ class TestConditions:
     def test_requests_come_over_tls_and_one_without_it_can_be_denied(self) -> None:
         insecure = {"Bool": {"aws:SecureTransport": "false"}}
         tls_only = {**DENY, "Principal": "*", "Condition": insecure}
-        both = Policies([policy(GET)], policy(tls_only, kind="resource"))
+        both = ApplicablePolicies([policy(GET)], policy(tls_only, kind="resource"))
         assert decide(get(), ROLE, both).allowed
         assert not decide(get().over_plain_http(), ROLE, both).allowed
 
@@ -204,7 +205,7 @@ class TestConditions:
         ({"Effect": "Maybe"}, "Maybe"),
         ({"Principal": "*"}, "Principal"),
         ({"NotAction": "s3:*"}, "either Action or NotAction"),
-        ({"Action": [1]}, "1 stands in a policy"),
+        ({"Action": [1]}, "A policy contains 1"),
     ],
 )
 def test_what_is_not_played_is_an_error_and_never_passed_over(

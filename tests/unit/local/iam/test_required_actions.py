@@ -9,11 +9,11 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from local.aws_requests import name_request
-from local.iam.required_actions import Needs, Place, needs_of
+from local.aws_requests import identify_request
+from local.iam.required_actions import Location, RequiredActions, required_actions
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
-PLACE = Place(REGION, ACCOUNT)
+LOCATION = Location(REGION, ACCOUNT)
 BUCKET = "arn:aws:s3:::bucket"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/jobs"
 QUEUE_URL = f"http://127.0.0.1/{ACCOUNT}/jobs"
@@ -21,7 +21,7 @@ KEY = {"jobId": {"S": "1"}}
 OF_OBJECT = {"Bucket": "bucket", "Key": "a b/ü?.zip"}
 OBJECT = f"{BUCKET}/a b/ü?.zip"
 
-Send = Callable[[str, str, dict[str, Any]], Needs]
+Send = Callable[[str, str, dict[str, Any]], RequiredActions]
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ def clients() -> dict[str, Any]:
 
 @pytest.fixture
 def send(clients: dict[str, Any]) -> Send:
-    """Send a request nowhere; what it needs."""
+    """Send a request nowhere; what it required."""
 
-    def sent(service: str, operation: str, parameters: dict[str, Any]) -> Needs:
-        found: list[Needs] = []
+    def sent(service: str, operation: str, parameters: dict[str, Any]) -> RequiredActions:
+        found: list[RequiredActions] = []
 
         def catch(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-            found.append(_needs(request))
+            found.append(_required(request))
             return AWSResponse(request.url, 200, {}, io.BytesIO(b"{}"))  # type: ignore[arg-type]
 
         events = clients[service].meta.events
@@ -58,7 +58,7 @@ def send(clients: dict[str, Any]) -> Send:
     return sent
 
 
-def _needs(request: AWSPreparedRequest) -> Needs:
+def _required(request: AWSPreparedRequest) -> RequiredActions:
     url = urlsplit(request.url)
     body: Any = request.body or b""
     data = body.encode() if isinstance(body, str) else body
@@ -76,16 +76,16 @@ def _needs(request: AWSPreparedRequest) -> Needs:
         "wsgi.input": io.BytesIO(data),
         **headers,
     }
-    named = name_request(environ)
+    named = identify_request(environ)
     assert named is not None
-    found = needs_of(named, environ, PLACE)
+    found = required_actions(named, environ, LOCATION)
     assert environ["wsgi.input"].read() == data
     return found
 
 
-def needed(needs: Needs) -> set[tuple[str, str]]:
-    assert needs.is_known
-    return {(access.action, access.resource) for access in needs.accesses}
+def needed(required: RequiredActions) -> set[tuple[str, str]]:
+    assert required.is_known
+    return {(access.action, access.resource) for access in required.accesses}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def needed(needs: Needs) -> set[tuple[str, str]]:
 def test_an_object_s_requests(
     send: Send, operation: str, parameters: dict[str, Any], action: str
 ) -> None:
-    needs = send("s3", operation, {**OF_OBJECT, **parameters})
-    assert needed(needs) == {(f"s3:{action}", OBJECT)}
+    required = send("s3", operation, {**OF_OBJECT, **parameters})
+    assert needed(required) == {(f"s3:{action}", OBJECT)}
 
 
 def test_what_is_compared_with_what_stands_there_must_be_readable(send: Send) -> None:
@@ -122,8 +122,8 @@ def test_what_is_compared_with_what_stands_there_must_be_readable(send: Send) ->
 
 
 def test_a_write_with_tags_needs_to_tag(send: Send) -> None:
-    needs = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "Tagging": "a=b"})
-    assert needed(needs) == {("s3:PutObject", OBJECT), ("s3:PutObjectTagging", OBJECT)}
+    required = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "Tagging": "a=b"})
+    assert needed(required) == {("s3:PutObject", OBJECT), ("s3:PutObjectTagging", OBJECT)}
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_a_copy_reads_its_source_and_writes_its_target(
 ) -> None:
     source = {"Bucket": "source", "Key": "ü/1.pdf", **version}
     part = {"UploadId": "u", "PartNumber": 1, "CopySource": source}
-    needs = send("s3", "upload_part_copy", {**OF_OBJECT, **part})
-    assert needed(needs) == {
+    required = send("s3", "upload_part_copy", {**OF_OBJECT, **part})
+    assert needed(required) == {
         ("s3:PutObject", OBJECT),
         (f"s3:{action}", "arn:aws:s3:::source/ü/1.pdf"),
     }
-    assert {access.resource for access in needs.if_missing} == {"arn:aws:s3:::source"}
+    assert {access.resource for access in required.if_missing} == {"arn:aws:s3:::source"}
 
 
 def test_to_learn_that_an_object_is_missing_takes_the_right_to_list(send: Send) -> None:
@@ -160,8 +160,8 @@ def test_a_bucket_s_requests(send: Send) -> None:
 
 def test_each_of_several_keys_is_deleted_by_its_own_right(send: Send) -> None:
     objects = [{"Key": "a&b"}, {"Key": "c", "VersionId": "1"}]
-    needs = send("s3", "delete_objects", {"Bucket": "bucket", "Delete": {"Objects": objects}})
-    assert needed(needs) == {
+    required = send("s3", "delete_objects", {"Bucket": "bucket", "Delete": {"Objects": objects}})
+    assert needed(required) == {
         ("s3:DeleteObject", f"{BUCKET}/a&b"),
         ("s3:DeleteObjectVersion", f"{BUCKET}/c"),
     }
@@ -204,8 +204,8 @@ def test_what_nobody_needs_is_unknown(send: Send, operation: str) -> None:
 def test_a_table_s_requests(
     send: Send, operation: str, parameters: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
-    needs = send("dynamodb", operation, parameters)
-    assert needed(needs) == {(f"dynamodb:{action}", resource) for action, resource in expected}
+    required = send("dynamodb", operation, parameters)
+    assert needed(required) == {(f"dynamodb:{action}", resource) for action, resource in expected}
 
 
 def test_a_batch_of_messages_needs_what_one_message_needs(send: Send) -> None:
@@ -221,17 +221,17 @@ def test_events_go_to_each_bus_by_its_own_right(send: Send) -> None:
     entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
     entries = [{**entry, "EventBusName": "mine"}, {**entry, "EventBusName": other}, entry]
     assert needed(send("events", "put_events", {"Entries": entries})) == {
-        ("events:PutEvents", PLACE.arn("events", "event-bus/mine")),
-        ("events:PutEvents", PLACE.arn("events", "event-bus/default")),
+        ("events:PutEvents", LOCATION.arn("events", "event-bus/mine")),
+        ("events:PutEvents", LOCATION.arn("events", "event-bus/default")),
         ("events:PutEvents", other),
     }
 
 
 def test_a_log_stream_s_requests(send: Send) -> None:
     stream = {"logGroupName": "group", "logStreamName": "stream"}
-    needs = send("logs", "create_log_stream", stream)
-    assert needed(needs) == {
-        ("logs:CreateLogStream", PLACE.arn("logs", "log-group:group:log-stream:stream"))
+    required = send("logs", "create_log_stream", stream)
+    assert needed(required) == {
+        ("logs:CreateLogStream", LOCATION.arn("logs", "log-group:group:log-stream:stream"))
     }
 
 

@@ -11,8 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.faults.injector import Faults
-from local.iam.event_delivery import delivering
+from local.faults.injector import FaultInjector
+from local.iam.event_delivery import enforced_queue_policies
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
 from local.server import aws_client, serving_aws
@@ -65,8 +65,8 @@ def living_world(name: str) -> Iterator[World]:
     denials: list[str] = []
     permissions = Permissions(ACCOUNT_ID, lambda who, line: denials.append(f"{who}: {line}"))
     with (
-        serving_aws(Faults(), services=SERVICES, permissions=permissions) as url,
-        delivering(permissions),
+        serving_aws(FaultInjector(), services=SERVICES, permissions=permissions) as url,
+        enforced_queue_policies(permissions),
     ):
 
         def admin(service: str) -> Any:
