@@ -1,1 +1,1 @@
-"""Measures the engine against the original algorithm and against peers, on an S3 stand-in."""
+"""Benchmarks: the engine, the original algorithm and other tools, on an S3 simulator."""

@@ -1,8 +1,9 @@
-"""``python -m bench``: the engine, the original algorithm and peers, side by side.
+"""Compare the engine with the original algorithm and other tools: ``python -m bench``.
 
-Then the engine's memory on archives of 100 MB to 10 GB. ``scale`` simulates large jobs on many
-functions, ``plan`` plans one, ``coldstart`` starts each function, and ``cost`` says what jobs cost;
-they have options of their own.
+Then measure the engine's memory for archives of 100 MB to 10 GB.
+
+Other commands: ``scale`` simulates large jobs on many functions, ``plan`` plans a job of a million
+entries, ``coldstart`` starts each function, and ``cost`` calculates what jobs cost.
 """
 
 import argparse
@@ -13,10 +14,9 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from bench import coldstart, cost, planning, scale
-from bench.profile import COMPARED, MEMORY, PROFILES, WORKLOADS
-from bench.report import print_table, write_document
-from bench.run import (
+from bench import coldstart
+from bench.large_jobs import cost, planning, scale
+from bench.measure import (
     OURS,
     PEER_SYSTEMS,
     SYSTEMS,
@@ -24,8 +24,11 @@ from bench.run import (
     install_peers,
     make_certificate,
     measure,
-    stand_in,
+    running_simulator,
 )
+from bench.report import print_table, write_document
+from bench.s3_simulator.profiles import PROFILES
+from bench.workloads import COMPARED, MEMORY, WORKLOADS
 
 COMMANDS = {
     "scale": scale.main,
@@ -36,19 +39,19 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Measure and report. Returns the exit code: 0, or 1 if a system failed."""
+    """Measure and report. Return 0, or 1 if a system failed."""
     if len(sys.argv) > 1 and (command := COMMANDS.get(sys.argv[1])):
         return command(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds a system (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds per system (default: 3)")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="default")
     parser.add_argument(
-        "--workloads", default=COMPARED + MEMORY, help=f"which of {' '.join(WORKLOADS)}"
+        "--workloads", default=COMPARED + MEMORY, help=f"some of {' '.join(WORKLOADS)}"
     )
-    parser.add_argument("--tls", action="store_true", help="over TLS; leaves the peers out")
-    parser.add_argument("--systems", help="comma-separated; default all")
-    parser.add_argument("--no-peers", action="store_true", help="leave out what must be fetched")
+    parser.add_argument("--tls", action="store_true", help="use TLS; implies --no-peers")
+    parser.add_argument("--systems", help="comma-separated (default: all)")
+    parser.add_argument("--no-peers", action="store_true", help="skip systems that need installing")
     parser.add_argument(
         "--write", action="store_true", help="write docs/performance.md and its plot"
     )
@@ -57,11 +60,11 @@ def main() -> int:
     peers = () if options.no_peers or options.systems or options.tls else PEER_SYSTEMS
     systems = options.systems.split(",") if options.systems else [*SYSTEMS, *peers]
     if any(system in PEER_SYSTEMS for system in systems):
-        err.print("Fetching the peers from PyPI and npm …")
+        err.print("Installing the peers from PyPI and npm …")
         install_peers()
     results, failed = [], False
     certificate = make_certificate() if options.tls else None
-    with stand_in(options.profile, certificate) as url:
+    with running_simulator(options.profile, certificate) as url:
         for workload in [w for w in WORKLOADS if w in options.workloads]:
             for system in [s for s in systems if workload not in MEMORY or s in OURS]:
                 rounds = 1 if workload in MEMORY else options.rounds

@@ -1,9 +1,8 @@
-"""``python -m bench coldstart``: what each function costs before it does anything.
+"""Measure the cold start of each function: ``python -m bench coldstart``.
 
-Builds the package for this machine, then starts each function in fresh processes that can import
-the package and the standard library only: of the runtime's Python if there is one here, else of
-this one, and the report says which. CPU seconds, not wall seconds: a machine that does other things
-at the same time hardly changes them.
+Builds the package for this machine and starts each function in new processes, which can import only
+the package and the standard library. They run the runtime's Python version if it is installed.
+Measures CPU seconds, because other processes on the machine hardly affect them.
 """
 
 import argparse
@@ -19,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.written import markdown, write_between
+from bench.tables import markdown, write_section
 from tools.package import add_bytecode, at_hand, pack, stage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +35,7 @@ ROOTS = {
     "dead_letter": "zipjobs.wiring.lifecycle.finalizer",
     "reconciler": "zipjobs.wiring.lifecycle.reconciler",
 }
-"""What each function asks for in its first invocation."""
+"""The composition root that each function calls in its first invocation."""
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -77,7 +76,7 @@ import zipjobs
 {root}()
 ready = time.process_time()
 import json, re
-# Not ru_maxrss: that has what the process had before it became this one.
+# Not ru_maxrss, which includes the process before exec.
 peak = int(re.search("VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps([imported - start, ready - imported, peak, len(set(sys.modules) - bare)]))
 """
@@ -85,10 +84,7 @@ print(json.dumps([imported - start, ready - imported, peak, len(set(sys.modules)
 
 @dataclass(frozen=True)
 class Start:
-    """The least of a function's starts: others on the machine only ever add to it.
-
-    ``import_s`` and ``clients_s`` are of CPU.
-    """
+    """The minimum of each measure over all starts of a function. Times are CPU seconds."""
 
     function: str
     has_bytecode: bool
@@ -99,17 +95,20 @@ class Start:
 
 
 def main(arguments: list[str]) -> int:
-    """Build, measure, report."""
+    """Build, measure and report."""
     parser = argparse.ArgumentParser(prog="python -m bench coldstart", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
-    parser.add_argument("--rounds", type=int, default=9, help="starts a function (default 9)")
-    parser.add_argument("--write", action="store_true", help="write them into docs/packaging.md")
+    parser.add_argument("--rounds", type=int, default=9, help="starts per function (default: 9)")
+    parser.add_argument("--write", action="store_true", help="write the table of docs/packaging.md")
     parser.add_argument(
-        "--before", type=Path, metavar="FILE", help="what --json printed before a change"
+        "--before",
+        type=Path,
+        metavar="FILE",
+        help="--json output of an earlier run to compare with",
     )
     options = parser.parse_args(arguments)
     version, python = at_hand()
-    Console(stderr=True).print(f"Building the package for {version}, to be started by {python} …")
+    Console(stderr=True).print(f"Building the package for {version}; starting it with {python} …")
     stage(FOLDER, version, MACHINE, bytecode=False)
     sizes = [_packed_mb()]
     starts = measure_all(python, options.rounds, has_bytecode=False)
@@ -120,23 +119,25 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps([asdict(start) for start in starts], indent=1) + "\n")
         return 0
     rows = [_cells(start, _earlier(options.before).get(_key(start))) for start in starts]
-    said = _said(options.rounds, python, sizes, is_compared=options.before is not None)
+    description = _description(
+        options.rounds, python, sizes, is_compared=options.before is not None
+    )
     if options.write:
-        write_between("packaging.md", COMMAND, f"{markdown(_HEADINGS, rows, 2)}\n\n{said}")
+        write_section("packaging.md", COMMAND, f"{markdown(_HEADINGS, rows, 2)}\n\n{description}")
     table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
-    Console(width=120).print(table, said)
+    Console(width=120).print(table, description)
     return 0
 
 
 def measure_all(python: str, rounds: int, *, has_bytecode: bool) -> list[Start]:
-    """Start every function of the package that is built."""
+    """Start each function of the package."""
     return [measure(python, function, rounds, has_bytecode=has_bytecode) for function in ROOTS]
 
 
 def measure(python: str, function: str, rounds: int, *, has_bytecode: bool) -> Start:
-    """Start a function so many times; return the least of each number."""
+    """Start a function ``rounds`` times. Return the minimum of each measure."""
     script = SCRIPT.format(folder=str(FOLDER), handler=function, root=ROOTS[function])
     command = [python, "-I", "-S", "-B", "-c", script]
     found = [
@@ -179,22 +180,22 @@ def _numbers(start: Start) -> list[str]:
 
 
 def _packed_mb() -> float:
-    """What the package as it is now takes, zipped."""
+    """Return the size of the zipped package in MB."""
     archive = FOLDER.with_suffix(".zip")
     pack(FOLDER, archive)
     return archive.stat().st_size / 1e6
 
 
-def _said(rounds: int, python: str, sizes: list[float], *, is_compared: bool) -> str:
-    """What the numbers are of."""
-    asked = [python, "-I", "-c", "import platform; print(platform.python_version())"]
-    version = subprocess.check_output(asked, text=True).strip()  # noqa: S603
+def _description(rounds: int, python: str, sizes: list[float], *, is_compared: bool) -> str:
+    """Describe the measurement."""
+    command = [python, "-I", "-c", "import platform; print(platform.python_version())"]
+    version = subprocess.check_output(command, text=True).strip()  # noqa: S603
     without, size = sizes
     machine = f"{os.cpu_count()} cores, Python {version}, {MACHINE}"
-    said = f"The least of {rounds} starts, {machine}"
+    description = f"The minimum of {rounds} starts, {machine}"
     if is_compared:
-        said += ", an earlier run → this one"
-    return f"{said}.\nThe package has {without:.1f} MB, and {size:.1f} MB with bytecode."
+        description += ", earlier run → this run"
+    return f"{description}.\nThe package is {without:.1f} MB, and {size:.1f} MB with bytecode."
 
 
 if __name__ == "__main__":

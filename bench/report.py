@@ -1,17 +1,15 @@
-"""The results as a table, and as the document with its plot."""
+"""The comparison's results as a table, and as ``docs/performance.md`` with its plot."""
 
-import os
-import platform
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.profile import COMPARED, WORKLOAD_NAMES
-from bench.run import Result
+from bench.measure import Result
+from bench.tables import DOCS, markdown, write_from_template
+from bench.workloads import COMPARED, WORKLOAD_NAMES
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEADINGS = (
     *("workload", "system", "wall s", "times original", "CPU s", "peak MB", "above idle"),
     *("requests", "MB in", "MB out", "MB copied", "dollars"),
@@ -19,7 +17,7 @@ HEADINGS = (
 
 
 def print_table(console: Console, results: list[Result]) -> None:
-    """Print the results."""
+    """Print the results as a table."""
     table = Table(*HEADINGS, box=box.SIMPLE_HEAD)
     for result in results:
         table.add_row(*_cells(result))
@@ -27,27 +25,25 @@ def print_table(console: Console, results: list[Result]) -> None:
 
 
 def write_document(results: list[Result], profile: str, rounds: int) -> None:
-    """Write ``docs/performance.md`` and the plot in it."""
+    """Write ``docs/performance.md`` and its plot."""
     _plot(results, DOCS / "performance.svg")
-    rows = ["| " + " | ".join(HEADINGS) + " |", "|---|---|" + "---:|" * (len(HEADINGS) - 2)]
-    rows += ["| " + " | ".join(_cells(result)) + " |" for result in results]
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     measured = {result.workload for result in results}
-    named = {name: text for name, text in WORKLOAD_NAMES.items() if name in measured}
-    workloads = "\n".join(f"- **{name}**: {text}" for name, text in named.items())
-    text = (DOCS / "performance.template.md").read_text()
-    text = text.replace("{{table}}", "\n".join(rows)).replace("{{workloads}}", workloads)
-    text = text.replace("{{machine}}", machine).replace("{{profile}}", profile)
-    (DOCS / "performance.md").write_text(text.replace("{{rounds}}", str(rounds)))
+    workloads = [f"- **{w}**: {text}" for w, text in WORKLOAD_NAMES.items() if w in measured]
+    values = {
+        "table": markdown(HEADINGS, [_cells(result) for result in results], text_columns=2),
+        "workloads": "\n".join(workloads),
+        "profile": profile,
+        "rounds": str(rounds),
+    }
+    write_from_template("performance", values)
 
 
 def _cells(result: Result) -> list[str]:
-    times = f"{result.times_original:.1f}" if result.times_original else ""
     return [
         result.workload,
         result.system,
         f"{result.wall_s:.3f}",
-        times,
+        f"{result.times_original:.1f}" if result.times_original else "",
         f"{result.cpu_s:.3f}",
         f"{result.peak_rss_mb:.0f}",
         f"{result.peak_rss_mb - result.idle_rss_mb:.0f}",

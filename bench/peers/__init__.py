@@ -1,1 +1,1 @@
-"""Other people's ways to zip objects in S3, installed from PyPI and npm when they are measured."""
+"""Other tools that zip S3 objects. They are installed from PyPI and npm before a measurement."""

@@ -1,4 +1,4 @@
-// archiver zips, @aws-sdk/lib-storage uploads: the usual pair in Node.
+// archiver and @aws-sdk/lib-storage, a usual pair in Node.
 import { PassThrough } from "node:stream";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";

@@ -1,4 +1,4 @@
-// Measures a peer in Node: one round a line on stdin, one JSON line a round on stdout.
+// Measure a peer in Node: start a round for each line on stdin, print its result as a JSON line.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { S3Client } from "@aws-sdk/client-s3";

@@ -1,4 +1,4 @@
-// s3-zip reads and zips, @aws-sdk/lib-storage uploads.
+// s3-zip and @aws-sdk/lib-storage.
 import { PassThrough } from "node:stream";
 import { Upload } from "@aws-sdk/lib-storage";
 import s3Zip from "s3-zip";

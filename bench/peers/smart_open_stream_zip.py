@@ -1,29 +1,29 @@
-"""smart_open reads and writes, stream-zip zips: the usual pair in Python."""
+"""smart_open and stream-zip, a usual pair in Python."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from bench.child import Run, StandIn
-from bench.client import s3_client
+from bench.rounds import Run, ZipTask
+from bench.s3_client import s3_client
 
 CHUNK_BYTES = 64 * 1024
 MODE = 0o100644
 MODIFIED = datetime(2026, 11, 1)  # noqa: DTZ001  (stream-zip takes naive times)
 
 
-def prepare(stand_in: StandIn) -> Run:
-    """Make the client; the rest is the run."""
+def prepare(task: ZipTask) -> Run:
+    """Create the client. Everything else is part of the run."""
     import smart_open
     from stream_zip import NO_COMPRESSION_64, stream_zip
 
-    s3 = s3_client(stand_in.endpoint_url, stand_in.ca_bundle)
+    s3 = s3_client(task.endpoint_url, task.ca_bundle)
     options = {"client": s3}
 
     def member(key: str) -> tuple[str, datetime, int, Any, Iterator[bytes]]:
         def chunks() -> Iterator[bytes]:
-            address = f"s3://{stand_in.source_bucket}/{key}"
+            address = f"s3://{task.source_bucket}/{key}"
             with smart_open.open(address, "rb", transport_params=options) as source:
                 while chunk := source.read(CHUNK_BYTES):
                     yield chunk
@@ -31,9 +31,9 @@ def prepare(stand_in: StandIn) -> Run:
         return PurePosixPath(key).name, MODIFIED, MODE, NO_COMPRESSION_64, chunks()
 
     def run() -> None:
-        address = f"s3://{stand_in.target_bucket}/{stand_in.target_key}"
+        address = f"s3://{task.target_bucket}/{task.target_key}"
         with smart_open.open(address, "wb", transport_params=options) as target:
-            for chunk in stream_zip(member(key) for key in stand_in.keys):
+            for chunk in stream_zip(member(key) for key in task.keys):
                 target.write(chunk)
 
     return run

@@ -1,1 +1,1 @@
-"""What is measured: one module per system, each with ``prepare(stand_in) -> run``."""
+"""The measured systems. Each module has a function ``prepare(task)`` that returns a run."""

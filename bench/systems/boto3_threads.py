@@ -1,4 +1,4 @@
-"""The obvious improvement: boto3 on threads, 64 reads and 6 uploads at once."""
+"""The obvious improvement of the original: boto3 in threads, 64 reads and 6 uploads at a time."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 
 from zipstream import ZipStream
 
-from bench.child import Run, StandIn
-from bench.client import s3_client
+from bench.rounds import Run, ZipTask
+from bench.s3_client import s3_client
 
 PART_BYTES = 8 * 1024 * 1024
 RANGE_BYTES = 8 * 1024 * 1024
@@ -17,14 +17,14 @@ READS = 64
 UPLOADS = 6
 
 
-def prepare(stand_in: StandIn) -> Run:
-    """Make the client; the rest is the run."""
-    s3 = s3_client(stand_in.endpoint_url, stand_in.ca_bundle, max_pool_connections=READS + UPLOADS)
-    return lambda: _zip(s3, stand_in)
+def prepare(task: ZipTask) -> Run:
+    """Create the client. Everything else is part of the run."""
+    s3 = s3_client(task.endpoint_url, task.ca_bundle, max_pool_connections=READS + UPLOADS)
+    return lambda: _zip(s3, task)
 
 
-def _zip(s3: Any, stand_in: StandIn) -> None:
-    target = {"Bucket": stand_in.target_bucket, "Key": stand_in.target_key}
+def _zip(s3: Any, task: ZipTask) -> None:
+    target = {"Bucket": task.target_bucket, "Key": task.target_key}
     upload_id = s3.create_multipart_upload(**target)["UploadId"]
     with ThreadPoolExecutor(READS) as readers, ThreadPoolExecutor(UPLOADS) as uploaders:
 
@@ -33,7 +33,7 @@ def _zip(s3: Any, stand_in: StandIn) -> None:
             return {"ETag": answer["ETag"], "PartNumber": number}
 
         stream = ZipStream(compress_type=0)
-        for key, body in _read_ahead(s3, stand_in, readers):
+        for key, body in _read_ahead(s3, task, readers):
             stream.add(body, PurePosixPath(key).name)
         parts: list[Future[dict[str, Any]]] = []
         buffer = bytearray()
@@ -51,17 +51,17 @@ def _zip(s3: Any, stand_in: StandIn) -> None:
 
 
 def _read_ahead(
-    s3: Any, stand_in: StandIn, readers: ThreadPoolExecutor
+    s3: Any, task: ZipTask, readers: ThreadPoolExecutor
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Each key with its body, which is read as ranges; the first ranges are read ahead."""
+    """Yield each key with its body, in ranges. The first ranges of 64 objects are read ahead."""
 
     def read(key: str, first: int) -> tuple[bytes, int]:
         wanted = f"bytes={first}-{first + RANGE_BYTES - 1}"
-        answer = s3.get_object(Bucket=stand_in.source_bucket, Key=key, Range=wanted)
+        answer = s3.get_object(Bucket=task.source_bucket, Key=key, Range=wanted)
         return answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2])
 
     window: deque[Future[tuple[bytes, int]]] = deque()
-    ahead = iter(stand_in.keys)
+    ahead = iter(task.keys)
 
     def body(key: str) -> Iterator[bytes]:
         for following in ahead:
@@ -74,5 +74,5 @@ def _read_ahead(
         for future in rest:
             yield future.result()[0]
 
-    for key in stand_in.keys:
+    for key in task.keys:
         yield key, body(key)

@@ -1,11 +1,11 @@
-"""This project's engine, through the same modules that the zipper function runs."""
+"""This project's engine, with the modules that the zipper function uses."""
 
 from functools import partial
 
 from botocore.credentials import ReadOnlyCredentials
 
-from bench.child import Run, StandIn
-from bench.client import REGION, s3_client
+from bench.rounds import Run, ZipTask
+from bench.s3_client import REGION, s3_client
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
@@ -24,33 +24,33 @@ from zipjobs.zipformat.member_names import UniqueNames, basename
 ACCOUNT_ID = "123456789012"
 
 
-def prepare(stand_in: StandIn, options: EngineOptions | None = None) -> Run:
-    """Make what ``zipjobs.wiring.worker`` makes, for the stand-in."""
+def prepare(task: ZipTask, options: EngineOptions | None = None) -> Run:
+    """Create the objects that ``zipjobs.wiring.worker`` creates, for the S3 simulator."""
     options = options or EngineOptions()
     owners = BucketOwners(ACCOUNT_ID)
     s3 = s3_client(
-        stand_in.endpoint_url,
-        stand_in.ca_bundle,
+        task.endpoint_url,
+        task.ca_bundle,
         max_pool_connections=options.uploads + options.copies,
         **S3_CONFIG,
     )
     owners.watch(s3)
-    lean = (stand_in.endpoint_url, REGION, lambda: ReadOnlyCredentials("bench", "bench", None))
-    transport = Transport(*lean, options.probes + options.ranges, stand_in.ca_bundle)
+    connection = (task.endpoint_url, REGION, lambda: ReadOnlyCredentials("bench", "bench", None))
+    transport = Transport(*connection, options.probes + options.ranges, task.ca_bundle)
     reader = ObjectReader(transport, expecting=owners.headers)
     sender = PartSender(
-        *lean,
+        *connection,
         options.uploads + options.copies,
-        stand_in.ca_bundle,
+        task.ca_bundle,
         expecting=owners.headers,
     )
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
     freeze()
-    return partial(_zip, stand_in, writer, reader, blocks, options)
+    return partial(_zip, task, writer, reader, blocks, options)
 
 
 def _zip(
-    stand_in: StandIn,
+    task: ZipTask,
     writer: ArchiveWriter,
     reader: ObjectReader,
     blocks: BlockPool,
@@ -58,8 +58,7 @@ def _zip(
 ) -> None:
     names = UniqueNames()
     entries = (
-        Entry(names.claim(basename(key)), Source(stand_in.source_bucket, key))
-        for key in stand_in.keys
+        Entry(names.claim(basename(key)), Source(task.source_bucket, key)) for key in task.keys
     )
-    with writer.upload(Target(stand_in.target_bucket, stand_in.target_key)) as upload:
+    with writer.upload(Target(task.target_bucket, task.target_key)) as upload:
         build_archive(entries, BuildContext(reader, upload, blocks, options))

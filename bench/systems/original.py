@@ -1,7 +1,7 @@
-"""The algorithm that this project replaces, written anew from its description.
+"""The algorithm that this project replaces, rewritten from its description.
 
-One GET at a time, in chunks of 1 MiB, through zipstream-ng into parts of 8 MiB that are uploaded
-one after the other.
+It sends one GET at a time, reads chunks of 1 MiB, zips them with zipstream-ng, and uploads parts of
+8 MiB sequentially.
 """
 
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from typing import Any
 
 from zipstream import ZipStream
 
-from bench.child import Run, StandIn
-from bench.client import s3_client
+from bench.rounds import Run, ZipTask
+from bench.s3_client import s3_client
 
 PART_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 
 
-def prepare(stand_in: StandIn) -> Run:
-    """Make the client; the rest is the run."""
-    s3 = s3_client(stand_in.endpoint_url, stand_in.ca_bundle, max_pool_connections=50)
-    return lambda: _zip(s3, stand_in)
+def prepare(task: ZipTask) -> Run:
+    """Create the client. Everything else is part of the run."""
+    s3 = s3_client(task.endpoint_url, task.ca_bundle, max_pool_connections=50)
+    return lambda: _zip(s3, task)
 
 
-def _zip(s3: Any, stand_in: StandIn) -> None:
+def _zip(s3: Any, task: ZipTask) -> None:
     stream = ZipStream(compress_type=0)
-    for key in stand_in.keys:
-        stream.add(_chunks(s3, stand_in.source_bucket, key), PurePosixPath(key).name)
-    target = {"Bucket": stand_in.target_bucket, "Key": stand_in.target_key}
+    for key in task.keys:
+        stream.add(_chunks(s3, task.source_bucket, key), PurePosixPath(key).name)
+    target = {"Bucket": task.target_bucket, "Key": task.target_key}
     upload_id = s3.create_multipart_upload(**target)["UploadId"]
     parts: list[dict[str, Any]] = []
     buffer = bytearray()

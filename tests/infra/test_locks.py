@@ -197,7 +197,7 @@ def test_nothing_is_installed_without_hashes() -> None:
     files = [".ci/run", *sources("*.py", "*.sh", "Makefile")]
     found = {(name, command) for name in files if name != here for command in commands(name)}
     assert {name for name, _ in found} == {
-        *("Makefile", "bench/run.py", "tools/package.py", "tests/support/npm.py")
+        *("Makefile", "bench/measure.py", "tools/package.py", "tests/support/npm.py")
     }
     assert [one for one in found if not is_safe(one[1])] == []
 

@@ -13,9 +13,9 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 
-from bench import content
-from bench.profile import key
-from bench.run import control, stand_in
+from bench.measure import control, running_simulator
+from bench.s3_simulator import content
+from bench.workloads import key
 from tests.readers.holes import Body, HoleReader, HoleUpload, crc_of, length_of
 from tests.support.readers import Contents, Sum, Sums
 from zipjobs.archive.blocks import BlockPool
@@ -127,7 +127,7 @@ def make_of_many(path: Path) -> tuple[Made, Sums]:
     keys = [key(index) for index in range(COUNT)]
     options = EngineOptions()
     with (
-        stand_in("default") as url,
+        running_simulator("default") as url,
         _engine(url, options, options.probes + options.ranges) as (_, build),
     ):
         control(url, "_load", {"workload": "many", "sizes": sizes, "keep": True})
@@ -171,9 +171,9 @@ def _engine(
             response_checksum_validation="when_required",
         ),
     )
-    lean = (url, REGION, lambda: ReadOnlyCredentials("test", "test", None))
-    transport = Transport(*lean, connections)
-    writer = ArchiveWriter(s3, PartSender(*lean, senders))
+    connection = (url, REGION, lambda: ReadOnlyCredentials("test", "test", None))
+    transport = Transport(*connection, connections)
+    writer = ArchiveWriter(s3, PartSender(*connection, senders))
 
     def build(entries: Iterable[Entry]) -> Archive:
         with writer.upload(TARGET) as upload:

@@ -97,6 +97,8 @@ def _price(kind: str) -> float:
         price = prices["sqs"]["request"]
     elif service == "events":
         price = prices["events"]["event"]
+    elif service == "lambda":
+        price = prices["lambda"]["invocation"]
     else:
         price = 0.0
     return float(price)

@@ -1,6 +1,6 @@
 import io
 
-from bench.planning import ENTRIES, cells, plan
+from bench.large_jobs.planning import ENTRIES, cells, plan
 
 
 def test_a_list_is_read_planned_and_written_down() -> None:

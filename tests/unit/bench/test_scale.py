@@ -5,30 +5,30 @@ from itertools import islice, pairwise
 
 import pytest
 
-from bench import pieces, scale
-from bench.fanout import Inputs, Row, simulate
-from bench.pieces import Plan, Scenario, lay_out, lay_out_whole
-from bench.planning import Planned
-from bench.prices import PRICES
-from bench.profile import KB, MB, WORKLOADS
+from bench.large_jobs import scale
+from bench.large_jobs.layout import Plan, Scenario, plan_job, plan_unsplit, sized_entries
+from bench.large_jobs.model import Estimate, ModelInputs, simulate
+from bench.large_jobs.planning import PlanningResult
+from bench.request_kinds import dollars
+from bench.workloads import KB, MB, WORKLOADS
 from zipjobs.archive.layout import Layout
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import part_lengths
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
-INPUTS = Inputs(
+INPUTS = ModelInputs(
     cpu_per_get=250e-6,
     cpu_per_mb=1.8e-3,
     cpu_per_copy=2e-3,
-    cpu_per_question=140e-6,
-    cpu_per_planned=45e-6,
-    cpu_per_read=10e-6,
+    cpu_per_probe=140e-6,
+    cpu_per_planned_entry=45e-6,
+    cpu_per_segment_entry=10e-6,
     list_bytes_per_entry=30.0,
 )
 SCENARIOS = (
     Scenario("race set", WORKLOADS["r"]),
     Scenario("small", [100 * KB] * 41_000, in_list=True),
-    Scenario("small, listed", [100 * KB] * 41_000, are_known=True, in_list=True, segment_mib=64),
+    Scenario("small, listed", [100 * KB] * 41_000, has_sizes=True, in_list=True, segment_mib=64),
     Scenario("huge", [100_000 * MB] * 10),
 )
 
@@ -36,11 +36,11 @@ SCENARIOS = (
 @cache
 def plan_of(name: str) -> Plan:
     (scenario,) = (s for s in SCENARIOS if s.name == name)
-    return lay_out(scenario)
+    return plan_job(scenario)
 
 
 @cache
-def rows_of(name: str) -> list[Row]:
+def rows_of(name: str) -> list[Estimate]:
     return list(scale.simulate_all(tuple(s for s in SCENARIOS if s.name == name), INPUTS))
 
 
@@ -63,29 +63,29 @@ def test_requests_do_not_depend_on_how_many_workers_share_them(scenario: Scenari
 @each
 def test_nothing_goes_faster_than_the_network(scenario: Scenario) -> None:
     plan = plan_of(scenario.name)
-    sent = sum(work.sent_bytes for work in plan.works)
+    sent = sum(work.sent_bytes for work in plan.work)
     for row in rows_of(scenario.name):
         assert row.wall_s >= sent / (row.workers * INPUTS.network)
 
 
 @each
 def test_every_body_is_read_or_copied_once(scenario: Scenario) -> None:
-    works = plan_of(scenario.name).works
-    assert sum(work.read_bytes + work.copied_bytes for work in works) == sum(scenario.sizes)
-    assert sum(work.entries for work in works) == len(scenario.sizes)
+    work_list = plan_of(scenario.name).work
+    assert sum(work.read_bytes + work.copied_bytes for work in work_list) == sum(scenario.sizes)
+    assert sum(work.entries for work in work_list) == len(scenario.sizes)
 
 
 @each
 def test_parts_have_the_lengths_that_their_makers_expect(scenario: Scenario) -> None:
-    works = plan_of(scenario.name).works
+    work_list = plan_of(scenario.name).work
     census = SizeHistogram()
-    for one in pieces.sized_entries(scenario.sizes):
+    for one in sized_entries(scenario.sizes):
         census.note(one)
     share = census.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
     sizing = sizing_for(census, PartSizing(), share, MAX_ARCHIVE_BYTES)
-    entries = pieces.sized_entries(scenario.sizes)
-    planned = segments(pieces.sized_entries(scenario.sizes), sizing, share)
-    for work, segment in zip(works, planned, strict=True):
+    entries = sized_entries(scenario.sizes)
+    planned = segments(sized_entries(scenario.sizes), sizing, share)
+    for work, segment in zip(work_list, planned, strict=True):
         layout = Layout(sizing, segment.first_part, segment.offset)
         lengths = part_lengths(islice(entries, segment.entries), layout)
         assert work.puts + work.copies == sum(n >= MIN_PART_BYTES for n in lengths.values())
@@ -97,21 +97,21 @@ def test_requests_add_up_and_cost(scenario: Scenario) -> None:
     for row in rows_of(scenario.name):
         kinds = row.requests_by_kind
         assert row.requests == sum(kinds.values())
-        assert row.usd > sum(PRICES[kind] * count for kind, count in kinds.items()) > 0
+        assert row.usd > dollars(kinds) > 0
         assert 0 < kinds["UPLOAD_PART"] + kinds.get("COPY_PART", 0) <= 10_000
 
 
 def test_sizes_that_the_list_says_are_not_asked_for() -> None:
     plan = plan_of("small")
-    known = replace(plan, scenario=replace(plan.scenario, are_known=True))
+    known = replace(plan, scenario=replace(plan.scenario, has_sizes=True))
     asked, listed = (simulate(one, 4, INPUTS) for one in (plan, known))
     assert asked.requests_by_kind["GET"] - listed.requests_by_kind["GET"] == 41_000
     assert asked.planning_s > listed.planning_s
 
 
 def test_only_what_one_function_may_make_alone_stays_uncut() -> None:
-    uncut = {scenario.name for scenario in SCENARIOS if lay_out_whole(scenario)}
-    assert uncut == {"race set"}
+    unsplit = {scenario.name for scenario in SCENARIOS if plan_unsplit(scenario)}
+    assert unsplit == {"race set"}
     assert [bool(row.segments) for row in rows_of("race set")] == [False] + 6 * [True]
 
 
@@ -124,13 +124,13 @@ def test_the_race_set_stays_within_its_budget() -> None:
 def test_json_alone_on_stdout(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = Planned(1, 1, 1, 1, 1.0, 1.0, 1.0, 1.0)
+    planned = PlanningResult(1, 1, 1, 1, 1.0, 1.0, 1.0, 1.0)
     monkeypatch.setattr(scale, "measure_planning", lambda entries: planned)
-    monkeypatch.setattr(scale, "measure_inputs", lambda planned: INPUTS)
+    monkeypatch.setattr(scale, "measure_model_inputs", lambda planned: INPUTS)
     monkeypatch.setattr(scale, "SCENARIOS", SCENARIOS[:1])
 
     assert scale.main(["--json"]) == 0
 
     rows = json.loads(capsys.readouterr().out)
     assert rows == [asdict(row) for row in rows_of("race set")]
-    assert [Row(**row).workers for row in rows] == list(scale.WORKERS)
+    assert [Estimate(**row).workers for row in rows] == list(scale.WORKERS)

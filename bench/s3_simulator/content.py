@@ -1,4 +1,4 @@
-"""Synthetic objects: any size, no memory, and a CRC-32 that needs no reading."""
+"""Synthetic content of any size: a repeated pattern, whose CRC-32 is calculated without reading."""
 
 import random
 from functools import lru_cache
@@ -11,25 +11,25 @@ _TWICE = memoryview(_PATTERN * 2)
 
 
 def chunk(position: int, limit: int) -> memoryview:
-    """Up to ``limit`` bytes of the endless content from ``position`` on."""
+    """Return up to ``limit`` bytes of the content from ``position`` on."""
     start = position % PATTERN_BYTES
     return _TWICE[start : start + min(limit, PATTERN_BYTES)]
 
 
 def read(position: int, length: int) -> bytes:
-    """``length`` bytes of the endless content from ``position`` on."""
-    pieces = []
+    """Return ``length`` bytes of the content from ``position`` on."""
+    parts = []
     while length:
-        piece = chunk(position, length)
-        pieces.append(piece)
-        position += len(piece)
-        length -= len(piece)
-    return b"".join(pieces)
+        part = chunk(position, length)
+        parts.append(part)
+        position += len(part)
+        length -= len(part)
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=4096)
 def checksum(position: int, length: int) -> int:
-    """The CRC-32 of a range of the endless content, in logarithmic time."""
+    """Return the CRC-32 of a range of the content, in logarithmic time."""
     start = position % PATTERN_BYTES
     head = min(length, PATTERN_BYTES)
     total: int = crc32(_TWICE[start : start + head])
@@ -42,7 +42,7 @@ def checksum(position: int, length: int) -> int:
 
 
 def _repeated(one: int, times: int) -> int:
-    """The CRC-32 of a whole pattern's worth of bytes, ``times`` over, by doubling."""
+    """Return the CRC-32 of ``times`` repetitions of the pattern, by doubling."""
     total, size = 0, PATTERN_BYTES
     while times:
         if times & 1:

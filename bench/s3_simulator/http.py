@@ -1,4 +1,4 @@
-"""One connection of the stand-in: HTTP/1.1, paced as the profile says."""
+"""HTTP/1.1 connections of the S3 simulator, at the transfer rates of the profile."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from isal.isal_zlib import crc32
 
-from bench.standin.state import MIB, State, Stored, contents_of
+from bench.s3_simulator.state import MIB, State, Stored, contents_of
 
 SEND_BYTES = 256 * 1024
 
 
 @dataclass
 class Request:
-    """One request, its body as checksum, size and, if kept, bytes."""
+    """A request. ``body`` is empty unless the simulator keeps uploaded parts."""
 
     method: str
     path: str
@@ -27,8 +27,8 @@ class Request:
 
 
 @dataclass
-class Answer:
-    """A response; a body of content is given by position and length instead of bytes."""
+class Response:
+    """A response. ``source`` is an object with the first byte and the length to send."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -40,14 +40,14 @@ class Answer:
 class Connection(asyncio.Protocol):
     """One keep-alive HTTP/1.1 connection."""
 
-    def __init__(self, state: State, service: Callable[[Request], Answer]) -> None:
+    def __init__(self, state: State, service: Callable[[Request], Response]) -> None:
         self._state = state
         self._service = service
         self._buffer = bytearray()
         self._request: Request | None = None
         self._remaining = 0
-        self._framings: list[Chunked] = []
-        self._pieces: list[bytes] = []
+        self._decoders: list[Chunked] = []
+        self._chunks: list[bytes] = []
         self._resume_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._request is not None:
-            self._take_body(data)
+            self._receive_body(data)
             return
         self._buffer += data if self._buffer else data.removeprefix(b"\r\n")
         end = self._buffer.find(b"\r\n\r\n")
@@ -89,9 +89,9 @@ class Connection(asyncio.Protocol):
         query = parse_qs(split.query, keep_blank_values=True)
         self._request = Request(method, unquote(split.path).lstrip("/"), query, headers)
         self._remaining = int(headers.get("content-length", 0))
-        self._pieces = []
+        self._chunks = []
         self._resume_at = time.monotonic()
-        self._framings = [
+        self._decoders = [
             Chunked()
             for name, coding in (
                 ("transfer-encoding", "chunked"),
@@ -101,29 +101,29 @@ class Connection(asyncio.Protocol):
         ]
         if headers.get("expect", "").lower() == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._take_body(rest)
+        self._receive_body(rest)
 
-    def _take_body(self, data: bytes) -> None:
+    def _receive_body(self, data: bytes) -> None:
         request = self._request
         assert request is not None
         self._remaining -= len(data)
         payload = data
-        for framing in self._framings:
-            payload = framing.feed(payload)
+        for decoder in self._decoders:
+            payload = decoder.feed(payload)
         if payload:
             request.body_crc = crc32(payload, request.body_crc)
             request.body_size += len(payload)
             self._state.bytes_in += len(payload)
             if self._state.keep or request.method == "POST":
-                self._pieces.append(bytes(payload))
-            self._pace_reading(len(payload))
-        if self._remaining <= 0 and all(framing.is_over for framing in self._framings):
-            request.body = b"".join(self._pieces)
+                self._chunks.append(bytes(payload))
+            self._limit_reading(len(payload))
+        if self._remaining <= 0 and all(decoder.is_complete for decoder in self._decoders):
+            request.body = b"".join(self._chunks)
             self._request = None
             self._serving = asyncio.ensure_future(self._serve(request))
 
-    def _pace_reading(self, size: int) -> None:
-        """Take a body no faster than the connection and the network allow."""
+    def _limit_reading(self, size: int) -> None:
+        """Limit the rate at which a body is received."""
         profile, now = self._state.profile, time.monotonic()
         if profile.connection_rate:
             self._resume_at = max(self._resume_at, now - 0.005) + size / profile.connection_rate
@@ -137,52 +137,56 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     async def _serve(self, request: Request) -> None:
-        pacing_left = self._resume_at - time.monotonic()
-        answer = self._service(request)
-        delay = answer.delay + (max(0.0, pacing_left) if request.body_size else 0.0)
+        delay_left = self._resume_at - time.monotonic()
+        response = self._service(request)
+        delay = response.delay + (max(0.0, delay_left) if request.body_size else 0.0)
         if delay > 0:
             await asyncio.sleep(delay)
-        length = answer.source[2] if answer.source else len(answer.body)
-        headers = {"Content-Length": str(length), "x-amz-request-id": "standin", **answer.headers}
+        length = response.source[2] if response.source else len(response.body)
+        headers = {
+            "Content-Length": str(length),
+            "x-amz-request-id": "simulator",
+            **response.headers,
+        }
         if request.method == "HEAD":
-            headers["Content-Length"] = answer.headers.get("Content-Length", "0")
+            headers["Content-Length"] = response.headers.get("Content-Length", "0")
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._transport.write(f"HTTP/1.1 {answer.status} S3\r\n{head}\r\n".encode())
-        if answer.source:
-            await self._send(*answer.source)
-        elif answer.body:
-            self._transport.write(answer.body)
+        self._transport.write(f"HTTP/1.1 {response.status} S3\r\n{head}\r\n".encode())
+        if response.source:
+            await self._send(*response.source)
+        elif response.body:
+            self._transport.write(response.body)
 
     async def _send(self, stored: Stored, first: int, length: int) -> None:
-        """Send a body no faster than the connection and the network allow."""
+        """Send a body at the rate of the connection and the network."""
         rate, due = self._state.profile.connection_rate, time.monotonic()
         sent = 0
         while sent < length and not self._transport.is_closing():
-            piece = contents_of(stored, first + sent, min(SEND_BYTES, length - sent))
-            due += len(piece) / rate if rate else 0.0
-            shared = self._state.network_delay("out", len(piece))
+            chunk = contents_of(stored, first + sent, min(SEND_BYTES, length - sent))
+            due += len(chunk) / rate if rate else 0.0
+            shared = self._state.network_delay("out", len(chunk))
             wait = max(due - time.monotonic(), shared)
             if wait > 0.001:
                 await asyncio.sleep(wait)
-            self._transport.write(piece)
-            sent += len(piece)
-            self._state.bytes_out += len(piece)
+            self._transport.write(chunk)
+            sent += len(chunk)
+            self._state.bytes_out += len(chunk)
             await self._can_write.wait()
 
 
 class Chunked:
-    """Takes chunked framing off a body, HTTP's or AWS's; trailers are dropped."""
+    """Decodes the chunked encoding of HTTP or AWS. Ignores trailers."""
 
     def __init__(self) -> None:
         self._buffer = b""
         self._left = 0
-        self.is_over = False
+        self.is_complete = False
 
     def feed(self, data: bytes) -> bytes:
-        """The payload in ``data``."""
+        """Return the payload in ``data``."""
         self._buffer += data
         payload = []
-        while self._buffer and not self.is_over:
+        while self._buffer and not self.is_complete:
             if self._left:
                 payload.append(self._buffer[: self._left])
                 taken = len(payload[-1])
@@ -194,5 +198,5 @@ class Chunked:
             if not separator:
                 break
             self._left, self._buffer = int(line.split(b";")[0], 16), rest
-            self.is_over = self._left == 0
+            self.is_complete = self._left == 0
         return b"".join(payload)

@@ -1,4 +1,4 @@
-"""What the stand-in knows: synthetic objects, uploads under way, and what it has counted."""
+"""The state of the S3 simulator: synthetic objects, multipart uploads and counters."""
 
 import hashlib
 import random
@@ -6,15 +6,16 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench import content
-from bench.profile import Profile, key
+from bench.s3_simulator import content
+from bench.s3_simulator.profiles import Profile
+from bench.workloads import key
 
 MIB = 1 << 20
 
 
 @dataclass
 class Stored:
-    """An object: a range of the endless content, or the parts of an upload."""
+    """An object: a range of the synthetic content, or the parts of an upload."""
 
     size: int
     etag: str
@@ -24,7 +25,7 @@ class Stored:
 
 @dataclass
 class UploadedPart:
-    """A part: its checksum and size, and its bytes if they are kept."""
+    """A part. ``data`` is None unless the simulator keeps uploaded parts."""
 
     crc: int
     size: int
@@ -33,7 +34,7 @@ class UploadedPart:
 
 @dataclass
 class State:
-    """All that the stand-in knows."""
+    """Objects, uploads and counters. ``keep`` makes the simulator keep uploaded parts."""
 
     profile: Profile
     keep: bool = False
@@ -47,7 +48,7 @@ class State:
     free_at: dict[str, float] = field(default_factory=lambda: {"in": 0.0, "out": 0.0})
 
     def load(self, workload: str, sizes: list[int]) -> None:
-        """Replace the source objects by those of a workload."""
+        """Replace the source objects with those of a workload."""
         self.objects = {}
         for index, size in enumerate(sizes):
             name = f"src/{key(index)}"
@@ -57,12 +58,12 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Reset the counters."""
         self.requests = Counter()
         self.bytes_in = self.bytes_out = self.bytes_copied = 0
 
     def network_delay(self, direction: str, size: int) -> float:
-        """How long the shared network card keeps ``size`` bytes from going on."""
+        """Return how long ``size`` bytes wait for the network that all connections share."""
         if not self.profile.network_rate:
             return 0.0
         now = time.monotonic()
@@ -72,7 +73,7 @@ class State:
 
 
 def contents_of(stored: Stored, first: int, length: int) -> bytes:
-    """Some bytes of an object."""
+    """Return ``length`` bytes of an object from ``first`` on."""
     if stored.parts is None:
         return content.read(stored.position + first, length)
     pieces, offset = [], 0

@@ -1,6 +1,7 @@
-"""Runs one system on one workload, several rounds, in a process of its own.
+"""Measure one system on one workload for several rounds, in a process of its own.
 
-``python -m bench.child SYSTEM ENDPOINT WORKLOAD ROUNDS [CA_BUNDLE]`` prints one JSON line a round.
+``python -m bench.rounds SYSTEM ENDPOINT WORKLOAD ROUNDS [CA_BUNDLE]`` starts a round for each line
+on stdin and prints its result as a JSON line.
 """
 
 import importlib
@@ -12,19 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.workloads import WORKLOADS, key
+
 MODULES = {
     "original": "bench.systems.original",
     "boto3-threads": "bench.systems.boto3_threads",
     "zipjobs": "bench.systems.engine",
-    "zipjobs-no-copy": "bench.systems.engine_no_copy",
-    "survey": "bench.systems.survey",
+    "zipjobs-no-copy": "bench.systems.engine_without_copies",
+    "probes": "bench.systems.probes",
     "smart_open + stream-zip": "bench.peers.smart_open_stream_zip",
 }
 
 
 @dataclass(frozen=True)
-class StandIn:
-    """Where the sources are and where the archive goes."""
+class ZipTask:
+    """The objects to zip, the archive to write, and the endpoint."""
 
     endpoint_url: str
     ca_bundle: str | None
@@ -38,41 +41,39 @@ Run = Callable[[], object]
 
 
 def cpu_seconds() -> float:
-    """User and system time of this process, all threads."""
+    """Return the user and system time of this process, all threads."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
 def resident_mb() -> float:
-    """Resident memory now, in MB."""
+    """Return the current resident memory in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def peak_mb() -> float:
-    """Peak resident memory since ``forget_peak``, in MB."""
+    """Return the peak resident memory since ``reset_peak`` in MB."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
-def forget_peak() -> None:
-    """Start to measure the peak anew: "clear_refs" in proc(5)."""
+def reset_peak() -> None:
+    """Reset the peak of resident memory. See "clear_refs" in proc(5)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:
-    """Measure."""
-    from bench.profile import WORKLOADS, key
-
+    """Run the rounds."""
     name, endpoint_url, workload, rounds, *rest = sys.argv[1:]
     keys = [key(index) for index in range(len(WORKLOADS[workload]))]
-    stand_in = StandIn(endpoint_url, rest[0] if rest else None, keys)
-    run: Run = importlib.import_module(MODULES[name]).prepare(stand_in)
+    task = ZipTask(endpoint_url, rest[0] if rest else None, keys)
+    run: Run = importlib.import_module(MODULES[name]).prepare(task)
     idle = resident_mb()
     for _ in range(int(rounds)):
         if not sys.stdin.readline():
             return
-        forget_peak()
+        reset_peak()
         wall, cpu = time.perf_counter(), cpu_seconds()
         run()
         wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu

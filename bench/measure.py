@@ -1,4 +1,4 @@
-"""Measures systems on workloads, side by side in one run, on the stand-in."""
+"""Measure systems on workloads, on the S3 simulator."""
 
 import contextlib
 import json
@@ -15,19 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.prices import dollars
-from bench.profile import WORKLOADS
+from bench.request_kinds import dollars
+from bench.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "peers"
 PEER_SOURCES = ROOT / "bench" / "peers"
-"""Their locks, for Python and for Node, and the scripts that run them."""
+"""The locks and scripts of the peers, for Python and Node."""
 
 ROUND_SECONDS = 300.0
-"""A round that takes longer is given up."""
+"""The timeout of a round."""
 
 SLOW_SECONDS = 10.0
-"""What takes longer is measured once: the latencies that it waits for are always the same."""
+"""A system is measured once if a round takes longer. Its latencies are the same in each round."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ Certificate = tuple[Path, Path]
 
 
 def make_certificate() -> Certificate:
-    """Make one for the loopback address, with openssl."""
+    """Create a certificate for the loopback address with openssl."""
     folder = ROOT / "build" / "tls"
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
@@ -70,9 +70,9 @@ def make_certificate() -> Certificate:
 
 
 @contextlib.contextmanager
-def stand_in(profile: str, tls: Certificate | None = None) -> Iterator[str]:
-    """Run the stand-in on a core of its own; yields its URL."""
-    command = [sys.executable, "-m", "bench.standin", "--profile", profile]
+def running_simulator(profile: str, tls: Certificate | None = None) -> Iterator[str]:
+    """Run the S3 simulator on the second core and yield its URL."""
+    command = [sys.executable, "-m", "bench.s3_simulator", "--profile", profile]
     if tls:
         command += ["--certificate", str(tls[0]), "--key", str(tls[1])]
     with subprocess.Popen(  # noqa: S603  (our own module)
@@ -88,7 +88,7 @@ def stand_in(profile: str, tls: Certificate | None = None) -> Iterator[str]:
 def measure(
     url: str, system: str, workload: str, rounds: int, tls: Certificate | None = None
 ) -> Result:
-    """Run ``system`` on ``workload``; return its medians. Raises subprocess.SubprocessError."""
+    """Run ``system`` on ``workload`` and return medians. Raises subprocess.SubprocessError."""
     command = [*_on_core(0), *_command(system, url, workload, rounds)]
     if tls:
         command.append(str(tls[0]))
@@ -107,10 +107,10 @@ def measure(
             control(url, "_load", {"workload": workload})
             process.stdin.write("go\n")
             process.stdin.flush()
-            give_up = threading.Timer(ROUND_SECONDS, process.kill)
-            give_up.start()
+            timeout = threading.Timer(ROUND_SECONDS, process.kill)
+            timeout.start()
             line = process.stdout.readline()
-            give_up.cancel()
+            timeout.cancel()
             if not line:
                 raise subprocess.CalledProcessError(process.wait(), command)
             measured.append({**json.loads(line), **control(url, "_stats", {})})
@@ -134,12 +134,12 @@ def measure(
         bytes_in=last["bytes_out"],
         bytes_out=last["bytes_in"],
         bytes_copied=last["bytes_copied"],
-        usd=dollars(last["requests"], wall),
+        usd=round(dollars(last["requests"], wall), 7),
     )
 
 
 def compare(results: list[Result]) -> list[Result]:
-    """Add to each result how many times faster it is than the original on the same workload."""
+    """Add to each result its speed relative to the original on the same workload."""
     originals = {r.workload: r.wall_s for r in results if r.system == "original"}
     return [
         Result(**{**asdict(r), "times_original": round(originals[r.workload] / r.wall_s, 1)})
@@ -149,12 +149,13 @@ def compare(results: list[Result]) -> list[Result]:
     ]
 
 
-def control(url: str, what: str, content: Any) -> dict[str, Any]:
-    """Tell the stand-in something; return what it has counted."""
-    request = urllib.request.Request(f"{url}/{what}", json.dumps(content).encode(), method="POST")  # noqa: S310
-    anyone = ssl._create_unverified_context()  # noqa: S323, SLF001  (our own process)
-    with urllib.request.urlopen(request, context=anyone) as answer:  # noqa: S310
-        counted: dict[str, Any] = json.load(answer)
+def control(url: str, command: str, content: Any) -> dict[str, Any]:
+    """Send a command to the simulator. Return its counters."""
+    data = json.dumps(content).encode()
+    request = urllib.request.Request(f"{url}/{command}", data, method="POST")  # noqa: S310
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001  (our own process)
+    with urllib.request.urlopen(request, context=context) as response:  # noqa: S310
+        counted: dict[str, Any] = json.load(response)
         return counted
 
 
@@ -162,7 +163,7 @@ def _command(system: str, url: str, workload: str, rounds: int) -> list[str]:
     if system in NODE_SYSTEMS:
         count = str(len(WORKLOADS[workload]))
         return ["node", str(PEERS / NODE_SYSTEMS[system]), url, count, str(rounds)]
-    return [sys.executable, "-m", "bench.child", system, url, workload, str(rounds)]
+    return [sys.executable, "-m", "bench.rounds", system, url, workload, str(rounds)]
 
 
 NODE_SYSTEMS = {"archiver + lib-storage": "archiver.mjs", "s3-zip": "s3_zip.mjs"}
@@ -172,7 +173,7 @@ PEER_SYSTEMS = ("smart_open + stream-zip", *NODE_SYSTEMS)
 
 
 def install_peers() -> None:
-    """Fetch the locked peers from PyPI and npm into ``build/peers``."""
+    """Install the locked peers from PyPI and npm into ``build/peers``."""
     PEERS.mkdir(parents=True, exist_ok=True)
     subprocess.run(  # noqa: S603  (fixed arguments)
         [
@@ -199,6 +200,6 @@ def _environment() -> dict[str, str]:
 
 
 def _on_core(core: int) -> list[str]:
-    """Pin a command to a core, where there are two and a tool for it."""
-    enough = (os.cpu_count() or 1) > 1 and shutil.which("taskset")
-    return ["taskset", "-c", str(core)] if enough else []
+    """Return a prefix that pins a command to a core, if there are two cores and ``taskset``."""
+    can_pin = (os.cpu_count() or 1) > 1 and shutil.which("taskset")
+    return ["taskset", "-c", str(core)] if can_pin else []

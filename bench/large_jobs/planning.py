@@ -1,7 +1,7 @@
-"""``python -m bench plan``: plans a job of a million objects for real, with all but AWS.
+"""Measure the planner on a job of a million entries: ``python -m bench plan``.
 
-A gzip list of rows with size and ETag is read as the zipper reads it, and the zipper's planner cuts
-it and writes down the segments. In a process of its own, whose memory is measured.
+The zipper's own code reads a gzip list with sizes and ETags, splits it into segments and writes
+them. Only AWS is simulated. The planner runs in a separate process to measure its memory.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bench.child import cpu_seconds, forget_peak, peak_mb, resident_mb
-from bench.profile import KB, key
+from bench.rounds import cpu_seconds, peak_mb, reset_peak, resident_mb
+from bench.workloads import KB, key
 from zipjobs.archive.layout import Layout
 from zipjobs.archive.part_sizing import PartSizing
 from zipjobs.archive.segment import part_lengths, sized
@@ -39,17 +39,21 @@ from zipjobs.worker.planner import Planner
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = 1_000_000
+QUICK_ENTRIES = 50_000
 BODY_BYTES = 100 * KB
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What planning took.
+PLANNING_HEADINGS = ("entries", "segments", "wall s", "CPU s", "MB above idle")
 
-    ``read_cpu_s`` is what the maker of a segment takes for one of its entries before it begins.
+
+@dataclass(frozen=True)
+class PlanningResult:
+    """The time and memory of planning.
+
+    ``read_cpu_s`` is the CPU time per entry with which a worker reads its segment's entries.
     """
 
     entries: int
@@ -63,7 +67,7 @@ class Planned:
 
 
 def main(arguments: list[str]) -> int:
-    """Plan and report."""
+    """Measure and report."""
     parser = argparse.ArgumentParser(prog="python -m bench plan", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     parser.add_argument("--entries", type=int, default=ENTRIES)
@@ -72,14 +76,14 @@ def main(arguments: list[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps(asdict(planned), indent=1) + "\n")
         return 0
-    table = Table("entries", "segments", "wall s", "CPU s", "MB above idle", box=box.SIMPLE_HEAD)
+    table = Table(*PLANNING_HEADINGS, box=box.SIMPLE_HEAD)
     table.add_row(*cells(planned))
     Console().print(table)
     return 0
 
 
-def cells(planned: Planned) -> list[str]:
-    """A row of a table."""
+def cells(planned: PlanningResult) -> list[str]:
+    """Return a row of the table."""
     return [
         f"{planned.entries:,}",
         f"{planned.segments:,}",
@@ -89,15 +93,15 @@ def cells(planned: Planned) -> list[str]:
     ]
 
 
-def measure_planning(entries: int) -> Planned:
-    """Plan ``entries`` in a process of its own. Raises subprocess.SubprocessError."""
-    command = [sys.executable, "-m", "bench.planning", str(entries)]
+def measure_planning(entries: int) -> PlanningResult:
+    """Plan in a separate process. Raises subprocess.SubprocessError."""
+    command = [sys.executable, "-m", "bench.large_jobs.planning", str(entries)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)  # noqa: S603
-    return Planned(**json.loads(done.stdout))
+    return PlanningResult(**json.loads(done.stdout))
 
 
-def plan(entries: int, file: BinaryIO) -> Planned:
-    """Plan ``entries`` here; ``file`` takes the list."""
+def plan(entries: int, file: BinaryIO) -> PlanningResult:
+    """Plan a job of ``entries``. ``file`` is where the list is written."""
     _write_list(file, entries)
     s3 = _S3(file)
     lists, work = (
@@ -114,7 +118,7 @@ def plan(entries: int, file: BinaryIO) -> Planned:
         ),
         now=utc_now(),
     )
-    aws = cast("Any", _Swallows())
+    aws = cast("Any", _JobTable())
     adapters = Adapters(
         store=aws,
         progress=aws,
@@ -132,13 +136,13 @@ def plan(entries: int, file: BinaryIO) -> Planned:
     planner = Planner(adapters, WorkerQuota(), PartSizing())
     destination = POLICY.resolve(request, job.job_id)
     idle = resident_mb()
-    forget_peak()
+    reset_peak()
     wall, cpu = time.perf_counter(), cpu_seconds()
     with EntryList(named(lists.read(request, "src"))) as listed:
         planned = planner.plan(job, request, listed, destination, utc_now() + timedelta(hours=1))
     wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - cpu, peak_mb()
     assert planned.segments is not None
-    return Planned(
+    return PlanningResult(
         entries=entries,
         list_bytes=s3.list_bytes,
         segments=planned.segments,
@@ -167,18 +171,18 @@ def _write_list(file: BinaryIO, entries: int) -> None:
 
 
 class _S3:
-    """Gives ranges of the list; keeps the entries of segment 0, and of all else nothing."""
+    """S3 with the list of entries. It keeps only the entries of segment 0."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.list_bytes = file.seek(0, io.SEEK_END)
         self.puts = 0
         self._file = file
-        self._kept = b""
+        self._segment_entries = b""
 
-    def get_object(self, **asked: str) -> dict[str, Any]:
-        if "Range" not in asked:
-            return {"Body": io.BytesIO(self._kept)}
-        first, last = map(int, asked["Range"].removeprefix("bytes=").split("-"))
+    def get_object(self, **parameters: str) -> dict[str, Any]:
+        if "Range" not in parameters:
+            return {"Body": io.BytesIO(self._segment_entries)}
+        first, last = map(int, parameters["Range"].removeprefix("bytes=").split("-"))
         self._file.seek(first)
         body = io.BytesIO(self._file.read(last - first + 1))
         where = f"bytes {first}-{last}/{self.list_bytes}"
@@ -187,12 +191,12 @@ class _S3:
     def put_object(self, **put: Any) -> dict[str, Any]:
         self.puts += 1
         if "entries/00000." in put["Key"]:
-            self._kept = put["Body"]
+            self._segment_entries = put["Body"]
         return {}
 
 
-class _Swallows:
-    """The job table and the writer, as far as the planner needs them."""
+class _JobTable:
+    """The job table and the archive writer, as far as the planner needs them."""
 
     def create(self, target: object) -> str:
         return "upload"

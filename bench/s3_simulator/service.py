@@ -1,4 +1,4 @@
-"""Answers requests as S3 does, as far as a zipper asks."""
+"""S3's responses to the requests that ZIP tools send."""
 
 import base64
 import json
@@ -9,21 +9,21 @@ from xml.sax.saxutils import escape
 
 from isal.isal_zlib import crc32_combine
 
-from bench import content
-from bench.profile import WORKLOADS
-from bench.standin.http import Answer, Request
-from bench.standin.state import MIB, State, Stored, UploadedPart, contents_of
+from bench.s3_simulator import content
+from bench.s3_simulator.http import Request, Response
+from bench.s3_simulator.state import MIB, State, Stored, UploadedPart, contents_of
+from bench.workloads import WORKLOADS
 
 LAST_MODIFIED = "Sun, 01 Nov 2026 12:00:00 GMT"
 
 
 class Service:
-    """Answers requests as S3 does, as far as a zipper asks."""
+    """Handles requests like S3, as far as ZIP tools need it."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         if request.path.startswith("_"):
             return self._control(request)
         state, query = self._state, request.query
@@ -51,15 +51,15 @@ class Service:
                 return self._complete(request)
             case "ABORT":
                 state.uploads.pop(query["uploadId"][0], None)
-                return Answer(204)
+                return Response(204)
             case "PUT":
                 state.objects[request.path] = Stored(
                     request.body_size, '"put"', parts=[request.body]
                 )
-                return Answer(200, {"ETag": '"put"'}, delay=profile.put_seconds)
+                return Response(200, {"ETag": '"put"'}, delay=profile.put_seconds)
         return _error(405, "MethodNotAllowed")
 
-    def _get(self, request: Request) -> Answer:
+    def _get(self, request: Request) -> Response:
         stored = self._state.objects.get(request.path)
         delay = self._state.profile.get_seconds
         if stored is None:
@@ -73,18 +73,18 @@ class Service:
             "Content-Type": "application/pdf",
         }
         if request.method == "HEAD":
-            return Answer(200, {**headers, "Content-Length": str(stored.size)}, delay=delay)
+            return Response(200, {**headers, "Content-Length": str(stored.size)}, delay=delay)
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
         if not wanted:
-            return Answer(200, headers, source=(stored, 0, stored.size), delay=delay)
+            return Response(200, headers, source=(stored, 0, stored.size), delay=delay)
         first = int(wanted[1])
         last = min(int(wanted[2] or stored.size), stored.size - 1)
         if first >= stored.size:
             return _error(416, "InvalidRange", delay)
         headers["Content-Range"] = f"bytes {first}-{last}/{stored.size}"
-        return Answer(206, headers, source=(stored, first, last - first + 1), delay=delay)
+        return Response(206, headers, source=(stored, first, last - first + 1), delay=delay)
 
-    def _upload_part(self, request: Request) -> Answer:
+    def _upload_part(self, request: Request) -> Response:
         upload = self._state.uploads.get(request.query["uploadId"][0])
         if upload is None:
             return _error(404, "NoSuchUpload")
@@ -96,9 +96,9 @@ class Service:
         upload[number] = UploadedPart(request.body_crc, request.body_size, data)
         checksum = _encode(request.body_crc)
         headers = {"ETag": f'"{request.body_crc:032x}"', "x-amz-checksum-crc32": checksum}
-        return Answer(200, headers, delay=self._state.profile.put_seconds)
+        return Response(200, headers, delay=self._state.profile.put_seconds)
 
-    def _copy_part(self, request: Request) -> Answer:
+    def _copy_part(self, request: Request) -> Response:
         state = self._state
         upload = state.uploads.get(request.query["uploadId"][0])
         source = unquote(request.headers["x-amz-copy-source"]).lstrip("/").partition("?")[0]
@@ -124,7 +124,7 @@ class Service:
         profile = state.profile
         return _xml(body, profile.copy_seconds + size / profile.copy_rate)
 
-    def _complete(self, request: Request) -> Answer:
+    def _complete(self, request: Request) -> Response:
         upload = self._state.uploads.pop(request.query["uploadId"][0], None)
         if upload is None:
             return _error(404, "NoSuchUpload")
@@ -151,7 +151,7 @@ class Service:
             self._state.profile.put_seconds,
         )
 
-    def _control(self, request: Request) -> Answer:
+    def _control(self, request: Request) -> Response:
         state = self._state
         if request.path == "_load":
             wanted = json.loads(request.body)
@@ -164,7 +164,7 @@ class Service:
             "bytes_copied": state.bytes_copied,
             "open_uploads": len(state.uploads),
         }
-        return Answer(200, {"Content-Type": "application/json"}, json.dumps(report).encode())
+        return Response(200, {"Content-Type": "application/json"}, json.dumps(report).encode())
 
 
 def _kind(request: Request) -> str:
@@ -180,11 +180,11 @@ def _encode(crc: int) -> str:
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
 
 
-def _xml(inner: str, delay: float) -> Answer:
+def _xml(inner: str, delay: float) -> Response:
     body = f'<?xml version="1.0" encoding="UTF-8"?>{inner}'.encode()
-    return Answer(200, {"Content-Type": "application/xml"}, body, delay=delay)
+    return Response(200, {"Content-Type": "application/xml"}, body, delay=delay)
 
 
-def _error(status: int, code: str, delay: float = 0.0) -> Answer:
+def _error(status: int, code: str, delay: float = 0.0) -> Response:
     body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-    return Answer(status, {"Content-Type": "application/xml"}, body, delay=delay)
+    return Response(status, {"Content-Type": "application/xml"}, body, delay=delay)

@@ -1,4 +1,4 @@
-"""``python -m bench.standin`` serves until its standard input ends."""
+"""Run the S3 simulator until stdin ends: ``python -m bench.s3_simulator``."""
 
 import argparse
 import asyncio
@@ -6,14 +6,14 @@ import ssl
 import sys
 from pathlib import Path
 
-from bench.profile import PROFILES, Profile
-from bench.standin.http import Connection
-from bench.standin.service import Service
-from bench.standin.state import State
+from bench.s3_simulator.http import Connection
+from bench.s3_simulator.profiles import PROFILES, Profile
+from bench.s3_simulator.service import Service
+from bench.s3_simulator.state import State
 
 
 async def serve(profile: Profile, tls: tuple[Path, Path] | None) -> None:
-    """Serve on a free loopback port, named on stdout, until stdin ends."""
+    """Listen on a free loopback port until stdin ends. Print the URL on stdout."""
     loop = asyncio.get_running_loop()
     context = None
     if tls:
@@ -21,7 +21,7 @@ async def serve(profile: Profile, tls: tuple[Path, Path] | None) -> None:
         context.load_cert_chain(*tls)
     state = State(profile)
     server = await loop.create_server(
-        lambda: Connection(state, Service(state).answer), "127.0.0.1", 0, ssl=context, backlog=1024
+        lambda: Connection(state, Service(state).respond), "127.0.0.1", 0, ssl=context, backlog=1024
     )
     scheme, port = ("https" if tls else "http"), server.sockets[0].getsockname()[1]
     sys.stdout.write(f"{scheme}://127.0.0.1:{port}\n")
@@ -31,7 +31,7 @@ async def serve(profile: Profile, tls: tuple[Path, Path] | None) -> None:
 
 
 def main() -> None:
-    """Parse the command line and serve."""
+    """Parse the command line and run the simulator."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", choices=sorted(PROFILES), default="default")
     parser.add_argument("--certificate", type=Path)
