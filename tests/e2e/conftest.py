@@ -1,6 +1,7 @@
 """One stack on the embedded AWS for all end-to-end tests of a process.
 
-Only one can exist at a time, because moto's state is global.
+It is stopped after the last of them, because moto's state is global: a process can run only one
+stack, and tests of other folders empty moto.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from local.faults.injector import FaultInjector
 from tests.e2e.stack import Client, deployed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client() -> Iterator[Client]:
     with deployed() as client:
         yield client

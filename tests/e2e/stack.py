@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials
+from moto.sqs.models import sqs_backends
 
 from local.faults.injector import FaultInjector
 from local.gateway.identities import LOCAL_USER
@@ -116,14 +117,25 @@ class Client:
         self.s3.put_object(Bucket=self.outputs["manifestBucket"], Key=key, Body=body)
         return key
 
-    def finished(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait until a job has its end; return it as the API shows it."""
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job has a final status; return the job as the API shows it."""
 
         def look() -> dict[str, Any] | None:
             status, _, job = self.curl(f"/zip-jobs/{job_id}")
             return job if status == 200 and job["status"] in FINAL else None
 
-        return wait_for(f"the end of job {job_id}", look, seconds)
+        return wait_for(f"the final status of job {job_id}", look)
+
+    def end_visibility_timeouts(self) -> None:
+        """Make all messages on the job queue visible, as if their visibility timeouts had ended.
+
+        Only for a stack in this process.
+        """
+        queue = sqs_backends[ACCOUNT_ID][self.outputs["region"]].get_queue(
+            self.outputs["queueUrl"].rpartition("/")[2]
+        )
+        for message in list(queue._messages):
+            message.change_visibility(0)
 
     def event(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait for a completion event whose detail matches."""

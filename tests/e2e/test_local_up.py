@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from tests.e2e.stack import curl, local_up
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = {
@@ -82,10 +82,10 @@ def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
             process.send_signal(stop)
         rest = process.stdout.read()
         errors = process.stderr.read()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     assert rest == b""
     assert b"Traceback" not in errors
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert alive == []
 
 
@@ -113,9 +113,8 @@ def test_it_says_what_to_type_next() -> None:
     ) as process:
         assert process.stdout is not None
         seen = ""
-        give_up = time.monotonic() + 60
-        while "receive-message" not in seen and time.monotonic() < give_up:
-            seen += process.stdout.readline()
+        while "receive-message" not in seen and (line := process.stdout.readline()):
+            seen += line
         process.terminate()
     assert "aws s3 cp" in seen
     assert "apiAuth: iam" in seen

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = (8700, 8701)
@@ -74,11 +74,11 @@ def make_local(tmp_path: Path) -> Iterator[dict[str, str]]:
         start_new_session=True,
     )
     try:
-        wait_for("make local", lambda: list(stacks.glob("*.json")) or None, 120)
+        wait_for("make local", lambda: list(stacks.glob("*.json")) or None)
         yield {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "200", **found_in}
     finally:
         os.killpg(process.pid, 2)
-        process.wait(60)
+        process.wait(PATIENCE_SECONDS)
 
 
 def test_every_line_does_what_the_readme_says(make_local: dict[str, str], tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_every_line_does_what_the_readme_says(make_local: dict[str, str], tmp_pa
         ["bash", "-c", "\n".join(script)],
         cwd=tmp_path,
         env=make_local,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
     for number, line in enumerate(told):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
@@ -52,7 +52,7 @@ class Collected:
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
         self.pinned, self._length = pinned, length
-        self._started.wait(10)
+        self._started.wait(PATIENCE_SECONDS)
         assert self._read is not None
         self._read.proceed(length)
 
@@ -69,7 +69,7 @@ class Collected:
     def wait(self, read: Read) -> "Collected":
         self._read = read
         self._started.set()
-        assert self._over.wait(30)
+        assert self._over.wait(PATIENCE_SECONDS)
         if self.error:
             raise self.error
         return self

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-PATIENCE_SECONDS = 30.0
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Waiting for a thing, instead of sleeping and hoping."""
+"""Wait for a condition instead of sleeping."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-GIVE_UP_SECONDS = 90.0
+PATIENCE_SECONDS = 600.0
+"""How long tests wait for anything: long enough for a machine that is busy with other work."""
+
+POLL_SECONDS = 0.05
 
 
-def wait_for(what: str, look: Callable[[], T | None], seconds: float = GIVE_UP_SECONDS) -> T:
-    """Call ``look`` until it returns something; fail the test if it never does."""
-    give_up = time.monotonic() + seconds
+def wait_for(what: str, look: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
+    """Call ``look`` until it returns a value other than None, and return that value.
+
+    Raises AssertionError after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
     while (found := look()) is None:
-        assert time.monotonic() < give_up, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.05)
+        assert time.monotonic() < deadline, f"Waited {seconds:.0f} s for {what}."
+        time.sleep(POLL_SECONDS)
     return found

@@ -14,11 +14,11 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from local.faults.rules import RequestFault
 from tests.chaos.crashes.function_process import serve
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from local.runtime.execution import ExecutionEnvironment
 
-ANSWER_SECONDS = 60
 REGION = "us-east-1"
 
 _forking = multiprocessing.get_context("forkserver")
@@ -92,7 +92,7 @@ class Worker:
         """The handler's answer, and what it logged. Raises Died."""
         try:
             self._pipe.send(event)
-            assert self._pipe.poll(ANSWER_SECONDS), f"{self.name} does not answer"
+            assert self._pipe.poll(PATIENCE_SECONDS), f"{self.name} does not answer"
             answer: tuple[Any, list[str]] = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as end:
             wait([self._process.sentinel])

@@ -9,9 +9,9 @@ import urllib3
 
 from local.gateway.signing import signed_headers
 from local.stack import LocalStack
+from tests.support.waiting import PATIENCE_SECONDS
 from zipjobs.jobs.messages import manifest_job_id
 
-PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 CONNECTIONS = 16
 

@@ -16,10 +16,10 @@ from local.stack import running_stack
 from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, Aftermath
 from tests.chaos.random_faults.fault_run import Storm
 from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, orders, put_sources
+from tests.support.waiting import PATIENCE_SECONDS
 
 FIXED_SEEDS = (11, 23, 58)
 RATE = 0.05
-SECONDS = 120
 MOST_EXHAUSTED = 1
 """Of the jobs of a storm. One in twenty requests fails, and a job has five tries."""
 
@@ -37,7 +37,7 @@ def storm() -> Iterator[Storm]:
     with running_stack(
         overrides={
             "resourcePrefix": "storm",
-            "zipperTimeoutSeconds": 60,
+            "zipperTimeoutSeconds": 300,
             "segmentMib": SEGMENT_MIB,
             "zipperMaxConcurrency": 4,
         },
@@ -51,7 +51,7 @@ def storm() -> Iterator[Storm]:
 @pytest.mark.parametrize("seed", seeds())
 def test_every_job_has_the_end_that_it_must_have(storm: Storm, seed: int) -> None:
     say(f"\nseed {seed} (once more: make chaos SEED={seed})")
-    aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), SECONDS)
+    aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), PATIENCE_SECONDS)
     say(f"seed {seed}: {summary(storm, aftermath)}")
     problems = list(aftermath.problems())
     storm.clear_up()

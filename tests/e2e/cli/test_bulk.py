@@ -11,7 +11,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Typed, begun, typed
 from tests.e2e.stack import Client
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
 def bulk(client: Client, *arguments: object) -> Typed:
@@ -138,7 +138,7 @@ def test_ctrl_c_ends_it_soon_and_leaves_no_upload(
     with begun(client, "bulk-upload", tmp_path, "--prefix", prefix, "--batch", 20) as running:
         wait_for("a part to be under way", upload)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_SECONDS)
     assert (running.returncode, out) == (130, "")
     assert "At least 40 of 41 files are there. The same again goes on." in err
     assert "Traceback" not in err

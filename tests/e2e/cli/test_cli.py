@@ -17,7 +17,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import begun, piped, typed
 from tests.e2e.stack import Client
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 MIB = 1024 * 1024
 STALLED = FaultPlan.parse(
@@ -177,7 +177,7 @@ def test_whoever_stops_waiting_is_told_how_to_go_on(client: Client, faults: Faul
         first = waiting.stderr.readline()
         job_id = first.split()[1].rstrip(":")
         waiting.send_signal(signal.SIGINT)
-        out, errors = waiting.communicate(timeout=30)
+        out, errors = waiting.communicate(timeout=PATIENCE_SECONDS)
     assert (waiting.returncode, out) == (130, "")
     assert f"The job goes on. `python -m zipjobs_cli watch {job_id}` follows it" in errors
     assert "Traceback" not in errors
@@ -226,5 +226,5 @@ def test_watch_prints_what_changes_until_it_is_interrupted(client: Client) -> No
 
         assert wait_for("the job among what is watched", ready)["entries"]["done"] == 1
         watching.send_signal(signal.SIGINT)
-        _, errors = watching.communicate(timeout=30)
+        _, errors = watching.communicate(timeout=PATIENCE_SECONDS)
     assert (watching.returncode, errors) == (0, "")

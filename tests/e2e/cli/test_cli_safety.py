@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.cli.command import ROOT, begun, piped, typed
 from tests.e2e.stack import Client
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_the_page_is_opened_through_a_proxy_that_signs(client: Client) -> None:
         with browser.open(f"{origin}/zip-jobs?limit=1") as answer:
             assert len(json.load(answer)["jobs"]) <= 1
         proxy.send_signal(signal.SIGINT)
-        _, errors = proxy.communicate(timeout=30)
+        _, errors = proxy.communicate(timeout=PATIENCE_SECONDS)
     assert proxy.returncode == 0
     assert "Traceback" not in errors
 
@@ -145,7 +146,7 @@ def test_a_local_stack_is_found_by_itself(tmp_path: Path) -> None:
             text=True,
         )
         stack.send_signal(signal.SIGTERM)
-        stack.wait(30)
+        stack.wait(PATIENCE_SECONDS)
     findings = {one["what"]: one for one in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 0, findings
     assert outputs["apiUrl"] in findings["stack"]["found"]

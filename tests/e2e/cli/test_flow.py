@@ -10,7 +10,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Typed, begun, typed
 from tests.e2e.stack import Client
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
 def flow(client: Client, folder: Path, *arguments: object) -> Typed:
@@ -122,7 +122,7 @@ def test_ctrl_c_says_which_jobs_go_on(
     with begun(client, "test-flow", *arguments) as running:
         found = wait_for("the job to run", job_id)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_SECONDS)
     faults.clear()
     assert (running.returncode, out) == (130, "")
     assert f"Job {found} goes on. `python -m zipjobs_cli cancel {found}` ends it." in err

@@ -18,11 +18,10 @@ import yaml
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.stack import Client
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 1024 * 1024
-SECOND_DELIVERY_SECONDS = 5
 CONTENTS = {
     "report.pdf": b"report",
     "empty.pdf": b"",
@@ -88,20 +87,6 @@ def test_a_job_outlives_what_goes_wrong(client: Client, faults: FaultInjector, r
     assert [injected.rule for injected in faults.injected] == [0] * len(wanted)
 
 
-@pytest.fixture
-def soon(client: Client) -> Iterator[None]:
-    """A message whose worker was killed comes back soon, and not when its timeout has passed."""
-    queue = client.outputs["queueUrl"]
-    name = "VisibilityTimeout"
-    before = client.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"]
-    client.sqs.set_queue_attributes(QueueUrl=queue, Attributes={name: str(SECOND_DELIVERY_SECONDS)})
-    client.finished(start(client))  # the poll that was under way had the time-out of before
-    settle(client)
-    yield
-    client.sqs.set_queue_attributes(QueueUrl=queue, Attributes=before)
-
-
-@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(
     ("rule", "how"),
     [
@@ -116,6 +101,7 @@ def soon(client: Client) -> Iterator[None]:
 def test_a_job_outlives_its_worker(
     client: Client, faults: FaultInjector, rule: str, how: str
 ) -> None:
+    settle(client)
     lines = len(client.log)
     faults.install(FaultPlan.parse(f"faults: [{{caller: zipper, {rule}}}]"))
     job_id = start(client)
@@ -125,6 +111,7 @@ def test_a_job_outlives_its_worker(
         "what the log says of it",
         lambda: True if any(how in line for line in client.log[lines:]) else None,
     )
+    client.end_visibility_timeouts()
     event = client.event(lambda detail: detail["jobId"] == job_id)
     assert event["detail-type"] == "Zip Job Ready"
     assert_whole(client, client.finished(job_id))
@@ -195,6 +182,6 @@ def test_a_random_plan_is_printed_so_that_it_can_be_played_again() -> None:
         assert "awsEndpointUrl" in json.loads(process.stdout.readline())
         process.send_signal(signal.SIGTERM)
         printed = process.stderr.read()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     plan, _, _ = printed.partition("\n\n")
     assert FaultPlan.model_validate(yaml.safe_load(plan)) == FaultPlan.random(7)

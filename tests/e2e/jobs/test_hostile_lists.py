@@ -47,5 +47,5 @@ def submit_all(client: Client) -> None:
         assert client.finished(client.post({"keys": ["one.pdf"]}))["status"] == "READY"
     assert client.finished(globbed)["status"] == "READY"
     for job_id, code in hostile.items():
-        job = client.finished(job_id, seconds=120)
+        job = client.finished(job_id)
         assert (job["status"], job["error"]["code"]) == ("FAILED", code)

@@ -4,7 +4,6 @@ import json
 import random
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,12 @@ import pytest
 
 from tests.e2e.stack import SEGMENT_MIB, Client
 from tests.support.readers import READERS, Contents
+from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 
 SEGMENTS = 5
 BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
-KILL_WITHIN_SECONDS = 120
 A_SEGMENT = re.compile(rb'\\"segment\\":\d')
-RECOVERY_SECONDS = 240
-"""Of which 90 are the queue's visibility timeout."""
 
 
 @pytest.fixture(scope="module")
@@ -33,30 +30,6 @@ def prefix(client: Client) -> str:
 
 def request(prefix: str) -> dict[str, Any]:
     return {"prefix": prefix, "include": ["**/*.pdf"], "exclude": ["left-out/**"]}
-
-
-@pytest.fixture(scope="module")
-def killed(client: Client, prefix: str) -> str:
-    """A job of which a function was killed while it made a segment. Its end takes a while."""
-    job_id = client.post(request(prefix))
-    give_up = time.monotonic() + KILL_WITHIN_SECONDS
-    while not any("Runtime.ExitError: signal 9" in line for line in client.log):
-        assert time.monotonic() < give_up
-        for process in making_a_segment(client):
-            process.kill()
-        if any(f"Job {job_id}: READY" in line for line in client.log):
-            job_id = client.post(request(prefix))  # it was faster
-    return job_id
-
-
-def making_a_segment(client: Client) -> "list[subprocess.Popen[bytes]]":
-    """The processes of zippers that have a segment's message in hand."""
-    (zipper,) = (f for name, f in client.stack.functions.items() if "-zipper" in name)
-    return [
-        environment._process
-        for environment in list(zipper._all)
-        if (current := environment._current) and A_SEGMENT.search(current.event)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +48,10 @@ def working_objects(client: Client, job_id: str) -> list[Any]:
 
 
 def test_a_prefix_with_globs_in_five_segments_is_one_workers_archive(
-    client: Client, killed: str, prefix: str, expected: str
+    client: Client, prefix: str, expected: str
 ) -> None:
     job_id = client.post(request(prefix))
-    job = client.finished(job_id, seconds=120)
+    job = client.finished(job_id)
     assert job["status"] == "READY"
     assert job["entries"] == {"done": len(BODIES), "total": len(BODIES)}
     assert job["bytes"] == {"done": sum(BODIES), "total": sum(BODIES)}
@@ -92,7 +65,7 @@ def test_a_prefix_with_globs_in_five_segments_is_one_workers_archive(
 
 
 @pytest.fixture(scope="module")
-def numbered(client: Client, killed: str, prefix: str) -> dict[str, Any]:
+def numbered(client: Client, prefix: str) -> dict[str, Any]:
     """A job whose request limits its archives."""
     job = client.finished(client.post({**request(prefix), "maxArchiveBytes": 64 * MIB}))
     assert job["status"] == "READY"
@@ -123,7 +96,7 @@ def test_every_reader_finds_everything_once_in_numbered_archives(
     )
 
 
-def test_a_list_in_s3_is_read_with_its_names(client: Client, killed: str, prefix: str) -> None:
+def test_a_list_in_s3_is_read_with_its_names(client: Client, prefix: str) -> None:
     lines = [
         {"key": f"{prefix}{i % 3}/{i:03}.pdf", "name": f"case {i % 2}/{i}.pdf"} for i in range(4)
     ]
@@ -135,9 +108,7 @@ def test_a_list_in_s3_is_read_with_its_names(client: Client, killed: str, prefix
     assert job["entries"] == {"done": 4, "total": 4}
 
 
-def test_all_missing_objects_are_named_in_one_error(
-    client: Client, killed: str, prefix: str
-) -> None:
+def test_all_missing_objects_are_named_in_one_error(client: Client, prefix: str) -> None:
     keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES))]
     gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
     job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
@@ -146,11 +117,41 @@ def test_all_missing_objects_are_named_in_one_error(
     assert working_objects(client, job["jobId"]) == []
 
 
-def test_a_function_that_is_killed_in_a_segment_costs_nothing_but_time(
-    client: Client, killed: str, expected: str
+def test_a_segment_whose_worker_is_killed_is_built_again(
+    client: Client, prefix: str, expected: str
 ) -> None:
-    job = client.finished(killed, seconds=RECOVERY_SECONDS)
+    job_id = kill_during_a_segment(client, prefix)
+    client.end_visibility_timeouts()
+    job = client.finished(job_id)
     assert job["status"] == "READY"
     assert client.digest(job["targetKey"]) == expected
-    assert working_objects(client, killed) == []
+    assert working_objects(client, job_id) == []
     assert client.uploads() == []
+
+
+def kill_during_a_segment(client: Client, prefix: str) -> str:
+    """Kill a worker while it builds a segment; return the ID of its job."""
+    lines = len(client.log)
+    job_id = client.post(request(prefix))
+
+    def kill() -> bool | None:
+        nonlocal job_id
+        for process in workers_of_segments(client):
+            process.kill()
+        log = client.log[lines:]
+        if any(f"Job {job_id}: READY" in line for line in log):  # No worker was seen in time.
+            job_id = client.post(request(prefix))
+        return any("Runtime.ExitError: signal 9" in line for line in log) or None
+
+    wait_for("a worker to be killed", kill)
+    return job_id
+
+
+def workers_of_segments(client: Client) -> "list[subprocess.Popen[bytes]]":
+    """Return the processes that handle a segment's message."""
+    (zipper,) = (f for name, f in client.stack.functions.items() if "-zipper" in name)
+    return [
+        environment._process
+        for environment in list(zipper._all)
+        if (current := environment._current) and A_SEGMENT.search(current.event)
+    ]

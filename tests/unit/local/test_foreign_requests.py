@@ -16,6 +16,7 @@ from local.foreign_requests import refusal
 from local.gateway.http_api import HttpApi
 from local.runtime.execution import _RuntimeApi
 from local.server import aws_client, serving, serving_aws
+from tests.support.waiting import PATIENCE_SECONDS
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example"
@@ -94,7 +95,7 @@ class Site(NamedTuple):
         body: bytes = b"",
     ) -> Answer:
         """Send a request with these Host headers."""
-        connection = HTTPConnection(self.host, timeout=30)
+        connection = HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
         connection.putrequest(method, path, skip_host=True)
         for name, value in [*(("Host", host) for host in hosts), *headers]:
             connection.putheader(name, value)

@@ -254,7 +254,6 @@ def test_16_mib_are_refused_with_the_memory_that_a_function_has() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -13,13 +13,14 @@ from tests.support.http_server import (
     Certificate,
     ScriptedServer,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from zipjobs.s3.client import Transport
 from zipjobs.s3.connection import BodyFlow, Get
 
 ALL = 2**40
 """A window through which any body flows."""
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = PATIENCE_SECONDS
 
 
 class Received:

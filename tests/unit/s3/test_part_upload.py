@@ -22,6 +22,7 @@ from tests.support.http_server import (
     response,
     say,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.s3 import part_upload as sender_module
 from zipjobs.s3 import retry as backoff
@@ -166,7 +167,7 @@ def test_a_block_is_not_asked_for_before_the_one_before_it_went_out(serve: Serve
 
     def come() -> Iterator[Block]:
         yield noise(BLOCK_BYTES)
-        assert seen.wait(20)
+        assert seen.wait(PATIENCE_SECONDS)
         yield b"!"
 
     sent = sender_to(serve(read_a_block).url).put("dst", "a", "upload", 1, BLOCK_BYTES + 1, come)

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.http_server import ScriptedServer, response, say
+from tests.support.waiting import PATIENCE_SECONDS
 from zipjobs.errors import ZipJobsError
 from zipjobs.s3 import signing
 from zipjobs.s3.bucket_owners import BucketOwners
@@ -210,7 +211,7 @@ def test_a_read_goes_out_with_the_target_and_the_signature_of_botocore(
     for key in KEYS:
         sink = Missing()
         reader.read(Source("src", key, version), 5, 10, sink, ETAG)
-        assert sink.is_over.wait(10)
+        assert sink.is_over.wait(PATIENCE_SECONDS)
         sent = server.requests[-1]
         versioned = {} if version is None else {"VersionId": version}
         assert sent.target == target_of_botocore("get_object", Bucket="src", Key=key, **versioned)

@@ -11,6 +11,7 @@ from local.deployment.declarations import DeclaredSchedule
 from local.errors import LocalError
 from local.runtime.execution import InvocationFailed
 from local.runtime.schedules import Schedule, period_seconds
+from tests.support.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from local.runtime.functions import Function
@@ -33,7 +34,10 @@ def test_a_function_is_invoked_every_period_until_the_schedule_stops() -> None:
     called = Called()
     schedule = Schedule(DeclaredSchedule(ARN, "sweep", 0.01), cast("Function", called))
     schedule.start()
-    first, second = called.events.get(timeout=30), called.events.get(timeout=30)
+    first, second = (
+        called.events.get(timeout=PATIENCE_SECONDS),
+        called.events.get(timeout=PATIENCE_SECONDS),
+    )
     schedule.stop()
     schedule.join()
     assert first["id"] != second["id"]
@@ -54,7 +58,7 @@ def test_a_target_may_say_what_the_function_is_given() -> None:
     declared = DeclaredSchedule(ARN, "sweep", 0.01, '{"all": true}')
     schedule = Schedule(declared, cast("Function", called))
     schedule.start()
-    assert called.events.get(timeout=30) == {"all": True}
+    assert called.events.get(timeout=PATIENCE_SECONDS) == {"all": True}
     schedule.stop()
     schedule.join()
 
@@ -66,7 +70,7 @@ def test_a_schedule_stops_at_once_and_invokes_nothing_before_its_first_period() 
     schedule.stop()
     joined = threading.Thread(target=schedule.join)
     joined.start()
-    joined.join(30)
+    joined.join(PATIENCE_SECONDS)
     assert not joined.is_alive()
     assert called.events.empty()
 

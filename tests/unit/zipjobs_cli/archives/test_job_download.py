@@ -325,7 +325,6 @@ def refusal(path: Path, how: str) -> str:
     return f"{path} {what}. Delete it and try again."
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", OBSTACLES)
 def test_a_part_must_be_a_regular_file(
     begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
@@ -341,7 +340,6 @@ def test_a_part_must_be_a_regular_file(
     assert list(folder.iterdir()) == [part]
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", OBSTACLES)
 def test_a_part_of_a_receipt_must_be_a_regular_file(
     begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
@@ -366,7 +364,6 @@ def test_a_part_of_a_receipt_that_exists_is_replaced(
     assert (tmp_path / "q3.receipt.json").read_bytes() == receipt()
 
 
-@pytest.mark.timeout(30)
 def test_a_fifo_in_place_of_a_receipt_is_not_read(
     begin: Begin, server: ScriptedServer, tmp_path: Path
 ) -> None:

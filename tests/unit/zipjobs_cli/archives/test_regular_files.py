@@ -46,7 +46,6 @@ def test_the_user_s_mask_is_kept_and_no_other_program_inherits_it(tmp_path: Path
         os.umask(before)
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("is_new", [False, True])
 def test_a_socket_is_refused(tmp_path: Path, is_new: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path must be short

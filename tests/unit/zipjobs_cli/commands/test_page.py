@@ -20,7 +20,7 @@ import pytest
 import urllib3
 
 from tests.support.http_server import ScriptedServer, response, say
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from tests.unit.zipjobs_cli.commands.test_archives import ROOT, run
 from zipjobs_cli.client.redirect import RedirectFile
 
@@ -219,7 +219,7 @@ def test_no_signal_leaves_the_file_and_no_process_has_the_secret(
         assert any(url.encode() in line for line in lines)
         assert not any(secret.encode() in line for line in lines)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == (0 if number == signal.SIGINT else 128 + number)
     assert (out, "Traceback" in err) == ("", False)
     assert list(temporary.iterdir()) == []
