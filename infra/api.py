@@ -1,4 +1,4 @@
-"""The HTTP API: routes to functions, who may call them, and which web pages."""
+"""The HTTP API: its routes, its authorization, and the web pages that can call it."""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ CORS_MAX_AGE_SECONDS = 3600
 
 
 class HttpApi(pulumi.ComponentResource):
-    """An API Gateway HTTP API with one route per operation, throttled, deployed as it changes."""
+    """An API Gateway HTTP API with one route per operation and automatic deployment."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class HttpApi(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         if settings.api_auth == "none":
             pulumi.log.warn(
-                "apiAuth is none: everyone who finds the API may submit jobs, and see all of them."
+                "apiAuth is none: anyone who knows the API's URL can submit jobs and see all jobs."
             )
         self.api = aws.apigatewayv2.Api(
             f"{settings.prefix}-api",
@@ -47,15 +47,15 @@ class HttpApi(pulumi.ComponentResource):
             opts=self._child,
         )
         self._authorizer = self._jwt_authorizer() if settings.api_auth == "jwt" else None
-        self._serve(functions.enqueue, "enqueue", {"enqueue": "POST /zip-jobs"})
-        self._serve(
+        self._add_routes(functions.enqueue, "enqueue", {"enqueue": "POST /zip-jobs"})
+        self._add_routes(
             functions.status,
             "status",
             {"list": "GET /zip-jobs", "status": "GET /zip-jobs/{jobId}"},
         )
-        self._serve(functions.cancel, "cancel", {"cancel": "DELETE /zip-jobs/{jobId}"})
+        self._add_routes(functions.cancel, "cancel", {"cancel": "DELETE /zip-jobs/{jobId}"})
         if settings.api_docs:
-            self._serve(
+            self._add_routes(
                 functions.docs, "docs", {"openapi": "GET /openapi.json", "docs": "GET /docs"}
             )
         aws.apigatewayv2.Stage(
@@ -85,8 +85,10 @@ class HttpApi(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _serve(self, function: aws.lambda_.Function, name: str, routes: Mapping[str, str]) -> None:
-        """Lead routes to a function: their keys by the names of their resources."""
+    def _add_routes(
+        self, function: aws.lambda_.Function, name: str, routes: Mapping[str, str]
+    ) -> None:
+        """Send routes to a function. ``routes`` has route keys by the names of their resources."""
         integration = aws.apigatewayv2.Integration(
             f"{self._settings.prefix}-{name}",
             api_id=self.api.id,
@@ -111,19 +113,19 @@ class HttpApi(pulumi.ComponentResource):
                 action="lambda:InvokeFunction",
                 function=function.name,
                 principal="apigateway.amazonaws.com",
-                source_arn=_of_route(self.api.execution_arn, route_key),
+                source_arn=_route_arn(self.api.execution_arn, route_key),
                 opts=self._child,
             )
 
 
-def _of_route(execution_arn: pulumi.Output[str], route_key: str) -> pulumi.Output[str]:
-    """The ARN of what one route of an API asks of a function, whatever its parameters."""
+def _route_arn(execution_arn: pulumi.Output[str], route_key: str) -> pulumi.Output[str]:
+    """Return the ARN of a route's requests, with any parameters."""
     method, _, path = re.sub(r"{\w+}", "*", route_key).partition(" ")
     return execution_arn.apply(lambda arn: f"{arn}/*/{method}{path}")
 
 
 def _cors(settings: Settings) -> aws.apigatewayv2.ApiCorsConfigurationArgs | None:
-    """Answers browsers before they call, and without asking who they are: they do not say."""
+    """Return the CORS settings. API Gateway answers preflight requests without authorization."""
     if not settings.api_cors_origins:
         return None
     return aws.apigatewayv2.ApiCorsConfigurationArgs(

@@ -1,7 +1,4 @@
-"""The KMS key that what the stack makes is encrypted with, if it is to be a customer's own."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""The customer key: the KMS key that encrypts the stack's resources, if a setting asks for one."""
 
 import pulumi
 import pulumi_aws as aws
@@ -11,29 +8,21 @@ from infra.config.settings import CREATE_KEY, NO_KEY, Settings
 from infra.stack import account_id, retained
 
 DELETION_WINDOW_DAYS = 30
-"""The longest that KMS waits before what a key encrypts is lost: ScheduleKeyDeletion."""
+"""The longest waiting period of ScheduleKeyDeletion. Afterwards, encrypted data is lost."""
 
 Key = pulumi.Output[str] | None
-"""The ARN of a key; without one, things are under the keys of S3, SQS, DynamoDB and Logs."""
-
-
-@dataclass(frozen=True)
-class KeyUse:
-    """What a function needs done with a customer key, by the services that it asks."""
-
-    actions: Sequence[str]
-    services: Sequence[str]
+"""The ARN of the customer key. None: S3, SQS, DynamoDB and CloudWatch Logs use keys of AWS."""
 
 
 def customer_key(settings: Settings) -> Key:
-    """The key that ``customerKey`` says: none, one of this stack's own, or one that there is."""
+    """Return the key of the setting ``customerKey``: none, a new key, or an existing key."""
     if settings.customer_key == NO_KEY:
         return None
     if settings.customer_key != CREATE_KEY:
         return pulumi.Output.from_input(settings.customer_key)
     key = aws.kms.Key(
         settings.prefix,
-        description=f"Encrypts what {settings.prefix} keeps",
+        description=f"Encrypts the resources of {settings.prefix}",
         policy=account_id().apply(
             lambda account: policies.key_policy(
                 account, settings.region, settings.prefix, has_alarms=bool(settings.alarm_email)

@@ -1,4 +1,4 @@
-"""The bus that completion events go out on, and a queue to look at them."""
+"""The event bus for completion events, and an optional queue that receives them."""
 
 import json
 
@@ -13,7 +13,7 @@ EVENT_SOURCE = "s3-zip-jobs"
 
 
 class CompletionBus(pulumi.ComponentResource):
-    """The bus; with ``completionEventsQueue``, also a queue that receives all of its events."""
+    """The bus. With ``completionEventsQueue``, also a queue that receives all of its events."""
 
     queue_url: pulumi.Output[str] | None = None
     rule: aws.cloudwatch.EventRule | None = None
@@ -25,10 +25,10 @@ class CompletionBus(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self.bus = aws.cloudwatch.EventBus(f"{settings.prefix}-events", opts=self._child)
         if settings.completion_events_queue:
-            self.queue_url = self._tap(settings.prefix, key)
+            self.queue_url = self._add_queue(settings.prefix, key)
         self.register_outputs({})
 
-    def _tap(self, prefix: str, key: Key) -> pulumi.Output[str]:
+    def _add_queue(self, prefix: str, key: Key) -> pulumi.Output[str]:
         queue = aws.sqs.Queue(
             f"{prefix}-completion-events",
             sqs_managed_sse_enabled=None if key else True,
@@ -45,8 +45,8 @@ class CompletionBus(pulumi.ComponentResource):
         aws.sqs.QueuePolicy(
             f"{prefix}-completion-events-from-rule",
             queue_url=queue.url,
-            policy=pulumi.Output.all(queue.arn, rule.arn).apply(
-                lambda arns: send_from_rule(arns[0], [arns[1]])
+            policy=pulumi.Output.all(queue_arn=queue.arn, rule_arn=rule.arn).apply(
+                lambda arns: send_from_rule(**arns)
             ),
             opts=self._child,
         )

@@ -1,4 +1,4 @@
-"""The job queue, its dead letters, and the rule that puts dropped manifests on it."""
+"""The job queue, its dead-letter queue, and the rule that sends uploaded manifests to it."""
 
 import json
 
@@ -10,7 +10,7 @@ from infra.encryption import Key
 from infra.policies import send_from_rule
 
 RETENTION_SECONDS = 14 * DAY_SECONDS
-"""The longest that SQS keeps a message."""
+"""The longest retention that SQS offers."""
 
 DEAD_LETTER_TIMEOUT_SECONDS = 60
 
@@ -40,8 +40,8 @@ class JobQueue(pulumi.ComponentResource):
             message_retention_seconds=RETENTION_SECONDS,
             sqs_managed_sse_enabled=None if key else True,
             kms_master_key_id=key,
-            # A message whose worker was killed stays invisible until this ends, so it is also the
-            # recovery time: as short as it may be, which is the function's own timeout.
+            # After a crash the message stays invisible for this long. So it is the shortest
+            # that Lambda accepts: the function's timeout.
             visibility_timeout_seconds=settings.zipper_timeout_seconds,
             redrive_policy=self.dead_letters.arn.apply(
                 lambda arn: json.dumps(
@@ -52,7 +52,7 @@ class JobQueue(pulumi.ComponentResource):
         )
         self.manifest_rule = aws.cloudwatch.EventRule(
             f"{settings.prefix}-manifest-dropped",
-            description="A manifest was dropped",
+            description="A manifest was uploaded",
             event_pattern=manifest_bucket.apply(
                 lambda bucket: manifest_pattern(bucket, settings.manifest_prefix)
             ),
@@ -62,9 +62,9 @@ class JobQueue(pulumi.ComponentResource):
             aws.sqs.QueuePolicy(
                 f"{settings.prefix}-{name}-from-rule",
                 queue_url=queue.url,
-                policy=pulumi.Output.all(queue.arn, self.manifest_rule.arn).apply(
-                    lambda arns: send_from_rule(arns[0], [arns[1]])
-                ),
+                policy=pulumi.Output.all(
+                    queue_arn=queue.arn, rule_arn=self.manifest_rule.arn
+                ).apply(lambda arns: send_from_rule(**arns)),
                 opts=child,
             )
         aws.cloudwatch.EventTarget(
@@ -78,10 +78,10 @@ class JobQueue(pulumi.ComponentResource):
 
 
 def manifest_pattern(bucket: str, prefix: str) -> str:
-    """Matches S3's event about a new ``.json`` object below ``prefix``.
+    """Return an event pattern that matches S3's event about a new ``.json`` object in ``prefix``.
 
-    In letters, not in escapes of six characters each: a pattern may have 2,048 ("Amazon EventBridge
-    quotas" in its User Guide).
+    It does not escape non-ASCII characters, which would take six characters each: a pattern has at
+    most 2,048 ("Amazon EventBridge quotas" in its User Guide).
     """
     literal = prefix.replace("\\", "\\\\").replace("*", "\\*")
     return json.dumps(

@@ -1,4 +1,4 @@
-"""The buckets: sources, archives, manifests."""
+"""The buckets for sources, archives and manifests."""
 
 import pulumi
 import pulumi_aws as aws
@@ -10,19 +10,20 @@ from infra.encryption import Key
 from infra.stack import retained
 
 ABORT_UPLOADS_AFTER_DAYS = 15
-"""The net below our own aborts: parts of an upload that nobody completed cost money unseen."""
+"""The service aborts its own uploads. This rule catches any others: their parts cost money."""
 
-OLD_MANIFESTS_AFTER_DAYS = 90
+DELETE_OLD_MANIFESTS_AFTER_DAYS = 90
 
-FORGET_WORK_AFTER_DAYS = 15
-"""Who ends a planned job deletes its working objects; a message lives for 14 days at the most."""
+DELETE_WORK_AFTER_DAYS = 15
+"""The service deletes the segments of finished jobs. A message, and so a job, lives for at most 14
+days."""
 
 Rule = aws.s3.BucketLifecycleConfigurationRuleArgsDict
 EncryptionRule = aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict
 
 
 class Storage(pulumi.ComponentResource):
-    """Creates the buckets that the configuration does not name, and leaves those it names alone.
+    """The buckets. Creates those that no setting names, and changes nothing of existing buckets.
 
     ``allowed_sources`` and ``allowed_targets`` are lists of ``bucket/prefix``.
     """
@@ -41,10 +42,12 @@ class Storage(pulumi.ComponentResource):
         self.allowed_targets = _locations(
             settings.allowed_targets, self.target_bucket, settings.target_prefix
         )
-        self._checked_places = pulumi.Output.all(
-            self.manifest_bucket, self.allowed_sources, self.allowed_targets
-        ).apply(lambda a: check_overlaps(settings, *a))
-        self.register_outputs({"checked": self._checked_places})
+        checked = pulumi.Output.all(
+            manifest_bucket=self.manifest_bucket,
+            sources=self.allowed_sources,
+            targets=self.allowed_targets,
+        ).apply(lambda places: check_overlaps(settings, **places))
+        self.register_outputs({"checked": checked})
 
     def _bucket(self, role: str, existing: str) -> pulumi.Output[str]:
         if existing:
@@ -84,21 +87,23 @@ class Storage(pulumi.ComponentResource):
                     "id": "forget-work",
                     "status": "Enabled",
                     "filter": {"prefix": WORK_PREFIX},
-                    "expiration": {"days": FORGET_WORK_AFTER_DAYS},
+                    "expiration": {"days": DELETE_WORK_AFTER_DAYS},
                     "noncurrent_version_expiration": {"noncurrent_days": 1},
                 },
                 {
                     "id": "forget-replaced-versions",
                     "status": "Enabled",
                     "filter": {"prefix": ""},
-                    "noncurrent_version_expiration": {"noncurrent_days": OLD_MANIFESTS_AFTER_DAYS},
+                    "noncurrent_version_expiration": {
+                        "noncurrent_days": DELETE_OLD_MANIFESTS_AFTER_DAYS
+                    },
                 },
             ],
         )
         return bucket.bucket
 
     def _create(self, role: str) -> aws.s3.Bucket:
-        """Private, its owner's alone, encrypted, and over TLS only."""
+        """Create a private, encrypted bucket without ACLs that requires TLS."""
         bucket = aws.s3.Bucket(
             f"{self._prefix}-{role}",
             force_destroy=self._settings.force_destroy,
@@ -117,7 +122,7 @@ class Storage(pulumi.ComponentResource):
             f"{self._prefix}-{role}-owned",
             bucket=bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
-            # S3 answers 409 to changes of one bucket's access at the same time.
+            # S3 returns 409 if two settings of one bucket's access change at the same time.
             opts=retained(self._settings, bucket, depends_on=[private]),
         )
         aws.s3.BucketPolicy(
@@ -152,7 +157,10 @@ class Storage(pulumi.ComponentResource):
 
 
 def _encrypted(key: Key) -> EncryptionRule:
-    """S3's own keys, or the customer's by way of a bucket key, which asks KMS far less often."""
+    """Return the default encryption: with S3's keys, or with the customer key.
+
+    A bucket key reduces the requests to KMS.
+    """
     if key is None:
         return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
     return {
@@ -167,6 +175,6 @@ def _encrypted(key: Key) -> EncryptionRule:
 def _locations(
     configured: tuple[str, ...], bucket: pulumi.Output[str], prefix: str
 ) -> pulumi.Output[list[str]]:
-    """The default place and the configured ones, each with a slash after the bucket."""
+    """Return the default place and the configured ones, each with a slash after the bucket."""
     with_slash = [place if "/" in place else f"{place}/" for place in configured]
     return bucket.apply(lambda name: [f"{name}/{prefix}", *with_slash])

@@ -11,7 +11,7 @@ OWNER_INDEX = "owner"
 
 
 def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
-    """One item per job, on demand; DynamoDB drops items after their ``expiresAt``."""
+    """Create the table. It has one item per job, which DynamoDB deletes after its ``expiresAt``."""
     return aws.dynamodb.Table(
         f"{settings.prefix}-jobs",
         billing_mode="PAY_PER_REQUEST",
@@ -24,14 +24,14 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
             {"name": "listKey", "type": "S"},
         ],
         global_secondary_indexes=[
-            # Jobs that have no end yet, or whose event has not gone out: few, whatever there are.
+            # Jobs without a final status, or whose event was not sent yet. So the index is small.
             {
                 "name": SWEEP_INDEX,
                 "hash_key": "sweep",
                 "range_key": "sweepAt",
                 "projection_type": "KEYS_ONLY",
             },
-            # Every job, by owner, newest first. Only a change of status is written here too.
+            # All jobs by owner, newest first. Only a change of the status is written here too.
             {
                 "name": OWNER_INDEX,
                 "hash_key": "owner",

@@ -1,4 +1,4 @@
-"""What settings may say of buckets, and of places in them."""
+"""Checks of the settings about buckets and places. A place is ``bucket`` or ``bucket/prefix``."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from infra.config.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Settings
 
 MAX_PREFIX_BYTES = 900
-"""Of UTF-8: a key has 1,024, and the rest is for the names of archives and of manifests."""
+"""In UTF-8. A key has at most 1,024 bytes; the rest is for the names of archives and manifests."""
 
 RESERVED = r"(?!xn--|sthree-|amzn-s3-demo-)"
-"""As no name of a bucket may begin."""
+"""A pattern for the prefixes that AWS reserves: no bucket name starts with them."""
 
 _BUCKET = re.compile(
     RESERVED + r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)"
@@ -19,22 +19,21 @@ _BUCKET = re.compile(
 """"General purpose bucket naming rules" in the S3 User Guide."""
 
 _PREFIX_RULE = (
-    "a prefix has no *, ?, ${ and control characters, no . or .. as a folder, does not begin with "
-    "a slash, and has "
-    f"{MAX_PREFIX_BYTES} bytes of UTF-8 at the most"
+    "a prefix must not contain *, ?, ${, control characters, or . or .. as a folder, must not "
+    f"start with a slash, and must have at most {MAX_PREFIX_BYTES} bytes in UTF-8"
 )
 
 _OWNER = re.compile(r"([^=]+)=([0-9]{12})")
-"""A bucket and the account that it is of."""
+"""A bucket and the ID of its account."""
 
-_UNFIT = re.compile(r"[*?\x00-\x1f\x7f-\x9f\u2028\u2029]|\$\{|(^|/)\.{1,2}(/|$)")
-"""What IAM would not take literally ("IAM JSON policy elements: Resource" in its User Guide),
-control characters, and the segments ``.`` and ``..``, which clients resolve differently.
+_FORBIDDEN = re.compile(r"[*?\x00-\x1f\x7f-\x9f\u2028\u2029]|\$\{|(^|/)\.{1,2}(/|$)")
+"""Characters with a meaning in IAM policies ("IAM JSON policy elements: Resource" in the IAM User
+Guide), control characters, and the segments ``.`` and ``..``, which some clients resolve.
 """
 
 
 def check_places(settings: Settings) -> None:
-    """Raise InvalidSetting for the first setting that names what cannot be."""
+    """Raise InvalidSetting for the first invalid bucket, place or prefix."""
     for name, bucket in (
         ("sourceBucket", settings.source_bucket),
         ("targetBucket", settings.target_bucket),
@@ -44,7 +43,7 @@ def check_places(settings: Settings) -> None:
             raise InvalidSetting(
                 name,
                 bucket,
-                "it must be the name of a bucket as S3 allows it, neither URL nor ARN, or empty",
+                "it must be a valid bucket name (not a URL or an ARN), or empty",
             )
     for name, places in (
         ("allowedSources", settings.allowed_sources),
@@ -54,7 +53,7 @@ def check_places(settings: Settings) -> None:
             raise InvalidSetting(
                 name,
                 places,
-                "it must be a list of places, bucket or bucket/prefix, such as "
+                "it must be a list of places (bucket or bucket/prefix), such as "
                 f"their-documents/2026/, and {_PREFIX_RULE}",
             )
     for name, prefix in (
@@ -68,7 +67,7 @@ def check_places(settings: Settings) -> None:
             raise InvalidSetting(
                 "manifestPrefix",
                 settings.manifest_prefix,
-                f"it must not overlap {own}, where the service keeps things of its own",
+                f"it must not overlap {own}, where the service stores its own objects",
             )
     sources, targets = list(settings.allowed_sources), list(settings.allowed_targets)
     if settings.source_bucket:
@@ -81,11 +80,11 @@ def check_places(settings: Settings) -> None:
 def check_overlaps(
     settings: Settings, manifest_bucket: str, sources: Sequence[str], targets: Sequence[str]
 ) -> None:
-    """Raise InvalidSetting for places that overlap and must not.
+    """Raise InvalidSetting for places that must not overlap.
 
-    Archives never land where manifests are uploaded, nor among the service's own objects. Callers
-    never read the service's own objects; archives and manifests only with ``allowSourceOverlap``.
-    An empty ``manifest_bucket`` is one that is not created yet.
+    Targets must not overlap manifests or the service's own objects. Sources must not overlap the
+    service's own objects, and without ``allowSourceOverlap`` no targets or manifests. Before the
+    stack creates the manifest bucket, ``manifest_bucket`` is empty.
     """
     _check_targets(settings, manifest_bucket, targets)
     for source in sources:
@@ -133,15 +132,15 @@ def _check_targets(settings: Settings, manifest_bucket: str, targets: Sequence[s
                 "manifestPrefix",
                 settings.manifest_prefix,
                 f"it must not overlap the target {target} in the same bucket: "
-                "what the service writes must never start a job",
+                "archives must not start jobs. Use another prefix",
             )
         for own in (REQUESTS_PREFIX, WORK_PREFIX):
             if _overlap(prefix, own):
                 raise InvalidSetting(
                     "manifestBucket",
                     manifest_bucket,
-                    f"the target {target} in it must not overlap {own}, where the service keeps "
-                    "things of its own, and has them expire",
+                    f"the target {target} in it must not overlap {own}, where the service stores "
+                    "objects that expire. Use another bucket or prefix for the target",
                 )
 
 
@@ -152,12 +151,12 @@ def _is_place(place: str) -> bool:
 
 def _check_prefix(name: str, prefix: str) -> None:
     if not prefix.endswith("/") or not _is_prefix(prefix):
-        raise InvalidSetting(name, prefix, f"it must end in a slash, and {_PREFIX_RULE}")
+        raise InvalidSetting(name, prefix, f"it must end with a slash, and {_PREFIX_RULE}")
 
 
 def _is_prefix(prefix: str) -> bool:
     is_short = len(prefix.encode()) <= MAX_PREFIX_BYTES
-    return is_short and not prefix.startswith("/") and not _UNFIT.search(prefix)
+    return is_short and not prefix.startswith("/") and not _FORBIDDEN.search(prefix)
 
 
 def _check_owners(settings: Settings) -> None:
@@ -176,13 +175,13 @@ def _check_owners(settings: Settings) -> None:
         raise InvalidSetting(
             "bucketOwners",
             settings.bucket_owners,
-            f"{bucket} must be sourceBucket, targetBucket, manifestBucket, or on "
-            "allowedSources or allowedTargets",
+            f"no setting names the bucket {bucket}. Add it to allowedSources or allowedTargets, or "
+            "remove its owner",
         )
 
 
 def _places_overlap(one: str, other: str) -> bool:
-    """Whether a key can lie in both places, each a ``bucket`` or ``bucket/prefix``."""
+    """Return whether a key can be in both places."""
     (bucket, _, prefix), (other_bucket, _, other_prefix) = one.partition("/"), other.partition("/")
     return bucket == other_bucket and _overlap(prefix, other_prefix)
 

@@ -1,6 +1,4 @@
-"""The stack's configuration, typed. Defaults stand in ``Pulumi.yaml`` alone, and what may be in
-``infra/config/validation.py``.
-"""
+"""The stack's settings, typed. ``Pulumi.yaml`` has the defaults, ``validation`` the limits."""
 
 import json
 from dataclasses import dataclass
@@ -10,17 +8,18 @@ import pulumi
 
 REQUESTS_PREFIX = "requests/"
 WORK_PREFIX = "work/"
-"""Where in the manifest bucket the API keeps its requests, and workers what they leave for each
-other. Never watched for manifests."""
+"""Prefixes in the manifest bucket for requests of API callers and segments of large jobs. Manifests
+there start no job.
+"""
 
 DAY_SECONDS = 86_400
 
 NO_KEY, CREATE_KEY = "none", "create"
-"""What ``customerKey`` may be, besides a key's ARN."""
+"""The values of ``customerKey`` besides a key's ARN."""
 
 
 class InvalidSetting(Exception):
-    """A setting is wrong; says which, what it was and what it may be."""
+    """A setting has a value that cannot work. ``rule`` says what is allowed."""
 
     def __init__(self, name: str, value: object, rule: str) -> None:
         super().__init__(f"Setting {name} is {json.dumps(value)}, but {rule}.")
@@ -28,7 +27,7 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """One field per setting in ``Pulumi.yaml``, of the same name in snake_case."""
+    """One field per setting in ``Pulumi.yaml``, with the same name in snake_case."""
 
     stack: str
     region: str
@@ -72,7 +71,7 @@ class Settings:
 
     @classmethod
     def load(cls) -> Self:
-        """Read the stack's configuration. Raises InvalidSetting, or Pulumi's own ConfigError."""
+        """Read the stack's configuration. Raises InvalidSetting or Pulumi's ConfigError."""
         config = pulumi.Config()
         return cls(
             stack=pulumi.get_stack(),
@@ -118,17 +117,17 @@ class Settings:
 
     @property
     def prefix(self) -> str:
-        """The first part of every resource's name."""
+        """The start of every resource's name."""
         return f"{self.resource_prefix}-{self.stack}"
 
     @property
     def owner_ids(self) -> dict[str, str]:
-        """The account IDs of the buckets of other accounts, by the bucket's name."""
+        """The account IDs of other accounts' buckets, by the bucket's name."""
         return dict(owner.split("=") for owner in self.bucket_owners)
 
 
 def _strings(config: pulumi.Config, name: str) -> tuple[str, ...]:
-    """A setting that is a list. Raises InvalidSetting, or Pulumi's own ConfigError."""
+    """Read a list setting. Raises InvalidSetting or Pulumi's ConfigError."""
     value = config.require_object(name)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InvalidSetting(name, value, "it must be a list of strings")

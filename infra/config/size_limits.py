@@ -1,4 +1,4 @@
-"""What grows with the lists among the settings, and how long AWS lets it be."""
+"""Limits of AWS on the size of policies and environments, which contain the list settings."""
 
 import json
 import re
@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from infra.config.settings import InvalidSetting, Settings
 
 MAX_POLICY_CHARS = 10_240
-"""Of all policies in a role, white space aside: "IAM and AWS STS quotas" in the IAM User Guide."""
+"""For all policies of a role, without white space: "IAM and AWS STS quotas" in its User Guide."""
 
 MAX_ENVIRONMENT_BYTES = 4096
-"""Of a function: "Lambda quotas" in its Developer Guide. What is measured is the JSON of it, as its
-refusal shows: a quote in a value counts twice.
+"""For a function: "Lambda quotas" in the Lambda Developer Guide. Lambda measures the environment as
+JSON, so a quote in a value counts twice.
 """
 
 
 def fitting_policy(settings: Settings, document: str) -> str:
-    """The same. Raises InvalidSetting if IAM would not take it as a role's only policy."""
+    """Return the document. Raises InvalidSetting if it is too long for a role's only policy."""
     size = len(re.sub(r"\s", "", document))
     if size <= MAX_POLICY_CHARS:
         return document
@@ -27,12 +27,12 @@ def fitting_policy(settings: Settings, document: str) -> str:
             "sourceKmsKeyArns": settings.source_kms_key_arns,
             "targetKmsKeyArns": settings.target_kms_key_arns,
         },
-        f"a role's policy of {size:,} characters, and IAM takes {MAX_POLICY_CHARS:,}",
+        f"a role's policy has {size:,} characters. IAM allows {MAX_POLICY_CHARS:,}",
     )
 
 
 def fitting_environment(settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The same. Raises InvalidSetting if Lambda would not take it."""
+    """Return the environment. Raises InvalidSetting if it is too large for Lambda."""
     text = json.dumps(environment, separators=(",", ":"), ensure_ascii=False)
     size = len(text.encode())
     if size <= MAX_ENVIRONMENT_BYTES:
@@ -43,13 +43,13 @@ def fitting_environment(settings: Settings, environment: Mapping[str, str]) -> M
             "allowedTargets": settings.allowed_targets,
             "bucketOwners": settings.bucket_owners,
         },
-        f"a function's environment of {size:,} bytes, and Lambda takes {MAX_ENVIRONMENT_BYTES:,}",
+        f"a function's environment has {size:,} bytes. Lambda allows {MAX_ENVIRONMENT_BYTES:,}",
     )
 
 
 def _too_long(lists: Mapping[str, Sequence[str]], why: str) -> InvalidSetting:
-    """Of the longest of the lists, which are all that can make it so long."""
+    """Return an error about the longest of the lists, which together are too long."""
     longest = max(lists, key=lambda name: sum(map(len, lists[name])))
     *others, last = (name for name in lists if name != longest)
-    rule = f"it must be shorter: with {', '.join(others)} and {last} it makes {why}"
+    rule = f"it must be shorter: together with {', '.join(others)} and {last}, {why}"
     return InvalidSetting(longest, lists[longest], rule)

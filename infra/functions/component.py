@@ -1,39 +1,32 @@
-"""The Lambda functions: what each is told, what it may, and what starts it."""
-
-import json
-from collections.abc import Sequence
+"""The Lambda functions: the capabilities of each, and what invokes the ones outside the API."""
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import policies
-from infra.config.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
-from infra.encryption import Key, KeyUse
-from infra.functions.lambda_function import Environment, FunctionMaker
-from infra.policies import Statement
+from infra.config.settings import Settings
+from infra.encryption import Key
+from infra.functions.capabilities import Capabilities
+from infra.functions.lambda_function import (
+    FunctionFactory,
+    invoke_on_schedule,
+    invoke_with_messages,
+)
 from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
 from infra.stack import account_id
 from infra.storage import Storage
-from infra.table import OWNER_INDEX, SWEEP_INDEX
-from infra.triggers import feed, schedule
 
 API_TIMEOUT_SECONDS = 29
 """API Gateway waits 30 seconds for an integration."""
 
 ZIPPER_DISK_MB = 2048
-"""A list of a million entries, twice, with long keys. The first 512 MB cost nothing."""
+"""Room for two copies of a list of a million entries with long keys. The first 512 MB are free."""
 
 RECONCILER_TIMEOUT_SECONDS = 300
 
-RECONCILE_GRACE_TIMEOUTS = 2
-"""How many of the zipper's timeouts a job may go without a sign of life before it is looked after:
-one is what a crash may take to be noticed by the queue."""
-
 
 class Functions(pulumi.ComponentResource):
-    """``enqueue``, ``status``, ``cancel``, ``docs``, ``zipper``, ``dead_letter``, ``reconciler``
-    and the triggers of the last three.
-    """
+    """All functions. ``metrics`` has the CloudWatch metrics of each, by the function's name."""
 
     def __init__(
         self,
@@ -46,249 +39,113 @@ class Functions(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("s3zipjobs:infra:Functions", f"{settings.prefix}-functions", None, opts)
-        self._settings = settings
-        self._storage = storage
-        self._table = table
-        self._queue = queue
-        self._bus = bus
-        self._account_id = account_id()
-        # Of an existing manifest bucket it is not known which of them encrypts it.
-        self._manifest_key_arns = settings.target_kms_key_arns if settings.manifest_bucket else ()
-        maker = FunctionMaker(settings, self._account_id, key, self)
-        self._make, self.watched = maker.make, maker.watched
-        self.enqueue = self._enqueue()
-        self.status = self._status()
-        self.cancel = self._cancel()
-        self.docs = self._docs()
-        self.zipper = self._zipper()
-        self.dead_letter = self._dead_letter()
-        self.reconciler = self._reconciler()
-        name = settings.prefix
-        most = settings.zipper_max_concurrency
-        feed(f"{name}-zipper", self.zipper, queue.queue, 1, most, self)
-        feed(f"{name}-dead-letter", self.dead_letter, queue.dead_letters, 10, 2, self)
-        self.reconciler_rule = schedule(
-            f"{name}-reconciler", self.reconciler, settings.reconcile_minutes, self
-        )
-        self.register_outputs({})
-
-    def _enqueue(self) -> aws.lambda_.Function:
-        storage, queue = self._storage, self._queue.queue
-        return self._make(
+        account = account_id()
+        can = Capabilities(settings, storage, table, queue, bus, account)
+        factory = FunctionFactory(settings, account, key, self)
+        self.metrics = factory.metrics
+        finalize_jobs = [
+            can.verify_bucket_owners(),
+            can.use_job_records("GetItem", "UpdateItem"),
+            can.delete_output(),
+            can.delete_segments(),
+            can.write_status_objects(),
+            can.send_completion_events(),
+            can.write_metrics(),
+        ]
+        self.enqueue = factory.create(
             "enqueue",
             handler="handlers.enqueue.handler",
-            memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment={
-                **self._table_environment(),
-                **self._owners_environment(),
-                **self._policy_environment(),
-                **self._api_environment(),
-                "QUEUE_URL": queue.url,
-                "REQUESTS_BUCKET": storage.manifest_bucket,
-                "REQUESTS_PREFIX": REQUESTS_PREFIX,
-            },
-            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
-            statements=pulumi.Output.all(storage.manifest_bucket, queue.arn, self._table.arn).apply(
-                lambda a: [
-                    policies.allow(
-                        ["s3:PutObject", "s3:GetObject"],
-                        [f"arn:aws:s3:::{a[0]}/{REQUESTS_PREFIX}*"],
-                    ),
-                    policies.allow(["sqs:SendMessage"], [a[1]]),
-                    policies.allow(
-                        ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [a[2]]
-                    ),
-                    *policies.use_object_keys(policies.ENCRYPT, self._manifest_key_arns),
-                ]
-            ),
+            capabilities=[
+                can.identify_callers(),
+                can.check_allow_list(),
+                can.verify_bucket_owners(),
+                can.store_requests(),
+                can.use_job_queue("SendMessage"),
+                can.use_job_records("GetItem", "UpdateItem", "DeleteItem"),
+            ],
         )
-
-    def _status(self) -> aws.lambda_.Function:
-        return self._make(
+        self.status = factory.create(
             "status",
             handler="handlers.status.handler",
-            memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment={
-                **self._table_environment(),
-                **self._owners_environment(),
-                **self._api_environment(),
-                "PRESIGN_TTL_SECONDS": str(self._settings.presign_ttl_seconds),
-            },
-            key_use=KeyUse(policies.DECRYPT, ("s3", "dynamodb")),
-            statements=pulumi.Output.all(self._table.arn, self._storage.allowed_targets).apply(
-                lambda a: [
-                    policies.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem"], [a[0]]),
-                    policies.allow(["dynamodb:Query"], [f"{a[0]}/index/{OWNER_INDEX}"]),
-                    # A presigned URL can do what its signer may do.
-                    policies.allow(
-                        ["s3:GetObject", "s3:GetObjectVersion"],
-                        [f"arn:aws:s3:::{place}*" for place in a[1]],
-                    ),
-                    *policies.use_object_keys(policies.DECRYPT, self._settings.target_kms_key_arns),
-                ]
-            ),
+            capabilities=[
+                can.identify_callers(),
+                can.verify_bucket_owners(),
+                can.use_job_records("GetItem", "BatchGetItem"),
+                can.list_jobs_of_an_owner(),
+                can.presign_downloads(),
+            ],
+            key_actions=policies.DECRYPT,
         )
-
-    def _zipper(self) -> aws.lambda_.Function:
-        storage, prefix = self._storage, self._settings.manifest_prefix
-        return self._make(
-            "zipper",
-            handler="handlers.zipper.handler",
-            memory_mb=self._settings.zipper_memory_mb,
-            disk_mb=ZIPPER_DISK_MB,
-            timeout_seconds=self._settings.zipper_timeout_seconds,
-            environment={
-                **self._table_environment(),
-                **self._owners_environment(),
-                **self._policy_environment(),
-                **self._work_environment(),
-                "MANIFEST_PREFIX": prefix,
-                "QUEUE_URL": self._queue.queue.url,
-                "EVENT_BUS_NAME": self._bus.name,
-                "SERVICE_NAME": self._settings.prefix,
-                "SEGMENT_MIB": str(self._settings.segment_mib),
-            },
-            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
-            statements=pulumi.Output.all(
-                storage.allowed_sources,
-                storage.allowed_targets,
-                storage.manifest_bucket,
-                self._table.arn,
-                self._queue.queue.arn,
-                self._bus.arn,
-            ).apply(
-                lambda a: [
-                    *policies.read_objects(
-                        [*a[0], f"{a[2]}/{prefix}", f"{a[2]}/{REQUESTS_PREFIX}"]
-                    ),
-                    policies.write_objects(a[1]),
-                    policies.work_objects(f"{a[2]}/{WORK_PREFIX}"),
-                    policies.delete_objects(f"{a[2]}/{WORK_PREFIX}"),
-                    *policies.remove_archives(a[1]),
-                    policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[3]]),
-                    policies.consume(a[4]),
-                    policies.allow(["sqs:ChangeMessageVisibility", "sqs:SendMessage"], [a[4]]),
-                    policies.allow(["events:PutEvents"], [a[5]]),
-                    *policies.use_object_keys(policies.DECRYPT, self._settings.source_kms_key_arns),
-                    *policies.use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
-                ]
-            ),
-        )
-
-    def _cancel(self) -> aws.lambda_.Function:
-        return self._make(
+        self.cancel = factory.create(
             "cancel",
             handler="handlers.cancel.handler",
-            memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment={**self._ending_environment(), **self._api_environment()},
-            key_use=KeyUse(policies.ENCRYPT, ("s3", "dynamodb")),
-            statements=self._ending_statements(),
+            capabilities=[can.identify_callers(), *finalize_jobs],
         )
-
-    def _docs(self) -> aws.lambda_.Function:
-        return self._make(
+        self.docs = factory.create(
             "docs",
             handler="handlers.docs.handler",
-            memory_mb=512,
             timeout_seconds=API_TIMEOUT_SECONDS,
-            environment=self._api_environment(),
-            statements=pulumi.Output.from_input([]),
+            capabilities=[can.identify_callers()],
         )
-
-    def _dead_letter(self) -> aws.lambda_.Function:
-        return self._make(
+        self.zipper = factory.create(
+            "zipper",
+            handler="handlers.zipper.handler",
+            timeout_seconds=settings.zipper_timeout_seconds,
+            memory_mb=settings.zipper_memory_mb,
+            disk_mb=ZIPPER_DISK_MB,
+            capabilities=[
+                can.receive_messages(queue.queue),
+                can.use_job_queue("ChangeMessageVisibility", "SendMessage"),
+                can.use_job_records("GetItem", "UpdateItem"),
+                can.check_allow_list(),
+                can.verify_bucket_owners(),
+                can.read_sources(),
+                can.write_archives(),
+                can.delete_output(),
+                can.split_large_jobs(),
+                can.send_completion_events(),
+                can.write_metrics(),
+            ],
+        )
+        self.dead_letter = factory.create(
             "dead-letter",
             handler="handlers.dead_letter.handler",
-            memory_mb=512,
             timeout_seconds=DEAD_LETTER_TIMEOUT_SECONDS,
-            environment=self._ending_environment(),
-            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
-            statements=pulumi.Output.all(
-                self._ending_statements(), self._queue.dead_letters.arn
-            ).apply(lambda a: [*a[0], policies.consume(a[1])]),
+            capabilities=[can.receive_messages(queue.dead_letters), *finalize_jobs],
         )
-
-    def _reconciler(self) -> aws.lambda_.Function:
-        queue, table, bucket = self._queue.queue, self._table, self._storage.manifest_bucket
-        return self._make(
+        self.reconciler = factory.create(
             "reconciler",
             handler="handlers.reconciler.handler",
-            memory_mb=512,
             timeout_seconds=RECONCILER_TIMEOUT_SECONDS,
-            environment={**self._ending_environment(), "QUEUE_URL": queue.url},
-            key_use=KeyUse(policies.ENCRYPT, ("s3", "sqs", "dynamodb")),
-            statements=pulumi.Output.all(
-                self._ending_statements(), queue.arn, table.arn, bucket
-            ).apply(
-                lambda a: [
-                    *a[0],
-                    policies.allow(["sqs:SendMessage"], [a[1]]),
-                    policies.allow(["dynamodb:Query"], [f"{a[2]}/index/{SWEEP_INDEX}"]),
-                ]
-            ),
+            capabilities=[
+                can.find_stuck_jobs(),
+                can.use_job_queue("SendMessage"),
+                *finalize_jobs,
+            ],
         )
-
-    def _ending_environment(self) -> Environment:
-        return {
-            **self._table_environment(),
-            **self._owners_environment(),
-            **self._work_environment(),
-            "TARGET_BUCKET": self._storage.target_bucket,
-            "TARGET_PREFIX": self._settings.target_prefix,
-            "MANIFEST_PREFIX": self._settings.manifest_prefix,
-            "EVENT_BUS_NAME": self._bus.name,
-            "SERVICE_NAME": self._settings.prefix,
-        }
-
-    def _ending_statements(self) -> pulumi.Output[Sequence[Statement]]:
-        """What it takes to give a job its end without having worked on it."""
-        storage = self._storage
-        return pulumi.Output.all(
-            storage.allowed_targets,
-            storage.manifest_bucket,
-            self._table.arn,
-            self._bus.arn,
-            storage.target_bucket,
-        ).apply(
-            lambda a: [
-                *policies.remove_archives(a[0]),
-                policies.list_objects(f"{a[1]}/{WORK_PREFIX}"),
-                policies.delete_objects(f"{a[1]}/{WORK_PREFIX}"),
-                policies.write_status_objects(f"{a[4]}/{self._settings.target_prefix}"),
-                policies.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [a[2]]),
-                policies.allow(["events:PutEvents"], [a[3]]),
-                *policies.use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
-            ]
+        invoke_with_messages(
+            f"{settings.prefix}-zipper",
+            self.zipper,
+            queue.queue,
+            batch_size=1,
+            max_concurrency=settings.zipper_max_concurrency,
+            parent=self,
         )
-
-    def _api_environment(self) -> Environment:
-        return {"API_AUTH": self._settings.api_auth}
-
-    def _table_environment(self) -> Environment:
-        grace = RECONCILE_GRACE_TIMEOUTS * self._settings.zipper_timeout_seconds
-        return {
-            "TABLE_NAME": self._table.name,
-            "JOB_RETENTION_SECONDS": str(self._settings.job_retention_days * DAY_SECONDS),
-            "RECONCILE_GRACE_SECONDS": str(grace),
-        }
-
-    def _owners_environment(self) -> Environment:
-        """For whoever talks to S3."""
-        owners = json.dumps(self._settings.owner_ids)
-        return {"ACCOUNT_ID": self._account_id, "BUCKET_OWNERS": owners}
-
-    def _work_environment(self) -> Environment:
-        return {"WORK_BUCKET": self._storage.manifest_bucket, "WORK_PREFIX": WORK_PREFIX}
-
-    def _policy_environment(self) -> Environment:
-        storage = self._storage
-        return {
-            "SOURCE_BUCKET": storage.source_bucket,
-            "TARGET_BUCKET": storage.target_bucket,
-            "TARGET_PREFIX": self._settings.target_prefix,
-            "ALLOWED_SOURCES": storage.allowed_sources.apply(json.dumps),
-            "ALLOWED_TARGETS": storage.allowed_targets.apply(json.dumps),
-        }
+        invoke_with_messages(
+            f"{settings.prefix}-dead-letter",
+            self.dead_letter,
+            queue.dead_letters,
+            batch_size=10,
+            max_concurrency=2,
+            parent=self,
+        )
+        self.reconciler_rule = invoke_on_schedule(
+            f"{settings.prefix}-reconciler",
+            self.reconciler,
+            minutes=settings.reconcile_minutes,
+            parent=self,
+        )
+        self.register_outputs({})

@@ -1,6 +1,8 @@
-"""Makes Lambda functions, each with its own role, log group and environment."""
+"""Creates a Lambda function with its role, log group and environment, and what invokes it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -8,16 +10,21 @@ import pulumi_aws as aws
 from infra import policies
 from infra.config.settings import Settings
 from infra.config.size_limits import fitting_environment, fitting_policy
-from infra.encryption import Key, KeyUse
+from infra.encryption import Key
+from infra.functions.capabilities import Capability
 from infra.functions.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
-from infra.monitoring.metrics import WatchedFunction
+from infra.monitoring.metrics import FunctionMetrics
 from infra.policies import Statement
 
-Environment = Mapping[str, pulumi.Input[str]]
+ENCRYPTED_SERVICES = ("s3", "sqs", "dynamodb")
+"""The services that use the customer key when a function calls them."""
 
 
-class FunctionMaker:
-    """Makes the functions of a stack, all from one package. ``watched`` are those that it made."""
+class FunctionFactory:
+    """Creates the functions of a stack, all from one package.
+
+    ``metrics`` has the metrics of each function that was created, by the function's name.
+    """
 
     def __init__(
         self,
@@ -30,23 +37,22 @@ class FunctionMaker:
         self._account_id = account_id
         self._key = key
         self._parent = parent
-        self._traces = [policies.send_traces()] if settings.tracing else []
-        self.watched: dict[str, WatchedFunction] = {}
+        self.metrics: dict[str, FunctionMetrics] = {}
 
-    def make(
+    def create(
         self,
         name: str,
         *,
         handler: str,
-        memory_mb: int,
         timeout_seconds: int,
-        environment: Environment,
-        statements: pulumi.Output[Sequence[Statement]],
-        key_use: KeyUse | None = None,
+        capabilities: Sequence[Capability],
+        key_actions: Sequence[str] = policies.ENCRYPT,
+        memory_mb: int = 512,
         disk_mb: int = 512,
     ) -> aws.lambda_.Function:
-        """A function that may do what ``statements`` say, write its log, and use the customer key
-        as ``key_use`` says.
+        """Create a function that has these capabilities and writes its own log.
+
+        ``key_actions`` are the actions of KMS that the services it calls need on a customer key.
         """
         settings = self._settings
         full_name = f"{settings.prefix}-{name}"
@@ -65,14 +71,16 @@ class FunctionMaker:
         permissions = aws.iam.RolePolicy(
             full_name,
             role=role.name,
-            policy=pulumi.Output.all(statements, self._use_of_key(key_use), logs.arn).apply(
-                lambda a: fitting_policy(
-                    settings,
-                    policies.document(*a[0], *a[1], policies.write_logs(a[2]), *self._traces),
-                )
-            ),
+            policy=pulumi.Output.all(
+                capabilities=[capability.statements for capability in capabilities],
+                key=self._key,
+                logs=logs.arn,
+            ).apply(lambda found: self._role_policy(key_actions=key_actions, **found)),
             opts=child,
         )
+        environment: dict[str, pulumi.Input[str]] = {}
+        for capability in capabilities:
+            environment |= capability.environment
         function = aws.lambda_.Function(
             full_name,
             runtime=RUNTIME,
@@ -88,18 +96,77 @@ class FunctionMaker:
                     lambda variables: fitting_environment(settings, variables)
                 )
             },
-            # JSON, as the functions' own lines are: so are Lambda's then, even that of a crash.
+            # Lambda then writes its own messages as JSON too, including those about crashes.
             logging_config={"log_format": "JSON", "log_group": logs.name},
             tracing_config={"mode": "Active" if settings.tracing else "PassThrough"},
+            # Otherwise the first invocations would be denied access.
             opts=pulumi.ResourceOptions(parent=self._parent, depends_on=[permissions]),
         )
-        self.watched[name] = WatchedFunction(function.name, memory_mb)
+        self.metrics[name] = FunctionMetrics(function.name, memory_mb)
         return function
 
-    def _use_of_key(self, use: KeyUse | None) -> pulumi.Output[list[Statement]]:
-        if self._key is None or use is None:
-            return pulumi.Output.from_input([])
-        region = self._settings.region
-        return self._key.apply(
-            lambda arn: [policies.use_key(use.actions, arn, region, use.services)]
-        )
+    def _role_policy(
+        self,
+        *,
+        capabilities: Sequence[Sequence[Statement]],
+        key: str | None,
+        key_actions: Sequence[str],
+        logs: str,
+    ) -> str:
+        statements = list(itertools.chain.from_iterable(capabilities))
+        services = _encrypted_services(statements)
+        if key is not None and services:
+            statements.append(policies.use_key(key_actions, key, self._settings.region, services))
+        statements.append(policies.write_logs(logs))
+        if self._settings.tracing:
+            statements.append(policies.send_traces())
+        return fitting_policy(self._settings, policies.document(*statements))
+
+
+def _encrypted_services(statements: Sequence[Mapping[str, Any]]) -> list[str]:
+    called = {action.partition(":")[0] for one in statements for action in one["Action"]}
+    return [service for service in ENCRYPTED_SERVICES if service in called]
+
+
+def invoke_with_messages(
+    name: str,
+    function: aws.lambda_.Function,
+    queue: aws.sqs.Queue,
+    *,
+    batch_size: int,
+    max_concurrency: int,
+    parent: pulumi.Resource,
+) -> None:
+    """Invoke a function with a queue's messages. The function reports the failed ones."""
+    aws.lambda_.EventSourceMapping(
+        name,
+        function_name=function.name,
+        event_source_arn=queue.arn,
+        batch_size=batch_size,
+        function_response_types=["ReportBatchItemFailures"],
+        scaling_config={"maximum_concurrency": max_concurrency},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+def invoke_on_schedule(
+    name: str, function: aws.lambda_.Function, *, minutes: int, parent: pulumi.Resource
+) -> aws.cloudwatch.EventRule:
+    """Invoke a function at this interval. Return the rule."""
+    child = pulumi.ResourceOptions(parent=parent)
+    rule = aws.cloudwatch.EventRule(
+        name,
+        description=f"Invokes {name}",
+        schedule_expression=f"rate({minutes} {'minute' if minutes == 1 else 'minutes'})",
+        opts=child,
+    )
+    aws.lambda_.Permission(
+        name,
+        action="lambda:InvokeFunction",
+        function=function.name,
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+        opts=child,
+    )
+    aws.cloudwatch.EventTarget(name, rule=rule.name, arn=function.arn, opts=child)
+    return rule

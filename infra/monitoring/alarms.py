@@ -1,9 +1,9 @@
-"""The alarms: what each watches, when it rings, and what silence means. docs/operations.md says
-what to do.
+"""The CloudWatch alarms. docs/operations.md says what to do about each.
 
-Metrics come late, by minutes. ``FILL`` would make the latest period of one what it is filled with,
-and so keep an alarm quiet ("Using metric math" in the CloudWatch User Guide). Arithmetic takes what
-is missing from one of several metrics to be 0 without it.
+CloudWatch metrics arrive minutes late. An alarm that must not miss an event looks at several
+periods. ``FILL`` would replace the latest period before its data has arrived, and so hide an event
+("Using metric math" in the CloudWatch User Guide). In arithmetic over several metrics, a metric
+without data counts as 0 even without ``FILL``.
 """
 
 from collections.abc import Mapping
@@ -12,30 +12,31 @@ from dataclasses import dataclass
 import pulumi_aws as aws
 
 from infra.config.settings import Settings
-from infra.monitoring.metrics import Metric, Watched, of_queue
+from infra.monitoring.metrics import Metric, StackMetrics
 
 MINUTE = 60
 FIVE_MINUTES = 300
 
 GUIDE = "docs/operations.md"
 
-LATE = 3
-"""Periods in any of which one event makes an alarm ring: news of it may come after the latest."""
+LATE_PERIODS = 3
+"""How many periods an alarm looks back for a single event, because metrics arrive late."""
 
 WORKERS = ("zipper", "dead-letter", "reconciler")
-"""The functions whose errors nobody else would learn of; the others' are 5xx of the API."""
+"""The functions whose errors no caller sees. Errors of the other functions are 5xx of the API."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """It watches ``expression``, metric math over ``metrics`` by id, or the only metric there is.
-    It rings when that is beyond ``threshold`` in ``datapoints`` of the last ``periods``.
+    """An alarm on ``expression``, which is metric math over ``metrics`` by ID.
 
-    ``missing`` is what a period without data counts as.
+    Without ``expression`` there is one metric, and the alarm watches that. The alarm is raised if
+    the value is beyond ``threshold`` in ``datapoints`` of the last ``periods``. ``missing`` says
+    how a period without data counts.
     """
 
     name: str
-    says: str
+    summary: str
     metrics: Mapping[str, Metric]
     threshold: float
     missing: str
@@ -47,12 +48,12 @@ class Alarm:
 
     @property
     def description(self) -> str:
-        return f"{self.says} What to do: {GUIDE}, {self.name}."
+        return f"{self.summary} What to do: {GUIDE}, {self.name}."
 
     def queries(self) -> list[aws.cloudwatch.MetricAlarmMetricQueryArgs]:
-        """The metric queries of a MetricAlarm, of which it watches the last."""
+        """Return the alarm's queries. The alarm watches the last one."""
         queries = [
-            metric.query(id_, self.period_seconds, is_watched=self.expression is None)
+            metric.query(id_, self.period_seconds, return_data=self.expression is None)
             for id_, metric in self.metrics.items()
         ]
         if self.expression is not None:
@@ -64,76 +65,75 @@ class Alarm:
         return queries
 
 
-def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
-    """All of them."""
+def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
+    """Return all alarms, in the order of the dashboard."""
     reconcile_seconds = settings.reconcile_minutes * MINUTE
-    workers = [watched.functions[name] for name in WORKERS]
+    workers = [stack.functions[name] for name in WORKERS]
     return [
         Alarm(
             "dead-letters",
-            "The queue gave up on a message, or EventBridge could not deliver one.",
+            "A message is on the dead-letter queue: all attempts at a job failed, or EventBridge "
+            "could not deliver an event.",
             {
-                # What is moved there does not count as sent, and is taken off at once.
-                "received": of_queue(watched.dead_letters, "NumberOfMessagesReceived"),
-                "waiting": of_queue(
-                    watched.dead_letters, "ApproximateNumberOfMessagesVisible", "Maximum"
+                # SQS does not count messages that it moves to this queue as sent, and the
+                # dead-letter function removes them at once.
+                "received": stack.dead_letters.metric("NumberOfMessagesReceived"),
+                "waiting": stack.dead_letters.metric(
+                    "ApproximateNumberOfMessagesVisible", "Maximum"
                 ),
             },
             expression="received + waiting",
             threshold=0,
             missing="notBreaching",  # a queue that is idle for hours reports nothing
-            periods=LATE,
+            periods=LATE_PERIODS,
         ),
         Alarm(
             "oldest-message",
-            "Jobs wait too long, or one is not getting on.",
-            {"age": of_queue(watched.queue, "ApproximateAgeOfOldestMessage", "Maximum")},
+            "Jobs wait too long in the queue, or a job fails again and again.",
+            {"age": stack.job_queue.metric("ApproximateAgeOfOldestMessage", "Maximum")},
             threshold=settings.alarm_oldest_message_seconds,
             missing="notBreaching",  # reported only while there is a message
         ),
         Alarm(
             "worker-errors",
-            "Functions that work through the queues crash, run out of memory or time out.",
+            "Functions behind the queues and the schedule crash, run out of memory or time out.",
             {
                 **{f"e{n}": one.metric("Errors") for n, one in enumerate(workers)},
                 **{f"i{n}": one.metric("Invocations") for n, one in enumerate(workers)},
             },
             expression="100 * (e0 + e1 + e2) / (i0 + i1 + i2)",
             threshold=settings.alarm_error_percent,
-            missing="notBreaching",  # nothing ran, so nothing failed
+            missing="notBreaching",  # no invocations, so no errors
             periods=3,
-            datapoints=2,  # one that is killed is made up for by the next
+            datapoints=2,  # a single crash is retried
         ),
         Alarm(
             "undelivered-events",
-            "EventBridge gave up on events: manifests that start no job, sweeps that do not run, "
-            "or completion events that are lost.",
-            {
-                f"r{n}": watched.rule(called, "FailedInvocations")
-                for n, called in enumerate(watched.rules)
-            },
-            expression=" + ".join(f"r{n}" for n in range(len(watched.rules))),
+            "EventBridge gave up on events: manifests start no job, the reconciler does not run, "
+            "or completion events are lost.",
+            {f"r{n}": stack.rule(rule, "FailedInvocations") for n, rule in enumerate(stack.rules)},
+            expression=" + ".join(f"r{n}" for n in range(len(stack.rules))),
             threshold=0,
             missing="notBreaching",  # reported only if it is not zero
-            periods=LATE,
+            periods=LATE_PERIODS,
         ),
         Alarm(
             "stuck-jobs",
-            "The reconciler found jobs that nobody worked on.",
-            {"stuck": watched.jobs("JobsStuck")},
+            "The reconciler found jobs without a heartbeat.",
+            {"stuck": stack.job("JobsStuck")},
             threshold=0,
-            missing="ignore",  # between two sweeps nothing is known: it stays as it was
+            missing="ignore",  # the state changes only when the reconciler runs
             period_seconds=reconcile_seconds,
         ),
         Alarm(
             "reconciler-not-running",
-            "The reconciler has not run for three of its intervals: jobs that get lost stay lost.",
-            {"checks": watched.jobs("JobsStuck", "SampleCount")},
-            # Without it, older data would stand in for what is missing: it would ring too late. One
-            # period that is filled too soon does not make it ring.
+            "The reconciler has not run for three of its intervals, so stuck jobs stay stuck.",
+            {"checks": stack.job("JobsStuck", "SampleCount")},
+            # Without FILL, CloudWatch evaluates older data instead of missing data, and the alarm
+            # would be late. One period that is filled too early does not raise the alarm.
             expression="FILL(checks, 0)",
             threshold=1,
-            missing="breaching",  # silence is what this one is about
+            missing="breaching",  # missing data is what this alarm is about
             period_seconds=reconcile_seconds,
             periods=3,
             datapoints=3,
@@ -141,11 +141,11 @@ def alarms(watched: Watched, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "api-errors",
-            "The API answers with 5xx.",
-            {"errors": watched.api("5xx"), "all": watched.api("Count")},
+            "The API returns 5xx responses.",
+            {"errors": stack.api("5xx"), "all": stack.api("Count")},
             expression="100 * errors / all",
             threshold=settings.alarm_error_percent,
-            missing="notBreaching",  # nobody asked
+            missing="notBreaching",  # no requests, so no errors
             periods=3,
             datapoints=2,
         ),

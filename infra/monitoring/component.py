@@ -1,4 +1,4 @@
-"""What tells whether the service is well: a dashboard, and alarms that write to somebody."""
+"""The alarms, the dashboard, and the topic that sends email."""
 
 import pulumi
 import pulumi_aws as aws
@@ -11,13 +11,13 @@ from infra.events import CompletionBus
 from infra.functions.component import Functions
 from infra.monitoring.alarms import Alarm, alarms
 from infra.monitoring.dashboard import dashboard
-from infra.monitoring.metrics import Dimensions, Watched
+from infra.monitoring.metrics import Dimensions, QueueMetrics, StackMetrics
 from infra.queue import JobQueue
 from infra.table import OWNER_INDEX, SWEEP_INDEX
 
 
 class Monitoring(pulumi.ComponentResource):
-    """The dashboard and the alarms; with ``alarmEmail``, a topic that they write to."""
+    """The dashboard and the alarms. With ``alarmEmail``, also a topic that sends the alarms."""
 
     def __init__(
         self,
@@ -33,39 +33,42 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("s3zipjobs:infra:Monitoring", f"{settings.prefix}-monitoring", None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
-        watched = Watched(
+        metrics = StackMetrics(
             service=settings.prefix,
-            functions=functions.watched,
-            queue=queue.queue.name,
-            dead_letters=queue.dead_letters.name,
-            table=table.name,
+            functions=functions.metrics,
+            job_queue=QueueMetrics(queue.queue.name),
+            dead_letters=QueueMetrics(queue.dead_letters.name),
+            table_name=table.name,
             indexes=(SWEEP_INDEX, OWNER_INDEX),
             api_id=api.api.id,
             rules=_rules(queue, events, functions),
         )
         topic = self._topic(key) if settings.alarm_email else None
-        ringing = [self._alarm(alarm, topic) for alarm in alarms(watched, settings)]
+        created = [self._alarm(alarm, topic) for alarm in alarms(metrics, settings)]
         if topic is not None:
             aws.sns.TopicPolicy(
                 f"{settings.prefix}-alarms",
                 arn=topic.arn,
-                policy=pulumi.Output.all(topic.arn, *(one.arn for one in ringing)).apply(
-                    lambda arns: policies.publish_from_alarms(arns[0], arns[1:])
-                ),
+                policy=pulumi.Output.all(
+                    topic_arn=topic.arn, alarm_arns=[alarm.arn for alarm in created]
+                ).apply(lambda arns: policies.publish_from_alarms(**arns)),
                 opts=self._child,
             )
         self.dashboard = aws.cloudwatch.Dashboard(
             settings.prefix,
             dashboard_name=settings.prefix,
             dashboard_body=pulumi.Output.json_dumps(
-                dashboard(watched, settings, [one.arn for one in ringing])
+                dashboard(metrics, settings, [alarm.arn for alarm in created])
             ),
             opts=self._child,
         )
         self.register_outputs({})
 
     def _topic(self, key: Key) -> aws.sns.Topic:
-        """Encrypted with a customer key only: CloudWatch may not use the one AWS keeps for SNS."""
+        """Create the topic and its subscription.
+
+        Only a customer key encrypts it: CloudWatch cannot use the AWS managed key for SNS.
+        """
         name = f"{self._settings.prefix}-alarms"
         topic = aws.sns.Topic(name, kms_master_key_id=key, opts=self._child)
         aws.sns.TopicSubscription(
@@ -95,7 +98,7 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def _rules(queue: JobQueue, events: CompletionBus, functions: Functions) -> dict[str, Dimensions]:
-    """What the rules' metrics are found by: those of a bus of one's own by its name, too."""
+    """Return the dimensions of each rule. A rule on a custom bus has the bus name too."""
     rules: dict[str, Dimensions] = {
         "manifests": {"RuleName": queue.manifest_rule.name},
         "reconciler": {"RuleName": functions.reconciler_rule.name},

@@ -1,6 +1,6 @@
-"""The dashboard: rows of widgets on CloudWatch's grid of 24 columns.
+"""The CloudWatch dashboard: rows of widgets on a grid of 24 columns.
 
-Its shape is that of "Dashboard Body Structure and Syntax" in the CloudWatch API Reference.
+"Dashboard Body Structure and Syntax" in the CloudWatch API Reference has the format.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ import pulumi
 
 from infra.config.settings import Settings
 from infra.monitoring import prices
-from infra.monitoring.metrics import Metric, Watched, of_queue
+from infra.monitoring.metrics import Metric, StackMetrics
 from infra.monitoring.widgets import (
     ALL_COLUMNS,
     BLUE,
@@ -29,21 +29,21 @@ from infra.monitoring.widgets import (
 ALARMS_HEIGHT = 2
 
 PUTS_PER_JOB = 3
-"""Creating the upload, completing it, and the receipt, besides the parts."""
+"""Write requests of a job besides its parts: create and complete the upload, put the receipt."""
 
 
 def dashboard(
-    watched: Watched, settings: Settings, alarm_arns: Sequence[pulumi.Input[str]]
+    stack: StackMetrics, settings: Settings, alarm_arns: Sequence[pulumi.Input[str]]
 ) -> dict[str, Any]:
-    """The dashboard's body, in which names may be outputs."""
+    """Return the dashboard's body. It may contain outputs."""
     widgets = [
-        *_jobs(watched),
-        *_throughput(watched),
-        *_queues(watched, settings),
-        *_functions(watched, settings),
-        *_api(watched),
-        _throttles(watched),
-        _cost(watched),
+        *_jobs(stack),
+        *_throughput(stack),
+        *_queues(stack, settings),
+        *_functions(stack, settings),
+        *_api(stack),
+        _throttles(stack),
+        _cost(stack),
     ]
     x, y = 0, ALARMS_HEIGHT
     for widget in widgets:
@@ -63,45 +63,45 @@ def dashboard(
     return {"start": "-PT3H", "periodOverride": "auto", "widgets": [alarms, *widgets]}
 
 
-def _jobs(watched: Watched) -> list[Widget]:
-    ends = (
+def _jobs(stack: StackMetrics) -> list[Widget]:
+    statuses = (
         ("JobsReady", "READY", GREEN),
         ("JobsFailed", "FAILED", RED),
         ("JobsCancelled", "CANCELLED", GREY),
     )
     return [
         graph(
-            "Jobs by end",
-            [watched.jobs(name).row(label=label, color=color) for name, label, color in ends],
+            "Jobs by final status",
+            [stack.job(name).row(label=label, color=color) for name, label, color in statuses],
             "jobs",
             stacked=True,
         ),
         graph(
             "READY jobs: time in the queue",
-            _percentiles(partial(watched.jobs, "QueuedSeconds")),
+            _percentiles(partial(stack.job, "QueuedSeconds")),
             "seconds",
         ),
         graph(
-            "READY jobs: time at work",
-            _percentiles(partial(watched.jobs, "RunningSeconds")),
+            "READY jobs: run time",
+            _percentiles(partial(stack.job, "RunningSeconds")),
             "seconds",
         ),
     ]
 
 
-def _percentiles(of: Callable[[str], Metric]) -> list[Row]:
-    """Of a metric by its statistic."""
+def _percentiles(metric: Callable[[str], Metric]) -> list[Row]:
+    """Return a row for each percentile. ``metric`` takes the statistic."""
     colors = (("p50", GREEN), ("p90", ORANGE), ("p99", RED))
-    return [of(stat).row(label=stat, color=color) for stat, color in colors]
+    return [metric(stat).row(label=stat, color=color) for stat, color in colors]
 
 
-def _throughput(watched: Watched) -> list[Widget]:
+def _throughput(stack: StackMetrics) -> list[Widget]:
     return [
         graph(
             "Bytes zipped",
             [
-                watched.jobs("BytesZipped").row(id="zipped", visible=False),
-                watched.jobs("BytesCopied").row(id="copied", visible=False),
+                stack.job("BytesZipped").row(id="zipped", visible=False),
+                stack.job("BytesCopied").row(id="copied", visible=False),
                 math("FILL(zipped, 0) / PERIOD(zipped) / 1000000", "all", color=BLUE),
                 math("FILL(copied, 0) / PERIOD(zipped) / 1000000", "copied by S3", color=GREEN),
             ],
@@ -110,8 +110,8 @@ def _throughput(watched: Watched) -> list[Widget]:
         graph(
             "Entries zipped",
             [
-                watched.jobs("Entries").row(id="entries", visible=False),
-                watched.jobs("Skipped").row(id="skipped", visible=False),
+                stack.job("Entries").row(id="entries", visible=False),
+                stack.job("Skipped").row(id="skipped", visible=False),
                 math("FILL(entries, 0) / PERIOD(entries)", "zipped", color=BLUE),
                 math("FILL(skipped, 0) / PERIOD(entries)", "skipped: missing", color=ORANGE),
             ],
@@ -120,44 +120,47 @@ def _throughput(watched: Watched) -> list[Widget]:
         graph(
             "Parts and segments",
             [
-                watched.jobs("Parts").row(label="parts of archives", color=BLUE),
-                watched.jobs("Segments").row(label="segments of jobs", color=GREEN),
+                stack.job("Parts").row(label="parts uploaded", color=BLUE),
+                stack.job("Segments").row(label="segments", color=GREEN),
             ],
             "count",
         ),
     ]
 
 
-def _queues(watched: Watched, settings: Settings) -> list[Widget]:
-    visible, hidden = "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"
-    age, arrived = "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived"
+def _queues(stack: StackMetrics, settings: Settings) -> list[Widget]:
+    visible, in_flight = (
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+    )
+    age, received = "ApproximateAgeOfOldestMessage", "NumberOfMessagesReceived"
     return [
         graph(
             "Job queue",
             [
-                of_queue(watched.queue, visible, "Maximum").row(label="waiting", color=ORANGE),
-                of_queue(watched.queue, hidden, "Maximum").row(label="at work", color=BLUE),
+                stack.job_queue.metric(visible, "Maximum").row(label="waiting", color=ORANGE),
+                stack.job_queue.metric(in_flight, "Maximum").row(label="in progress", color=BLUE),
             ],
             "messages",
             stacked=True,
         ),
         graph(
             "Job queue: oldest message",
-            [of_queue(watched.queue, age, "Maximum").row(label="age", color=BLUE)],
+            [stack.job_queue.metric(age, "Maximum").row(label="age", color=BLUE)],
             "seconds",
             limit=("oldest-message", settings.alarm_oldest_message_seconds),
         ),
         graph(
             "Needs attention",
             [
-                of_queue(watched.dead_letters, arrived).row(label="dead letters", color=RED),
-                of_queue(watched.dead_letters, visible, "Maximum").row(
+                stack.dead_letters.metric(received).row(label="dead letters", color=RED),
+                stack.dead_letters.metric(visible, "Maximum").row(
                     label="dead letters waiting", color=ORANGE
                 ),
-                watched.jobs("JobsStuck").row(label="jobs stuck", color=GREY),
+                stack.job("JobsStuck").row(label="stuck jobs", color=GREY),
                 *(
-                    watched.rule(called, "FailedInvocations").row(label=f"undelivered: {called}")
-                    for called in watched.rules
+                    stack.rule(rule, "FailedInvocations").row(label=f"undelivered: {rule}")
+                    for rule in stack.rules
                 ),
             ],
             "count",
@@ -165,53 +168,54 @@ def _queues(watched: Watched, settings: Settings) -> list[Widget]:
     ]
 
 
-def _functions(watched: Watched, settings: Settings) -> list[Widget]:
-    def of_each(name: str, stat: str = "Sum") -> list[Row]:
-        return [one.metric(name, stat).row(label=f) for f, one in watched.functions.items()]
+def _functions(stack: StackMetrics, settings: Settings) -> list[Widget]:
+    def each(name: str, stat: str = "Sum") -> list[Row]:
+        return [
+            function.metric(name, stat).row(label=label)
+            for label, function in stack.functions.items()
+        ]
 
-    zipper = watched.functions["zipper"]
+    zipper = stack.functions["zipper"]
     return [
-        graph("Functions: errors", of_each("Errors"), "invocations", stacked=True),
-        graph("Functions: duration, p99", of_each("Duration", "p99"), "milliseconds"),
+        graph("Functions: errors", each("Errors"), "invocations", stacked=True),
+        graph("Functions: duration, p99", each("Duration", "p99"), "milliseconds"),
         graph(
             "Zipper concurrency",
-            [zipper.metric("ConcurrentExecutions", "Maximum").row(label="zippers", color=BLUE)],
+            [zipper.metric("ConcurrentExecutions", "Maximum").row(label="zipper", color=BLUE)],
             "executions",
             limit=("zipperMaxConcurrency", settings.zipper_max_concurrency),
         ),
     ]
 
 
-def _api(watched: Watched) -> list[Widget]:
+def _api(stack: StackMetrics) -> list[Widget]:
     return [
         graph(
             "API: requests",
             [
-                watched.api("Count").row(label="all", color=BLUE),
-                watched.api("4xx").row(label="4xx, with 429", color=ORANGE),
-                watched.api("5xx").row(label="5xx", color=RED),
+                stack.api("Count").row(label="all", color=BLUE),
+                stack.api("4xx").row(label="4xx (including 429)", color=ORANGE),
+                stack.api("5xx").row(label="5xx", color=RED),
             ],
             "requests",
         ),
-        graph("API: latency", _percentiles(partial(watched.api, "Latency")), "milliseconds"),
+        graph("API: latency", _percentiles(partial(stack.api, "Latency")), "milliseconds"),
     ]
 
 
-def _throttles(watched: Watched) -> Widget:
-    """Whom AWS made wait: functions, and who uses the table and its indexes."""
-    tables = {"table": None, **{f"index {name}": name for name in watched.indexes}}
+def _throttles(stack: StackMetrics) -> Widget:
+    """Graph the throttled invocations, and the throttled requests to the table and its indexes."""
+    tables = {"table": None, **{f"index {name}": name for name in stack.indexes}}
     return graph(
         "Throttles",
         [
             *(
-                one.metric("Throttles").row(label=called)
-                for called, one in watched.functions.items()
+                function.metric("Throttles").row(label=label)
+                for label, function in stack.functions.items()
             ),
             *(
-                watched.of_table(f"{kind}ThrottleEvents", index).row(
-                    label=f"{called}: {kind.lower()}s"
-                )
-                for called, index in tables.items()
+                stack.table(f"{kind}ThrottleEvents", index).row(label=f"{label}: {kind.lower()}s")
+                for label, index in tables.items()
                 for kind in ("Read", "Write")
             ),
         ],
@@ -220,50 +224,53 @@ def _throttles(watched: Watched) -> Widget:
     )
 
 
-def _cost(watched: Watched) -> Widget:
-    """What it would cost to go on like this for an hour, at the prices of us-east-1.
+def _cost(stack: StackMetrics) -> Widget:
+    """Graph the estimated cost per hour at the current rate, at the prices of us-east-1.
 
-    Reads of S3 are taken to be one for each entry, writes one for each part and a few for each job.
-    Without storage, logs, metrics and transfer.
+    The estimate assumes one S3 read per entry, and one S3 write per part plus a few per job. It
+    does not include storage, logs, metrics and data transfer.
     """
     rows: list[Row] = []
 
-    def of(metric: Metric) -> str:
-        """The metric, hidden, and where nothing is known of it nothing."""
+    def value(metric: Metric) -> str:
+        """Add a hidden row for the metric. Return its value, or 0 without data."""
         id_ = f"m{len(rows)}"
         rows.append(metric.row(id=id_, visible=False))
         return f"FILL({id_}, 0)"
 
     def total(metrics: Iterable[Metric]) -> str:
-        return " + ".join(of(metric) for metric in metrics)
+        return " + ".join(value(metric) for metric in metrics)
 
-    functions = watched.functions.values()
+    functions = stack.functions.values()
     gb_seconds = " + ".join(
-        f"{of(one.metric('Duration'))} * {one.memory_mb / 1024:g} / 1000" for one in functions
+        f"{value(one.metric('Duration'))} * {one.memory_mb / 1024:g} / 1000" for one in functions
     )
     invocations = total(one.metric("Invocations") for one in functions)
-    puts = f"{of(watched.jobs('Parts'))} + {PUTS_PER_JOB} * {of(watched.jobs('JobsReady'))}"
-    gets = of(watched.jobs("Entries"))
+    puts = f"{value(stack.job('Parts'))} + {PUTS_PER_JOB} * {value(stack.job('JobsReady'))}"
+    gets = value(stack.job("Entries"))
     messages = total(
-        of_queue(queue, f"NumberOf{what}")
-        for queue in (watched.queue, watched.dead_letters)
-        for what in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives")
+        queue.metric(f"NumberOf{name}")
+        for queue in (stack.job_queue, stack.dead_letters)
+        for name in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives")
     )
-    tables = (None, *watched.indexes)
-    reads = total(watched.of_table("ConsumedReadCapacityUnits", one) for one in tables)
-    writes = total(watched.of_table("ConsumedWriteCapacityUnits", one) for one in tables)
-    asked = of(watched.api("Count"))
-    events = total(watched.jobs(name) for name in ("JobsReady", "JobsFailed", "JobsCancelled"))
+    tables = (None, *stack.indexes)
+    reads = total(stack.table("ConsumedReadCapacityUnits", index) for index in tables)
+    writes = total(stack.table("ConsumedWriteCapacityUnits", index) for index in tables)
+    requests = value(stack.api("Count"))
+    events = total(stack.job(name) for name in ("JobsReady", "JobsFailed", "JobsCancelled"))
     hour = "* 3600 / PERIOD(m0)"
     parts = {
-        "Lambda": [_at(prices.PER_GB_SECOND, gb_seconds), _at(prices.PER_INVOCATION, invocations)],
-        "S3": [_at(prices.PER_GET, gets), _at(prices.PER_PUT, puts)],
+        "Lambda": [
+            _price(prices.PER_GB_SECOND, gb_seconds),
+            _price(prices.PER_INVOCATION, invocations),
+        ],
+        "S3": [_price(prices.PER_GET, gets), _price(prices.PER_PUT, puts)],
         "SQS, DynamoDB, API, events": [
-            _at(prices.PER_SQS_REQUEST, messages),
-            _at(prices.PER_READ_UNIT, reads),
-            _at(prices.PER_WRITE_UNIT, writes),
-            _at(prices.PER_API_REQUEST, asked),
-            _at(prices.PER_EVENT, events),
+            _price(prices.PER_SQS_REQUEST, messages),
+            _price(prices.PER_READ_UNIT, reads),
+            _price(prices.PER_WRITE_UNIT, writes),
+            _price(prices.PER_API_REQUEST, requests),
+            _price(prices.PER_EVENT, events),
         ],
     }
     colors = (ORANGE, GREEN, BLUE)
@@ -276,6 +283,6 @@ def _cost(watched: Watched) -> Widget:
     )
 
 
-def _at(dollars: float, units: str) -> str:
-    """What ``units`` cost. Metric math knows no exponents."""
+def _price(dollars: float, units: str) -> str:
+    """Return the price of ``units``. Metric math has no exponent notation."""
     return f"({units}) * {dollars:.10f}".rstrip("0")

@@ -1,4 +1,4 @@
-"""What CloudWatch measures of the stack: metrics by name, as its services document them."""
+"""The CloudWatch metrics of a stack, named as the AWS services document them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import pulumi
 import pulumi_aws as aws
 
 NAMESPACE = "S3ZipJobs"
-"""Of the metrics that the functions write: ``zipjobs/lifecycle/metrics.py``."""
+"""The namespace of the metrics that the functions write: ``zipjobs/lifecycle/metrics.py``."""
 
 Dimensions = Mapping[str, pulumi.Input[str]]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric, summed over each period unless ``stat`` says otherwise."""
+    """One metric with its dimensions and the statistic to compute for each period."""
 
     namespace: str
     name: str
@@ -23,19 +23,23 @@ class Metric:
     stat: str = "Sum"
 
     def row(self, **options: Any) -> list[Any]:
-        """As a dashboard's widget has it: "Dashboard Body Structure and Syntax" in the CloudWatch
-        API Reference.
+        """Return the metric as a row of a dashboard widget.
+
+        "Dashboard Body Structure and Syntax" in the CloudWatch API Reference has the format.
         """
         pairs = [part for pair in self.dimensions.items() for part in pair]
         return [self.namespace, self.name, *pairs, {"stat": self.stat, **options}]
 
     def query(
-        self, id_: str, period_seconds: int, is_watched: bool
+        self, id_: str, period_seconds: int, return_data: bool
     ) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
-        """As an alarm has it, which watches the metric itself or an expression with it."""
+        """Return the metric as a query of an alarm.
+
+        With ``return_data`` the alarm watches the metric itself, else an expression that uses it.
+        """
         return aws.cloudwatch.MetricAlarmMetricQueryArgs(
             id=id_,
-            return_data=is_watched,
+            return_data=return_data,
             metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
                 namespace=self.namespace,
                 metric_name=self.name,
@@ -47,54 +51,64 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class WatchedFunction:
-    """A function: what CloudWatch calls it, and its memory, by which it is paid for."""
+class FunctionMetrics:
+    """The metrics of a function. Its memory determines what its duration costs."""
 
-    name: pulumi.Input[str]
+    function_name: pulumi.Input[str]
     memory_mb: int
 
     def metric(self, name: str, stat: str = "Sum") -> Metric:
         """See "Types of metrics for Lambda functions" in the Lambda Developer Guide."""
-        return Metric("AWS/Lambda", name, {"FunctionName": self.name}, stat)
+        return Metric("AWS/Lambda", name, {"FunctionName": self.function_name}, stat)
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Everything that there is to watch. ``functions`` and ``rules`` are by what they are called
-    here; a rule is known by its name, and by its bus if that is one's own.
+class QueueMetrics:
+    """The metrics of a queue."""
+
+    queue_name: pulumi.Input[str]
+
+    def metric(self, name: str, stat: str = "Sum") -> Metric:
+        """See "Available CloudWatch metrics for Amazon SQS" in its Developer Guide."""
+        return Metric("AWS/SQS", name, {"QueueName": self.queue_name}, stat)
+
+
+@dataclass(frozen=True)
+class StackMetrics:
+    """The metrics of all resources of a stack.
+
+    ``functions`` are by name. ``rules`` has the dimensions that identify each EventBridge rule.
     """
 
     service: str
-    functions: Mapping[str, WatchedFunction]
-    queue: pulumi.Input[str]
-    dead_letters: pulumi.Input[str]
-    table: pulumi.Input[str]
+    functions: Mapping[str, FunctionMetrics]
+    job_queue: QueueMetrics
+    dead_letters: QueueMetrics
+    table_name: pulumi.Input[str]
     indexes: tuple[str, ...]
     api_id: pulumi.Input[str]
     rules: Mapping[str, Dimensions]
 
-    def jobs(self, name: str, stat: str = "Sum") -> Metric:
-        """A metric of jobs, which the functions write themselves."""
+    def job(self, name: str, stat: str = "Sum") -> Metric:
+        """Return a metric of jobs that the functions write."""
         return Metric(NAMESPACE, name, {"service": self.service}, stat)
 
     def api(self, name: str, stat: str = "Sum") -> Metric:
-        """See "Monitor CloudWatch metrics for HTTP APIs" in the API Gateway Developer Guide: there
-        is none of its own for requests that are refused with 429.
+        """See "Monitor CloudWatch metrics for HTTP APIs" in the API Gateway Developer Guide.
+
+        There is no separate metric for requests that are refused with 429.
         """
         return Metric("AWS/ApiGateway", name, {"ApiId": self.api_id}, stat)
 
-    def rule(self, called: str, name: str) -> Metric:
+    def rule(self, rule: str, name: str) -> Metric:
         """See "Monitoring Amazon EventBridge" in its User Guide."""
-        return Metric("AWS/Events", name, self.rules[called])
+        return Metric("AWS/Events", name, self.rules[rule])
 
-    def of_table(self, name: str, index: str | None = None) -> Metric:
-        """Of an index, which the table's own do not count: "DynamoDB metrics and dimensions" in its
-        Developer Guide.
+    def table(self, name: str, index: str | None = None) -> Metric:
+        """Return a metric of the table, or of one of its indexes.
+
+        The table's metrics do not include its indexes: "DynamoDB metrics and dimensions" in the
+        DynamoDB Developer Guide.
         """
         of_index = {} if index is None else {"GlobalSecondaryIndexName": index}
-        return Metric("AWS/DynamoDB", name, {"TableName": self.table, **of_index})
-
-
-def of_queue(queue: pulumi.Input[str], name: str, stat: str = "Sum") -> Metric:
-    """See "Available CloudWatch metrics for Amazon SQS" in its Developer Guide."""
-    return Metric("AWS/SQS", name, {"QueueName": queue}, stat)
+        return Metric("AWS/DynamoDB", name, {"TableName": self.table_name, **of_index})

@@ -1,7 +1,6 @@
-"""AWS's prices in US dollars, for the dashboard's estimate.
+"""AWS prices in US dollars, for the dashboard's estimate.
 
-The table, ``zipjobs/worker/prices.json``, is shipped with the functions. It names its region and
-its date.
+They come from ``zipjobs/worker/prices.json``, which also says for which region and date.
 """
 
 import json
@@ -14,7 +13,7 @@ PER_INVOCATION: float = _TABLE["lambda"]["invocation"]
 
 PER_GET: float = _TABLE["s3"]["read"]
 PER_PUT: float = _TABLE["s3"]["write"]
-"""Copies of parts too."""
+"""Also the price of copying a part."""
 
 PER_SQS_REQUEST: float = _TABLE["sqs"]["request"]
 

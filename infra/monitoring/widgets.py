@@ -1,4 +1,4 @@
-"""The shapes of a dashboard's widgets, as the dashboard's body has them."""
+"""The widgets of a dashboard, in the format of the dashboard's body."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +21,7 @@ def graph(
     limit: tuple[str, float] | None = None,
     width: int = WIDTH,
 ) -> Widget:
-    """A graph. ``limit`` is a line across it; ``width`` is in columns."""
+    """Return a graph. ``limit`` is a labelled horizontal line. ``width`` is in columns."""
     lines = [] if limit is None else [{"label": limit[0], "value": limit[1], "color": RED}]
     return {
         "type": "metric",
@@ -40,5 +40,5 @@ def graph(
 
 
 def math(expression: str, label: str, **options: Any) -> Row:
-    """A row of metric math over the rows of the same graph that have ids."""
+    """Return a row of metric math over the rows of the same graph, by their IDs."""
     return [{"expression": expression, "label": label, **options}]

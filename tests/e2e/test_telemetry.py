@@ -65,4 +65,4 @@ def test_the_alarms_and_the_dashboard_are_there_to_be_looked_at(client: Client) 
     assert len(alarms["MetricAlarms"]) == 7
     board = cloudwatch("get-dashboard", "--dashboard-name", client.outputs["dashboardName"])
     titles = [one["properties"]["title"] for one in json.loads(board["DashboardBody"])["widgets"]]
-    assert "Jobs by end" in titles
+    assert "Jobs by final status" in titles

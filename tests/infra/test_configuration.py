@@ -11,6 +11,7 @@ from local.deployment.program import configuration, run_program
 from local.iam.evaluation import Access, ApplicablePolicies, Principal, decide
 from local.iam.policy import Policy, parse_policy
 from tests.infra.test_program import Recorder
+from tools.declared import declared
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/configuration.md").read_text()
@@ -32,7 +33,11 @@ def test_the_documented_outputs_are_those_of_the_program() -> None:
 
 
 def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> None:
-    own = policies.document(*policies.read_objects(["their-documents/2026/"]))
+    (own,) = (
+        one.inputs["policy"]
+        for one in declared("dev", {"allowedSources": ["their-documents/2026/"]}).values()
+        if one.type == "aws:iam/rolePolicy:RolePolicy" and one.name == "s3-zip-jobs-dev-zipper"
+    )
     both = ApplicablePolicies([parse_policy(own, "identity")], copied(BUCKET_POLICY))
 
     def may(action: str, resource: str) -> bool:

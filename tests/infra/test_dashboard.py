@@ -34,14 +34,18 @@ def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_jobs("JobsReady", 1, 1, 1)
     cloudwatch.report_jobs("JobsFailed", 1, 1)
     cloudwatch.report_jobs("JobsCancelled", 1)
-    assert cloudwatch.graph_values("Jobs by end") == {"READY": 3, "FAILED": 2, "CANCELLED": 1}
+    assert cloudwatch.graph_values("Jobs by final status") == {
+        "READY": 3,
+        "FAILED": 2,
+        "CANCELLED": 1,
+    }
 
 
 @pytest.mark.parametrize(
     ("metric", "title"),
     [
         ("QueuedSeconds", "READY jobs: time in the queue"),
-        ("RunningSeconds", "READY jobs: time at work"),
+        ("RunningSeconds", "READY jobs: run time"),
     ],
 )
 def test_how_long_jobs_take_is_shown_for_the_half_the_slow_and_the_slowest(
@@ -68,7 +72,7 @@ def test_so_are_entries(cloudwatch: CloudWatch) -> None:
 def test_parts_and_segments_are_counted(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_jobs("Parts", 30, 4)
     cloudwatch.report_jobs("Segments", 3, 1)
-    shown = {"parts of archives": 34, "segments of jobs": 4}
+    shown = {"parts uploaded": 34, "segments": 4}
     assert cloudwatch.graph_values("Parts and segments") == shown
 
 
@@ -77,7 +81,7 @@ def test_how_much_waits_and_how_long_are_shown_apart(cloudwatch: CloudWatch) -> 
     cloudwatch.report_queue("jobs", AT_WORK, 1, 8, 2)
     cloudwatch.report_queue("jobs", AGE, 100, 1700, 10)
     cloudwatch.report_queue("dead-letters", WAITING, 1000)
-    assert cloudwatch.graph_values("Job queue") == {"waiting": 70, "at work": 8}
+    assert cloudwatch.graph_values("Job queue") == {"waiting": 70, "in progress": 8}
     assert cloudwatch.graph_values("Job queue: oldest message") == {"age": 1700}
 
 
@@ -91,7 +95,7 @@ def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> N
     assert cloudwatch.graph_values("Needs attention") == {
         "dead letters": 2,
         "dead letters waiting": 5,
-        "jobs stuck": 3,
+        "stuck jobs": 3,
         "undelivered: manifests": 4,
         "undelivered: reconciler": 6,
         "undelivered: completions": 7,
@@ -145,7 +149,7 @@ def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) 
 def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_function("zipper", "ConcurrentExecutions", 1, 7, 3)
     cloudwatch.report_function("reconciler", "ConcurrentExecutions", 9)
-    assert cloudwatch.graph_values("Zipper concurrency") == {"zippers": 7}
+    assert cloudwatch.graph_values("Zipper concurrency") == {"zipper": 7}
 
 
 def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
@@ -153,7 +157,11 @@ def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
 ) -> None:
     cloudwatch.report_responses(100, of_4xx=20, of_5xx=3)
     cloudwatch.report_api("Latency", *range(1, 101))
-    assert cloudwatch.graph_values("API: requests") == {"all": 100, "4xx, with 429": 20, "5xx": 3}
+    assert cloudwatch.graph_values("API: requests") == {
+        "all": 100,
+        "4xx (including 429)": 20,
+        "5xx": 3,
+    }
     assert cloudwatch.graph_values("API: latency") == of_one_to_hundred
     assert unit(cloudwatch, "API: latency") == "milliseconds"
 

@@ -75,7 +75,7 @@ def test_in_production_calls_are_few(prod: Stack, dev: Stack) -> None:
 
 
 def test_production_does_not_start_before_it_is_known_who_is_on_call() -> None:
-    with pytest.raises(LocalError, match=r"alarmEmail is .*it must be an e-mail address"):
+    with pytest.raises(LocalError, match=r"alarmEmail is .*it must be an email address"):
         declared("prod")
 
 

@@ -81,7 +81,7 @@ def test_with_none_everybody_may_call_and_pulumi_says_so(
 ) -> None:
     routes = api_of(apiAuth="none").of(ROUTE).values()
     assert {route.inputs["authorizationType"] for route in routes} == {"NONE"}
-    assert "apiAuth is none: everyone who finds the API" in caplog.text
+    assert "apiAuth is none: anyone who knows the API's URL" in caplog.text
 
 
 def test_the_api_need_not_describe_itself() -> None:

@@ -17,7 +17,7 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"
 def test_a_policy_may_be_as_long_as_iam_takes_white_space_aside() -> None:
     longest = "x" * 10_240
     assert fitting_policy(GOOD, f" {longest}\n") == f" {longest}\n"
-    with pytest.raises(InvalidSetting, match="policy of 10,241 characters, and IAM takes 10,240"):
+    with pytest.raises(InvalidSetting, match="policy has 10,241 characters. IAM allows 10,240"):
         fitting_policy(GOOD, longest + "x")
 
 
@@ -26,9 +26,9 @@ def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
     used = len('{"LIST":"[\\"\\"]"}')
     longest = {"LIST": '["' + "x" * (4096 - used) + '"]'}
     assert fitting_environment(GOOD, longest) == longest
-    with pytest.raises(InvalidSetting, match="environment of 4,097 bytes, and Lambda takes 4,096"):
+    with pytest.raises(InvalidSetting, match="environment has 4,097 bytes. Lambda allows 4,096"):
         fitting_environment(GOOD, {"LISTS": longest["LIST"]})
-    with pytest.raises(InvalidSetting, match="environment of 4,098 bytes"):
+    with pytest.raises(InvalidSetting, match="environment has 4,098 bytes"):
         fitting_environment(GOOD, {"LIST": longest["LIST"].replace("xx", "éé", 1)})
 
 
@@ -45,7 +45,9 @@ def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
     field: str, name: str
 ) -> None:
     some = replace(GOOD, allowed_sources=PLACES[:1], bucket_owners=PLACES)
-    with pytest.raises(InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: with"):
+    with pytest.raises(
+        InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
+    ):
         fitting_policy(replace(some, **{field: PLACES[:9]}), "x" * 11_000)  # type: ignore[arg-type]
 
 
@@ -61,7 +63,9 @@ def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
     field: str, name: str
 ) -> None:
     some = replace(GOOD, allowed_targets=PLACES[:1], source_kms_key_arns=PLACES)
-    with pytest.raises(InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: with"):
+    with pytest.raises(
+        InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
+    ):
         fitting_environment(
             replace(some, **{field: PLACES[:9]}),  # type: ignore[arg-type]
             {"LIST": "x" * 5000},
@@ -71,10 +75,10 @@ def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"allowedTargets": list(PLACES[:75])}, "allowedTargets is .*a role's policy of"),
+        ({"allowedTargets": list(PLACES[:75])}, "allowedTargets is .*a role's policy has"),
         (
             {"sourceKmsKeyArns": [f"{KEY}{n:03}" for n in range(50)]},
-            "sourceKmsKeyArns is .*a role's policy of",
+            "sourceKmsKeyArns is .*a role's policy has",
         ),
         (
             {
@@ -83,7 +87,7 @@ def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
                     f"{place.partition('/')[0]}=111122223333" for place in PLACES[:70]
                 ],
             },
-            "bucketOwners is .*a function's environment of",
+            "bucketOwners is .*a function's environment has",
         ),
     ],
 )

@@ -58,20 +58,20 @@ def test_with_the_longest_prefix_no_name_is_longer_than_aws_takes_and_one_is_as_
 def test_a_prefix_that_some_name_may_not_begin_with_stops_the_program(prefix: str) -> None:
     text = complaint_of(resource_prefix=prefix)
     assert f'resourcePrefix is "{prefix}"' in text
-    assert f"but {prefix}-dev, it and the stack's name, must be lower-case letters" in text
-    assert "39 characters at the most" in text
+    assert f"with the stack's name it makes {prefix}-dev" in text
+    assert "at most 39 characters, only lower-case letters" in text
 
 
 @pytest.mark.parametrize("prefix", ["xn--zips", "sthree-zips", "amzn-s3-demo-zips"])
 def test_a_prefix_that_is_reserved_for_s3_stops_the_program(prefix: str) -> None:
-    assert "those of buckets neither with xn--" in complaint_of(resource_prefix=prefix)
+    assert "not with xn--" in complaint_of(resource_prefix=prefix)
 
 
 @pytest.mark.parametrize(
     "stack", ["Prod", "feature_x", "feature.x", "a-stack-with-a-very-long-name"]
 )
 def test_the_stacks_name_is_part_of_all_others_and_checked_with_them(stack: str) -> None:
-    assert f"s3-zip-jobs-{stack}, it and the stack's name" in complaint_of(stack=stack)
+    assert f"with the stack's name it makes s3-zip-jobs-{stack}" in complaint_of(stack=stack)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_s3_would_not_call_a_bucket_stops_the_program(
 
 @pytest.mark.parametrize("field", ["source_bucket", "target_bucket", "manifest_bucket"])
 def test_a_place_in_a_bucket_is_no_bucket(field: str) -> None:
-    assert "it must be the name of a bucket" in complaint_of(**{field: "documents/2026"})
+    assert "it must be a valid bucket name" in complaint_of(**{field: "documents/2026"})
 
 
 @pytest.mark.parametrize("bucket", ["abc", "b" * 63, "0-9.a", "2026.documents", "1.2.3.4.5"])
@@ -147,14 +147,14 @@ def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: st
     ):
         text = complaint_of(**{field: ("documents", f"documents/{prefix}")})
         assert f"Setting {name} is " in text
-        assert "a prefix has no *, ?, ${ and control characters" in text
+        assert "a prefix must not contain *, ?, ${, control characters" in text
 
 
 @pytest.mark.parametrize("prefix", ["", "zips", "zips/q3"])
 def test_a_prefix_of_the_services_own_ends_in_a_slash(prefix: str) -> None:
     """Else ``zips`` would be a prefix of ``zips-of-others/`` too."""
     assert "targetPrefix" in complaint_of(target_prefix=prefix)
-    assert "it must end in a slash" in complaint_of(manifest_prefix=prefix)
+    assert "it must end with a slash" in complaint_of(manifest_prefix=prefix)
 
 
 def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
@@ -178,13 +178,13 @@ def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
 def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> None:
     shared = replace(GOOD, manifest_bucket="shared", target_bucket="shared")
     checked(shared)
-    with pytest.raises(InvalidSetting, match="must never start a job"):
+    with pytest.raises(InvalidSetting, match="must not start jobs"):
         checked(replace(shared, **change))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("place", ["shared/requests/", "shared/work/zips/", "shared/req"])
 def test_archives_never_land_where_the_service_keeps_things_that_expire(place: str) -> None:
-    with pytest.raises(InvalidSetting, match="manifestBucket.*has them expire"):
+    with pytest.raises(InvalidSetting, match="manifestBucket.*objects that expire"):
         checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place,)))
     checked(replace(GOOD, manifest_bucket="shared", allowed_targets=("shared/other/",)))
     checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place.replace("sh", "ch"),)))
@@ -199,7 +199,7 @@ def test_manifests_are_not_dropped_where_the_service_keeps_things_of_its_own(pre
 def test_the_bucket_that_the_stack_makes_for_manifests_is_no_way_around_that(prefix: str) -> None:
     """Its name is not known before it is made."""
     made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": prefix}
-    with pytest.raises(LocalError, match="it must not overlap .*has them expire"):
+    with pytest.raises(LocalError, match="it must not overlap .*objects that expire"):
         run_program(Recorder(), "dev", configuration("dev", made))
 
 

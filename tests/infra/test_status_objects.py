@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.policies import STATUS_SUFFIX
+from infra.functions.capabilities import STATUS_SUFFIX
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.test_program import Recorder
@@ -82,5 +82,5 @@ def test_they_never_stand_where_manifests_are_dropped(
 ) -> None:
     prefixes = {"targetPrefix": target_prefix, "manifestPrefix": manifest_prefix}
     settings = {**SETTINGS, **prefixes, "targetBucket": "inbox"}
-    with pytest.raises(LocalError, match="must never start a job"):
+    with pytest.raises(LocalError, match="must not start jobs"):
         run_program(Recorder(), "dev", configuration("dev", settings))
