@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.tables import markdown, write_section
+from tools.declared import declared
 from tools.package import add_bytecode, at_hand, pack, stage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,33 +38,13 @@ ROOTS = {
 }
 """The composition root that each function calls in its first invocation."""
 
-ENVIRONMENT = {
+RUNTIME_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "ACCOUNT_ID": "123456789012",
-    "BUCKET_OWNERS": "{}",
-    "TABLE_NAME": "jobs",
-    "JOB_RETENTION_SECONDS": "3600",
-    "RECONCILE_GRACE_SECONDS": "1800",
-    "SOURCE_BUCKET": "source",
-    "TARGET_BUCKET": "target",
-    "TARGET_PREFIX": "zips/",
-    "MANIFEST_PREFIX": "manifests/",
-    "ALLOWED_SOURCES": '["source/"]',
-    "ALLOWED_TARGETS": '["target/zips/"]',
-    "QUEUE_URL": "https://queue",
-    "REQUESTS_BUCKET": "manifests",
-    "REQUESTS_PREFIX": "requests/",
-    "PRESIGN_TTL_SECONDS": "3600",
-    "WORK_BUCKET": "manifests",
-    "WORK_PREFIX": "work/",
-    "EVENT_BUS_NAME": "bus",
-    "SERVICE_NAME": "zip-jobs",
-    "SEGMENT_MIB": "1024",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-    "API_AUTH": "iam",
 }
+"""The variables that Lambda sets. The Pulumi program declares the others."""
 
 SCRIPT = """
 import sys, time
@@ -131,17 +112,35 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def environments() -> dict[str, dict[str, str]]:
+    """Return the environment of each function by the name of its module."""
+    functions = [one for one in declared().values() if one.type.endswith(":Function")]
+    return {
+        one.inputs["handler"].split(".")[1]: {
+            **RUNTIME_ENVIRONMENT,
+            **one.inputs["environment"]["variables"],
+        }
+        for one in functions
+    }
+
+
 def measure_all(python: str, rounds: int, *, has_bytecode: bool) -> list[Start]:
     """Start each function of the package."""
-    return [measure(python, function, rounds, has_bytecode=has_bytecode) for function in ROOTS]
+    environment = environments()
+    return [
+        measure(python, function, environment[function], rounds, has_bytecode=has_bytecode)
+        for function in ROOTS
+    ]
 
 
-def measure(python: str, function: str, rounds: int, *, has_bytecode: bool) -> Start:
+def measure(
+    python: str, function: str, environment: dict[str, str], rounds: int, *, has_bytecode: bool
+) -> Start:
     """Start a function ``rounds`` times. Return the minimum of each measure."""
     script = SCRIPT.format(folder=str(FOLDER), handler=function, root=ROOTS[function])
     command = [python, "-I", "-S", "-B", "-c", script]
     found = [
-        json.loads(subprocess.check_output(command, env=ENVIRONMENT))  # noqa: S603
+        json.loads(subprocess.check_output(command, env=environment))  # noqa: S603
         for _ in range(rounds)
     ]
     import_s, clients_s, peak_mb, modules = map(min, zip(*found, strict=True))
