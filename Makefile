@@ -1,4 +1,4 @@
-# The README's commands. `make help` lists them.
+# `make help` lists the commands.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,38 +17,38 @@ NPM_FOLDERS := tests/support/node tests/docs/asyncapi bench/peers
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
-# Nothing is installed without a hash. The setuptools of the lock builds the project itself.
+# Every package is installed with a hash. The locked setuptools builds the project itself.
 $(STAMP): requirements-dev.txt handlers/requirements.txt zipjobs_cli/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, by manifest and by API
+demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, with a manifest and with the API
 	$(BIN)/python -m local demo
 
 local: $(STAMP) ## Run the embedded AWS until Ctrl-C
 	$(BIN)/python -m local up
 
-test: $(STAMP) ## ruff, mypy --strict and the whole test suite
+test: $(STAMP) ## Run ruff, mypy --strict and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-large: $(STAMP) ## A job of 70,000 entries on the embedded AWS; takes minutes
+test-large: $(STAMP) ## Run a job with 70,000 entries on the embedded AWS; takes minutes
 	$(BIN)/pytest -m large tests/large
 
-fuzz: $(STAMP) ## The property-based tests with many new examples; takes an hour: ARGS="tests/unit/s3"
+fuzz: $(STAMP) ## Run the property-based tests with many random examples; takes an hour. ARGS="tests/unit/s3"
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 2 --timeout 0 -m hypothesis $(ARGS)
 
-chaos: $(STAMP) ## Jobs while AWS fails at random: SEEDS=n fresh seeds (10), or SEED=n once more
+chaos: $(STAMP) ## Run jobs while AWS fails at random. SEEDS=n: number of random seeds (10). SEED=n: repeat one
 	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/random_faults/test_random_faults.py
 
-load: $(STAMP) ## 500 jobs at once while AWS fails at random; takes minutes
+load: $(STAMP) ## Run 500 jobs at the same time while AWS fails at random; takes minutes
 	LOAD_SEED=$(SEED) $(BIN)/pytest -s -m load tests/load
 
-bench: $(STAMP) ## Measure the engine against the original and peers; write docs/performance.md
+bench: $(STAMP) ## Compare the engine with other tools and write docs/performance.md
 	$(BIN)/python -m bench --write
 
 docs: $(STAMP) ## Write docs/asyncapi.yaml from the event models
@@ -63,12 +63,12 @@ pictures: $(STAMP) ## Write all pictures in docs: the graph, the API page, the c
 build: $(STAMP) ## Build the Lambda package, build/lambda.zip
 	$(BIN)/python -m tools.package
 
-lock: $(STAMP) ## Lock all that is installed, with hashes; ARGS=--upgrade takes newer versions
+lock: $(STAMP) ## Write the lock files, with hashes. ARGS=--upgrade: newer versions
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in $(ARGS)
 	$(COMPILE) --output-file requirements.txt --constraints requirements-dev.txt requirements.in
 	$(COMPILE) --output-file handlers/requirements.lock --constraints requirements-dev.txt handlers/requirements.txt
 	$(COMPILE) --output-file bench/peers/requirements.txt bench/peers/requirements.in $(ARGS)
-	@# npm adds links to funding pages, which are of no use in a lock.
+	@# Remove the links to funding pages that npm adds.
 	@set -e; for folder in $(NPM_FOLDERS); do \
 		(cd $$folder && $(NPM_LOCK)); \
 		jq 'del(.packages[].funding)' $$folder/package-lock.json > $(VENV)/package-lock.json; \
@@ -81,14 +81,14 @@ deploy: build ## Deploy the selected Pulumi stack
 destroy: ## Remove the selected Pulumi stack
 	pulumi destroy
 
-generate-pdfs: $(STAMP) ## Make sample PDFs: COUNT=n of them (500), in out/samples
+generate-pdfs: $(STAMP) ## Create sample PDFs in out/samples. COUNT=n (500)
 	$(BIN)/python -m zipjobs_cli generate-pdfs $(COUNT) $(ARGS)
 
-bulk-upload: $(STAMP) ## Upload files to the stack that is found: ARGS="FOLDER", ARGS="--generate 500"
+bulk-upload: $(STAMP) ## Upload files to the stack. ARGS="FOLDER" or ARGS="--generate 500"
 	$(BIN)/python -m zipjobs_cli bulk-upload $(ARGS)
 
-test-flow: $(STAMP) ## Zip what is in the stack that is found, and check the ZIPs: ARGS="--prefix uploads/"
+test-flow: $(STAMP) ## Zip objects of the stack and check the ZIPs. ARGS="--prefix uploads/"
 	$(BIN)/python -m zipjobs_cli test-flow $(ARGS)
 
-clean: ## Remove everything that is made
+clean: ## Delete everything that these commands create
 	rm -rf $(VENV) build out .local *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

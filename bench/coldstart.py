@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench.tables import markdown, write_section
 from tools.declared import declared
-from tools.package import add_bytecode, at_hand, pack, stage
+from tools.package import add_bytecode, installed_python, pack, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coldstart"
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
         help="--json output of an earlier run to compare with",
     )
     options = parser.parse_args(arguments)
-    version, python = at_hand()
+    version, python = installed_python()
     Console(stderr=True).print(f"Building the package for {version}; starting it with {python} …")
     stage(FOLDER, version, MACHINE, bytecode=False)
     sizes = [_packed_mb()]

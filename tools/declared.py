@@ -1,4 +1,4 @@
-"""What the Pulumi program declares, and which resource refers to which."""
+"""The resources that the Pulumi program declares, and the references between them."""
 
 import json
 import re
@@ -14,15 +14,16 @@ from local.deployment.program import configuration, run_program
 from local.names import ACCOUNT_ID
 
 OUTPUTS = ("apiEndpoint", "arn", "bucket", "executionArn", "invokeArn", "name", "url")
-"""What resources are referred to by, besides their ids."""
+"""The outputs by which resources refer to each other, in addition to their IDs."""
 
 _MARK = re.compile("<(aws:[^<>]+)>")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A declared resource. ``component`` is the type of the component that it is part of, if any;
-    ``references`` are the keys of the resources that its inputs name.
+    """A declared resource. ``component`` is the type of the component that contains it.
+
+    ``references`` are the keys of the resources that its inputs refer to.
     """
 
     type: str
@@ -40,19 +41,19 @@ class Resource:
 
 
 def key_of(type_: str, name: str) -> str:
-    """What a resource is known by here. It has no slash: where one begins a path begins."""
+    """Return the key of a resource. It contains no slash, which would end a bucket name in ARNs."""
     return f"{type_.replace('/', '.')} {name}"
 
 
 def references_in(value: Any) -> frozenset[str]:
-    """The keys of the resources that a value names, wherever in it."""
+    """Return the keys of the resources that a value refers to."""
     return frozenset(_MARK.findall(json.dumps(value, default=str)))
 
 
 def declared(stack: str = "dev", overrides: Mapping[str, Any] | None = None) -> dict[str, Resource]:
-    """Run the program; return its resources by key, in the order of their keys.
+    """Run the program and return its resources by key, sorted.
 
-    ``overrides`` are settings of ``Pulumi.yaml`` by name. Raises what the program raises.
+    ``overrides`` are settings of ``Pulumi.yaml`` by name.
     """
     recorder = _Recorder()
     run_program(recorder, stack, configuration(stack, overrides or {}))
@@ -70,7 +71,7 @@ def declared(stack: str = "dev", overrides: Mapping[str, Any] | None = None) -> 
 
 
 class _Recorder(pulumi.runtime.Mocks):
-    """Keeps the inputs of each resource. What a resource is known by carries a mark."""
+    """Records the inputs of each resource. IDs and outputs are marks that name the resource."""
 
     def __init__(self) -> None:
         self.inputs: dict[tuple[str, str], dict[str, Any]] = {}

@@ -1,8 +1,8 @@
-"""Builds what is shipped to Lambda: ``python -m tools.package`` makes ``build/lambda.zip``.
+"""Build the Lambda package ``build/lambda.zip``: ``python -m tools.package``.
 
-Wheels for the declared architecture only, nothing native compiled here, fixed timestamps: the same
-sources give the same bytes. Where the runtime's Python is at hand, its bytecode is shipped with the
-sources, and halves a cold start: Lambda could not keep what it compiles.
+The package contains wheels for the declared architecture and fixed timestamps, so the same sources
+give the same bytes. If the runtime's Python version is installed, the package also contains
+bytecode. Bytecode halves a cold start, because Lambda cannot store what it compiles.
 """
 
 import argparse
@@ -20,29 +20,29 @@ HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("handlers", "zipjobs")
 LICENSES = ROOT / "tools" / "licenses"
-"""Licenses of software that a wheel contains without them."""
+"""The licenses of software that a wheel contains without its license."""
 
 LOCK = ROOT / "handlers" / "requirements.lock"
-"""Every wheel by version and hash, for all architectures. ``make lock`` writes it."""
+"""The versions and hashes of all wheels, for all architectures. ``make lock`` writes it."""
 
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 GLIBC_TAGS = ("2014", "_2_17", "_2_26", "_2_28", "_2_34")
-"""Wheel tags that run on the runtime's Amazon Linux 2023, which has glibc 2.34."""
+"""The wheel tags that run on Amazon Linux 2023, which has glibc 2.34."""
 
 UNSHIPPED = ("__pycache__", "*.pyc", "*.pyi", "bin", "tests", "RECORD")
-"""RECORD holds hashes of bin scripts, and with them the path of the Python that built."""
+"""Files that are not shipped. RECORD depends on the path of the Python that built the package."""
 
 SERVICES = ("dynamodb", "events", "s3", "sqs", "sts")
-"""The AWS services that functions call, and the one that botocore may get credentials from.
+"""The AWS services that functions call, and STS, from which botocore may get credentials.
 
-botocore describes some 400 in its ``data``, which is two thirds of a package that has them all.
+botocore describes about 400 services, which would be two thirds of the package.
 """
 
 TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 
 def install(folder: Path, runtime: str, architecture: str) -> None:
-    """Put the wheels that are locked into ``folder``, those for ``runtime`` on ``architecture``."""
+    """Install the locked wheels for ``runtime`` and ``architecture`` into ``folder``."""
     machine = MACHINES[architecture]
     platforms = [f"--platform=manylinux{tag}_{machine}" for tag in GLIBC_TAGS]
     python = f"--python-version={runtime.removeprefix('python')}"
@@ -64,9 +64,9 @@ def stage(
     *,
     bytecode: bool = True,
 ) -> bool:
-    """Fill ``folder`` with all that a function needs to run, and nothing else.
+    """Fill ``folder`` with everything that a function needs, and nothing else.
 
-    Returns whether ``bytecode`` is there too, which takes a Python of the runtime's version.
+    Returns True if the folder contains bytecode, for which the runtime's Python must be installed.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -84,7 +84,7 @@ def stage(
 
 
 def add_bytecode(folder: Path, runtime: str) -> bool:
-    """Compile what is in ``folder``, if there is a Python here that is the runtime's."""
+    """Compile the sources in ``folder``. Return False if the runtime's Python is not installed."""
     python = python_of(runtime)
     if python is None:
         return False
@@ -99,34 +99,34 @@ def add_bytecode(folder: Path, runtime: str) -> bool:
     return True
 
 
-def at_hand(runtime: str = RUNTIME) -> tuple[str, str]:
-    """The version and the path of a Python to try a package with: the runtime's, or else this."""
+def installed_python(runtime: str = RUNTIME) -> tuple[str, str]:
+    """Return the version and path of the runtime's Python, or else of this one."""
     if (python := python_of(runtime)) is not None:
         return runtime, python
     return HERE, sys.executable
 
 
 def python_of(runtime: str) -> str | None:
-    """The path of a Python of this version, or None: this one, one on the PATH, or pyenv's."""
+    """Return the path of a Python of this version (this one, on the PATH, or pyenv's), or None."""
     if runtime == HERE:
         return sys.executable
-    # pyenv's commands answer only for the versions that it is told to use.
+    # pyenv's commands on the PATH work only for its selected versions.
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     version = runtime.removeprefix("python")
     found = sorted(pyenv.glob(f"{version}.*/bin/{runtime}"))
-    return next(filter(_answers, [shutil.which(runtime), *map(str, found)]), None)
+    return next(filter(_works, [shutil.which(runtime), *map(str, found)]), None)
 
 
-def _answers(python: str | None) -> bool:
-    """Whether there is one: version managers have commands for versions that are not there."""
+def _works(python: str | None) -> bool:
+    """Return True if the command works. Version managers have commands for missing versions."""
     if python is None:
         return False
-    answer = subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True)  # noqa: S603
-    return answer.returncode == 0
+    done = subprocess.run([python, "-I", "-c", ""], check=False, capture_output=True)  # noqa: S603
+    return done.returncode == 0
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Zip ``folder``, in name order, with fixed timestamps and modes."""
+    """Zip ``folder`` in the order of names, with fixed timestamps and modes."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), TIMESTAMP)
@@ -136,7 +136,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def main() -> None:
-    """Build the package for the runtime and architecture that the Pulumi program declares."""
+    """Build the package for the runtime and architecture of the Pulumi program."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--architecture", choices=sorted(MACHINES), default=ARCHITECTURE)
     parser.add_argument("--runtime", default=RUNTIME)
@@ -148,7 +148,7 @@ def main() -> None:
     size = options.output.stat().st_size / 1e6
     print(f"{options.output} ({size:.1f} MB, {options.runtime} on {options.architecture})")  # noqa: T201
     if not has_bytecode:
-        print(f"Without bytecode: there is no {options.runtime} here. Cold starts are slower.")  # noqa: T201
+        print(f"No bytecode: install {options.runtime} to make cold starts faster.")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import pytest
 
 from infra.functions.runtime import RUNTIME
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
-from tools.package import LOCK, MACHINES, SERVICES, at_hand, pack, stage
+from tools.package import LOCK, MACHINES, SERVICES, installed_python, pack, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
-VERSION, PYTHON = at_hand()
+VERSION, PYTHON = installed_python()
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
 REQUIREMENTS = ROOT / "handlers" / "requirements.txt"
 MOST_BYTES = 20_000_000

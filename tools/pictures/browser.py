@@ -1,4 +1,4 @@
-"""Debian's Chromium, and the API's page in it as a person uses it."""
+"""The API's page in Debian's Chromium."""
 
 import json
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
-"""It shows our own pages only, and asks nobody else for anything. A container has no sandbox."""
+"""Chromium shows only local pages, sends no other requests, and needs no sandbox in a container."""
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Run Chromium, unseen, while the block lasts. Raises playwright's Error if there is none."""
+    """Run headless Chromium while the block lasts. Raises playwright's Error if it is missing."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         try:
@@ -29,48 +29,48 @@ def running_browser() -> Iterator[Browser]:
             browser.close()
 
 
-class Answer(NamedTuple):
-    """What the page shows of an answer; ``body`` is None if it is no JSON."""
+class Response(NamedTuple):
+    """A response that the page shows. ``body`` is None if it is not JSON."""
 
     status: int
     body: Any
 
 
 class Operation:
-    """One operation on the page, by its operationId: its form, and the last answer."""
+    """An operation on the page, by operationId: its form and its last response."""
 
     def __init__(self, page: Page, operation_id: str) -> None:
         self.block = page.locator(f"#operations-Jobs-{operation_id}")
-        self.answer = self.block.locator(".live-responses-table")
+        self.response = self.block.locator(".live-responses-table")
 
     def open(self) -> None:
-        """Unfold the form."""
+        """Open the form."""
         self.block.locator(".opblock-summary-control").click()
         self.block.get_by_role("button", name="Execute").wait_for()
 
-    def fold(self) -> None:
-        """Fold the form, and the answer with it."""
+    def close(self) -> None:
+        """Close the form and its response."""
         self.block.locator(".opblock-summary-control").click()
-        self.answer.wait_for(state="detached")
+        self.response.wait_for(state="detached")
 
     def fill(self, parameter: str, value: str) -> None:
-        """Type a parameter's value."""
+        """Enter the value of a parameter."""
         self.block.locator(f"tr[data-param-name='{parameter}'] input").fill(value)
 
     def fill_body(self, request: Any) -> None:
-        """Type a request as JSON in place of the example."""
+        """Enter a request body as JSON."""
         self.block.locator("textarea").fill(json.dumps(request, indent=2))
 
-    def execute(self) -> Answer:
-        """Press Execute; wait for the answer to be shown, and read it there."""
+    def execute(self) -> Response:
+        """Click Execute, wait for the response and return it."""
         clear = self.block.get_by_role("button", name="Clear", exact=True)
         if clear.is_visible():
             clear.click()
-            self.answer.wait_for(state="detached")
+            self.response.wait_for(state="detached")
         self.block.get_by_role("button", name="Execute").click()
-        self.answer.wait_for()
-        status = self.answer.locator(".response .response-col_status").inner_text()
-        body = self.answer.locator(".highlight-code code.language-json")
-        return Answer(
+        self.response.wait_for()
+        status = self.response.locator(".response .response-col_status").inner_text()
+        body = self.response.locator(".highlight-code code.language-json")
+        return Response(
             int(status.split()[0]), json.loads(body.inner_text()) if body.count() else None
         )

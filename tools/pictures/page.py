@@ -1,4 +1,4 @@
-"""Pictures of the API's page, in Chromium, with a stack that runs for it behind a signing proxy."""
+"""Screenshots of the API's page in Chromium, with a local stack behind the signing proxy."""
 
 import io
 import subprocess
@@ -22,7 +22,7 @@ NAME = "invoices-2026"
 
 
 def write_page() -> list[Path]:
-    """Write the pictures, and return their paths. Raises playwright's Error."""
+    """Write the screenshots and return their paths. Raises playwright's Error."""
     with (
         tempfile.TemporaryDirectory(prefix="zip-jobs-pictures-") as folder,
         picture_stack(Path(folder)) as stack,
@@ -46,7 +46,7 @@ def write_page() -> list[Path]:
 
 @contextmanager
 def _proxy(stack: PictureStack) -> Iterator[str]:
-    """The address that a browser is to open."""
+    """Run the signing proxy and yield its address."""
     command = [str(ZIPJOBS), "docs", "--no-browser"]
     with subprocess.Popen(  # noqa: S603  (our own command)
         command, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -59,19 +59,19 @@ def _proxy(stack: PictureStack) -> Iterator[str]:
 
 
 def _submit(page: Page, path: Path) -> str:
-    """Submit a job, and take a picture of the form with the answer; return the job's id."""
+    """Submit a job, take a screenshot of the form and its response, and return the job ID."""
     submit = Operation(page, "submitJob")
     submit.open()
     submit.fill_body({"prefix": PREFIX, "include": ["**/*.pdf"], "archiveName": NAME})
     accepted = submit.execute()
     _take(page, submit, path)
-    submit.fold()
+    submit.close()
     job_id: str = accepted.body["jobId"]
     return job_id
 
 
 def _show(page: Page, job_id: str, path: Path) -> None:
-    """Ask for a job, and take a picture of the answer."""
+    """Get a job and take a screenshot of the response."""
     get = Operation(page, "getJob")
     get.open()
     get.fill("jobId", job_id)
@@ -80,8 +80,8 @@ def _show(page: Page, job_id: str, path: Path) -> None:
 
 
 def _take(page: Page, operation: Operation, path: Path) -> None:
-    """A picture of an operation down to the end of its last answer."""
-    top, bottom = operation.block.bounding_box(), operation.answer.bounding_box()
+    """Take a screenshot of an operation, down to the end of its response."""
+    top, bottom = operation.block.bounding_box(), operation.response.bounding_box()
     assert top is not None
     assert bottom is not None
     page.mouse.move(0, 0)
@@ -99,7 +99,7 @@ def _take(page: Page, operation: Operation, path: Path) -> None:
 
 
 def _small(picture: bytes) -> bytes:
-    """A PNG in as few colours as the page has."""
+    """Return the PNG with a palette of 256 colours."""
     small = io.BytesIO()
     colors = (
         Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
