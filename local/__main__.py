@@ -1,4 +1,4 @@
-"""``python -m local up`` runs the embedded AWS; ``python -m local demo`` shows it at work."""
+"""Runs the embedded AWS (``python -m local up``) or its demo (``python -m local demo``)."""
 
 import argparse
 import json
@@ -15,31 +15,31 @@ from rich.markup import escape
 from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
-from local.instructions import welcome
+from local.instructions import print_instructions
 from local.stack import running_stack
 from zipjobs_cli.client.local_stacks import DEFAULT_PORT
 
 INTERRUPTED = 130
 RANDOM = "random"
 
-WAKES_SECONDS = 1
-"""How long a signal that another thread was given may go unheard."""
+SIGNAL_CHECK_SECONDS = 1
+"""The main thread handles a signal only when it wakes up."""
 
 
 def main() -> int:
     """Parse the command line and run it.
 
-    Returns the exit code: 0; 1 if it failed; 130 if the demo was interrupted.
+    Return the exit code: 0, 1 for a failure, or 130 for an interrupted demo.
     """
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="run the stack until Ctrl-C")
+    up = commands.add_parser("up", help="run the stack until Ctrl-C is pressed")
     up.add_argument(
         "--port",
         type=int,
         default=DEFAULT_PORT,
-        help=f"of the AWS endpoint; the API listens on the next one (default {DEFAULT_PORT}, "
-        "0 picks free ones)",
+        help=f"port of the AWS endpoint. The API uses the next port. Default: {DEFAULT_PORT}. "
+        "0: free ports",
     )
     up.add_argument(
         "--set",
@@ -47,23 +47,24 @@ def main() -> int:
         default=[],
         type=_setting,
         metavar="NAME=VALUE",
-        help="a setting of Pulumi.yaml, such as apiAuth=none; may be repeated",
+        help="override a setting of Pulumi.yaml, such as apiAuth=none. Can be repeated",
     )
-    up.add_argument("--json", action="store_true", help="print one JSON line when ready")
+    up.add_argument(
+        "--json",
+        action="store_true",
+        help="print the stack's outputs as one line of JSON when it is ready",
+    )
     up.add_argument(
         "--faults",
         metavar="PLAN",
-        help="let things go wrong: by a plan (docs/faults.md), or random for one that is drawn",
+        help="inject faults: a plan in YAML (docs/faults.md), or random",
     )
-    up.add_argument("--seed", type=int, help="of the faults, in place of the plan's own")
+    up.add_argument("--seed", type=int, help="seed of the fault plan, in place of its own")
     commands.add_parser("demo", help="zip 200 PDFs, by manifest and by API, and check the ZIPs")
     options = parser.parse_args()
     if options.command == "up" and options.seed is not None and options.faults is None:
-        parser.error("--seed goes with --faults")
-    for stop in (
-        signal.SIGTERM,
-        signal.SIGINT,
-    ):  # shells start what runs behind them without SIGINT
+        parser.error("--seed requires --faults")
+    for stop in (signal.SIGTERM, signal.SIGINT):  # shells ignore SIGINT in background jobs
         signal.signal(stop, _interrupt)
     try:
         if options.command == "demo":
@@ -82,7 +83,7 @@ def main() -> int:
 
 def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[str, str]) -> int:
     if faults is not None:
-        sys.stderr.write("# The fault plan. Save it, and --faults FILE plays it again.\n")
+        sys.stderr.write("# The fault plan. To replay it, save it and use --faults FILE.\n")
         sys.stderr.write(f"{faults.to_yaml()}\n")
     with (
         running_stack(port, overrides=overrides, log=_log, faults=faults) as stack,
@@ -91,9 +92,9 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[s
         if as_json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
-            welcome(Console(), stack.outputs)
+            print_instructions(Console(), stack.outputs)
         try:
-            while not threading.Event().wait(WAKES_SECONDS):
+            while not threading.Event().wait(SIGNAL_CHECK_SECONDS):
                 pass
         finally:
             for line in stack.faults.summary():
@@ -102,15 +103,15 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[s
 
 
 def _setting(text: str) -> tuple[str, str]:
-    """The name and the value of a setting; a value that is a list is JSON."""
+    """Parse NAME=VALUE. A list is JSON."""
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} must have the form NAME=VALUE")
     return name, value
 
 
 def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:
-    """The plan of the command line. Raises LocalError."""
+    """Return the fault plan of the command line. Raises LocalError."""
     if faults is None:
         return None
     if faults == RANDOM:
@@ -120,7 +121,7 @@ def _plan(faults: str | None, seed: int | None) -> FaultPlan | None:
 
 
 def _log(function: str, line: str) -> None:
-    """CloudWatch's lines, each behind its function's name."""
+    """Print a line of a function's log."""
     sys.stderr.write(f"[{function}] {line}\n")
 
 

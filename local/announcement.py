@@ -1,4 +1,4 @@
-"""Leaves word of a running stack, by which the command line finds it."""
+"""Announces a running stack in a file, so that the command line finds it."""
 
 import json
 import os
@@ -14,21 +14,21 @@ from zipjobs_cli.client.local_stacks import is_running, word_folder
 
 @contextmanager
 def announced(outputs: Mapping[str, Any]) -> Iterator[None]:
-    """Tell of a stack with these ``outputs`` while the block lasts.
+    """Announce a stack with these ``outputs`` while the block runs.
 
-    Where nothing can be written the stack runs unheard, and stderr says so.
+    If the file cannot be written, the stack runs unannounced, with a warning on stderr.
     """
     folder = word_folder()
     path = folder / f"{os.getpid()}.json"
-    word = {"pid": os.getpid(), "started": time.time(), "outputs": dict(outputs)}
+    announcement = {"pid": os.getpid(), "started": time.time(), "outputs": dict(outputs)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _forget_the_dead(folder)
+        _delete_stale_files(folder)
         unfinished = path.with_suffix(".new")
-        unfinished.write_text(json.dumps(word))
+        unfinished.write_text(json.dumps(announcement))
         unfinished.replace(path)
     except OSError as error:
-        sys.stderr.write(f"The command line will not find this stack: {error}.\n")
+        sys.stderr.write(f"Warning: the command line cannot find this stack: {error}.\n")
     try:
         yield
     finally:
@@ -36,8 +36,8 @@ def announced(outputs: Mapping[str, Any]) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Take away the word of processes that had no time to do so."""
+def _delete_stale_files(folder: Path) -> None:
+    """Delete the files of processes that were killed."""
     for path in folder.glob("*.json"):
         if path.stem.isdecimal() and not is_running(int(path.stem)):
             path.unlink(missing_ok=True)

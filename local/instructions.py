@@ -1,4 +1,4 @@
-"""What ``python -m local up`` tells a person to type next."""
+"""The instructions that ``python -m local up`` prints."""
 
 import json
 from collections.abc import Mapping
@@ -11,43 +11,43 @@ from local.gateway.identities import LOCAL_USER
 
 CREDENTIALS = f"AWS_ACCESS_KEY_ID={LOCAL_USER} AWS_SECRET_ACCESS_KEY={LOCAL_USER}"
 
-WHO_MAY_CALL = {
-    "iam": "The API takes requests that are signed by an IAM user or role (apiAuth: iam).",
-    "jwt": "The API takes requests that bear a token of its issuer (apiAuth: jwt).",
-    "none": "The API takes requests from everybody (apiAuth: none).",
+API_AUTH = {
+    "iam": "The API requires requests signed by an IAM user or role (apiAuth: iam).",
+    "jwt": "The API requires a token of its issuer (apiAuth: jwt).",
+    "none": "The API accepts requests without authentication (apiAuth: none).",
 }
 
 
-def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
-    """Print the running stack's names, and commands that work as they stand."""
+def print_instructions(console: Console, outputs: Mapping[str, Any]) -> None:
+    """Print commands that work with the running stack."""
     source, manifests = outputs["sourceBucket"], outputs["manifestBucket"]
     body = json.dumps({"keys": ["uploads/one.pdf", "uploads/two.pdf"]})
     steps = [
-        ("Let any AWS client use this stack", _exports(outputs)),
+        ("Use this stack with any AWS client", _exports(outputs)),
         (
-            "Put something to zip into the source bucket",
+            "Upload objects to the source bucket",
             f"aws s3 cp some.pdf s3://{source}/uploads/one.pdf\n"
             f"aws s3 cp some.pdf s3://{source}/uploads/two.pdf",
         ),
         (
-            "Start a job by dropping a manifest",
+            "Start a job with a manifest",
             f"echo '{body}' > my-files.json\n"
             f"aws s3 cp my-files.json s3://{manifests}/{outputs['manifestPrefix']}",
         ),
         (
-            "Or start one over HTTP, then ask how it is",
-            f"curl -s{_credentials(outputs)} {outputs['apiUrl']}/zip-jobs -d '{body}'\n"
-            f"curl -s{_credentials(outputs)} {outputs['apiUrl']}/zip-jobs/JOB_ID",
+            "Or start a job with the API, and get its status",
+            f"curl -s{_curl_options(outputs)} {outputs['apiUrl']}/zip-jobs -d '{body}'\n"
+            f"curl -s{_curl_options(outputs)} {outputs['apiUrl']}/zip-jobs/JOB_ID",
         ),
         (
-            "See the completion events",
-            # The AWS CLI 1 takes SQS's endpoint from its command line only.
+            "Read the completion events",
+            # Version 1 of the AWS CLI ignores AWS_ENDPOINT_URL for SQS.
             f"aws sqs receive-message --endpoint-url {outputs['awsEndpointUrl']} "
             f"--queue-url {outputs['eventsQueueUrl']}",
         ),
     ]
-    console.print("\n[bold green]The embedded AWS is up.[/] Ctrl-C ends it.")
-    console.print(f"{escape(WHO_MAY_CALL[outputs['apiAuth']])}\n", soft_wrap=True)
+    console.print("\n[bold green]The embedded AWS is running.[/] Press Ctrl-C to stop it.")
+    console.print(f"{escape(API_AUTH[outputs['apiAuth']])}\n", soft_wrap=True)
     for title, commands in steps:
         console.print(f"[bold]{escape(title)}[/]")
         for line in commands.splitlines():
@@ -55,8 +55,8 @@ def welcome(console: Console, outputs: Mapping[str, Any]) -> None:
         console.print()
 
 
-def _credentials(outputs: Mapping[str, Any]) -> str:
-    """What curl needs to say who calls."""
+def _curl_options(outputs: Mapping[str, Any]) -> str:
+    """Return curl's options for authentication."""
     match outputs["apiAuth"]:
         case "iam":
             scope = f"aws:amz:{outputs['region']}:execute-api"

@@ -1,7 +1,4 @@
-"""Closes gaps between moto and AWS, each with the document that says what AWS does.
-
-``close_gaps`` patches moto in this process, before its server starts.
-"""
+"""Patches moto where it differs from AWS. Each patch cites the documentation of AWS."""
 
 import base64
 import itertools
@@ -34,7 +31,7 @@ _moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_key_response_post = S3Response._key_response_post  # noqa: SLF001
 _moto_set_attributes = Queue._set_attributes  # noqa: SLF001
 
-_REASONS = {
+_EVENT_REASONS = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
     S3NotificationEvent.OBJECT_CREATED_POST_EVENT: "POST Object",
     S3NotificationEvent.OBJECT_CREATED_COPY_EVENT: "CopyObject",
@@ -42,20 +39,21 @@ _REASONS = {
 }
 
 _ACCESS_KEY_ID = re.compile(r"^AWS\S* (?:Credential=)?([^/:,\s]+)[:/]")
-"""In an Authorization header. "AccessKey" in the IAM API Reference: 16 word characters and more.
-Moto finds those only that are 20 capitals and digits. The embedded AWS has shorter ones too."""
+"""An access key ID in an Authorization header. IDs have 16 or more word characters ("AccessKey" in
+the IAM API Reference). Moto finds only IDs of 20 capitals and digits. The embedded AWS also has
+shorter ones."""
 
 _DELIVERED_EVENT = EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE.replace(
     '{"id"', '{"account": "<account>", "id"', 1
 )
-"""Moto delivers what was put on a bus without the account: "Event structure" in the Amazon
-EventBridge User Guide has it in every event."""
+"""Adds the account, which every event has ("Event structure" in the Amazon EventBridge User Guide).
+Moto omits it from events that were put on a bus."""
 
 _sequence = itertools.count(0x0062E99A88DC407460)
 
 
 def close_gaps() -> None:
-    """Patch moto. Doing it twice does no harm."""
+    """Patch moto in this process, before its server starts. Calling it again has no effect."""
     notifications._send_event_bridge_message = _send_object_event  # noqa: SLF001
     S3Response.upload_part_copy = _upload_part_copy  # type: ignore[method-assign]
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
@@ -68,13 +66,12 @@ def close_gaps() -> None:
 
 
 def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
-    """Publish an S3 event to the default bus, as "Event message structure" in the S3 User Guide.
+    """Publish an S3 event to the default bus: "Event message structure" in the S3 User Guide.
 
-    Moto sends one ``id`` and one ``sequencer`` for all events, spells ``etag`` otherwise, gives
-    objects of unversioned buckets a ``version-id``, and announces a completed multipart upload
-    twice.
+    Moto uses one ``id`` and one ``sequencer`` for all events, misspells ``etag``, gives objects of
+    unversioned buckets a ``version-id``, and sends two events for a multipart upload.
     """
-    if event_name not in _REASONS:
+    if event_name not in _EVENT_REASONS:
         return
     if event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT and key.multipart is not None:
         return
@@ -102,32 +99,32 @@ def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) 
             "request-id": uuid.uuid4().hex[:16].upper(),
             "requester": account_id,
             "source-ip-address": "127.0.0.1",
-            "reason": _REASONS[S3NotificationEvent(event_name)],
+            "reason": _EVENT_REASONS[S3NotificationEvent(event_name)],
         },
     }
     buses = events_backends[account_id][bucket.region_name].event_buses
     for rule in list(buses["default"].rules.values()):
         if rule.scheduled_expression:
-            continue  # moto would break on a rule that has no pattern
+            continue  # moto raises for a rule without a pattern
         try:
             rule.send_to_targets(event, transform_input=False)
         except Exception:
-            logger.exception("Rule %s could not deliver an event", rule.name)
+            logger.exception("Rule %s failed to deliver an event", rule.name)
 
 
 def _set_attributes(self: Any, attributes: dict[str, Any], now: float | None = None) -> None:
-    """Change only what is named: "SetQueueAttributes" in the Amazon SQS API Reference.
+    """Change only the given attributes: "SetQueueAttributes" in the Amazon SQS API Reference.
 
-    Moto forgets the queue's policy if it is not.
+    Moto deletes the queue's policy unless it is given.
     """
     is_new = not hasattr(self, "_policy_json")
     _moto_set_attributes(self, attributes if is_new else {"Policy": self.policy, **attributes}, now)
 
 
 def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any) -> Any:
-    """Answer NoSuchUpload for an upload that is over, as "UploadPart" in the API Reference says.
+    """Raise NoSuchUpload for a finished upload: "UploadPart" in the S3 API Reference.
 
-    Moto breaks.
+    Moto raises KeyError.
     """
     if multipart_id not in self.get_bucket(bucket_name).multiparts:
         raise NoSuchUpload(multipart_id)
@@ -135,10 +132,9 @@ def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any
 
 
 def _complete_multipart_upload(self: Any, bucket_name: str, multipart_id: str, body: Any) -> Any:
-    """Complete an upload once, and answer NoSuchUpload if it is over: "CompleteMultipartUpload" in
-    the API Reference.
+    """Raise NoSuchUpload for a finished upload: "CompleteMultipartUpload" in the S3 API Reference.
 
-    Moto breaks, also if two complete it at a time.
+    Moto raises KeyError, also if two requests complete the upload at the same time.
     """
     with _completing:
         if multipart_id not in self.get_bucket(bucket_name).multiparts:
@@ -147,18 +143,18 @@ def _complete_multipart_upload(self: Any, bucket_name: str, multipart_id: str, b
 
 
 def _upload_part_copy(self: Any) -> Any:
-    """Copy a part if the source is what it should be, and answer with the part's CRC-32.
+    """Check the precondition of a copy, and return the part's CRC-32.
 
     "UploadPartCopy" in the Amazon S3 API Reference: ``x-amz-copy-source-if-match`` is a
-    precondition, and ``ChecksumCRC32`` is in the result where the upload was created with CRC32.
-    Moto looks at neither.
+    precondition, and the result has ``ChecksumCRC32`` if the upload was created with CRC32. Moto
+    supports neither.
     """
     source = urlsplit(self.headers["x-amz-copy-source"])
     bucket, key = unquote(source.path).lstrip("/").split("/", 1)
     version_id = parse_qs(source.query).get("versionId", [None])[0]
-    found = self.backend.get_object(bucket, key, version_id=version_id)
+    item = self.backend.get_object(bucket, key, version_id=version_id)
     expected = self.headers.get("x-amz-copy-source-if-match")
-    if found is not None and expected and expected.strip('"') != found.etag.strip('"'):
+    if item is not None and expected and expected.strip('"') != item.etag.strip('"'):
         return _error(412, "PreconditionFailed")
     status, headers, body = _moto_upload_part_copy(self)
     upload = self.backend.get_bucket(self.bucket_name).multiparts[self._get_param("uploadId")]
@@ -173,11 +169,10 @@ def _upload_part_copy(self: Any) -> Any:
 def _key_response_post(
     self: Any, request: Any, body: bytes, bucket_name: str, query: dict[str, Any], key_name: str
 ) -> Any:
-    """Complete a multipart upload only if its checksums and its size are right.
+    """Verify checksums and size before a multipart upload is completed.
 
-    "CompleteMultipartUpload" in the Amazon S3 API Reference: with the algorithm of the upload,
-    each part's checksum is compared, as are the full object's and ``x-amz-mp-object-size``. Moto
-    compares nothing.
+    "CompleteMultipartUpload" in the Amazon S3 API Reference: S3 verifies the checksum of each part,
+    the full-object checksum and ``x-amz-mp-object-size``. Moto verifies nothing.
     """
     upload_id = query.get("uploadId", [None])[0]
     upload = self.backend.get_bucket(bucket_name).multiparts.get(upload_id)
@@ -196,13 +191,13 @@ def _key_response_post(
 
 
 def _get_bucket_notification(self: Any) -> Any:
-    """Tell that a bucket sends its events to EventBridge.
+    """Include EventBridgeConfiguration, which moto omits.
 
-    "GetBucketNotificationConfiguration" in the Amazon S3 API Reference. Moto leaves it out.
+    "GetBucketNotificationConfiguration" in the Amazon S3 API Reference.
     """
     status, headers, body = _moto_get_bucket_notification(self)
-    told = self.backend.get_bucket_notification_configuration(self.bucket_name)
-    if told is not None and told.event_bridge is not None:
+    configuration = self.backend.get_bucket_notification_configuration(self.bucket_name)
+    if configuration is not None and configuration.event_bridge is not None:
         text = body.decode() if isinstance(body, bytes) else body
         tag = "NotificationConfiguration"
         text = re.sub(rf"<{tag}([^>]*)/>", rf"<{tag}\1></{tag}>", text)

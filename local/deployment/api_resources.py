@@ -1,4 +1,4 @@
-"""Creates the declared resources of API Gateway on a moto server, one method per type."""
+"""Creates the declared resources of API Gateway, one method per type."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ IDENTITY_SOURCES = ["$request.header.Authorization"]
 
 
 class ApiResources:
-    """``client`` is one of apigatewayv2; the API is served at ``api_url``."""
+    """``client`` is an apigatewayv2 client. ``api_url`` is where the API is served."""
 
     def __init__(self, client: Any, region: str, api_url: str, declarations: Declarations) -> None:
         self._client = client
@@ -34,7 +34,7 @@ class ApiResources:
 
     def _api(self, name: str, inputs: Inputs) -> Created:
         cors = inputs.get("corsConfiguration")
-        answer = self._client.create_api(
+        response = self._client.create_api(
             Name=physical_name(name),
             ProtocolType=inputs["protocolType"],
             **({"CorsConfiguration": capitals(cors)} if cors else {}),
@@ -47,7 +47,7 @@ class ApiResources:
                 expose_headers=tuple(cors["exposeHeaders"]),
                 max_age_seconds=int(cors["maxAge"]),
             )
-        api_id = answer["ApiId"]
+        api_id = response["ApiId"]
         arn = f"arn:aws:execute-api:{self._region}:{ACCOUNT_ID}:{api_id}"
         self._declarations.execution_arn = arn
         return api_id, {"apiEndpoint": self._api_url, "executionArn": arn}
@@ -55,7 +55,7 @@ class ApiResources:
     def _authorizer(self, name: str, inputs: Inputs) -> Created:
         if inputs["authorizerType"] != "JWT" or inputs["identitySources"] != IDENTITY_SOURCES:
             raise LocalError(
-                f"Authorizer {name}: the embedded AWS plays JWT authorizers only, of tokens in the "
+                f"Authorizer {name}: the embedded AWS supports only JWT authorizers that read the "
                 "Authorization header."
             )
         configuration = inputs["jwtConfiguration"]

@@ -1,4 +1,4 @@
-"""Creates the declared buckets on a moto server, and what is set of them, one method per type."""
+"""Creates the declared buckets and their configurations, one method per type."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ ENCRYPTION = (
 
 
 class BucketResources:
-    """``s3`` is a client of the region."""
+    """``s3`` is a client for ``region``."""
 
     def __init__(self, s3: Any, region: str) -> None:
         self._s3 = s3
@@ -31,8 +31,10 @@ class BucketResources:
     def _bucket(self, name: str, inputs: Inputs) -> Created:
         bucket = physical_name(name)
         location = {"LocationConstraint": self._region}
-        elsewhere = {"CreateBucketConfiguration": location} if self._region != "us-east-1" else {}
-        self._s3.create_bucket(Bucket=bucket, **elsewhere)
+        configuration = (
+            {"CreateBucketConfiguration": location} if self._region != "us-east-1" else {}
+        )
+        self._s3.create_bucket(Bucket=bucket, **configuration)
         return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": self._region}
 
     def _public_access_block(self, name: str, inputs: Inputs) -> Created:

@@ -1,7 +1,7 @@
-"""Creates the declared dashboards, alarms and topics on a moto server, one method per type.
+"""Creates the declared dashboards, alarms and topics, one method per type.
 
-Moto keeps them, so that they can be looked at with the AWS CLI. The embedded AWS measures nothing:
-no alarm rings.
+Moto stores them, so the AWS CLI can show them. The embedded AWS records no metrics, and never
+evaluates an alarm.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ class MonitoringResources:
 
 
 def _query(inputs: Inputs) -> dict[str, Any]:
-    """A MetricDataQuery of the CloudWatch API."""
+    """Return a MetricDataQuery of the CloudWatch API."""
     query: dict[str, Any] = {"Id": inputs["id"], "ReturnData": inputs.get("returnData", False)}
     if metric := inputs.get("metric"):
         query["MetricStat"] = {

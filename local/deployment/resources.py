@@ -1,7 +1,7 @@
 """Creates declared resources on a moto server, one method per resource type.
 
-Each takes the logical name and the inputs as the Pulumi program gave them (camelCase, numbers as
-floats) and returns the resource's id and the outputs that the AWS provider would add.
+Each method takes the logical name and the inputs of the Pulumi program (camelCase, numbers as
+floats). It returns the resource's ID and the outputs that the AWS provider adds.
 """
 
 import io
@@ -9,8 +9,6 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import boto3
 
 from local.deployment.api_resources import ApiResources
 from local.deployment.bucket_resources import BucketResources
@@ -32,12 +30,13 @@ from local.deployment.monitoring_resources import MonitoringResources
 from local.errors import LocalError
 from local.names import ACCOUNT_ID, physical_name
 from local.runtime.schedules import period_seconds
+from local.server import aws_client
 
 DEFAULT_BUS = "default"
 
 
 class Resources:
-    """``creators`` maps each resource type that can be played to the method that creates it."""
+    """``creators`` maps each supported resource type to the method that creates it."""
 
     def __init__(
         self, endpoint_url: str, region: str, api_url: str, declarations: Declarations
@@ -45,15 +44,10 @@ class Resources:
         self._region = region
         self._declarations = declarations
         self._schedules: dict[str, tuple[str, float]] = {}
-        """ARN and period in seconds of the rules that have a schedule, by name."""
-        session = boto3.Session(
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106  (moto takes any)
-            region_name=region,
-        )
+        """ARN and period in seconds of each scheduled rule, by name."""
 
         def client(service: str) -> Any:
-            return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload]
+            return aws_client(service, endpoint_url, region)
 
         self._sqs = client("sqs")
         self._events = client("events")
@@ -90,7 +84,7 @@ class Resources:
     def _table(self, name: str, inputs: Inputs) -> Created:
         table = physical_name(name)
         indexes = [index_parameters(index) for index in inputs.get("globalSecondaryIndexes", [])]
-        answer = self._dynamodb.create_table(
+        response = self._dynamodb.create_table(
             TableName=table,
             BillingMode=inputs["billingMode"],
             KeySchema=key_schema(inputs),
@@ -115,7 +109,7 @@ class Resources:
                     "AttributeName": ttl["attributeName"],
                 },
             )
-        return table, {"name": table, "arn": answer["TableDescription"]["TableArn"]}
+        return table, {"name": table, "arn": response["TableDescription"]["TableArn"]}
 
     # SQS
 
@@ -131,7 +125,7 @@ class Resources:
             Attributes={
                 **{k: str(int(v)) for k, v in attributes.items() if v is not None},
                 **({"KmsMasterKeyId": key} if key else {}),
-                # On, unless it is said otherwise: "Amazon SQS server-side encryption".
+                # On by default: "Amazon SQS server-side encryption".
                 "SqsManagedSseEnabled": str(
                     inputs.get("sqsManagedSseEnabled", key is None)
                 ).lower(),
@@ -172,8 +166,8 @@ class Resources:
         is_function, is_scheduled = ":function:" in inputs["arn"], inputs["rule"] in self._schedules
         if is_function != is_scheduled:
             raise LocalError(
-                f"Target {name}: the embedded AWS invokes functions by schedules only, and "
-                "schedules invoke nothing else."
+                f"Target {name}: the embedded AWS supports functions only as targets of schedules, "
+                "and nothing else as such a target."
             )
         if is_scheduled:
             rule_arn, period = self._schedules[inputs["rule"]]
@@ -219,10 +213,10 @@ class Resources:
 
     def _role(self, name: str, inputs: Inputs) -> Created:
         role = physical_name(name)
-        answer = self._iam.create_role(
+        response = self._iam.create_role(
             RoleName=role, AssumeRolePolicyDocument=inputs["assumeRolePolicy"]
         )
-        return role, {"name": role, "arn": answer["Role"]["Arn"]}
+        return role, {"name": role, "arn": response["Role"]["Arn"]}
 
     def _role_policy(self, name: str, inputs: Inputs) -> Created:
         policy = physical_name(name)
@@ -236,7 +230,7 @@ class Resources:
     def _function(self, name: str, inputs: Inputs) -> Created:
         function = physical_name(name)
         environment = inputs.get("environment", {}).get("variables", {})
-        answer = self._lambda.create_function(
+        response = self._lambda.create_function(
             FunctionName=function,
             Runtime=inputs["runtime"],
             Role=inputs["role"],
@@ -256,7 +250,7 @@ class Resources:
             log_group=inputs["loggingConfig"]["logGroup"],
             log_format=inputs["loggingConfig"]["logFormat"],
         )
-        arn = answer["FunctionArn"]
+        arn = response["FunctionArn"]
         invoke_arn = f"arn:aws:apigateway:{self._region}:lambda:path/2015-03-31/functions/{arn}"
         return function, {"name": function, "arn": arn, "invokeArn": f"{invoke_arn}/invocations"}
 
@@ -285,7 +279,7 @@ class Resources:
 
 
 def _placeholder_zip() -> bytes:
-    """Moto wants some code to store; the functions run from the source tree."""
+    """Return some code for moto to store. The functions run from the source tree."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
         package.writestr("README", json.dumps("runs from the source tree"))

@@ -1,4 +1,4 @@
-"""What API Gateway does before and after a function runs: who calls, the event, the answer, CORS.
+"""Emulates API Gateway: authorization, events, responses and CORS of an HTTP API.
 
-``http_api`` puts it together. It never asks what a request is about.
+``http_api`` combines them. This package never interprets a request's content.
 """

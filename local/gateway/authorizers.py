@@ -1,4 +1,4 @@
-"""Who may pass, and what the function learns of them: AWS_IAM, JWT, or nobody asks."""
+"""Authorizers of an HTTP API's routes: AWS_IAM, JWT or none."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,51 +8,51 @@ from local.deployment.declarations import DeclaredAuthorizer, DeclaredRoute
 from local.errors import LocalError
 from local.gateway.identities import find_access_key
 from local.gateway.request import RawRequest
-from local.gateway.sigv4 import InvalidSignature, signer_of
+from local.gateway.sigv4 import InvalidSignature, verify_signature
 from local.gateway.tokens import InvalidToken, TokenVerifier, as_strings
 from local.names import ACCOUNT_ID
 
 Context = dict[str, Any]
-"""What becomes ``requestContext.authorizer``; empty if nobody was asked."""
+"""The event's ``requestContext.authorizer``; empty without an authorizer."""
 
 BEARER = "bearer "
 
 
-class Refused(Exception):
-    """A request that may not pass.
+class Unauthorized(Exception):
+    """A refused request.
 
-    The client gets ``status``, ``answer`` and ``headers``; why, is for the log: an HTTP API tells
-    only what a JWT lacks, in ``www-authenticate``.
+    The client gets ``status``, ``message`` and ``headers``. ``reason`` is for the log: an HTTP API
+    explains only invalid JWTs, in ``www-authenticate``.
     """
 
     def __init__(
-        self, status: int, answer: str, why: str, headers: Mapping[str, str] | None = None
+        self, status: int, message: str, reason: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(why)
+        super().__init__(reason)
         self.status = status
-        self.answer = answer
+        self.message = message
         self.headers = headers or {}
 
 
 class NoAuthorizer:
-    """Lets everybody pass."""
+    """Accepts every request."""
 
     def authorize(self, request: RawRequest) -> Context:
         return {}
 
 
 class IamAuthorizer:
-    """Lets pass what is signed with an access key that exists. IAM policies are not evaluated."""
+    """Accepts requests signed with an existing access key. IAM policies are not evaluated."""
 
     def __init__(self, region: str) -> None:
         self._region = region
 
     def authorize(self, request: RawRequest) -> Context:
-        """Raises Refused."""
+        """Return the context. Raises Unauthorized."""
         try:
-            key = signer_of(request, self._region, find_access_key, datetime.now(UTC))
+            key = verify_signature(request, self._region, find_access_key, datetime.now(UTC))
         except InvalidSignature as error:
-            raise Refused(403, "Forbidden", str(error)) from error
+            raise Unauthorized(403, "Forbidden", str(error)) from error
         return {
             "iam": {
                 "accessKey": key.access_key_id,
@@ -67,34 +67,36 @@ class IamAuthorizer:
 
 
 class JwtAuthorizer:
-    """Lets pass what bears a token of the declared issuer, for one of the declared audiences."""
+    """Accepts requests with a token of the declared issuer for a declared audience."""
 
     def __init__(self, declared: DeclaredAuthorizer) -> None:
         self._verifier = TokenVerifier(declared.issuer, declared.audiences)
 
     def authorize(self, request: RawRequest) -> Context:
-        """Raises Refused."""
+        """Return the context. Raises Unauthorized."""
         token = request.headers.get("authorization", "").strip()
         if token.lower().startswith(BEARER):
             token = token[len(BEARER) :].strip()
         if not token:
-            raise Refused(401, "Unauthorized", "there is no token", {"www-authenticate": "Bearer"})
+            raise Unauthorized(
+                401, "Unauthorized", "the request has no token", {"www-authenticate": "Bearer"}
+            )
         try:
-            claims = self._verifier.claims(token)
+            claims = self._verifier.verify(token)
         except InvalidToken as error:
             challenge = f'Bearer scope="" error="invalid_token" error_description="{error}"'
             headers = {"www-authenticate": challenge}
-            raise Refused(401, "Unauthorized", str(error), headers) from error
+            raise Unauthorized(401, "Unauthorized", str(error), headers) from error
         return {"jwt": {"claims": as_strings(claims), "scopes": None}}
 
 
 Authorizer = NoAuthorizer | IamAuthorizer | JwtAuthorizer
 
 
-def authorizer_of(
+def make_authorizer(
     route: DeclaredRoute, authorizers: Mapping[str, DeclaredAuthorizer], region: str
 ) -> Authorizer:
-    """Raises LocalError for a kind of authorization that is not played."""
+    """Return the authorizer of a route. Raises LocalError if its type is not supported."""
     match route.authorization_type:
         case "NONE":
             return NoAuthorizer()
@@ -104,6 +106,6 @@ def authorizer_of(
             return JwtAuthorizer(declared)
         case other:
             raise LocalError(
-                f"Route {route.route_key} asks for {other} authorization, and the embedded AWS "
-                "does not know by whom, or does not play that."
+                f"Route {route.route_key}: the embedded AWS does not support {other} "
+                "authorization, or the route's authorizer is not declared."
             )

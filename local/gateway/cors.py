@@ -1,7 +1,7 @@
-"""Answers browsers that ask what pages of other origins may do.
+"""Adds CORS headers, and responds to preflight requests.
 
-As "Configure CORS for HTTP APIs in API Gateway" in its Developer Guide documents it: preflight
-requests are answered whatever the routes, and headers of the integration's own are dropped.
+It follows "Configure CORS for HTTP APIs" in the API Gateway Developer Guide: preflight requests get
+a response whatever the routes, and CORS headers of the integration are dropped.
 """
 
 from werkzeug.wrappers import Response
@@ -14,9 +14,9 @@ ANY_ORIGIN = "*"
 
 
 def preflight(cors: DeclaredCors, request: RawRequest) -> Response:
-    """The answer to an OPTIONS request; without headers if the origin may not call."""
+    """Return the response to an OPTIONS request, without headers if the origin is not allowed."""
     response = Response(status=204)
-    if origin := _allowed(cors, request):
+    if origin := _allowed_origin(cors, request):
         response.headers[f"{_PREFIX}allow-origin"] = origin
         response.headers[f"{_PREFIX}allow-methods"] = ",".join(cors.allow_methods)
         response.headers[f"{_PREFIX}allow-headers"] = ",".join(cors.allow_headers)
@@ -25,10 +25,10 @@ def preflight(cors: DeclaredCors, request: RawRequest) -> Response:
 
 
 def add_headers(cors: DeclaredCors, request: RawRequest, response: Response) -> None:
-    """Let the page that asked read a function's answer, if its origin may."""
+    """Replace the CORS headers of a function's response with those of the API."""
     for name in {name for name, _ in response.headers if name.lower().startswith(_PREFIX)}:
         response.headers.remove(name)
-    if origin := _allowed(cors, request):
+    if origin := _allowed_origin(cors, request):
         response.headers[f"{_PREFIX}allow-origin"] = origin
         response.headers[f"{_PREFIX}expose-headers"] = ",".join(cors.expose_headers)
 
@@ -38,7 +38,7 @@ def allows(cors: DeclaredCors, origin: str) -> bool:
     return ANY_ORIGIN in cors.allow_origins or origin in cors.allow_origins
 
 
-def _allowed(cors: DeclaredCors, request: RawRequest) -> str | None:
+def _allowed_origin(cors: DeclaredCors, request: RawRequest) -> str | None:
     origin = request.headers.get("origin")
     if origin is None or not allows(cors, origin):
         return None

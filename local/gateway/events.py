@@ -1,14 +1,13 @@
-"""Requests as events, and functions' answers as responses: payload format 2.0.
+"""Converts requests to events, and functions' results to responses (payload format 2.0).
 
-As "Create AWS Lambda proxy integrations for HTTP APIs" in the API Gateway Developer Guide
-documents it.
+It follows "Create AWS Lambda proxy integrations for HTTP APIs" in the API Gateway Developer Guide.
 """
 
 import base64
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +24,7 @@ def request_event(
     parameters: Mapping[str, str],
     authorizer: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The event of a request to a route, with the parameters of its path."""
+    """Return the event of a request to a route. ``parameters`` are those of its path."""
     now = time.time()
     event: dict[str, Any] = {
         "version": "2.0",
@@ -69,25 +68,21 @@ def request_event(
     return event
 
 
-def response_of(answer: Any) -> Response:
-    """An answer without ``statusCode`` is a JSON body with 200, as API Gateway infers it."""
-    if not isinstance(answer, dict) or "statusCode" not in answer:
-        return Response(json.dumps(answer), 200, content_type="application/json")
-    body = answer.get("body") or ""
-    data = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
-    response = Response(data, answer["statusCode"], content_type="text/plain;charset=UTF-8")
-    for name, value in (answer.get("headers") or {}).items():
+def to_response(result: Any) -> Response:
+    """Convert a result. Without ``statusCode`` it is a JSON body with status 200."""
+    if not isinstance(result, dict) or "statusCode" not in result:
+        return Response(json.dumps(result), 200, content_type="application/json")
+    body = result.get("body") or ""
+    data = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
+    response = Response(data, result["statusCode"], content_type="text/plain;charset=UTF-8")
+    for name, value in (result.get("headers") or {}).items():
         response.headers[name] = str(value)
-    for cookie in _strings(answer.get("cookies")):
+    for cookie in result.get("cookies") or ():
         response.headers.add("Set-Cookie", cookie)
     return response
 
 
-def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """What API Gateway says itself."""
+def gateway_message(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response of API Gateway itself."""
     body = json.dumps({"message": text})
     return Response(body, status, headers, content_type="application/json")
-
-
-def _strings(values: Iterable[str] | None) -> Iterable[str]:
-    return values or ()

@@ -1,4 +1,4 @@
-"""Plays API Gateway: serves the declared routes of an HTTP API."""
+"""Serves the declared routes of an HTTP API."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,8 +10,8 @@ from werkzeug.wrappers import Request, Response
 from local.deployment.declarations import Declarations, DeclaredRoute
 from local.errors import LocalError
 from local.gateway import cors
-from local.gateway.authorizers import Refused, authorizer_of
-from local.gateway.events import message, request_event, response_of
+from local.gateway.authorizers import Unauthorized, make_authorizer
+from local.gateway.events import gateway_message, request_event, to_response
 from local.gateway.request import RawRequest
 from local.runtime.execution import InvocationFailed, LogSink
 from local.runtime.functions import Invocable
@@ -25,9 +25,9 @@ LOG_NAME = "api"
 
 
 class HttpApi:
-    """A WSGI application with one route per declared route.
+    """A WSGI application with the declared routes.
 
-    Why a request was refused goes to ``log``. Raises LocalError for what cannot be played.
+    ``log`` gets the reason of each refused request. Raises LocalError for unsupported routes.
     """
 
     def __init__(
@@ -46,42 +46,42 @@ class HttpApi:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        return self._answer(Request(environ))(environ, start_response)
+        return self._respond(Request(environ))(environ, start_response)
 
     def allows_origin(self, method: str, origin: str) -> bool:
         """Return whether to serve a request that has a foreign Origin header.
 
-        An API with CORS answers each preflight request itself, so none reaches a function.
+        An API with CORS responds to preflight requests itself, so none reaches a function.
         """
         return self._cors is not None and (method == "OPTIONS" or cors.allows(self._cors, origin))
 
-    def _answer(self, request: Request) -> Response:
-        raw = RawRequest.of(request)
+    def _respond(self, request: Request) -> Response:
+        raw = RawRequest.from_werkzeug(request)
         if self._cors is not None and raw.method == "OPTIONS":
             return cors.preflight(self._cors, raw)
         for route in self._routes:
             parameters = route.match(raw)
             if parameters is not None:
                 return self._serve(route, parameters, request, raw)
-        return message(404, "Not Found")
+        return gateway_message(404, "Not Found")
 
     def _serve(
         self, route: "_Route", parameters: dict[str, str], request: Request, raw: RawRequest
     ) -> Response:
         if len(raw.body) > MAX_PAYLOAD_BYTES:
-            return message(413, "Request Entity Too Large")
+            return gateway_message(413, "Request Entity Too Large")
         try:
             context = route.authorizer.authorize(raw)
-        except Refused as refused:
+        except Unauthorized as refused:
             self._log(LOG_NAME, f"{refused.status} {raw.method} {raw.path}: {refused}")
-            return message(refused.status, refused.answer, refused.headers)
+            return gateway_message(refused.status, refused.message, refused.headers)
         if len(raw.body) > MAX_LAMBDA_PAYLOAD_BYTES:
-            return message(500, "Internal Server Error")
+            return gateway_message(500, "Internal Server Error")
         event = request_event(request, raw, route.route_key, parameters, context)
         try:
-            response = response_of(route.function.invoke(event))
+            response = to_response(route.function.invoke(event))
         except InvocationFailed:
-            return message(500, "Internal Server Error")
+            return gateway_message(500, "Internal Server Error")
         if self._cors is not None:
             cors.add_headers(self._cors, raw, response)
         return response
@@ -97,18 +97,18 @@ class _Route:
     ) -> None:
         function_name = declarations.integrations.get(declared.target)
         if function_name is None or function_name not in functions:
-            raise LocalError(f"Route {declared.route_key} leads to no function.")
+            raise LocalError(f"Route {declared.route_key} has no declared function.")
         self.function = functions[function_name]
         self.route_key = declared.route_key
-        self.authorizer = authorizer_of(declared, declarations.authorizers, region)
+        self.authorizer = make_authorizer(declared, declarations.authorizers, region)
         self._method, _, path = declared.route_key.partition(" ")
         self._pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
 
     def match(self, request: RawRequest) -> dict[str, str] | None:
-        """The path parameters, or None if the route is another."""
+        """Return the path parameters, or None if the route does not match."""
         if request.method != self._method:
             return None
-        found = self._pattern.fullmatch(request.path)
-        if found is None:
+        match = self._pattern.fullmatch(request.path)
+        if match is None:
             return None
-        return {name: unquote(value) for name, value in found.groupdict().items()}
+        return {name: unquote(value) for name, value in match.groupdict().items()}

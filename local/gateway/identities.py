@@ -1,4 +1,4 @@
-"""Whose access keys there are: those of IAM's users, and of roles that somebody has assumed."""
+"""The access keys of IAM users and of assumed roles."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,17 +11,14 @@ from moto.sts.models import sts_backends
 from local.names import ACCOUNT_ID
 
 LOCAL_USER = "local"
-"""The user that is always there, and its access key's id and secret."""
+"""The name of the user that always exists, its access key ID and its secret."""
 
 _PARTITION = "aws"
 
 
 @dataclass(frozen=True)
 class AccessKey:
-    """An access key that may sign, and who signs with it.
-
-    ``session_token`` and ``expires`` are those of temporary credentials.
-    """
+    """An active access key and its user. Temporary credentials have a token and expire."""
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -32,11 +29,11 @@ class AccessKey:
 
 
 FindKey = Callable[[str], AccessKey | None]
-"""Finds an access key by its id."""
+"""Finds an access key by its ID."""
 
 
 def find_access_key(access_key_id: str) -> AccessKey | None:
-    """The key as moto's IAM and STS have it at this moment; None if it does not exist."""
+    """Return the active key from moto's IAM or STS, or None."""
     for role in list(_sts().assumed_roles):
         if role.access_key_id == access_key_id:
             return AccessKey(
@@ -55,7 +52,7 @@ def find_access_key(access_key_id: str) -> AccessKey | None:
 
 
 def create_local_user() -> None:
-    """Make the user ``local`` in moto's IAM. Doing it twice does no harm."""
+    """Create the user ``local`` in moto's IAM, unless it exists."""
     if LOCAL_USER in _iam().users:
         return
     _iam().create_user("us-east-1", LOCAL_USER)

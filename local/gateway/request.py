@@ -1,4 +1,4 @@
-"""A request as it came over the wire, before anybody decoded it."""
+"""A request as it was sent, before decoding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 @dataclass(frozen=True)
 class RawRequest:
-    """``path`` and ``query`` are as they were sent; names of ``headers`` are in lower case."""
+    """``path`` and ``query`` are encoded as sent. Names of ``headers`` are in lower case."""
 
     method: str
     path: str
@@ -19,8 +19,7 @@ class RawRequest:
     body: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, request: Request) -> Self:
-        """What werkzeug got."""
+    def from_werkzeug(cls, request: Request) -> Self:
         uri: str = request.environ.get("RAW_URI", request.full_path)
         path, _, query = uri.partition("?")
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -28,5 +27,5 @@ class RawRequest:
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
-        """The query's names and values, decoded."""
+        """The decoded query parameters."""
         return parse_qsl(self.query, keep_blank_values=True)

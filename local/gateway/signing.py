@@ -1,4 +1,4 @@
-"""Signs requests to an HTTP API as its clients do."""
+"""Signs requests to the HTTP API as its clients do."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def signed_headers(
     region: str,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """``headers``, and those that make a request of the user ``local`` good for five minutes."""
+    """Return ``headers`` plus a signature of the user ``local``, valid for five minutes."""
     request = AWSRequest(method, url, dict(headers or {}), body)
     SigV4Auth(Credentials(LOCAL_USER, LOCAL_USER), SERVICE, region).add_auth(request)
     return dict(request.headers.items())

@@ -1,7 +1,7 @@
-"""Checks AWS Signature Version 4, in the Authorization header or in the query.
+"""Verifies AWS Signature Version 4, in the Authorization header or in the query.
 
-As "Create a signed AWS API request" and "Elements of an AWS API request signature" in the IAM User
-Guide describe it. The body's hash is always computed: an unsigned payload is a matter of S3's.
+It follows "Create a signed AWS API request" and "Elements of an AWS API request signature" in the
+IAM User Guide. The body is always part of the signature: only S3 allows unsigned payloads.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ _PARAMETER = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 
 
 class InvalidSignature(Exception):
-    """A request that is not signed as it must be; the message says why, in AWS's words."""
+    """A request without a valid signature. The message is AWS's."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a request says of its signature. ``expires_seconds`` is None but in a presigned URL."""
+    """The parts of a signature. Only a presigned URL has ``expires_seconds``."""
 
     credential: str
     signed_headers: str
@@ -43,30 +43,29 @@ class Signature:
     expires_seconds: int | None = None
 
     @classmethod
-    def of(cls, request: RawRequest) -> Self:
-        """Raises InvalidSignature."""
+    def parse(cls, request: RawRequest) -> Self:
+        """Parse a request's signature. Raises InvalidSignature."""
         query = dict(request.parameters)
         if "X-Amz-Algorithm" in query:
             return cls._presigned(query)
         authorization = request.headers.get("authorization")
         if authorization is None:
             raise InvalidSignature("Missing Authentication Token")
-        found = dict(_PARAMETER.findall(authorization))
-        if not authorization.startswith(f"{ALGORITHM} "):
-            found = {}
+        is_v4 = authorization.startswith(f"{ALGORITHM} ")
+        parameters = dict(_PARAMETER.findall(authorization)) if is_v4 else {}
         missing = [
             f"Authorization header requires '{name}' parameter."
             for name in ("Credential", "Signature", "SignedHeaders")
-            if name not in found
+            if name not in parameters
         ]
         if "x-amz-date" not in request.headers:
             missing.append("Authorization header requires existence of a 'X-Amz-Date' header.")
         if missing:
             raise InvalidSignature(" ".join(missing))
         return cls(
-            credential=found["Credential"],
-            signed_headers=found["SignedHeaders"],
-            signature=found["Signature"],
+            credential=parameters["Credential"],
+            signed_headers=parameters["SignedHeaders"],
+            signature=parameters["Signature"],
             timestamp=request.headers["x-amz-date"],
             token=request.headers.get("x-amz-security-token"),
         )
@@ -93,12 +92,14 @@ class Signature:
         )
 
 
-def signer_of(request: RawRequest, region: str, find_key: FindKey, now: datetime) -> AccessKey:
-    """The access key that a request to the API of ``region`` is signed with, at ``now``.
+def verify_signature(
+    request: RawRequest, region: str, find_key: FindKey, now: datetime
+) -> AccessKey:
+    """Return the access key that signed a request to the API of ``region``.
 
-    Raises InvalidSignature.
+    ``now`` is the time of the request. Raises InvalidSignature.
     """
-    claimed = Signature.of(request)
+    claimed = Signature.parse(request)
     access_key_id, _, scope = claimed.credential.partition("/")
     _check_scope(claimed, scope, region)
     key = find_key(access_key_id)
@@ -140,13 +141,13 @@ def _check_time(claimed: Signature, now: datetime) -> None:
             f"Date must be in ISO-8601 'basic format'. Got '{claimed.timestamp}'."
         ) from error
     if claimed.expires_seconds is None:
-        earliest, how = now - CLOCK_SKEW, f" ({now:{_TIMESTAMP}} - 5 min.)"
+        earliest, explanation = now - CLOCK_SKEW, f" ({now:{_TIMESTAMP}} - 5 min.)"
     else:
-        earliest, how = now - timedelta(seconds=claimed.expires_seconds), ""
+        earliest, explanation = now - timedelta(seconds=claimed.expires_seconds), ""
     if signed < earliest:
         raise InvalidSignature(
             f"Signature expired: {claimed.timestamp} is now earlier than "
-            f"{earliest:{_TIMESTAMP}}{how}"
+            f"{earliest:{_TIMESTAMP}}{explanation}"
         )
     if signed > now + CLOCK_SKEW:
         raise InvalidSignature(
@@ -156,7 +157,7 @@ def _check_time(claimed: Signature, now: datetime) -> None:
 
 
 def _signature(request: RawRequest, claimed: Signature, scope: str, secret: str) -> bytes:
-    """The signature that the request should have, in hexadecimal."""
+    """Return the expected signature, in hexadecimal."""
     canonical = _canonical_request(request, claimed.signed_headers)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     to_sign = f"{ALGORITHM}\n{claimed.timestamp}\n{scope}\n{digest}"

@@ -1,7 +1,7 @@
-"""Checks JSON Web Tokens as the JWT authorizers of HTTP APIs do.
+"""Verifies JSON Web Tokens as the JWT authorizers of HTTP APIs do.
 
-As "Control access to HTTP APIs with JWT authorizers" in the API Gateway Developer Guide documents
-it: keys are found through the issuer's discovery document, and kept for two hours.
+It follows "Control access to HTTP APIs with JWT authorizers" in the API Gateway Developer Guide:
+the issuer's discovery document names its keys, which are cached for two hours.
 """
 
 import json
@@ -13,18 +13,18 @@ from typing import Any
 import jwt
 
 DISCOVERY_PATH = ".well-known/openid-configuration"
-KEYS_LIFE_SECONDS = 7200
+KEYS_CACHE_SECONDS = 7200
 TIMEOUT_SECONDS = 5
 ALGORITHMS = ("RS256", "RS384", "RS512")
-"""Only those of RSA are supported."""
+"""API Gateway supports only RSA."""
 
 
 class InvalidToken(Exception):
-    """A token that is not accepted; the message says why."""
+    """A token that is not accepted. The message says why."""
 
 
 class TokenVerifier:
-    """Verifies the tokens of one issuer for some audiences. Thread-safe."""
+    """Verifies the tokens of one issuer for the given audiences. Thread-safe."""
 
     def __init__(self, issuer: str, audiences: Iterable[str]) -> None:
         self._issuer = issuer
@@ -32,8 +32,8 @@ class TokenVerifier:
         self._keys: jwt.PyJWKClient | None = None
         self._lock = threading.Lock()
 
-    def claims(self, token: str) -> dict[str, Any]:
-        """What a token says. Raises InvalidToken."""
+    def verify(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token. Raises InvalidToken."""
         try:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError as error:
@@ -45,7 +45,7 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError as error:
             raise InvalidToken("the issuer's keys cannot be fetched") from error
         except jwt.PyJWTError as error:
-            raise InvalidToken("the token's kid is none of the issuer's keys") from error
+            raise InvalidToken("the issuer has no key with the token's kid") from error
         return self._verified(token, key)
 
     def _verified(self, token: str, key: Any) -> dict[str, Any]:
@@ -78,18 +78,18 @@ class TokenVerifier:
             if self._keys is None:
                 url = f"{self._issuer.rstrip('/')}/{DISCOVERY_PATH}"
                 try:
-                    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  (settings take https only)
-                        jwks_uri = json.load(answer)["jwks_uri"]
+                    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  (settings allow only https)
+                        jwks_uri = json.load(response)["jwks_uri"]
                 except (OSError, ValueError, KeyError, TypeError) as error:
                     raise jwt.PyJWKClientConnectionError(f"{url}: {error!r}") from error
                 self._keys = jwt.PyJWKClient(
-                    jwks_uri, lifespan=KEYS_LIFE_SECONDS, timeout=TIMEOUT_SECONDS
+                    jwks_uri, lifespan=KEYS_CACHE_SECONDS, timeout=TIMEOUT_SECONDS
                 )
             return self._keys
 
 
 def as_strings(claims: Mapping[str, Any]) -> dict[str, str]:
-    """Claims as functions get them: each a string, and a list in brackets, without commas."""
+    """Convert claims to strings, as API Gateway does. A list is in brackets, without commas."""
     return {name: _text(value) for name, value in claims.items()}
 
 

@@ -285,7 +285,7 @@ def test_with_none_everybody_may_call_and_it_says_so() -> None:
     ("setting", "complaint"),
     [
         ("apiAuth=open", 'Setting apiAuth is "open", but it must be iam, jwt or none.'),
-        ("apiAuth", "'apiAuth' is not NAME=VALUE"),
+        ("apiAuth", "'apiAuth' must have the form NAME=VALUE"),
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(setting: str, complaint: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from local.gateway.identities import AccessKey
 from local.gateway.request import RawRequest
-from local.gateway.sigv4 import InvalidSignature, signer_of
+from local.gateway.sigv4 import InvalidSignature, verify_signature
 
 REGION = "eu-central-1"
 HOST = "http://127.0.0.1:8701"
@@ -54,7 +54,7 @@ def signed(
 
 
 def signer(request: RawRequest, after: timedelta = timedelta()) -> AccessKey:
-    return signer_of(request, REGION, KEYS.get, datetime.now(UTC) + after)
+    return verify_signature(request, REGION, KEYS.get, datetime.now(UTC) + after)
 
 
 values = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -39,12 +39,12 @@ def verifier(issuer: Issuer) -> TokenVerifier:
 def test_a_good_token_passes(
     issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any]
 ) -> None:
-    assert verifier.claims(issuer.token(**claims))["sub"] == "ann"
+    assert verifier.verify(issuer.token(**claims))["sub"] == "ann"
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512"])
 def test_a_longer_digest_will_do(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
-    assert verifier.claims(issuer.token(algorithm=algorithm))["sub"] == "ann"
+    assert verifier.verify(issuer.token(algorithm=algorithm))["sub"] == "ann"
 
 
 @pytest.mark.parametrize(
@@ -65,45 +65,45 @@ def test_a_token_for_others_or_of_others_or_at_another_time_is_refused(
     issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(InvalidToken, match=complaint):
-        verifier.claims(issuer.token(**claims))
+        verifier.verify(issuer.token(**claims))
 
 
 def test_what_another_key_signed_is_refused(issuer: Issuer, verifier: TokenVerifier) -> None:
     with pytest.raises(InvalidToken, match="signature is not valid"):
-        verifier.claims(issuer.token(key=new_key()))
+        verifier.verify(issuer.token(key=new_key()))
 
 
 def test_a_key_that_the_issuer_does_not_show_is_refused(
     issuer: Issuer, verifier: TokenVerifier
 ) -> None:
     with pytest.raises(InvalidToken, match="kid"):
-        verifier.claims(issuer.token(kid="second"))
+        verifier.verify(issuer.token(kid="second"))
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none"])
 def test_only_rsa_signs(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
     key = "a secret that is long enough for the digest" if algorithm == "HS256" else ""
     with pytest.raises(InvalidToken, match="algorithm is not supported"):
-        verifier.claims(issuer.token(key=key, algorithm=algorithm))
+        verifier.verify(issuer.token(key=key, algorithm=algorithm))
 
 
 @pytest.mark.parametrize("text", ["", "no token", "a.b.c", "é"])
 def test_what_is_no_token_is_refused(verifier: TokenVerifier, text: str) -> None:
     with pytest.raises(InvalidToken, match="cannot be decoded"):
-        verifier.claims(text)
+        verifier.verify(text)
 
 
 def test_the_issuers_keys_are_fetched_once(issuer: Issuer, verifier: TokenVerifier) -> None:
     issuer.asked.clear()
     for _ in range(3):
-        verifier.claims(issuer.token())
+        verifier.verify(issuer.token())
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
 
 
 def test_an_issuer_that_does_not_answer_lets_nobody_pass(issuer: Issuer) -> None:
     nowhere = TokenVerifier("https://127.0.0.1:1", [AUDIENCE])
     with pytest.raises(InvalidToken, match="cannot be fetched"):
-        nowhere.claims(issuer.token(iss="https://127.0.0.1:1"))
+        nowhere.verify(issuer.token(iss="https://127.0.0.1:1"))
 
 
 def test_functions_get_claims_as_strings() -> None:
