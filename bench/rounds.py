@@ -1,4 +1,4 @@
-"""Measure one system on one workload for several rounds, in a process of its own.
+"""Measure one system on one workload for several rounds, in a separate process.
 
 ``python -m bench.rounds SYSTEM ENDPOINT WORKLOAD ROUNDS [CA_BUNDLE]`` starts a round for each line
 on stdin and prints its result as a JSON line.

@@ -37,7 +37,7 @@ def area_of(path: str) -> str | None:
     file = PurePosixPath(path)
     if file.suffix in DOCS_SUFFIXES or path in DOCS_FILES:
         return "docs"
-    if file.suffix not in CODE_SUFFIXES or path == "tools/phrases.py":
+    if file.suffix not in CODE_SUFFIXES or file.name in ("phrases.py", "test_phrases.py"):
         return None
     return "tests" if file.parts[0] == "tests" else "code"
 

@@ -1,26 +1,26 @@
-"""The picture of the graph is that of the program as it is, and shows all of it."""
+"""``docs/graph.svg`` is up to date and shows all resources."""
 
 from tools.declared import declared
 from tools.pictures.flow import DRAWN, flow
 from tools.pictures.graph import GRAPH, graph
 
 
-def test_the_committed_graph_is_current_and_drawn_alike_each_time() -> None:
-    assert GRAPH.read_text() == graph(), "python -m tools.pictures graph"
+def test_the_committed_graph_is_up_to_date() -> None:
+    assert GRAPH.read_text() == graph(), "run make graph"
 
 
-def test_every_resource_is_drawn_or_counted_among_those_that_are_not() -> None:
+def test_every_resource_is_shown_or_counted_as_omitted() -> None:
     resources = declared("dev")
     found = flow(resources)
     drawn = [one for one in resources.values() if one.type in DRAWN]
-    assert len(drawn) + sum(found.folded.values()) == len(resources)
+    assert len(drawn) + sum(found.omitted.values()) == len(resources)
     picture = graph()
     for one in drawn:
         short = one.name.removeprefix("s3-zip-jobs-dev").removeprefix("-")
         assert short in picture
 
 
-def test_what_starts_a_function_is_found() -> None:
+def test_triggers_are_found() -> None:
     starts = {
         one.resource.name.removeprefix("s3-zip-jobs-dev-"): (
             one.routes,
@@ -35,7 +35,7 @@ def test_what_starts_a_function_is_found() -> None:
     assert starts["reconciler"] == ((), None, "rate(15 minutes)")
 
 
-def test_what_a_role_allows_is_said_in_a_word() -> None:
+def test_access_is_summarized_in_verbs() -> None:
     access = {
         one.resource.name.removeprefix("s3-zip-jobs-dev-"): {
             key.rpartition(":")[2].replace("s3-zip-jobs-dev-", ""): verbs

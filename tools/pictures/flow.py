@@ -1,4 +1,4 @@
-"""The service's flow, read off the declared resources: what starts what, and what may do what."""
+"""Triggers and permissions of the functions, read from the declared resources."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,15 +24,16 @@ CONSUMING = {
     *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
     "sqs:ChangeMessageVisibility",
 }
-"""What it takes to work through a queue, which is drawn as an arrow from it."""
+"""The actions of a queue's consumer. The arrow from the queue represents them."""
 
 VERBS = {QUEUE: "send", BUS: "publish"}
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function with what starts it: routes, a queue, or a rule's schedule, and what its role lets
-    it do, by the key of the resource: ``read``, ``write``, ``send``, ``publish``.
+    """A function with its triggers: routes, a queue or a scheduled rule.
+
+    ``access`` are the verbs that its role allows (read, write, send, publish), by resource key.
     """
 
     resource: Resource
@@ -44,47 +45,50 @@ class Function:
 
 @dataclass
 class Flow:
-    """Everything that is drawn. ``rules_of`` are the rules that send to a queue, ``dead_letters``
-    the queue that a queue or a rule gives up to, ``heard_by`` the rules that hear of a bucket or
-    a bus; ``folded`` counts the resources that are not drawn, by type.
+    """Everything that the graph shows.
+
+    - ``rules_to``: the rules that send to a queue or function
+    - ``dead_letters``: the dead-letter queue of a queue or rule
+    - ``rules_from``: the rules that receive events of a bucket or bus
+    - ``omitted``: how many resources of each type the graph does not show
     """
 
     resources: Mapping[str, Resource]
     functions: list[Function] = field(default_factory=list)
-    rules_of: dict[str, list[Resource]] = field(default_factory=dict)
+    rules_to: dict[str, list[Resource]] = field(default_factory=dict)
     dead_letters: dict[str, Resource] = field(default_factory=dict)
-    heard_by: dict[str, list[Resource]] = field(default_factory=dict)
-    folded: dict[str, int] = field(default_factory=dict)
+    rules_from: dict[str, list[Resource]] = field(default_factory=dict)
+    omitted: dict[str, int] = field(default_factory=dict)
 
     def of(self, type_: str) -> list[Resource]:
         return [one for one in self.resources.values() if one.type == type_]
 
 
 def flow(resources: Mapping[str, Resource]) -> Flow:
-    """Read the flow off what the program declares."""
+    """Return the flow of the declared resources."""
     found = Flow(resources)
     for one in found.of(QUEUE):
         for key in references_in(one.inputs.get("redrivePolicy")):
             found.dead_letters[one.key] = resources[key]
     for rule in found.of(RULE):
         for key in sorted(rule.references):
-            found.heard_by.setdefault(key, []).append(rule)
+            found.rules_from.setdefault(key, []).append(rule)
     for target in found.of(TARGET):
         (rule,) = (resources[key] for key in references_in(target.inputs["rule"]))
         (aim,) = references_in(target.inputs["arn"])
-        found.rules_of.setdefault(aim, []).append(rule)
+        found.rules_to.setdefault(aim, []).append(rule)
         for key in references_in(target.inputs.get("deadLetterConfig")):
             found.dead_letters[rule.key] = resources[key]
     found.functions = sorted((_function(found, one) for one in found.of(FUNCTION)), key=_order)
     for one in resources.values():
         if one.type not in DRAWN:
             short = one.type.rpartition(":")[2]
-            found.folded[short] = found.folded.get(short, 0) + 1
+            found.omitted[short] = found.omitted.get(short, 0) + 1
     return found
 
 
 def _order(function: Function) -> tuple[int, int, str]:
-    """Those behind the API first, then those behind queues, each before its dead letters'."""
+    """Sort functions: API first, then queues (dead-letter queues last), then schedules."""
     if function.routes:
         return 0, 0, function.resource.name
     if function.queue is not None:
@@ -94,7 +98,7 @@ def _order(function: Function) -> tuple[int, int, str]:
 
 
 def _function(found: Flow, function: Resource) -> Function:
-    rules = found.rules_of.get(function.key, [])
+    rules = found.rules_to.get(function.key, [])
     return Function(
         resource=function,
         routes=tuple(sorted(_routes(found, function), reverse=True)),

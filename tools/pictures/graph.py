@@ -1,7 +1,7 @@
-"""``docs/graph.svg``: the declared resources, as a circuit.
+"""Draw ``docs/graph.svg``: the declared resources.
 
-A function is a row. Left of it stands what starts it; right of it runs a line, with a mark where it
-crosses the rail of something that its role lets it use.
+Each function is a row, with its triggers on the left. The resources that roles allow access to are
+columns on the right. A mark where row and column cross is a permission.
 """
 
 import json
@@ -27,7 +27,7 @@ GRAPH = Path(__file__).resolve().parents[2] / "docs" / "graph.svg"
 WIDTH, HEIGHT = 150, 40
 ROW, TOP, MARGIN = 66, 112, 44
 RULES_X, QUEUES_X, FUNCTIONS_X = MARGIN, 262, 512
-RAILS_X, RAIL = 744, 104
+COLUMNS_X, COLUMN = 744, 104
 CHANNEL = 22
 
 COMPONENTS = {
@@ -38,78 +38,78 @@ COMPONENTS = {
     "Storage": "#bbf7d0",
     "Monitoring": "#e5e7eb",
 }
-OF_NONE = "#ddd6fe"
+NO_COMPONENT = "#ddd6fe"
 KINDS = {BUCKET: "bucket", BUS: "event bus", QUEUE: "queue", TABLE: "table"}
-RAILS = (QUEUE, TABLE, BUCKET, BUS)
-"""The order of the rails, by type."""
+COLUMN_TYPES = (QUEUE, TABLE, BUCKET, BUS)
+"""The order of the columns."""
 
 
 def write_graph() -> list[Path]:
-    """Draw the graph of the program as it is; return where."""
+    """Write the graph and return its path."""
     GRAPH.write_text(graph())
     return [GRAPH]
 
 
 def graph() -> str:
-    """The picture of what the program declares for ``dev``."""
-    return _Circuit(flow(declared("dev"))).drawn()
+    """Return the graph of the stack ``dev`` as SVG."""
+    return _Drawing(flow(declared("dev"))).drawn()
 
 
-class _Circuit:
+class _Drawing:
     def __init__(self, found: Flow) -> None:
         self._flow = found
-        self._svg = Svg("What the Pulumi program declares")
+        self._svg = Svg("Resources that the Pulumi program declares")
         self._rows = {one.resource.key: n for n, one in enumerate(found.functions)}
         used = {key for one in found.functions for key in one.access}
-        self._rails = sorted(
+        self._columns = sorted(
             (found.resources[key] for key in used),
-            key=lambda one: (RAILS.index(one.type), one.name),
+            key=lambda one: (COLUMN_TYPES.index(one.type), one.name),
         )
-        self._places: dict[str, Point] = {}
+        self._positions: dict[str, Point] = {}
         self._bottom: float = TOP + len(found.functions) * ROW
         self._channels = 0
         (dashboard,) = found.of(DASHBOARD)
         self._prefix = f"{dashboard.name}-"
 
     def drawn(self) -> str:
-        self._rails_themselves()
-        self._api()
+        self._draw_columns()
+        self._draw_api()
         for function in self._flow.functions:
-            self._start_of(function)
+            self._draw_trigger(function)
         for function in self._flow.functions:
-            self._row(function)
-        self._dead_letters()
-        self._ways_back()
-        self._listeners()
-        width = RAILS_X + len(self._rails) * RAIL + 10
-        return self._svg.drawn(width, self._footer(width))
+            self._draw_function(function)
+        self._draw_dead_letters()
+        self._return_lines()
+        self._draw_bus_rules()
+        width = COLUMNS_X + len(self._columns) * COLUMN + 10
+        return self._svg.drawn(width, self._draw_footer(width))
 
-    # Right: what functions use
+    # Right: permissions
 
-    def _rails_themselves(self) -> None:
-        for n, rail in enumerate(self._rails):
-            x = RAILS_X + n * RAIL + RAIL / 2
+    def _draw_columns(self) -> None:
+        for n, column in enumerate(self._columns):
+            x = COLUMNS_X + n * COLUMN + COLUMN / 2
             self._svg.line([(x, TOP - 26), (x, self._bottom)], FAINT, arrow=False, width=3)
-            self._box(rail, x, TOP - 48, RAIL - 10, KINDS[rail.type])
+            self._box(column, x, TOP - 48, COLUMN - 10, KINDS[column.type])
 
-    def _row(self, function: Function) -> None:
+    def _draw_function(self, function: Function) -> None:
         y = self._y(function.resource)
-        places = [n for n, rail in enumerate(self._rails) if rail.key in function.access]
+        places = [n for n, column in enumerate(self._columns) if column.key in function.access]
         if places:
-            end = RAILS_X + places[-1] * RAIL + RAIL / 2
+            end = COLUMNS_X + places[-1] * COLUMN + COLUMN / 2
             self._svg.line([(FUNCTIONS_X + WIDTH, y), (end, y)], INK, arrow=False)
         for n in places:
-            x = RAILS_X + n * RAIL + RAIL / 2
-            verbs = function.access[self._rails[n].key]
+            x = COLUMNS_X + n * COLUMN + COLUMN / 2
+            verbs = function.access[self._columns[n].key]
             self._svg.dot(x, y, 5, "white" if verbs == ("read",) else INK)
             self._svg.text(x + 9, y - 6, ", ".join(verbs), 10, FAINT, anchor="start")
         seconds, mb = function.resource.inputs["timeout"], function.resource.inputs["memorySize"]
         limits = f"{seconds:g} s, {mb:,.0f} MB"
         self._node(function.resource, FUNCTIONS_X + WIDTH / 2, y, WIDTH, limits)
 
-    # Left: what starts functions
+    # Left: triggers
 
-    def _api(self) -> None:
+    def _draw_api(self) -> None:
         rows = [self._y(one.resource) for one in self._flow.functions if one.routes]
         (api,) = self._flow.of(API)
         top, bottom = rows[0] - HEIGHT / 2, rows[-1] + HEIGHT / 2
@@ -119,7 +119,7 @@ class _Circuit:
         auth = self._flow.of("aws:apigatewayv2/route:Route")[0].inputs["authorizationType"]
         self._svg.text(RULES_X + WIDTH / 2, middle + 15, f"authorization {auth}", 10, FAINT)
 
-    def _start_of(self, function: Function) -> None:
+    def _draw_trigger(self, function: Function) -> None:
         y = self._y(function.resource)
         if function.routes:
             self._svg.line([(RULES_X + WIDTH, y), (FUNCTIONS_X, y)])
@@ -137,76 +137,76 @@ class _Circuit:
         seconds = queue.inputs["visibilityTimeoutSeconds"]
         self._node(queue, QUEUES_X + WIDTH / 2, y, WIDTH, f"queue, invisible {seconds:g} s")
         self._svg.line([(QUEUES_X + WIDTH, y), (FUNCTIONS_X, y)])
-        for rule in self._flow.rules_of.get(queue.key, []):
+        for rule in self._flow.rules_to.get(queue.key, []):
             self._node(rule, RULES_X + WIDTH / 2, y, WIDTH, "rule")
             self._svg.line([(RULES_X + WIDTH, y), (QUEUES_X, y)])
 
-    def _dead_letters(self) -> None:
+    def _draw_dead_letters(self) -> None:
         for key, dead in self._flow.dead_letters.items():
-            x, y = self._places[key]
-            to_x, to_y = self._places[dead.key]
+            x, y = self._positions[key]
+            to_x, to_y = self._positions[dead.key]
             if x == to_x:
                 self._svg.line([(x, y + HEIGHT / 2), (x, to_y - HEIGHT / 2)], dashed=True)
                 policy = json.loads(self._flow.resources[key].inputs["redrivePolicy"])
-                tries = f"after {policy['maxReceiveCount']} tries"
-                self._svg.text(x + 8, (y + to_y) / 2 + 4, tries, 10, FAINT, anchor="start")
+                attempts = f"after {policy['maxReceiveCount']} attempts"
+                self._svg.text(x + 8, (y + to_y) / 2 + 4, attempts, 10, FAINT, anchor="start")
             else:
                 entry = (to_x - WIDTH / 2, to_y)
                 self._svg.line([(x, y + HEIGHT / 2), (x, to_y), entry], dashed=True)
                 self._svg.text(x + 8, to_y - 6, "undeliverable", 10, FAINT, anchor="start")
 
-    # Below: ways from the right to the left, and what listens to a bus
+    # Below: lines from columns back to queues and rules
 
-    def _ways_back(self) -> None:
-        """From a rail to the queue that it is, or to the rules that hear of it."""
-        for n, rail in enumerate(self._rails):
-            x = RAILS_X + n * RAIL + RAIL / 2
-            if rail.key in self._places and rail.type == QUEUE:
-                to_x, to_y = self._places[rail.key]
+    def _return_lines(self) -> None:
+        """Draw lines from the column of a queue to the queue, and of a bucket to its rules."""
+        for n, column in enumerate(self._columns):
+            x = COLUMNS_X + n * COLUMN + COLUMN / 2
+            if column.key in self._positions and column.type == QUEUE:
+                to_x, to_y = self._positions[column.key]
                 left = to_x - WIDTH / 2
-                self._way_back(x, left - 22, (left, to_y + 11))
-            for rule in self._flow.heard_by.get(rail.key, []):
-                if rail.type == BUCKET:
-                    to_x, to_y = self._places[rule.key]
+                self._return_line(x, left - 22, (left, to_y + 11))
+            for rule in self._flow.rules_from.get(column.key, []):
+                if column.type == BUCKET:
+                    to_x, to_y = self._positions[rule.key]
                     left = to_x - WIDTH / 2
-                    self._way_back(x, left - 22, (left, to_y))
+                    self._return_line(x, left - 22, (left, to_y))
 
-    def _way_back(self, from_x: float, up_x: float, to: Point) -> None:
+    def _return_line(self, from_x: float, up_x: float, to: Point) -> None:
         y = self._bottom + CHANNEL * self._channels
         self._channels += 1
         self._svg.line([(from_x, self._bottom), (from_x, y), (up_x, y), (up_x, to[1]), to])
 
-    def _listeners(self) -> None:
+    def _draw_bus_rules(self) -> None:
         y = self._bottom + CHANNEL * self._channels + HEIGHT / 2 + 8
-        for n, rail in enumerate(self._rails):
-            for rule in self._flow.heard_by.get(rail.key, []) if rail.type == BUS else []:
-                x = RAILS_X + n * RAIL + RAIL / 2
+        for n, column in enumerate(self._columns):
+            for rule in self._flow.rules_from.get(column.key, []) if column.type == BUS else []:
+                x = COLUMNS_X + n * COLUMN + COLUMN / 2
                 self._svg.line([(x, self._bottom), (x, y - HEIGHT / 2)])
-                self._node(rule, x, y, RAIL - 10, "rule")
+                self._node(rule, x, y, COLUMN - 10, "rule")
                 for queue in self._flow.of(QUEUE):
-                    if rule in self._flow.rules_of.get(queue.key, []):
-                        to_x = x - RAIL * 2
-                        self._svg.line([(x - RAIL / 2 + 5, y), (to_x + WIDTH / 2, y)])
+                    if rule in self._flow.rules_to.get(queue.key, []):
+                        to_x = x - COLUMN * 2
+                        self._svg.line([(x - COLUMN / 2 + 5, y), (to_x + WIDTH / 2, y)])
                         self._node(queue, to_x, y, WIDTH, "queue")
                 y += ROW
         self._bottom = y
 
-    def _footer(self, width: float) -> float:
-        """The rest: what watches all of this, which color is what, and what is not drawn."""
+    def _draw_footer(self, width: float) -> float:
+        """Draw the alarms, the legend and the list of omitted resources. Return the height."""
         y = self._bottom + 8
         alarms = [self._short(one) for one in self._flow.of(ALARM)]
         self._svg.box(MARGIN, y, width - 2 * MARGIN, 30, COMPONENTS["Monitoring"])
-        text = f"A dashboard, and {len(alarms)} alarms: {', '.join(alarms)}"
+        text = f"Dashboard and {len(alarms)} alarms: {', '.join(alarms)}"
         self._svg.text(width / 2, y + 20, text)
         y += 48
         x: float = MARGIN
-        for name, color in [*COMPONENTS.items(), ("the table", OF_NONE)]:
+        for name, color in [*COMPONENTS.items(), ("no component", NO_COMPONENT)]:
             self._svg.box(x, y, 14, 14, color)
             self._svg.text(x + 20, y + 11, name, 11, anchor="start")
             x += 44 + 7 * len(name)
-        self._svg.text(x, y + 11, "○ only reads   ● writes, sends or publishes", 11, anchor="start")
-        folded = ", ".join(f"{count} {name}" for name, count in self._flow.folded.items())
-        for n, line in enumerate(_wrapped(f"Not drawn by themselves: {folded}.", 170)):
+        self._svg.text(x, y + 11, "○ reads only   ● writes, sends or publishes", 11, anchor="start")
+        omitted = ", ".join(f"{count} {name}" for name, count in self._flow.omitted.items())
+        for n, line in enumerate(_wrapped(f"Not shown: {omitted}.", 170)):
             self._svg.text(MARGIN, y + 36 + 15 * n, line, 11, FAINT, anchor="start")
             bottom = y + 36 + 15 * n
         return bottom + 20
@@ -214,8 +214,8 @@ class _Circuit:
     # Shared
 
     def _node(self, resource: Resource, x: float, y: float, width: float, detail: str) -> None:
-        """A box around ``x``, ``y`` that arrows lead to."""
-        self._places[resource.key] = (x, y)
+        """Draw a box around ``x``, ``y`` and remember its position for arrows."""
+        self._positions[resource.key] = (x, y)
         self._box(resource, x, y, width, detail)
 
     def _box(self, resource: Resource, x: float, y: float, width: float, detail: str) -> None:
@@ -224,7 +224,11 @@ class _Circuit:
         self._svg.text(x, y + 13, detail, 10, FAINT)
 
     def _color(self, resource: Resource) -> str:
-        return COMPONENTS[resource.component.rpartition(":")[2]] if resource.component else OF_NONE
+        return (
+            COMPONENTS[resource.component.rpartition(":")[2]]
+            if resource.component
+            else NO_COMPONENT
+        )
 
     def _short(self, resource: Resource) -> str:
         return resource.name.removeprefix(self._prefix)

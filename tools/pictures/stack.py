@@ -1,4 +1,4 @@
-"""A local stack in a process of its own, for pictures."""
+"""A local stack in a separate process, for pictures."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class PictureStack:
     folder: Path
 
     def run(self, *arguments: str) -> Any:
-        """Run ``zipjobs`` with ``--json`` and return its result, whatever the exit code."""
+        """Run ``zipjobs`` with ``--json`` and return its result. Ignore the exit code."""
         done = subprocess.run(  # noqa: S603  (our own command)
             [ZIPJOBS, *arguments, "--json"],
             cwd=self.folder,

@@ -1,4 +1,4 @@
-"""The few shapes that the pictures are made of, as SVG. The same calls give the same text."""
+"""The shapes of the graph, as SVG."""
 
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -10,7 +10,7 @@ FONT = "Helvetica, Arial, sans-serif"
 
 
 class Svg:
-    """Collects shapes, in the order in which they are to cover each other."""
+    """Collects shapes. A later shape covers earlier ones."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -63,7 +63,7 @@ class Svg:
         )
 
     def drawn(self, width: float, height: float) -> str:
-        """The picture."""
+        """Return the SVG document."""
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
             f'width="{width:g}" height="{height:g}" font-family="{FONT}" role="img">'

@@ -55,13 +55,13 @@ def test_more_workers_are_never_slower(scenario: Scenario) -> None:
 
 
 @each
-def test_requests_do_not_depend_on_how_many_workers_share_them(scenario: Scenario) -> None:
+def test_requests_do_not_depend_on_the_number_of_workers(scenario: Scenario) -> None:
     _, first, *rest = rows_of(scenario.name)
     assert all(row.requests_by_kind == first.requests_by_kind for row in rest)
 
 
 @each
-def test_nothing_goes_faster_than_the_network(scenario: Scenario) -> None:
+def test_the_network_limits_the_speed(scenario: Scenario) -> None:
     plan = plan_of(scenario.name)
     sent = sum(work.sent_bytes for work in plan.work)
     for row in rows_of(scenario.name):
@@ -76,13 +76,13 @@ def test_every_body_is_read_or_copied_once(scenario: Scenario) -> None:
 
 
 @each
-def test_parts_have_the_lengths_that_their_makers_expect(scenario: Scenario) -> None:
+def test_parts_have_the_lengths_that_workers_expect(scenario: Scenario) -> None:
     work_list = plan_of(scenario.name).work
-    census = SizeHistogram()
+    histogram = SizeHistogram()
     for one in sized_entries(scenario.sizes):
-        census.note(one)
-    share = census.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
-    sizing = sizing_for(census, PartSizing(), share, MAX_ARCHIVE_BYTES)
+        histogram.note(one)
+    share = histogram.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
+    sizing = sizing_for(histogram, PartSizing(), share, MAX_ARCHIVE_BYTES)
     entries = sized_entries(scenario.sizes)
     planned = segments(sized_entries(scenario.sizes), sizing, share)
     for work, segment in zip(work_list, planned, strict=True):
@@ -101,7 +101,7 @@ def test_requests_add_up_and_cost(scenario: Scenario) -> None:
         assert 0 < kinds["UPLOAD_PART"] + kinds.get("COPY_PART", 0) <= 10_000
 
 
-def test_sizes_that_the_list_says_are_not_asked_for() -> None:
+def test_sizes_in_the_list_are_not_requested() -> None:
     plan = plan_of("small")
     known = replace(plan, scenario=replace(plan.scenario, has_sizes=True))
     asked, listed = (simulate(one, 4, INPUTS) for one in (plan, known))
@@ -109,7 +109,7 @@ def test_sizes_that_the_list_says_are_not_asked_for() -> None:
     assert asked.planning_s > listed.planning_s
 
 
-def test_only_what_one_function_may_make_alone_stays_uncut() -> None:
+def test_only_jobs_within_the_largest_quota_stay_unsplit() -> None:
     unsplit = {scenario.name for scenario in SCENARIOS if plan_unsplit(scenario)}
     assert unsplit == {"race set"}
     assert [bool(row.segments) for row in rows_of("race set")] == [False] + 6 * [True]
@@ -121,7 +121,7 @@ def test_the_race_set_stays_within_its_budget() -> None:
     assert max(row.usd for row in fanned_out) <= 0.007
 
 
-def test_json_alone_on_stdout(
+def test_json_is_the_only_output_on_stdout(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planned = PlanningResult(1, 1, 1, 1, 1.0, 1.0, 1.0, 1.0)
