@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from zipjobs_cli.client.local_stacks import is_running, word_folder
+from zipjobs_cli.client.local_stacks import announcement_folder, is_running
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def announced(outputs: Mapping[str, Any]) -> Iterator[None]:
 
     If the file cannot be written, the stack runs unannounced, with a warning on stderr.
     """
-    folder = word_folder()
+    folder = announcement_folder()
     path = folder / f"{os.getpid()}.json"
     announcement = {"pid": os.getpid(), "started": time.time(), "outputs": dict(outputs)}
     try:

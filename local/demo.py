@@ -1,251 +1,121 @@
-"""The demo: 200 PDFs become a ZIP twice, once by manifest and once over HTTP."""
+"""The demo: zip 200 PDFs twice, by manifest and by API, and check the archives."""
 
 import json
+import os
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
 
-from local.gateway.signing import signed_headers
 from local.stack import LocalStack, running_stack
-from zipjobs.jobs.messages import manifest_job_id
-from zipjobs_cli.uploads.sample_pdfs import generate
+from zipjobs_cli.checks.end_to_end import (
+    JobRun,
+    Trigger,
+    download_and_check,
+    submit,
+    wait_for_runs,
+)
+from zipjobs_cli.checks.report import results_table, run_progress
+from zipjobs_cli.client.api import Api
+from zipjobs_cli.client.stack import stack_from_outputs
+from zipjobs_cli.errors import CliError
+from zipjobs_cli.output.screen import print_error, print_note
+from zipjobs_cli.uploads.local_files import find_files
+from zipjobs_cli.uploads.reporting import make_samples, upload_all
 
 DOCUMENTS = 200
-UPLOADS_AT_ONCE = 8
+PREFIX = "uploads/"
 OUT = Path("out")
-GIVE_UP_SECONDS = 120.0
-POLL_SECONDS = 0.25
+TIMEOUT_SECONDS = 120.0
+LOG_LINES = 50
 TABLE_WIDTH = 150
-HEADINGS = ("Job", "Trigger", "Entries", "Bytes", "Copied", "Through", "Seconds", "Status", "File")
-"""Of the bytes, S3 copied some; the others passed through the zipper."""
-
-
-@dataclass
-class DemoJob:
-    """One job of the demo, from its submission on."""
-
-    job_id: str
-    trigger: str
-    started: float
-    seconds: float = 0.0
-    view: dict[str, Any] | None = None
-    file: Path | None = None
-    problem: str | None = None
-    copied_bytes: int | None = None
+COLUMNS = (
+    *("Job", "Trigger", "Entries", "Bytes", "Copied", "Through", "Seconds", "Status"),
+    "Archive",
+)
+"""S3 copied some of the bytes. The others passed through the zipper function."""
 
 
 def run_demo() -> int:
-    """Run the demo. Returns the exit code: 0 if every ZIP is good, else 1."""
-    console = Console(stderr=True)
-    lines: list[str] = []
-    console.print("Starting the embedded AWS …")
+    """Run the demo. Return the exit code: 0 if both archives are correct, else 1."""
+    log: list[str] = []
+    problems: list[str] = []
+    os.environ.pop("AWS_ACCESS_KEY_ID", None)  # sign requests as the user of the embedded AWS
+    print_note("Starting the embedded AWS …")
     with (
         tempfile.TemporaryDirectory(prefix="zip-jobs-demo-") as folder,
-        running_stack(log=lambda function, line: lines.append(line)) as stack,
+        running_stack(log=lambda function, line: log.append(line)) as local_stack,
     ):
-        console.print(f"The embedded AWS is up: {len(stack.functions)} functions deployed.")
-        demo = _Demo(stack, console)
-        demo.upload(Path(folder))
-        jobs = [demo.drop_manifest(), demo.post_job()]
-        demo.follow(jobs)
-        demo.wait_for_events(jobs)
-        for job in jobs:
-            demo.download(job)
-    _print_table(jobs)
-    failed = [job for job in jobs if job.problem]
-    for job in failed:
-        console.print(f"[red]Job {job.job_id}: {job.problem}[/]")
-    if failed:
-        console.print("\n".join(lines[-50:]), markup=False)
-    return 1 if failed else 0
-
-
-class _Demo:
-    def __init__(self, stack: LocalStack, console: Console) -> None:
-        self._outputs = stack.outputs
-        self._console = console
-        self._s3 = stack.client("s3")
-        self._sqs = stack.client("sqs")
-        self._keys: list[str] = []
-        self._checksums: dict[str, int] = {}
-
-    def upload(self, folder: Path) -> None:
-        """Make the documents and put them into the source bucket."""
-        bucket = self._outputs["sourceBucket"]
-
-        def put(path: Path) -> str:
-            key = f"uploads/{path.name}"
-            self._s3.upload_file(str(path), bucket, key)
-            advance(1)
-            return key
-
-        with _bar(self._console, f"Making {DOCUMENTS} PDFs", DOCUMENTS) as advance:
-            paths = []
-            for path in generate(DOCUMENTS, folder):
-                paths.append(path)
-                advance(1)
-        self._checksums = {path.name: zlib.crc32(path.read_bytes()) for path in paths}
-        total = sum(path.stat().st_size for path in paths)
-        title = f"Uploading {total / 1e6:.0f} MB to s3://{bucket}/uploads/"
-        with (
-            _bar(self._console, title, DOCUMENTS) as advance,
-            ThreadPoolExecutor(UPLOADS_AT_ONCE) as pool,
-        ):
-            self._keys = list(pool.map(put, paths))
-
-    def drop_manifest(self) -> DemoJob:
-        """Start a job by putting a manifest into the manifest bucket."""
-        bucket = self._outputs["manifestBucket"]
-        key = f"{self._outputs['manifestPrefix']}demo-by-manifest.json"
-        started = time.monotonic()
-        answer = self._s3.put_object(
-            Bucket=bucket, Key=key, Body=json.dumps({"keys": self._keys}).encode()
-        )
-        job_id = manifest_job_id(bucket, key, answer["VersionId"], "", "")
-        self._console.print(f"Dropped s3://{bucket}/{key}")
-        return DemoJob(job_id, "manifest", started)
-
-    def post_job(self) -> DemoJob:
-        """Start a job over HTTP."""
-        url = f"{self._outputs['apiUrl']}/zip-jobs"
-        body = json.dumps({"keys": self._keys}).encode()
-        started = time.monotonic()
+        print_note(f"The embedded AWS is running with {len(local_stack.functions)} functions.")
         try:
-            job_id = self._ask("POST", url, body)["jobId"]
-        except urllib.error.URLError as error:
-            return DemoJob("-", "api", started, problem=f"POST failed: {error}")
-        self._console.print(f"POST {url} → {job_id}")
-        return DemoJob(job_id, "api", started)
-
-    def follow(self, jobs: list[DemoJob]) -> None:
-        """Show how the jobs advance until each has its end."""
-        with _progress(self._console) as progress:
-            bars = {job.job_id: progress.add_task(f"Zipping ({job.trigger})") for job in jobs}
-            waiting = [job for job in jobs if not job.problem]
-            while waiting:
-                for job in list(waiting):
-                    if self._look(job, progress, bars[job.job_id]):
-                        waiting.remove(job)
-                time.sleep(POLL_SECONDS if waiting else 0)
-
-    def _look(self, job: DemoJob, progress: Progress, bar: TaskID) -> bool:
-        """Ask for a job's state; true if that is its last."""
-        job.seconds = time.monotonic() - job.started
-        try:
-            view = self._ask("GET", f"{self._outputs['apiUrl']}/zip-jobs/{job.job_id}")
-        except urllib.error.URLError as error:
-            is_unknown = isinstance(error, urllib.error.HTTPError) and error.code == 404
-            if is_unknown and job.seconds < GIVE_UP_SECONDS:
-                return False  # the manifest's event is still on its way
-            job.problem = str(error)
-            return True
-        job.view = view
-        progress.update(bar, completed=view["entries"]["done"], total=view["entries"]["total"])
-        if view["status"] == "FAILED":
-            job.problem = view["error"]["message"]
-        elif view["status"] != "READY" and job.seconds > GIVE_UP_SECONDS:
-            job.problem = f"still {view['status']} after {GIVE_UP_SECONDS:.0f} seconds"
-        return job.problem is not None or view["status"] == "READY"
-
-    def _ask(self, method: str, url: str, body: bytes | None = None) -> dict[str, Any]:
-        """The API's answer to a signed request. Raises URLError."""
-        kind = {"Content-Type": "application/json"} if body else {}
-        headers = signed_headers(method, url, body, self._outputs["region"], kind)
-        request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310  (our own http URL)
-        with urllib.request.urlopen(request) as answer:  # noqa: S310  (as above)
-            content: dict[str, Any] = json.load(answer)
-            return content
-
-    def wait_for_events(self, jobs: list[DemoJob]) -> None:
-        """Wait until the completion events of all jobs have arrived."""
-        queue_url = self._outputs["eventsQueueUrl"]
-        missing = {job.job_id for job in jobs if not job.problem}
-        give_up = time.monotonic() + GIVE_UP_SECONDS
-        while missing and time.monotonic() < give_up:
-            answer = self._sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)
-            for message in answer.get("Messages", []):
-                event = json.loads(message["Body"])
-                detail = event["detail"]
-                self._console.print(f"Event: {event['detail-type']}, job {detail['jobId']}")
-                missing.discard(detail["jobId"])
-                for job in jobs:
-                    if job.job_id == detail["jobId"] and detail["archives"]:
-                        job.copied_bytes = detail["archives"][0]["copiedBytes"]
-        for job in jobs:
-            if job.job_id in missing:
-                job.problem = job.problem or "its completion event did not arrive"
-
-    def download(self, job: DemoJob) -> None:
-        """Follow the job's link and check the ZIP that it leads to."""
-        if job.problem or job.view is None:
-            return
-        OUT.mkdir(exist_ok=True)
-        job.file = OUT / f"by-{job.trigger}.zip"
-        try:
-            urllib.request.urlretrieve(job.view["downloadUrl"], job.file)  # noqa: S310  (our own http URL)
-            with zipfile.ZipFile(job.file) as archive:
-                broken = archive.testzip()
-                found = {member.filename: member.CRC for member in archive.infolist()}
-        except (urllib.error.URLError, zipfile.BadZipFile) as error:
-            job.problem = f"{job.file}: {error}"
-            return
-        if broken or found != self._checksums:
-            job.problem = f"{job.file} does not hold what was uploaded"
+            runs = _zip_documents(local_stack, Path(folder))
+        except CliError as error:
+            problems.append(str(error))
+        else:
+            Console(width=TABLE_WIDTH).print(results_table(runs, COLUMNS))
+            problems += [f"Job {run.job_id}: {run.problem}" for run in runs if run.problem]
+    for problem in problems:
+        print_error(problem)
+    for line in log[-LOG_LINES:] if problems else ():
+        print_note(line)
+    return 1 if problems else 0
 
 
-def _print_table(jobs: list[DemoJob]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in HEADINGS:
-        table.add_column(heading, no_wrap=True)
-    for job in jobs:
-        view = job.view or {"entries": {"done": 0}, "bytes": {"done": 0}, "status": "?"}
-        table.add_row(
-            job.job_id,
-            job.trigger,
-            f"{view['entries']['done']:,}",
-            f"{view['bytes']['done']:,}",
-            "-" if job.copied_bytes is None else f"{job.copied_bytes:,}",
-            "-" if job.copied_bytes is None else f"{view['bytes']['done'] - job.copied_bytes:,}",
-            f"{job.seconds:.1f}",
-            str(view["status"]),
-            str(job.file or "-"),
-        )
-    Console(width=TABLE_WIDTH).print(table)
+def _zip_documents(local_stack: LocalStack, folder: Path) -> list[JobRun]:
+    """Upload documents, run a job for each trigger, and check the archives."""
+    stack = stack_from_outputs("embedded AWS", local_stack.outputs)
+    api, bucket = Api(stack), stack.require("source_bucket")
+    print_note(f"Generating {DOCUMENTS} PDFs …")
+    paths = make_samples(DOCUMENTS, folder)
+    files = find_files(paths, PREFIX)
+    size = sum(file.size for file in files)
+    print_note(f"Uploading {size / 1e6:.0f} MB to s3://{bucket}/{PREFIX} …")
+    upload_all(stack, bucket, files, is_silent=True)
+
+    request = {"keys": [file.key for file in files]}
+    runs = []
+    for trigger in (Trigger.MANIFEST, Trigger.API):
+        runs.append(submit(api, trigger, request))
+        print_note(f"Submitted job {runs[-1].job_id} by {trigger}")
+    with run_progress(DOCUMENTS) as on_update:
+        wait_for_runs(api, runs, TIMEOUT_SECONDS, on_update)
+    _wait_for_events(local_stack, runs)
+
+    checksums = {path.name: zlib.crc32(path.read_bytes()) for path in paths}
+    sizes = Counter(file.size for file in files)
+    for run in runs:
+        download_and_check(api, run, OUT / f"by-{run.trigger}.zip", sizes, is_forced=True)
+        if not run.problem and _member_checksums(run.files) != checksums:
+            run.problem = "the archive does not contain the uploaded files"
+    return runs
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
+def _wait_for_events(local_stack: LocalStack, runs: Sequence[JobRun]) -> None:
+    """Wait for the completion events of all jobs."""
+    sqs, queue_url = local_stack.client("sqs"), local_stack.outputs["eventsQueueUrl"]
+    missing = {run.job_id for run in runs if not run.problem}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while missing and time.monotonic() < deadline:
+        response = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)
+        for message in response.get("Messages", []):
+            event: Mapping[str, Any] = json.loads(message["Body"])
+            job_id = event["detail"]["jobId"]
+            print_note(f"Event: {event['detail-type']}, job {job_id}")
+            missing.discard(job_id)
+    for run in runs:
+        if run.job_id in missing:
+            run.problem = "its completion event did not arrive"
 
 
-@contextmanager
-def _bar(console: Console, title: str, total: int) -> Iterator[Callable[[int], None]]:
-    with _progress(console) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.update(task, advance=count)
+def _member_checksums(archives: Sequence[Path]) -> dict[str, int]:
+    members: dict[str, int] = {}
+    for path in archives:
+        with zipfile.ZipFile(path) as archive:
+            members |= {member.filename: member.CRC for member in archive.infolist()}
+    return members

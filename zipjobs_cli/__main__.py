@@ -1,4 +1,4 @@
-"""The command line ``zipjobs``. Each command is a module of ``zipjobs_cli/commands/``."""
+"""The command line ``zipjobs``. Commands are in ``zipjobs_cli/commands/``."""
 
 import signal
 import sys
@@ -6,24 +6,19 @@ from collections.abc import Sequence
 
 import typer
 
-from zipjobs_cli.commands.bulk import bulk_upload_command
-from zipjobs_cli.commands.docs import docs_command
-from zipjobs_cli.commands.doctor import doctor_command
-from zipjobs_cli.commands.download import download_command
-from zipjobs_cli.commands.flow import flow_command
-from zipjobs_cli.commands.generate import generate_command
-from zipjobs_cli.commands.options import remember_where
+from zipjobs_cli.commands.archives import download_command, verify_command
+from zipjobs_cli.commands.checks import doctor_command, flow_command, smoke_command
+from zipjobs_cli.commands.jobs import cancel_command, list_command, status_command, watch_command
+from zipjobs_cli.commands.options import global_options
+from zipjobs_cli.commands.page import docs_command
 from zipjobs_cli.commands.redrive import redrive_command
-from zipjobs_cli.commands.smoke import smoke_command
-from zipjobs_cli.commands.status import cancel_command, list_command, status_command
 from zipjobs_cli.commands.submit import submit_command
-from zipjobs_cli.commands.verify import verify_command
-from zipjobs_cli.commands.watch import watch_command
-from zipjobs_cli.output.failures import explained
-from zipjobs_cli.output.screen import err, line, program
+from zipjobs_cli.commands.uploads import bulk_upload_command, generate_command
+from zipjobs_cli.output.failures import error_message
+from zipjobs_cli.output.screen import print_error, program
 
-CANNOT = 2
-"""The exit code of wrong usage, and of all that cannot be done."""
+FAILED = 2
+"""Exit code of wrong usage, and of commands that cannot be carried out."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,8 +27,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-
-app.callback()(remember_where)
+app.callback()(global_options)
 app.command("submit")(submit_command)
 app.command("status")(status_command)
 app.command("list")(list_command)
@@ -51,21 +45,20 @@ app.command("smoke")(smoke_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line: that of the process, unless there are ``arguments``.
+    """Run the command line with ``arguments`` (default: those of the process).
 
-    Returns the exit code if the command cannot be carried out. Raises SystemExit otherwise.
+    Returns the exit code of a command that cannot be carried out. Raises SystemExit otherwise.
     """
-    if arguments is None:  # shells start what runs behind them without SIGINT
+    if arguments is None:  # shells start background processes with SIGINT ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app(arguments, prog_name=program())
     except Exception as error:
-        told = explained(error)
-        if told is None:
+        message = error_message(error)
+        if message is None:
             raise
-        for text in told.splitlines():
-            err().print(line(text, "bold red"), soft_wrap=True)
-    return CANNOT
+        print_error(message)
+    return FAILED
 
 
 if __name__ == "__main__":

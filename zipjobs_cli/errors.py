@@ -1,13 +1,13 @@
-"""What a command cannot do."""
+"""Errors that end a command with exit code 2 and a message."""
 
 
 class CliError(Exception):
-    """The message says what cannot be done, and why; the exit code is 2."""
+    """The command cannot be carried out. The message says why, and what to do."""
 
 
 class Unreadable(CliError):
-    """A file is missing, or is not what it was taken for."""
+    """A file is missing, or is not in the expected format."""
 
 
 class MissingOutput(CliError):
-    """A stack does not tell something of itself that is needed."""
+    """A command needs an output of the stack that is not known."""

@@ -1,4 +1,4 @@
-"""The README's own lines: `make local` in one terminal, and in another whatever begins with `$`."""
+"""Run the README's examples: all lines with `$`, while `make local` runs."""
 
 import os
 import re
@@ -30,7 +30,7 @@ _CHANGING = (
 
 
 class Line(NamedTuple):
-    """A command, and what the README says that it prints."""
+    """A command, and its output in the README."""
 
     command: str
     printed: list[str]
@@ -46,7 +46,7 @@ def lines() -> Iterator[Line]:
 
 
 def masked(text: str) -> str:
-    """A line without what is different each time."""
+    """Replace values that change with each run."""
     for changing, name in _CHANGING:
         text = changing.sub(name, text)
     return text.strip()
@@ -59,38 +59,40 @@ def is_taken(port: int) -> bool:
 
 @pytest.fixture
 def make_local(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Yields the environment of the other terminal."""
+    """Run `make local`. Yields the environment variables for the examples."""
     stacks = tmp_path / "stacks"
-    found_in = {"ZIPJOBS_LOCAL": str(stacks)}  # not another test's stack
+    variables = {"ZIPJOBS_LOCAL": str(stacks)}  # hides stacks of other tests
     if any(map(is_taken, PORTS)):
         assert "CI" not in os.environ
-        pytest.skip(f"something listens on {PORTS}; end it, and the README's lines can be tried")
+        pytest.skip(f"a port of {PORTS} is in use")
     process = subprocess.Popen(
         ["make", "local"],
         cwd=ROOT,
-        env={**os.environ, **found_in},
+        env={**os.environ, **variables},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
         wait_for("make local", lambda: list(stacks.glob("*.json")) or None)
-        yield {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "200", **found_in}
+        yield {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "200", **variables}
     finally:
         os.killpg(process.pid, 2)
         process.wait(PATIENCE_SECONDS)
 
 
-def test_every_line_does_what_the_readme_says(make_local: dict[str, str], tmp_path: Path) -> None:
+def test_all_examples_print_the_documented_output(
+    make_local: dict[str, str], tmp_path: Path
+) -> None:
     for tool in ("jq", "curl", "unzip"):
         if shutil.which(tool) is None:
             assert "CI" not in os.environ
             pytest.skip(f"{tool} is not installed")
-    told = list(lines())
-    assert len(told) > 10
+    examples = list(lines())
+    assert len(examples) > 10
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     script = ["set -o pipefail"]
-    for number, line in enumerate(told):
+    for number, line in enumerate(examples):
         script.append(
             f"{{ {line.command}\n}} >'{tmp_path}/{number}.out' 2>'{tmp_path}/{number}.err'"
         )
@@ -102,11 +104,11 @@ def test_every_line_does_what_the_readme_says(make_local: dict[str, str], tmp_pa
         timeout=PATIENCE_SECONDS,
         check=True,
     )
-    for number, line in enumerate(told):
+    for number, line in enumerate(examples):
         printed = (tmp_path / f"{number}.out").read_text()
         problems = (tmp_path / f"{number}.err").read_text()
         code = (tmp_path / f"{number}.code").read_text().strip()
         assert code == "0", f"{line.command}\n{printed}{problems}"
-        found = iter([masked(one) for one in printed.splitlines()])
+        output = iter([masked(one) for one in printed.splitlines()])
         for expected in map(masked, line.printed):
-            assert expected in found, f"{line.command}\ndoes not print: {expected}\n{printed}"
+            assert expected in output, f"{line.command}\ndoes not print: {expected}\n{printed}"

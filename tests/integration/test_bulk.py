@@ -16,7 +16,12 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.support.http_server import nobody_listens
 from zipjobs_cli.uploads.local_files import LocalFile, find_files
-from zipjobs_cli.uploads.s3_upload import HOPELESS_FILES, NOT_TRIED, Batch, Bulk
+from zipjobs_cli.uploads.s3_upload import (
+    MAX_CONSECUTIVE_FAILURES,
+    NOT_TRIED,
+    BulkUpload,
+    UploadResult,
+)
 
 MIB = 1 << 20
 LARGE = random.Random(1).randbytes(20 * MIB + 7)
@@ -39,13 +44,18 @@ def make(tmp_path: Path) -> Callable[[dict[str, bytes]], list[LocalFile]]:
 Make = Callable[[dict[str, bytes]], list[LocalFile]]
 
 
-def bulk(s3: Any, **changed: Any) -> Bulk:
-    settings = {"at_once": 4, "batch_files": 50, "is_forced": False, "pauses_seconds": NO_PAUSES}
-    return Bulk(s3, "src", **{**settings, **changed})
+def bulk(s3: Any, **changed: Any) -> BulkUpload:
+    settings = {
+        "concurrency": 4,
+        "batch_files": 50,
+        "is_forced": False,
+        "pauses_seconds": NO_PAUSES,
+    }
+    return BulkUpload(s3, "src", **{**settings, **changed})
 
 
-def total(batches: Iterable[Batch]) -> Batch:
-    whole = Batch()
+def total(batches: Iterable[UploadResult]) -> UploadResult:
+    whole = UploadResult()
     for batch in batches:
         whole.add(batch)
     return whole
@@ -146,7 +156,7 @@ def test_so_many_requests_are_under_way_and_no_more(
     for operation in ("PutObject", "UploadPart"):
         s3.meta.events.register(f"before-call.s3.{operation}", began)
         s3.meta.events.register(f"after-call.s3.{operation}", ended)
-    assert len(total(bulk(s3, at_once=3).run(files)).uploaded) == 21
+    assert len(total(bulk(s3, concurrency=3).run(files)).uploaded) == 21
     assert most == 3
 
 
@@ -196,7 +206,7 @@ def test_a_file_that_is_written_to_meanwhile_is_sent_again(s3: Any, make: Make) 
         file.path.write_bytes(changed)
         told(count)
 
-    done = total(bulk(s3, at_once=1, on_bytes=on_bytes).run([file]))
+    done = total(bulk(s3, concurrency=1, on_bytes=on_bytes).run([file]))
     assert (done.uploaded, done.failed) == ([file], [])
     assert s3.get_object(Bucket="src", Key=file.key)["Body"].read() == changed
     assert told.bytes == file.size
@@ -232,20 +242,20 @@ def test_a_key_that_no_object_can_have_is_a_failure(s3: Any, tmp_path: Path) -> 
 def test_when_nothing_gets_through_any_more_the_rest_is_not_tried(
     s3: Any, make: Make, faults: FaultInjector
 ) -> None:
-    files = make({f"{number:03}.pdf": b"x" for number in range(HOPELESS_FILES + 20)})
+    files = make({f"{number:03}.pdf": b"x" for number in range(MAX_CONSECUTIVE_FAILURES + 20)})
     plan = "faults: [{operation: PutObject, error: {code: ExpiredToken, status: 400}}]"
     faults.install(FaultPlan.parse(plan))
     done = total(bulk(s3, batch_files=10).run(files))
     assert [failure.file for failure in done.failed] == files
     tried = [failure for failure in done.failed if failure.problem != NOT_TRIED]
-    assert len(tried) == HOPELESS_FILES
+    assert len(tried) == MAX_CONSECUTIVE_FAILURES
 
 
 def test_however_many_files_cannot_be_read_the_others_are_tried(
     s3: Any, make: Make, tmp_path: Path
 ) -> None:
-    files = make({f"{number:03}.pdf": b"x" for number in range(HOPELESS_FILES + 20)})
-    for number in range(HOPELESS_FILES + 10):
+    files = make({f"{number:03}.pdf": b"x" for number in range(MAX_CONSECUTIVE_FAILURES + 20)})
+    for number in range(MAX_CONSECUTIVE_FAILURES + 10):
         (tmp_path / f"{number:03}.pdf").unlink()
     done = total(bulk(s3, batch_files=10).run(files))
     assert keys(done.uploaded) == keys(files[-10:])

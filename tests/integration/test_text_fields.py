@@ -30,7 +30,7 @@ from zipjobs.s3.client import Transport
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 from zipjobs.telemetry import start_logging
-from zipjobs_cli.output.render import tell_job
+from zipjobs_cli.output.render import print_job
 
 if TYPE_CHECKING:
     from zipjobs_cli.client.job import Job as ShownJob
@@ -145,7 +145,7 @@ def assert_harmless(
     assert all(one.url.isascii() and one.url.isprintable() for one in links)
     shown: ShownJob = json.loads(JobView.of(job, links).model_dump_json(by_alias=True))
     terminal = io.StringIO()
-    tell_job(Console(file=terminal, width=200), shown, has_links=True)
+    print_job(Console(file=terminal, width=200), shown, has_links=True)
     assert all(line.isprintable() for line in terminal.getvalue().split("\n")), job
 
 

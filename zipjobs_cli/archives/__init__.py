@@ -1,1 +1,1 @@
-"""Archives on this disk: downloads, receipts and verification."""
+"""Archives on the local disk: download them, and verify them against their receipts."""

@@ -1,4 +1,4 @@
-"""The CRC-32 of a file, on the way of somebody who reads it for another reason."""
+"""Compute the CRC-32 of files."""
 
 import io
 from collections.abc import Callable
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 20
 
 
-class SummingFile(io.FileIO):
-    """A file to read that, once it ``is_summing``, adds up its bytes as they are read.
+def file_crc32(path: Path) -> int:
+    """Return the CRC-32 of a file. Raises OSError."""
+    total = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            total = crc32(piece, total)
+    return total
 
-    Each counts once, and in the order of the file, however that is read: where a read leaves a gap,
-    the gap is read first. So a file that is read from its beginning to its end is read once.
-    ``on_progress`` is told how many bytes have been added up. Not for ``readall``.
+
+class ChecksumFile(io.FileIO):
+    """A file that computes its own CRC-32 while other code reads it.
+
+    Set ``is_summing`` to start. Each byte counts once, in file order: if a read skips bytes, they
+    are read first. So a file that is read from start to end is read once. ``on_progress`` is called
+    with the number of bytes so far. ``readall`` is not supported.
     """
 
     def __init__(self, path: Path, on_progress: Callable[[int], None]) -> None:
@@ -40,7 +49,7 @@ class SummingFile(io.FileIO):
         return size
 
     def finish(self) -> None:
-        """Add up the rest."""
+        """Read the rest of the file."""
         self._sum_to(None)
 
     def _sum_to(self, end: int | None) -> None:
@@ -54,7 +63,7 @@ class SummingFile(io.FileIO):
             self._add(self.summed_bytes, buffer[:size])
 
     def _add(self, first: int, data: memoryview) -> None:
-        """Add up what is new of ``data``, which stands at ``first``."""
+        """Add the bytes of ``data`` that are new. ``first`` is the position of ``data``."""
         known = self.summed_bytes - first
         if 0 <= known < len(data):
             self.crc32 = crc32(data[known:], self.crc32)

@@ -1,4 +1,4 @@
-"""Downloads the archives of a job, and checks that they are what the job made."""
+"""Download the archives of a job, and check their size and CRC-32."""
 
 import re
 import shutil
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from isal.isal_zlib import crc32
-
+from zipjobs_cli.archives.checksums import file_crc32
 from zipjobs_cli.archives.receipt import read_receipt, receipt_path
 from zipjobs_cli.archives.regular_files import open_regular, size_of
-from zipjobs_cli.archives.resumable_download import PIECE_BYTES, Fetching, part_path
+from zipjobs_cli.archives.resumable_download import ResumableDownload, part_path
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.job import Archive, Job
 from zipjobs_cli.errors import CliError
@@ -23,12 +22,12 @@ OnBytes = Callable[[int], None]
 
 
 class ChecksumMismatch(CliError):
-    """What was fetched is not what the job says that it made."""
+    """A downloaded archive or receipt differs from the job record."""
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """An archive that is here. ``resumed_bytes`` of it were here before."""
+class DownloadedArchive:
+    """An archive on the disk. ``resumed_bytes`` of it were there before the download."""
 
     archive: Archive
     path: Path
@@ -37,8 +36,8 @@ class Fetched:
 
 
 @dataclass
-class Download:
-    """Downloads what ``job`` made. ``is_forced``: in place of whatever files are in the way."""
+class JobDownload:
+    """Downloads the archives of ``job``. ``is_forced`` overwrites files with other content."""
 
     api: Api
     job: Job
@@ -47,14 +46,15 @@ class Download:
 
     @property
     def size(self) -> int:
-        """Of all archives, in bytes."""
+        """Size of all archives, in bytes."""
         return sum(archive["size"] for archive in self.job["archives"])
 
-    def places(self, output: str | None) -> list[Path]:
-        """The path of each archive: in the folder, or for a single one the file, ``output``.
+    def paths(self, output: str | None) -> list[Path]:
+        """Return the path of each archive for the option ``--output``.
 
-        The names are those that the links give them. Raises CliError if the job is not READY, or
-        ``output`` cannot be what it is to be.
+        ``output`` is a folder, or the file name of a single archive. In a folder, archives get the
+        names in their links. Raises CliError if the job is not READY, or if it has several archives
+        and ``output`` is a file.
         """
         archives = self.job["archives"]
         if self.job["status"] != "READY":
@@ -64,69 +64,66 @@ class Download:
         if len(archives) == 1 and not (target.is_dir() or (output or "").endswith("/")):
             return [target]
         if target.exists() and not target.is_dir():
-            raise CliError(f"{target} is no folder, and the job has {len(archives):,} archives.")
+            raise CliError(f"{target} is not a folder. The job has {len(archives):,} archives.")
         return [target / name for name in names]
 
-    def fetch(self, paths: Sequence[Path], has_receipts: bool = False) -> list[Fetched]:
-        """Fetch the archives to ``paths``, and with ``has_receipts`` a receipt beside each.
+    def fetch(self, paths: Sequence[Path], has_receipts: bool = False) -> list[DownloadedArchive]:
+        """Download each archive to its path, and with ``has_receipts`` a receipt beside it.
 
-        What is there already is not fetched again; what is there in part is gone on with.
+        Complete files are kept, and partial files are resumed.
 
-        Raises ChecksumMismatch, CliError, and OSError.
+        Raises ChecksumMismatch, CliError and OSError.
         """
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
         return [self._fetch(number, path, has_receipts) for number, path in enumerate(paths)]
 
-    def _fetch(self, number: int, path: Path, has_receipt: bool) -> Fetched:
+    def _fetch(self, number: int, path: Path, has_receipt: bool) -> DownloadedArchive:
         archive = self.job["archives"][number]
-        resumed = self._present(path, archive)
-        if resumed is None:
+        if self._is_complete(path, archive):
+            self.on_bytes(archive["size"])
+            resumed = archive["size"]
+        else:
             resumed = self._fetch_archive(number, path)
         receipt = self._fetch_receipt(number, path) if has_receipt else None
-        return Fetched(archive, path, receipt, resumed)
+        return DownloadedArchive(archive, path, receipt, resumed)
 
-    def _present(self, path: Path, archive: Archive) -> int | None:
-        """The archive's size if it is there, None if nothing is. Raises CliError if another is."""
+    def _is_complete(self, path: Path, archive: Archive) -> bool:
+        """Return whether the file exists. Raises CliError if it differs from the archive."""
         if not path.exists():
-            return None
-        if path.is_file() and path.stat().st_size == archive["size"]:
-            with path.open("rb") as file:
-                total = 0
-                while piece := file.read(PIECE_BYTES):
-                    total = crc32(piece, total)
-            if f"{total:08x}" == archive["crc32"]:
-                self.on_bytes(archive["size"])
-                return archive["size"]
+            return False
+        has_size = path.is_file() and path.stat().st_size == archive["size"]
+        if has_size and f"{file_crc32(path):08x}" == archive["crc32"]:
+            return True
         if not self.is_forced or not path.is_file():
-            raise CliError(f"{path} is there, and is another. --force replaces a file.")
-        return None
+            raise _already_exists(path)
+        return False
 
     def _fetch_archive(self, number: int, path: Path) -> int:
-        """Return how many bytes were there before."""
+        """Download an archive. Return the size of the part file that was resumed."""
         archive = self.job["archives"][number]
         part = part_path(path, archive["crc32"])
         is_retry = False
         while True:
-            before, fetching = self._fetch_part(number, part, is_new=is_retry)
-            found = (fetching.done, f"{fetching.crc32:08x}")
-            if found == (archive["size"], archive["crc32"]):
+            before, download = self._fetch_part(number, part, is_new=is_retry)
+            size, crc32 = download.done, f"{download.crc32:08x}"
+            if (size, crc32) == (archive["size"], archive["crc32"]):
                 part.replace(path)
                 return before
             part.unlink()
             if not before:
                 raise ChecksumMismatch(
-                    f"{path.name} came as {found[0]:,} bytes with CRC-32 {found[1]}; the job made "
+                    f"{path.name}: received {size:,} bytes with CRC-32 {crc32}, expected "
                     f"{archive['size']:,} bytes with CRC-32 {archive['crc32']}."
                 )
-            self.on_bytes(-fetching.done)
-            is_retry = True  # what was there may have been spoiled
+            self.on_bytes(-size)
+            is_retry = True  # the part file may have been damaged
 
-    def _fetch_part(self, number: int, part: Path, is_new: bool) -> tuple[int, Fetching]:
-        """Complete the part file of an archive. Return its size before, and what is in it now."""
+    def _fetch_part(self, number: int, part: Path, is_new: bool) -> tuple[int, ResumableDownload]:
+        """Complete the part file of an archive. Return its previous size, and the download."""
         archive = self.job["archives"][number]
-        fetching = Fetching(
-            lambda is_dead: self._archive(number, is_dead)["downloadUrl"],
+        download = ResumableDownload(
+            lambda is_expired: self._archive(number, is_expired)["downloadUrl"],
             archive["etag"],
             archive["size"],
             self.on_bytes,
@@ -134,63 +131,65 @@ class Download:
         with open_regular(part, is_new) as file:
             before = size_of(file)
             try:
-                _check_room(part.parent, archive["size"] - before)
+                _check_free_space(part.parent, archive["size"] - before)
             except CliError:
                 if not before:
                     part.unlink()
                 raise
             try:
-                fetching.into(file)
+                download.append_to(file)
                 file.flush()
             except OSError as error:
                 raise CliError(f"{part} cannot be written: {error.strerror}.") from error
-        return before, fetching
+        return before, download
 
     def _fetch_receipt(self, number: int, path: Path) -> Path:
-        """Beside the archive. It says the same of it as the job does, or Wrong is raised."""
+        """Download the receipt. Raises ChecksumMismatch if it is for another archive."""
         archive = self.job["archives"][number]
         receipt = receipt_path(path)
         part = part_path(receipt, archive["crc32"])
         with open_regular(part, is_new=True) as file:
-            link = lambda is_dead: self._archive(number, is_dead)["receiptUrl"]  # noqa: E731
-            Fetching(link, None, None, lambda count: None).into(file)
-        said = read_receipt(part)
-        if not self.is_forced and _is_another(receipt, part):
-            raise CliError(f"{receipt} is there, and is another. --force replaces a file.")
-        if (said.size, said.crc32) != (archive["size"], archive["crc32"]):
-            raise ChecksumMismatch(
-                f"{receipt.name} is the receipt of another archive than {path.name}."
-            )
+            link = lambda is_expired: self._archive(number, is_expired)["receiptUrl"]  # noqa: E731
+            ResumableDownload(link, None, None, lambda count: None).append_to(file)
+        content = read_receipt(part)
+        if not self.is_forced and _differs(receipt, part):
+            raise _already_exists(receipt)
+        if (content.size, content.crc32) != (archive["size"], archive["crc32"]):
+            raise ChecksumMismatch(f"{receipt.name} is not the receipt of {path.name}.")
         part.replace(receipt)
         return receipt
 
-    def _archive(self, number: int, is_dead: bool) -> Archive:
-        """An archive with its links; new ones if the last ones are dead."""
-        if is_dead:
+    def _archive(self, number: int, is_expired: bool) -> Archive:
+        """Return an archive with its links. ``is_expired`` requests new links."""
+        if is_expired:
             self.job = self.api.get(self.job["jobId"])
         archives = self.job["archives"]
         if number >= len(archives):
-            raise CliError(f"Job {self.job['jobId']} does not have this archive any more.")
+            raise CliError(f"Archive {number + 1} of job {self.job['jobId']} no longer exists.")
         return archives[number]
 
 
 def file_name(url: str, key: str) -> str:
-    """The name that a link gives its file, or else the key's last part; none that leads astray."""
+    """Return the file name in a link, or the last part of the key, without path separators."""
     (disposition,) = parse_qs(urlsplit(url).query).get("response-content-disposition", [""])
-    found = _UTF8_NAME.search(disposition)
-    name = unquote(found[1]) if found else PurePosixPath(key).name
+    match = _UTF8_NAME.search(disposition)
+    name = unquote(match[1]) if match else PurePosixPath(key).name
     safe = printable(name).replace("/", "_").replace("\\", "_").lstrip(".")
     return safe or "archive.zip"
 
 
-def _is_another(path: Path, part: Path) -> bool:
-    """Return whether something other than a file with the content of ``part`` is at ``path``."""
+def _already_exists(path: Path) -> CliError:
+    return CliError(f"{path} already exists with different content. Use --force to overwrite it.")
+
+
+def _differs(path: Path, part: Path) -> bool:
+    """Return whether ``path`` exists and is not a file with the content of ``part``."""
     if path.is_file():
         return path.read_bytes() != part.read_bytes()
-    return path.exists()  # a FIFO is never opened: reading it may wait for ever
+    return path.exists()  # a FIFO is never opened: reading it may block forever
 
 
-def _check_room(folder: Path, needed: int) -> None:
+def _check_free_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise CliError(f"{folder} has room for {free:,} bytes, and {needed:,} are needed.")
+        raise CliError(f"{folder} has {free:,} bytes free. The download needs {needed:,} bytes.")

@@ -1,4 +1,4 @@
-"""Reads JSON that is longer than memory: a value at a time, whatever its layout."""
+"""Read JSON objects that do not fit into memory, one value at a time."""
 
 import json
 import re
@@ -8,81 +8,82 @@ from typing import IO, Any
 PIECE_CHARS = 1 << 16
 
 MAX_VALUE_CHARS = 1 << 20
-"""Of a value that is handed out whole; an entry of a receipt has 12,000 at the most."""
+"""Maximum length of a value. An entry of a receipt has at most 12,000 characters."""
 
-LONGEST_DOUBT = 4
-"""A number may go on: "1" and "e+5" are one, of which "1e+" looks like "1" and something else."""
+NUMBER_LOOKAHEAD = 4
+"""A number may continue in the next piece: ``1e+`` at the end of a piece parses as ``1``."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _decode = json.JSONDecoder().raw_decode
 
 
-def walk(text: IO[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what stands in the JSON object ``text``: each key with its value, or, where that is an
-    array, once with each of its elements.
+def iter_values(text: IO[str]) -> Iterator[tuple[str, Any]]:
+    """Yield each key of the JSON object ``text`` with its value.
 
-    Raises ValueError, which tells the line, where it is not JSON, not an object, or has a value of
-    more than ``MAX_VALUE_CHARS``; and RecursionError.
+    If the value is an array, yield the key with each element instead.
+
+    Raises ValueError, with the line, if the text is not a JSON object or has a value of more than
+    ``MAX_VALUE_CHARS``; and RecursionError.
     """
     scanner = _Scanner(text)
-    scanner.take("{")
-    more = scanner.peek() != "}"
-    while more:
+    scanner.expect("{")
+    has_more = scanner.peek() != "}"
+    while has_more:
         key = scanner.key()
-        scanner.take(":")
+        scanner.expect(":")
         if scanner.peek() == "[":
             for element in _elements(scanner):
                 yield key, element
         else:
             yield key, scanner.value()
-        more = scanner.takes(",")
-    scanner.take("}")
-    scanner.take("")
+        has_more = scanner.skip(",")
+    scanner.expect("}")
+    scanner.expect("")
 
 
 def _elements(scanner: "_Scanner") -> Iterator[Any]:
-    scanner.take("[")
-    more = scanner.peek() != "]"
-    while more:
+    scanner.expect("[")
+    has_more = scanner.peek() != "]"
+    while has_more:
         yield scanner.value()
-        more = scanner.takes(",")
-    scanner.take("]")
+        has_more = scanner.skip(",")
+    scanner.expect("]")
 
 
 class _Scanner:
-    """A place in a text, of which it holds a piece."""
+    """A position in a text. Only a piece of the text is in memory."""
 
     def __init__(self, text: IO[str]) -> None:
         self._text = text
-        self._held = ""
+        self._piece = ""
         self._at = 0
-        self._lines_gone = 0
+        self._lines_before = 0
 
     def peek(self) -> str:
-        """The next character that is not space; none at the end."""
+        """Return the next character that is not white space, or "" at the end."""
         while True:
-            match = _SPACE.match(self._held, self._at)
-            assert match is not None  # the pattern matches nothing, too
+            match = _SPACE.match(self._piece, self._at)
+            assert match is not None  # the pattern also matches the empty string
             self._at = match.end()
-            if self._at < len(self._held) or not self._fill():
-                return self._held[self._at : self._at + 1]
+            if self._at < len(self._piece) or not self._read():
+                return self._piece[self._at : self._at + 1]
 
-    def takes(self, character: str) -> bool:
-        """Whether ``character`` comes next; if so, go on behind it."""
+    def skip(self, character: str) -> bool:
+        """Skip ``character`` if it is next. Return whether it was."""
         is_next = self.peek() == character
         self._at += is_next
         return is_next
 
-    def take(self, character: str) -> None:
-        """Go on behind ``character``, which must come next; "" is the end."""
-        if not self.takes(character):
-            found = repr(self.peek()) if self.peek() else "the end"
-            wanted = repr(character) if character else "the end"
-            raise self._wrong(f"{wanted} was expected, but here is {found}", self._at)
+    def expect(self, character: str) -> None:
+        """Skip ``character``, or raise ValueError if it is not next. "" is the end."""
+        if not self.skip(character):
+            actual = repr(self.peek()) if self.peek() else "the end"
+            expected = repr(character) if character else "the end"
+            raise self._error(f"expected {expected}, found {actual}", self._at)
 
     def key(self) -> str:
         if self.peek() != '"':
-            raise self._wrong("a key in double quotes was expected", self._at)
+            raise self._error("expected a key in double quotes", self._at)
         key: str = self.value()
         return key
 
@@ -90,27 +91,27 @@ class _Scanner:
         self.peek()
         while True:
             try:
-                value, end = _decode(self._held, self._at)
+                value, end = _decode(self._piece, self._at)
             except json.JSONDecodeError as error:
-                if not self._fill():
-                    raise self._wrong(error.msg, error.pos) from error
+                if not self._read():
+                    raise self._error(error.msg, error.pos) from error
             else:
-                if len(self._held) - end >= LONGEST_DOUBT or not self._fill():
+                if len(self._piece) - end >= NUMBER_LOOKAHEAD or not self._read():
                     self._at = end
                     return value
 
-    def _fill(self) -> bool:
-        """Hold more of the text, and let go of what was read; false at its end."""
-        left = len(self._held) - self._at
+    def _read(self) -> bool:
+        """Read another piece, and drop what was parsed. Return False at the end of the text."""
+        left = len(self._piece) - self._at
         if left > MAX_VALUE_CHARS:
-            raise self._wrong(f"a value has more than {MAX_VALUE_CHARS:,} characters", self._at)
+            raise self._error(f"a value has more than {MAX_VALUE_CHARS:,} characters", self._at)
         more = self._text.read(PIECE_CHARS)
         if more:
-            self._lines_gone += self._held.count("\n", 0, self._at)
-            self._held = self._held[self._at :] + more
+            self._lines_before += self._piece.count("\n", 0, self._at)
+            self._piece = self._piece[self._at :] + more
             self._at = 0
         return bool(more)
 
-    def _wrong(self, what: str, at: int) -> ValueError:
-        line = self._lines_gone + self._held.count("\n", 0, at) + 1
-        return ValueError(f"line {line:,}: {what}")
+    def _error(self, problem: str, at: int) -> ValueError:
+        line = self._lines_before + self._piece.count("\n", 0, at) + 1
+        return ValueError(f"line {line:,}: {problem}")

@@ -1,20 +1,20 @@
-"""Reads receipts: what an archive ought to be. ``zipjobs/worker/receipts.py`` writes them."""
+"""Read receipts, which ``zipjobs/worker/receipts.py`` writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zipjobs_cli.archives.json_stream import walk
+from zipjobs_cli.archives.json_stream import iter_values
 from zipjobs_cli.errors import Unreadable
 
 VERSION = "1"
 
 
-class Line(NamedTuple):
-    """An entry as the receipt lists it, in ``position``, from 1 on.
+class ReceiptEntry(NamedTuple):
+    """An entry in a receipt.
 
-    ``size`` is in bytes, ``crc32`` eight hexadecimal digits.
+    ``position`` counts from 1, ``size`` is in bytes, ``crc32`` has eight hexadecimal digits.
     """
 
     position: int
@@ -25,9 +25,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt says of its archive: ``size`` in bytes, ``crc32``, and how many ``entries``.
+    """The header of a receipt: size, CRC-32 and number of entries of the archive.
 
-    It lists ``listed`` of them, and ``skipped`` that were to be entries and did not exist.
+    ``listed`` is the number of entries in the receipt's list, ``skipped`` that of missing objects.
     """
 
     path: Path
@@ -37,36 +37,32 @@ class Receipt:
     listed: int
     skipped: int
 
-    def lines(self) -> Iterator[Line]:
-        """The entries in order, read anew: a receipt may be longer than memory.
-
-        Raises Unreadable.
-        """
+    def read_entries(self) -> Iterator[ReceiptEntry]:
+        """Yield the entries in order. They are read from the file. Raises Unreadable."""
         position = 0
-        for key, value in _walk(self.path):
+        for key, value in _values(self.path):
             if key == "entries":
                 position += 1
-                yield _line(self.path, position, value)
+                yield _parse_entry(self.path, position, value)
 
 
 def receipt_path(archive: Path) -> Path:
-    """Where the receipt of ``archive`` is, if it is beside it."""
+    """Return the default path of the receipt of ``archive``: in the same folder."""
     return archive.with_name(f"{archive.name.removesuffix('.zip')}.receipt.json")
 
 
 def read_receipt(path: Path) -> Receipt:
-    """Read a receipt from its beginning to its end; hold its entries' number only.
+    """Read a receipt and validate all entries, with bounded memory.
 
-    However it is laid out, memory is bounded. Raises Unreadable if it cannot be read, is not JSON
-    or not a receipt, or is one of a version other than ``VERSION``.
+    Raises Unreadable if it cannot be read, is not a receipt, or has an unknown version.
     """
     version: object = None
     archive: object = None
     listed = skipped = 0
-    for key, value in _walk(path):
+    for key, value in _values(path):
         if key == "entries":
             listed += 1
-            _line(path, listed, value)
+            _parse_entry(path, listed, value)
         elif key == "skipped":
             skipped += 1
         elif key == "archive":
@@ -78,7 +74,7 @@ def read_receipt(path: Path) -> Receipt:
     match archive:
         case {"size": int(size), "crc32": str(crc32), "entries": int(entries)}:
             return Receipt(path, size, crc32, entries, listed, skipped)
-    raise Unreadable(f"{path} is not a receipt: it does not say what its archive is.")
+    raise Unreadable(f"{path} is not a receipt: it does not describe an archive.")
 
 
 def _check_version(path: Path, version: object) -> None:
@@ -86,28 +82,28 @@ def _check_version(path: Path, version: object) -> None:
         raise Unreadable(f"{path} is not a receipt: it has no version.")
     if version != VERSION:
         raise Unreadable(
-            f"{path} is a receipt of version {version}; this program reads version {VERSION}."
+            f"{path} is a receipt of version {version}. This program reads version {VERSION}."
         )
 
 
-def _line(path: Path, position: int, entry: object) -> Line:
+def _parse_entry(path: Path, position: int, entry: object) -> ReceiptEntry:
     match entry:
         case {"name": str(name), "size": int(size), "crc32": str(crc32)}:
-            return Line(position, name, size, crc32)
+            return ReceiptEntry(position, name, size, crc32)
     raise Unreadable(
-        f"{path} is not a receipt: its entry {position:,} lacks a name, a size or a CRC-32."
+        f"{path} is not a receipt: its entry {position:,} has no name, size or CRC-32."
     )
 
 
-def _walk(path: Path) -> Iterator[tuple[str, Any]]:
-    if path.exists() and not path.is_file():  # it is read twice, which a pipe cannot be
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.exists() and not path.is_file():  # it is read twice, which is impossible for a pipe
         raise Unreadable(f"{path} is not a file.")
     try:
         with path.open(encoding="utf-8-sig") as text:
-            yield from walk(text)
+            yield from iter_values(text)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise Unreadable(f"{path} is not JSON: it is not UTF-8.") from error
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{path} is not JSON, or not all of it: {error}.") from error
+        raise Unreadable(f"{path} is not complete, valid JSON: {error}.") from error

@@ -1,7 +1,7 @@
-"""Opens files for writing in folders that other users may write to.
+"""Open files for writing in folders that other users can write to.
 
-Another user can put a link, a FIFO or a device at a path that is easy to predict. Nothing here
-writes through one, or waits for one.
+Another user can create a link, a FIFO or a device at a predictable path. These functions do not
+follow links, and do not block on FIFOs.
 """
 
 import os
@@ -18,11 +18,10 @@ _FLAGS_OF_SOME_PLATFORMS = ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY")
 def open_regular(path: Path, is_new: bool = False) -> BinaryIO:
     """Open a regular file for reading and appending, and create it if it does not exist.
 
-    ``is_new`` deletes a regular file at ``path`` first, so that the opened file is empty and
-    belongs to this user.
+    ``is_new`` deletes an existing file first, so that the new one is empty and owned by this user.
 
-    Raises CliError if ``path`` is a link, a FIFO, a device or a folder, or if the file has another
-    hard link; and OSError if the file cannot be opened.
+    Raises CliError if ``path`` is a link, a FIFO, a device or a folder, or has several hard links,
+    and OSError if the file cannot be opened.
     """
     flags = _FLAGS
     for name in _FLAGS_OF_SOME_PLATFORMS:
@@ -32,7 +31,7 @@ def open_regular(path: Path, is_new: bool = False) -> BinaryIO:
         flags |= os.O_EXCL
     try:
         descriptor = os.open(path, flags, 0o666)
-    except OSError:  # which error it is for a link or a folder depends on the platform
+    except OSError:  # the error for links and folders depends on the platform
         _check_path(path)
         raise
     try:
@@ -54,7 +53,7 @@ def _delete(path: Path) -> None:
 
 
 def _check_path(path: Path) -> None:
-    """Raise CliError if something other than a regular file with one name is at ``path``."""
+    """Raise CliError if ``path`` exists and is not a regular file with one hard link."""
     if os.path.lexists(path):
         _check(path, path.lstat())
 

@@ -1,4 +1,4 @@
-"""Fetches an object by a link: goes on where it broke off, and never mixes two objects."""
+"""Download an object from a link, and resume after interruptions."""
 
 import re
 import time
@@ -12,36 +12,35 @@ from isal.isal_zlib import crc32
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from zipjobs_cli.archives.checksums import PIECE_BYTES
 from zipjobs_cli.client.http import pool
 from zipjobs_cli.errors import CliError
 
-PIECE_BYTES = 1 << 20
-
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-"""Before it is gone on after one break, and another. Whenever bytes came, it begins anew."""
+"""Pauses after consecutive failures. Received bytes reset the sequence."""
 
 Link = Callable[[bool], str]
-"""Gives a link; a new one if it is told that the last one is dead."""
+"""Returns a link. The argument says whether the last link has expired."""
 
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 
 
-class Changed(CliError):
-    """There is another object behind the link than the one that was to be fetched."""
+class ObjectReplaced(CliError):
+    """The object was replaced since the job, or during the download."""
 
 
-class _Broken(Exception):
-    """It broke off, and may go on."""
+class _Interrupted(Exception):
+    """The download was interrupted and can be resumed."""
 
 
 @dataclass
-class Fetching:
-    """Fetches into a file, from its end on: what it has is taken for the object's beginning.
+class ResumableDownload:
+    """A download that appends to a file. The file's content is the beginning of the object.
 
-    ``etag`` is the object's, with its quotes, and ``size`` its bytes; what is None is learned from
-    the first answer. ``crc32`` and ``done`` are those of the bytes so far. ``on_bytes`` is told how
-    many more there are; less than none if the file begins anew.
+    ``etag`` (with quotes) and ``size`` belong to the object; if they are None, the first response
+    sets them. ``done`` and ``crc32`` describe the bytes in the file. ``on_bytes`` is called with
+    the number of new bytes, which is negative if the download starts again.
     """
 
     link: Link
@@ -52,83 +51,77 @@ class Fetching:
     done: int = 0
     crc32: int = 0
 
-    def into(self, file: IO[bytes]) -> None:
-        """Fetch what is missing. ``file`` is open for reading and appending.
+    def append_to(self, file: IO[bytes]) -> None:
+        """Download the rest of the object. ``file`` is open for reading and appending.
 
-        Raises Changed, CliError if it cannot be had, and OSError if it cannot be written.
+        Raises ObjectReplaced, CliError if the download fails, and OSError if writing fails.
         """
-        self._sum(file)
-        failures, is_dead = 0, False
-        while self.size is None or self.done < self.size:
-            before = self.done
-            try:
-                is_dead = self._go_on(file, self.link(is_dead), is_dead)
-                if self.done == before and not is_dead:
-                    raise _Broken("no bytes came")
-            except (HTTPError, _Broken) as error:
-                failures = 0 if self.done > before else failures
-                if failures == len(PAUSES_SECONDS):
-                    raise CliError(f"The download broke off: {error}.") from error
-                self.sleep(PAUSES_SECONDS[failures])
-                failures += 1
-
-    def _sum(self, file: IO[bytes]) -> None:
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
             self._count(piece)
+        failures, is_expired = 0, False
+        while self.size is None or self.done < self.size:
+            before = self.done
+            try:
+                is_expired = self._request(file, self.link(is_expired), is_expired)
+                if self.done == before and not is_expired:
+                    raise _Interrupted("no bytes received")
+            except (HTTPError, _Interrupted) as error:
+                failures = 0 if self.done > before else failures
+                if failures == len(PAUSES_SECONDS):
+                    raise CliError(f"The download was interrupted: {error}.") from error
+                self.sleep(PAUSES_SECONDS[failures])
+                failures += 1
 
-    def _go_on(self, file: IO[bytes], url: str, is_new: bool) -> bool:
-        """Send one request and write what it brings. Returns whether the link is dead.
-
-        A link that was made this moment is not.
-        """
+    def _request(self, file: IO[bytes], url: str, is_new_link: bool) -> bool:
+        """Send one request, and append the body. Return whether the link has expired."""
         headers = {"accept-encoding": "identity"}
         if self.etag is not None:
             headers["if-match"] = self.etag
         if self.done:
             headers["range"] = f"bytes={self.done}-"
-        with self._asked(url, headers) as answer:
-            if answer.status in (400, 401, 403) and not is_new:
+        with self._response(url, headers) as response:
+            if response.status in (400, 401, 403) and not is_new_link:
                 return True
-            self._check(answer, file)
-            for piece in answer.stream(PIECE_BYTES):
+            self._check(response, file)
+            for piece in response.stream(PIECE_BYTES):
                 file.write(piece)
                 self._count(piece)
         return False
 
     @contextmanager
-    def _asked(self, url: str, headers: dict[str, str]) -> Iterator[BaseHTTPResponse]:
-        answer = pool(url).request(
+    def _response(self, url: str, headers: dict[str, str]) -> Iterator[BaseHTTPResponse]:
+        response = pool(url).request(
             "GET", url, headers=headers, preload_content=False, decode_content=False, redirect=False
         )
         try:
-            yield answer
+            yield response
         finally:
-            answer.close()
+            response.close()
 
-    def _check(self, answer: BaseHTTPResponse, file: IO[bytes]) -> None:
-        """Whether what comes fits what is there. Raises what ``into`` raises, and _Broken."""
-        status = answer.status
-        if status == 412 or (self.etag and answer.headers.get("etag", self.etag) != self.etag):
-            raise Changed("It was replaced since it was made, or while it was fetched.")
-        if status in (200, 416) and self.done:  # all of it comes, or there is too much already
-            self._begin_anew(file)
+    def _check(self, response: BaseHTTPResponse, file: IO[bytes]) -> None:
+        """Raise an error unless the body continues the file."""
+        status = response.status
+        if status == 412 or (self.etag and response.headers.get("etag", self.etag) != self.etag):
+            raise ObjectReplaced("The object was replaced after the job, or during the download.")
+        if status in (200, 416) and self.done:  # the whole object, or the file is too long
+            self._start_again(file)
             if status == 416:
-                raise _Broken("there was too much of it")
+                raise _Interrupted("the part file was too long")
         elif status == 206:
-            if not answer.headers.get("content-range", "").startswith(f"bytes {self.done}-"):
-                raise _Broken("another range came than was asked for")
+            if not response.headers.get("content-range", "").startswith(f"bytes {self.done}-"):
+                raise _Interrupted("the response has another range than requested")
         elif status in (429, 500, 502, 503, 504):
-            raise _Broken(_said(answer))
+            raise _Interrupted(_error_text(response))
         elif status == 404:
-            raise CliError("It is not there any more.")
+            raise CliError("The object no longer exists.")
         elif status != 200:
-            raise CliError(f"It cannot be fetched: {_said(answer)}.")
-        self.etag = self.etag or answer.headers.get("etag")
+            raise CliError(f"The download failed: {_error_text(response)}.")
+        self.etag = self.etag or response.headers.get("etag")
         if self.size is None:
-            self.size = self.done + int(answer.headers.get("content-length", "0"))
+            self.size = self.done + int(response.headers.get("content-length", "0"))
 
-    def _begin_anew(self, file: IO[bytes]) -> None:
+    def _start_again(self, file: IO[bytes]) -> None:
         file.truncate(0)
         self.on_bytes(-self.done)
         self.done = self.crc32 = 0
@@ -139,14 +132,14 @@ class Fetching:
         self.on_bytes(len(piece))
 
 
-def _said(answer: BaseHTTPResponse) -> str:
-    """What an error of S3 says."""
-    text = answer.read(65_536).decode(errors="replace")
+def _error_text(response: BaseHTTPResponse) -> str:
+    """Return code and message of an S3 error."""
+    text = response.read(65_536).decode(errors="replace")
     code, message = _CODE.search(text), _MESSAGE.search(text)
     parts = [part[1].rstrip(".") for part in (code, message) if part]
-    return f"{': '.join(parts) or 'no reason given'} (HTTP {answer.status})"
+    return f"{': '.join(parts) or 'no reason given'} (HTTP {response.status})"
 
 
 def part_path(path: Path, crc32: str) -> Path:
-    """Where a file stands until it is whole: another place for each content."""
+    """Return the path of the part file for a download. It differs for each content."""
     return path.with_name(f"{path.name}.{crc32}.part")

@@ -1,7 +1,6 @@
-"""Checks an archive against its receipt, byte by byte, and finds everything that differs.
+"""Verify an archive against its receipt, byte by byte, and find all differences.
 
-The archive is read once, from its beginning to its end, and the receipt beside it. Of both, memory
-holds the archive's central directory, and no bodies.
+The archive is read once, from start to end. Memory holds its central directory, but no bodies.
 """
 
 import io
@@ -19,43 +18,43 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from isal.isal_zlib import crc32
 
-from zipjobs_cli.archives.checksums import PIECE_BYTES, SummingFile
-from zipjobs_cli.archives.receipt import Line, Receipt, read_receipt
+from zipjobs_cli.archives.checksums import PIECE_BYTES, ChecksumFile
+from zipjobs_cli.archives.receipt import Receipt, ReceiptEntry, read_receipt
 from zipjobs_cli.errors import Unreadable
 
 
 class Kind(StrEnum):
-    """What differs. What is expected is what the receipt says."""
+    """Kinds of differences. The receipt has the expected values."""
 
     ARCHIVE_SIZE = "archiveSize"
     ARCHIVE_CRC32 = "archiveCrc32"
     ARCHIVE_ENTRIES = "archiveEntries"
-    """How many the archive has."""
+    """The number of entries in the archive differs."""
     RECEIPT_ENTRIES = "receiptEntries"
-    """The receipt says how many entries there are, and lists another number."""
+    """The receipt's list is longer or shorter than the number that the receipt states."""
     MISSING = "missing"
-    """Expected at this position of the receipt, found nowhere."""
+    """The entry at this position of the receipt is not in the archive."""
     EXTRA = "extra"
-    """Found at this position of the archive, expected nowhere."""
+    """The entry at this position of the archive is not in the receipt."""
     DOUBLED = "doubled"
-    """A name is there so often, and ought to be there once."""
+    """How often a name occurs, which must be unique."""
     MOVED = "moved"
-    """Positions: the entry stands behind one that it ought to stand before."""
+    """Positions of an entry that comes after one that it precedes in the receipt."""
     UNREADABLE = "unreadable"
-    """Why an entry's bytes cannot be had."""
+    """Why the body of an entry cannot be read."""
     SIZE = "size"
     CRC32 = "crc32"
     DIRECTORY_SIZE = "directorySize"
-    """The bytes are as many as expected, but the archive says otherwise."""
+    """The body has the expected size, but the central directory states another one."""
     DIRECTORY_CRC32 = "directoryCrc32"
-    """The bytes are the expected ones, but the archive says otherwise."""
+    """The body has the expected CRC-32, but the central directory states another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that differs, of the entry ``name``, or of the archive as a whole.
+    """A difference of the entry ``name``, or of the whole archive if it is None.
 
-    Sizes are in bytes, CRC-32s eight hexadecimal digits, positions count from 1.
+    Sizes are in bytes, a CRC-32 has eight hexadecimal digits, positions count from 1.
     """
 
     kind: Kind
@@ -66,9 +65,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an archive is, and all that differs from what its receipt says.
+    """Size, CRC-32 and number of entries of an archive, and its differences from the receipt.
 
-    ``skipped`` is how many objects the receipt says were skipped, for they did not exist.
+    ``skipped`` is the number of missing objects in the receipt.
     """
 
     size: int
@@ -83,58 +82,57 @@ class Verdict:
 
 
 def verify(archive: Path, receipt: Path, on_progress: Callable[[int], None]) -> Verdict:
-    """Read all of ``archive`` and compare it to ``receipt``.
+    """Read the whole archive and compare it with the receipt.
 
-    The size and the CRC-32 of the whole file; the number of entries, their names and their order;
-    and of each entry, stored or deflated, the size and the CRC-32 of its bytes. ``on_progress`` is
-    told how many of the archive's bytes have been read.
+    Compares size and CRC-32 of the file, number, names and order of the entries, and size and
+    CRC-32 of each body. ``on_progress`` is called with the number of bytes read so far.
 
-    Raises Unreadable if one of the two cannot be read at all, is no ZIP or no receipt, or if the
-    receipt has a version that is not known.
+    Raises Unreadable if one of the files cannot be read, or is not a ZIP file or a receipt.
     """
     try:
-        with SummingFile(archive, on_progress) as raw, io.BufferedReader(raw, PIECE_BYTES) as file:
+        with ChecksumFile(archive, on_progress) as raw, io.BufferedReader(raw, PIECE_BYTES) as file:
             size = file.seek(0, io.SEEK_END)
             expected = read_receipt(receipt)
-            with _opened(file, archive, size, expected) as opened:
+            with _open_zip(file, archive, size, expected) as opened:
                 raw.is_summing = True
                 infos = opened.infolist()
-                differences = list(_of_the_entries(_members(opened, size), infos, expected))
+                differences = list(_compare_entries(_read_members(opened, size), infos, expected))
             raw.finish()
-            summed_bytes, summed = raw.summed_bytes, f"{raw.crc32:08x}"
+            found_size, found_crc32 = raw.summed_bytes, f"{raw.crc32:08x}"
     except OSError as error:
         raise Unreadable(f"{archive} cannot be read: {error.strerror}.") from error
-    whole = [
-        Difference(kind, None, should_be, found)
-        for kind, should_be, found in (
-            (Kind.ARCHIVE_SIZE, expected.size, summed_bytes),
-            (Kind.ARCHIVE_CRC32, expected.crc32, summed),
+    of_archive = [
+        Difference(kind, None, expected_value, found)
+        for kind, expected_value, found in (
+            (Kind.ARCHIVE_SIZE, expected.size, found_size),
+            (Kind.ARCHIVE_CRC32, expected.crc32, found_crc32),
             (Kind.ARCHIVE_ENTRIES, expected.entries, len(infos)),
             (Kind.RECEIPT_ENTRIES, expected.entries, expected.listed),
         )
-        if should_be != found
+        if expected_value != found
     ]
     return Verdict(
-        size=summed_bytes,
-        crc32=summed,
+        size=found_size,
+        crc32=found_crc32,
         entries=len(infos),
         skipped=expected.skipped,
-        differences=(*whole, *differences),
+        differences=(*of_archive, *differences),
     )
 
 
-def _opened(file: IO[bytes], archive: Path, size: int, expected: Receipt) -> ZipFile:
+def _open_zip(file: IO[bytes], archive: Path, size: int, expected: Receipt) -> ZipFile:
     try:
         return ZipFile(file)
     except (BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        sizes = f" It has {size:,} bytes, and its receipt says {expected.size:,}."
+        sizes = f" It has {size:,} bytes; its receipt states {expected.size:,}."
         raise Unreadable(
-            f"{archive} cannot be read as a ZIP: {error}.{sizes if size != expected.size else ''}"
+            f"{archive} cannot be read as a ZIP file: {error}."
+            f"{sizes if size != expected.size else ''}"
         ) from error
 
 
 class _Member(NamedTuple):
-    """An entry as it is in the archive. Its directory states a size and a CRC-32, too."""
+    """An entry of the archive. ``stated_`` values are those in the central directory."""
 
     position: int
     name: str
@@ -145,11 +143,11 @@ class _Member(NamedTuple):
     problem: str | None
 
 
-def _members(opened: ZipFile, archive_bytes: int) -> Iterator[_Member]:
-    """Read through all entries, in order."""
+def _read_members(opened: ZipFile, archive_bytes: int) -> Iterator[_Member]:
+    """Read all bodies in order."""
     for position, info in enumerate(opened.infolist(), 1):
         stated = f"{info.CRC:08x}"
-        del info.CRC  # a ZipInfo without one is read to its end, wrong or not
+        del info.CRC  # zipfile reads a body without a CRC to its end instead of raising an error
         size = total = 0
         problem = None
         try:
@@ -159,110 +157,112 @@ def _members(opened: ZipFile, archive_bytes: int) -> Iterator[_Member]:
                     total = crc32(piece, total)
                     size += len(piece)
         except (BadZipFile, EOFError, RuntimeError, ValueError, zlib.error) as error:
-            problem = str(error) or "it ends too early"
+            problem = str(error) or "unexpected end of data"
         yield _Member(
             position, info.orig_filename, size, f"{total:08x}", info.file_size, stated, problem
         )
 
 
 def _check_readable(info: ZipInfo, archive_bytes: int) -> None:
-    """Raises BadZipFile, or NotImplementedError."""
+    """Raise BadZipFile or NotImplementedError if the body cannot be read."""
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise NotImplementedError(f"compression method {info.compress_type}")
     if not 0 <= info.header_offset < archive_bytes:
-        raise BadZipFile("it is said to stand outside the archive")
+        raise BadZipFile("its position is outside the archive")
 
 
-def _of_the_entries(
+def _compare_entries(
     members: Iterable[_Member], infos: Sequence[ZipInfo], expected: Receipt
 ) -> Iterator[Difference]:
-    places = array("q", bytes(8 * len(infos)))  # by position in the archive: that in the receipt
-    alone: list[_Member] = []
-    unmet: list[Line] = []
-    for member, line in _paired(members, expected.lines()):
-        if member and line:
-            places[member.position - 1] = line.position
-            yield from _of_an_entry(member, line)
+    receipt_positions = array("q", bytes(8 * len(infos)))  # by position in the archive; 0: none
+    only_in_archive: list[_Member] = []
+    only_in_receipt: list[ReceiptEntry] = []
+    for member, entry in _pair_by_name(members, expected.read_entries()):
+        if member and entry:
+            receipt_positions[member.position - 1] = entry.position
+            yield from _compare_entry(member, entry)
         elif member:
-            alone.append(member)
-        elif line:
-            unmet.append(line)
-    yield from _of_the_names(infos, alone, unmet)
+            only_in_archive.append(member)
+        elif entry:
+            only_in_receipt.append(entry)
+    yield from _compare_names(infos, only_in_archive, only_in_receipt)
     last = 0
-    for position, (info, place) in enumerate(zip(infos, places, strict=True), 1):
+    for position, (info, place) in enumerate(zip(infos, receipt_positions, strict=True), 1):
         if 0 < place < last:
             yield Difference(Kind.MOVED, info.orig_filename, place, position)
         last = max(last, place)
 
 
-def _paired(
-    members: Iterable[_Member], lines: Iterable[Line]
-) -> Iterator[tuple[_Member | None, Line | None]]:
-    """Yield what has the same name; in the end, what has stayed alone.
+def _pair_by_name(
+    members: Iterable[_Member], entries: Iterable[ReceiptEntry]
+) -> Iterator[tuple[_Member | None, ReceiptEntry | None]]:
+    """Yield pairs with the same name, then the rest.
 
-    Where names stand in the same order, those that wait are as many as are missing or extra.
+    If the order is the same, memory holds only as many items as are missing or extra.
     """
     waiting_members: defaultdict[str, list[_Member]] = defaultdict(list)
-    waiting_lines: defaultdict[str, list[Line]] = defaultdict(list)
-    for member, line in zip_longest(members, lines):
-        if member and line and member.name == line.name:
-            yield member, line
+    waiting_entries: defaultdict[str, list[ReceiptEntry]] = defaultdict(list)
+    for member, entry in zip_longest(members, entries):
+        if member and entry and member.name == entry.name:
+            yield member, entry
             continue
         if member:
-            if member.name in waiting_lines:
-                yield member, _first(waiting_lines, member.name)
+            if member.name in waiting_entries:
+                yield member, _pop_first(waiting_entries, member.name)
             else:
                 waiting_members[member.name].append(member)
-        if line:
-            if line.name in waiting_members:
-                yield _first(waiting_members, line.name), line
+        if entry:
+            if entry.name in waiting_members:
+                yield _pop_first(waiting_members, entry.name), entry
             else:
-                waiting_lines[line.name].append(line)
-    for left_members in waiting_members.values():
-        yield from ((member, None) for member in left_members)
-    for left_lines in waiting_lines.values():
-        yield from ((None, line) for line in left_lines)
+                waiting_entries[entry.name].append(entry)
+    for rest_of_members in waiting_members.values():
+        yield from ((member, None) for member in rest_of_members)
+    for rest_of_entries in waiting_entries.values():
+        yield from ((None, entry) for entry in rest_of_entries)
 
 
-def _first(waiting: dict[str, list[Any]], name: str) -> Any:
+def _pop_first(waiting: dict[str, list[Any]], name: str) -> Any:
     first = waiting[name].pop(0)
     if not waiting[name]:
         del waiting[name]
     return first
 
 
-def _of_an_entry(member: _Member, line: Line) -> Iterator[Difference]:
-    name = line.name
+def _compare_entry(member: _Member, entry: ReceiptEntry) -> Iterator[Difference]:
+    name = entry.name
     if member.problem is not None:
         yield Difference(Kind.UNREADABLE, name, None, member.problem)
         return
-    if member.size != line.size:
-        yield Difference(Kind.SIZE, name, line.size, member.size)
-    elif member.stated_size != line.size:
-        yield Difference(Kind.DIRECTORY_SIZE, name, line.size, member.stated_size)
-    if member.crc32 != line.crc32:
-        yield Difference(Kind.CRC32, name, line.crc32, member.crc32)
-    elif member.stated_crc32 != line.crc32:
-        yield Difference(Kind.DIRECTORY_CRC32, name, line.crc32, member.stated_crc32)
+    if member.size != entry.size:
+        yield Difference(Kind.SIZE, name, entry.size, member.size)
+    elif member.stated_size != entry.size:
+        yield Difference(Kind.DIRECTORY_SIZE, name, entry.size, member.stated_size)
+    if member.crc32 != entry.crc32:
+        yield Difference(Kind.CRC32, name, entry.crc32, member.crc32)
+    elif member.stated_crc32 != entry.crc32:
+        yield Difference(Kind.DIRECTORY_CRC32, name, entry.crc32, member.stated_crc32)
 
 
-def _of_the_names(
-    infos: Iterable[ZipInfo], alone: Sequence[_Member], unmet: Sequence[Line]
+def _compare_names(
+    infos: Iterable[ZipInfo],
+    only_in_archive: Sequence[_Member],
+    only_in_receipt: Sequence[ReceiptEntry],
 ) -> Iterator[Difference]:
-    times = Counter(info.orig_filename for info in infos)
+    counts = Counter(info.orig_filename for info in infos)
     yield from (
-        Difference(Kind.MISSING, line.name, line.position, None)
-        for line in unmet
-        if line.name not in times
+        Difference(Kind.MISSING, entry.name, entry.position, None)
+        for entry in only_in_receipt
+        if entry.name not in counts
     )
     yield from (
         Difference(Kind.EXTRA, member.name, None, member.position)
-        for member in alone
-        if times[member.name] == 1
+        for member in only_in_archive
+        if counts[member.name] == 1
     )
-    more_in_archive = Counter(member.name for member in alone)
-    more_in_receipt = Counter(line.name for line in unmet)
-    for name, found in times.items():
+    more_in_archive = Counter(member.name for member in only_in_archive)
+    more_in_receipt = Counter(entry.name for entry in only_in_receipt)
+    for name, found in counts.items():
         if found > 1 or name in more_in_receipt:
             listed = found - more_in_archive[name] + more_in_receipt[name]
             yield Difference(Kind.DOUBLED, name, listed, found)

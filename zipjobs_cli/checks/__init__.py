@@ -1,1 +1,1 @@
-"""Checks of a stack: what is configured, and whether a job works from end to end."""
+"""Checks of a stack: its configuration, and jobs from end to end."""

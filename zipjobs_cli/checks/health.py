@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: each part of a stack, and of what is needed to use it."""
+"""The checks of ``doctor``: every part of a stack, and what is required to use it."""
 
 import platform
 import shutil
@@ -10,22 +10,22 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from zipjobs_cli.client.api import Api
-from zipjobs_cli.client.dead_letters import waiting
+from zipjobs_cli.client.dead_letters import count_messages
 from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
 from zipjobs_cli.errors import CliError, MissingOutput
-from zipjobs_cli.output.failures import explained
+from zipjobs_cli.output.failures import error_message
 
-NEEDS_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 
-SIGNATURE_SECONDS = 240
-"""AWS refuses signatures that are five minutes off ("Troubleshoot SigV4", IAM User Guide)."""
+MAX_CLOCK_SECONDS = 240
+"""AWS rejects signatures that differ by five minutes ("Troubleshoot SigV4", IAM User Guide)."""
 
 FORBIDDEN = frozenset({"403", "AccessDenied", "AccessDeniedException"})
 MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "QueueDoesNotExist"})
 
 
 class Health(StrEnum):
-    """How something is. ``WARN``: it need not matter, or cannot be told."""
+    """Result of a check. ``WARN``: it may not matter, or could not be checked."""
 
     OK = "ok"
     WARN = "warn"
@@ -34,7 +34,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing, and what to do about it, if anything."""
+    """The result of the check ``what``: what was found, and what to do about it."""
 
     what: str
     health: Health
@@ -42,155 +42,154 @@ class Finding:
     advice: str = ""
 
 
-Look = Callable[[Stack], Iterator[Finding]]
+Check = Callable[[Stack], Iterator[Finding]]
 
 
-def examine(where: StackSelector) -> Iterator[Finding]:
-    """Look at everything, each thing by itself. Yields what is found as it is found."""
+def examine(selector: StackSelector) -> Iterator[Finding]:
+    """Run all checks, and yield each result when it is known."""
     yield _python()
     yield _pulumi()
     try:
-        stack = find_stack(where)
+        stack = find_stack(selector)
     except CliError as error:
         yield Finding("stack", Health.FAIL, "not found", str(error))
         return
-    place = f"{stack.api_url} in {stack.region or 'no region'}, auth {stack.api_auth}"
-    yield Finding("stack", Health.OK, f"{place}; found: {stack.found}")
-    yield from _looked_at("api", _api, stack)
-    (credentials,) = _looked_at("credentials", _credentials, stack)
+    place = f"{stack.api_url} in {stack.region or 'an unknown region'}, auth {stack.api_auth}"
+    yield Finding("stack", Health.OK, f"{place}; found by: {stack.source}")
+    yield from _run("api", _api, stack)
+    (credentials,) = _run("credentials", _credentials, stack)
     if credentials.health is not Health.OK and stack.api_auth != "iam":
-        advice = "The API does without. Only with AWS credentials can the rest be looked at."
+        advice = "The API does not require them, but the other checks do."
         yield Finding("credentials", Health.WARN, credentials.found, advice)
         return
     yield credentials
     if credentials.health is Health.OK:
-        for what, look in _LOOKS:
-            yield from _looked_at(what, look, stack)
+        for what, check in _CHECKS:
+            yield from _run(what, check, stack)
 
 
-def _looked_at(what: str, look: Look, stack: Stack) -> Iterator[Finding]:
-    """What ``look`` finds, or why it could not."""
+def _run(what: str, check: Check, stack: Stack) -> Iterator[Finding]:
+    """Run a check. An expected exception is a finding."""
     try:
-        yield from look(stack)
+        yield from check(stack)
     except MissingOutput as error:
         yield Finding(what, Health.WARN, "not known", str(error))
     except Exception as error:
-        told = explained(error)
-        if told is None:
+        message = error_message(error)
+        if message is None:
             raise
-        code = _code(error)
+        code = _error_code(error)
         health = Health.WARN if code in FORBIDDEN else Health.FAIL
-        yield Finding(what, health, told, _advice(code))
+        yield Finding(what, health, message, _advice(code))
 
 
-def _code(error: Exception) -> str:
-    """Of an answer of AWS."""
+def _error_code(error: Exception) -> str:
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", "")).rpartition(".")[2]
 
 
 def _advice(code: str) -> str:
     if code in FORBIDDEN:
-        return "These credentials may not look. It matters only if they are to use it."
+        return "Your credentials do not allow this check. Ignore this if you do not use it."
     if code in MISSING:
-        return "It is not there: was it deleted, or is this another account or region?"
+        return "It does not exist. Check the account and the region, and whether it was deleted."
     return ""
 
 
 def _python() -> Finding:
     version = platform.python_version()
-    if sys.version_info[:2] < NEEDS_PYTHON:
-        wanted = ".".join(map(str, NEEDS_PYTHON))
-        return Finding("python", Health.FAIL, version, f"Python {wanted} or newer is needed.")
+    if sys.version_info[:2] < MIN_PYTHON:
+        required = ".".join(map(str, MIN_PYTHON))
+        return Finding("python", Health.FAIL, version, f"Install Python {required} or newer.")
     return Finding("python", Health.OK, version)
 
 
 def _pulumi() -> Finding:
-    found = shutil.which("pulumi")
-    if found is None:
-        advice = "Only `pulumi up`, and finding stacks by their names, need it: pulumi.com/docs."
+    path = shutil.which("pulumi")
+    if path is None:
+        advice = "It is required only for `pulumi up` and to find stacks by name: pulumi.com/docs."
         return Finding("pulumi", Health.WARN, "not installed", advice)
-    return Finding("pulumi", Health.OK, found)
+    return Finding("pulumi", Health.OK, path)
 
 
 def _credentials(stack: Stack) -> Iterator[Finding]:
-    who = stack.client("sts").get_caller_identity()
-    yield Finding("credentials", Health.OK, who["Arn"])
+    identity = stack.client("sts").get_caller_identity()
+    yield Finding("credentials", Health.OK, identity["Arn"])
 
 
 def _api(stack: Stack) -> Iterator[Finding]:
     api = Api(stack, pauses_seconds=())
-    answer = api.send("GET", "/zip-jobs?limit=1")
-    off = _seconds_off(answer.headers.get("date"))
-    if abs(off) > SIGNATURE_SECONDS:
-        found = f"{abs(off):,.0f} seconds {'ahead' if off > 0 else 'behind'}"
-        advice = "Set it: AWS refuses what is signed more than five minutes ago, or ahead."
+    response = api.send("GET", "/zip-jobs?limit=1")
+    offset = _clock_offset(response.headers.get("date"))
+    if abs(offset) > MAX_CLOCK_SECONDS:
+        found = f"{abs(offset):,.0f} seconds {'ahead' if offset > 0 else 'behind'}"
+        advice = "Set the clock. AWS rejects signatures that are off by more than five minutes."
         yield Finding("clock", Health.FAIL, found, advice)
-    api.parsed(answer)
-    yield Finding("api", Health.OK, "it answers, and knows who asks")
+    api.parsed(response)
+    yield Finding("api", Health.OK, "it accepts your requests")
 
 
-def _seconds_off(date: str | None) -> float:
-    """By how much this machine's clock is ahead of a Date header's; 0 if there is none."""
+def _clock_offset(date: str | None) -> float:
+    """Return how many seconds this clock is ahead of a Date header; 0 if there is none."""
     try:
-        theirs = parsedate_to_datetime(date or "")
+        server_time = parsedate_to_datetime(date or "")
     except ValueError:
         return 0.0
-    return (datetime.now(UTC) - theirs).total_seconds()
+    return (datetime.now(UTC) - server_time).total_seconds()
 
 
-def _bucket(value: str) -> Look:
-    def look(stack: Stack) -> Iterator[Finding]:
-        name = stack.need(value)
+def _bucket(output: str) -> Check:
+    def check(stack: Stack) -> Iterator[Finding]:
+        name = stack.require(output)
         stack.client("s3").head_bucket(Bucket=name)
-        yield Finding(value.replace("_", " "), Health.OK, name)
+        yield Finding(output.replace("_", " "), Health.OK, name)
 
-    return look
+    return check
 
 
 def _manifests(stack: Stack) -> Iterator[Finding]:
-    s3, bucket = stack.client("s3"), stack.need("manifest_bucket")
-    told = s3.get_bucket_notification_configuration(Bucket=bucket)
-    if "EventBridgeConfiguration" in told:
-        yield Finding("manifest events", Health.OK, "the bucket sends them to EventBridge")
+    s3, bucket = stack.client("s3"), stack.require("manifest_bucket")
+    notifications = s3.get_bucket_notification_configuration(Bucket=bucket)
+    if "EventBridgeConfiguration" in notifications:
+        yield Finding("manifest events", Health.OK, "sent to EventBridge")
     else:
         advice = "Turn on Amazon EventBridge in the bucket's properties."
-        yield Finding("manifest events", Health.FAIL, "no manifest would start a job", advice)
+        yield Finding("manifest events", Health.FAIL, "off: manifests do not start jobs", advice)
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled":
         yield Finding("manifest versions", Health.OK, "kept")
     else:
-        advice = "Turn on versioning, and `submit --manifest` knows its job's id."
+        advice = "Turn on versioning, so that `submit --manifest` can return the job ID."
         yield Finding("manifest versions", Health.WARN, "not kept", advice)
 
 
 def _table(stack: Stack) -> Iterator[Finding]:
-    name = stack.need("table_name")
+    name = stack.require("table_name")
     status = stack.client("dynamodb").describe_table(TableName=name)["Table"]["TableStatus"]
     health = Health.OK if status in ("ACTIVE", "UPDATING") else Health.FAIL
     yield Finding("table", health, f"{name}: {status}")
 
 
 def _queue(stack: Stack) -> Iterator[Finding]:
-    ready, held = waiting(stack.client("sqs"), stack.need("queue_url"))
-    yield Finding("job queue", Health.OK, f"{ready:,} waiting, {held:,} under way")
+    available, in_flight = count_messages(stack.client("sqs"), stack.require("queue_url"))
+    yield Finding("job queue", Health.OK, f"{available:,} waiting, {in_flight:,} in flight")
 
 
 def _dead_letters(stack: Stack) -> Iterator[Finding]:
-    ready, held = waiting(stack.client("sqs"), stack.need("dead_letter_queue_url"))
-    if ready or held:
-        advice = "Look into the dead-letter function's log; `redrive` puts them back."
-        yield Finding("dead letters", Health.WARN, f"{ready + held:,}", advice)
+    total = sum(count_messages(stack.client("sqs"), stack.require("dead_letter_queue_url")))
+    if total:
+        advice = "Read the log of the dead-letter function. `redrive` moves the messages back."
+        yield Finding("dead letters", Health.WARN, f"{total:,}", advice)
     else:
         yield Finding("dead letters", Health.OK, "none")
 
 
-def _bus(stack: Stack) -> Iterator[Finding]:
-    name = stack.need("event_bus_name")
+def _event_bus(stack: Stack) -> Iterator[Finding]:
+    name = stack.require("event_bus_name")
     stack.client("events").describe_event_bus(Name=name)
     yield Finding("event bus", Health.OK, name)
 
 
-_LOOKS: tuple[tuple[str, Look], ...] = (
+_CHECKS: tuple[tuple[str, Check], ...] = (
     ("source bucket", _bucket("source_bucket")),
     ("target bucket", _bucket("target_bucket")),
     ("manifest bucket", _bucket("manifest_bucket")),
@@ -198,5 +197,5 @@ _LOOKS: tuple[tuple[str, Look], ...] = (
     ("table", _table),
     ("job queue", _queue),
     ("dead letters", _dead_letters),
-    ("event bus", _bus),
+    ("event bus", _event_bus),
 )

@@ -1,1 +1,1 @@
-"""Clients of a stack: its API, its buckets and queues, and where to find it."""
+"""Find a stack and talk to it: its API, its buckets and its queues."""

@@ -1,8 +1,8 @@
-"""Puts dead letters back on the job queue.
+"""Move dead-letter messages back to the job queue.
 
-Received, sent and deleted, rather than by SQS's StartMessageMoveTask: that sends messages back to
-the queue that they came from, and those of the EventBridge rule came from none. What is done twice,
-because it broke off in between, does no harm: a message is for one job, however often it comes.
+Messages are received, sent and deleted. SQS's StartMessageMoveTask is no alternative: it returns
+messages to the queue that they came from, and the messages of the EventBridge rule have none.
+If a move is interrupted, a message may be on both queues. Duplicates are safe.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,69 +17,71 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 BATCH = 10
-"""As many as SQS takes at once."""
+"""The largest batch that SQS accepts."""
 
-LISTEN_SECONDS = 1
-"""Long enough that SQS asks all of its servers ("Short and long polling" in the SQS Guide)."""
+WAIT_SECONDS = 1
+"""Any wait makes SQS query all of its servers ("Short and long polling", SQS Developer Guide)."""
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A message that is on the job queue again, and the job that it is for, if it names one."""
+class MovedMessage:
+    """A message that is on the job queue again. ``job_id`` is None if it names no job."""
 
     message_id: str
     job_id: str | None
 
 
-def redrive(sqs: "SQSClient", dead_letters: str, jobs: str) -> Iterator[Moved]:
-    """Move messages from one queue, by its URL, to the other. Yield each that is moved.
+def redrive(sqs: "SQSClient", dead_letters_url: str, jobs_url: str) -> Iterator[MovedMessage]:
+    """Move messages from one queue to the other, and yield each moved message.
 
-    It ends when no more come, or as many as there were have been moved: those that come back
-    meanwhile stay. Raises CliError if SQS does not take one, and what boto3 raises.
+    It stops when it has moved as many messages as were available at the start, so that messages
+    that fail again are not moved twice. Raises CliError if SQS rejects a message, and the
+    exceptions of boto3.
     """
-    left = waiting(sqs, dead_letters)[0]
-    while messages := _received(sqs, dead_letters):
-        yield from _move(sqs, dead_letters, jobs, messages)
+    left = count_messages(sqs, dead_letters_url)[0]
+    while messages := _receive(sqs, dead_letters_url):
+        yield from _move(sqs, dead_letters_url, jobs_url, messages)
         left -= len(messages)
         if left <= 0:
             return
 
 
-def waiting(sqs: "SQSClient", url: str) -> tuple[int, int]:
-    """About how many messages of a queue can be received, and how many somebody works on."""
-    told = sqs.get_queue_attributes(
+def count_messages(sqs: "SQSClient", url: str) -> tuple[int, int]:
+    """Return approximately how many messages of a queue are available, and how many in flight."""
+    attributes = sqs.get_queue_attributes(
         QueueUrl=url,
         AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
     )["Attributes"]
-    ready, held = told["ApproximateNumberOfMessages"], told["ApproximateNumberOfMessagesNotVisible"]
-    return int(ready), int(held)
+    available = attributes["ApproximateNumberOfMessages"]
+    return int(available), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
-def _received(sqs: "SQSClient", url: str) -> "Sequence[MessageTypeDef]":
-    answer = sqs.receive_message(
-        QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=LISTEN_SECONDS
+def _receive(sqs: "SQSClient", url: str) -> "Sequence[MessageTypeDef]":
+    response = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=WAIT_SECONDS
     )
-    return answer.get("Messages", [])
+    return response.get("Messages", [])
 
 
 def _move(
-    sqs: "SQSClient", dead_letters: str, jobs: str, messages: "Sequence[MessageTypeDef]"
-) -> Iterator[Moved]:
-    answer = sqs.send_message_batch(
-        QueueUrl=jobs,
+    sqs: "SQSClient", dead_letters_url: str, jobs_url: str, messages: "Sequence[MessageTypeDef]"
+) -> Iterator[MovedMessage]:
+    response = sqs.send_message_batch(
+        QueueUrl=jobs_url,
         Entries=[{"Id": str(i), "MessageBody": one["Body"]} for i, one in enumerate(messages)],
     )
-    sent = [messages[int(entry["Id"])] for entry in answer.get("Successful", [])]
+    sent = [messages[int(entry["Id"])] for entry in response.get("Successful", [])]
     if sent:
         sqs.delete_message_batch(
-            QueueUrl=dead_letters,
+            QueueUrl=dead_letters_url,
             Entries=[
                 {"Id": str(i), "ReceiptHandle": one["ReceiptHandle"]} for i, one in enumerate(sent)
             ],
         )
-    yield from (Moved(one["MessageId"], _job_id(one["Body"])) for one in sent)
-    for refused in answer.get("Failed", []):
-        raise CliError(f"The job queue did not take a message: {refused.get('Message', 'no why')}.")
+    yield from (MovedMessage(one["MessageId"], _job_id(one["Body"])) for one in sent)
+    for rejected in response.get("Failed", []):
+        reason = rejected.get("Message", "no reason given")
+        raise CliError(f"The job queue rejected a message: {reason}.")
 
 
 def _job_id(body: str) -> str | None:

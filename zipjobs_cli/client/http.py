@@ -1,4 +1,4 @@
-"""Requests over HTTP: through the proxy that the environment names, and with its certificates."""
+"""HTTP connections that use the proxy and the certificates of the environment."""
 
 import os
 from urllib.parse import urlsplit
@@ -8,11 +8,11 @@ from urllib3 import PoolManager, ProxyManager, Timeout
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 35
-"""Longer than API Gateway lets a function take: 30 seconds."""
+"""Longer than the timeout of API Gateway's integrations: 30 seconds."""
 
 
 def pool(url: str) -> PoolManager:
-    """For requests to the host of ``url``. Nothing is tried again."""
+    """Return a connection pool for requests to the host of ``url``. It does not retry."""
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     if proxy is None or is_loopback(url) or proxy_bypass(parts.netloc):
@@ -21,7 +21,7 @@ def pool(url: str) -> PoolManager:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether it leads to this machine."""
+    """Return whether the host of ``url`` is this machine."""
     return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
 
 
@@ -30,5 +30,5 @@ def _timeout() -> Timeout:
 
 
 def _ca_certs() -> str | None:
-    """A file that replaces the system's, as AWS's own tools have it."""
+    """Return the certificate file that replaces the system's, as in the AWS tools."""
     return os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None

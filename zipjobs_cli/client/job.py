@@ -1,4 +1,4 @@
-"""A job as the API shows it: docs/api.md."""
+"""Types for jobs as the API returns them: docs/api.md."""
 
 from typing import Any, TypedDict
 
@@ -6,14 +6,14 @@ FINAL = ("READY", "FAILED", "CANCELLED")
 
 
 class Count(TypedDict):
-    """How many are done, of how many; ``total`` is None as long as it is not known."""
+    """Progress. ``total`` is None until it is known."""
 
     done: int
     total: int | None
 
 
 class Archive(TypedDict):
-    """An archive of a READY job. ``size`` is in bytes, ``crc32`` eight hexadecimal digits."""
+    """An archive of a READY job. ``size`` is in bytes, ``crc32`` has eight hexadecimal digits."""
 
     key: str
     receiptKey: str
@@ -28,7 +28,7 @@ class Archive(TypedDict):
 
 
 class JobError(TypedDict):
-    """Why a job FAILED, and which objects, or places of its manifest, are to blame."""
+    """The reason why a job FAILED, with the objects or manifest problems that caused it."""
 
     code: str
     message: str
@@ -54,7 +54,7 @@ class _Job(TypedDict):
 
 
 class Job(_Job, total=False):
-    """In a list, without ``archives``' links."""
+    """A job. In the job list, ``archives`` have no links."""
 
     downloadUrl: str
     downloadUrlExpiresAt: str

@@ -1,6 +1,6 @@
-"""The local stacks that run on this machine, by the word that each leaves of itself.
+"""Find local stacks that run on this machine.
 
-``python -m local up`` writes it, a JSON file, and takes it away at its end.
+``python -m local up`` writes a JSON file when the stack is ready, and deletes it on exit.
 """
 
 import json
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 from zipjobs_cli.client.pulumi import project_folder
 
 DEFAULT_PORT = 8700
-"""Of the AWS endpoint of a stack that a person starts. The API listens on the next one."""
+"""Port of the AWS endpoint of ``make local``. The API listens on the next port."""
 
 CONNECT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A stack that a process runs, since ``started`` (Unix time in seconds)."""
+    """A stack of the process ``pid``. ``started`` is Unix time in seconds."""
 
     pid: int
     started: float
@@ -31,62 +31,65 @@ class LocalStack:
 
     @property
     def urls(self) -> list[str]:
-        """Of the AWS endpoint and of the API."""
+        """URLs of the AWS endpoint and of the API."""
         return [str(self.outputs.get(name)) for name in ("awsEndpointUrl", "apiUrl")]
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
-        """The least is the one that is meant."""
+        """Sort key: commands use the stack with the lowest rank."""
         endpoint_url = self.urls[0]
-        is_used = endpoint_url == os.environ.get("AWS_ENDPOINT_URL")  # by the AWS CLI
-        return not is_used, urlsplit(endpoint_url).port != DEFAULT_PORT, self.started
+        is_other = endpoint_url != os.environ.get("AWS_ENDPOINT_URL")  # the AWS CLI's endpoint
+        return is_other, urlsplit(endpoint_url).port != DEFAULT_PORT, self.started
 
 
-def word_folder() -> Path:
-    """Where stacks leave word of themselves: ZIPJOBS_LOCAL, or else .local in the project."""
+def announcement_folder() -> Path:
+    """Return the folder of the stacks' files: ZIPJOBS_LOCAL, or .local in the project."""
     return Path(os.environ.get("ZIPJOBS_LOCAL") or project_folder() / ".local")
 
 
-def running_stack() -> LocalStack | None:
-    """The one at AWS_ENDPOINT_URL, or on the default port, or that has run longest; None if none.
+def find_local_stack() -> LocalStack | None:
+    """Return the local stack to use, or None.
 
-    Only its ports are tried. On stderr there is a word if it is one of several, and of those that
-    have died.
+    The order is: the stack at AWS_ENDPOINT_URL, the stack on the default port, the oldest stack.
+    Stacks are only checked for open ports. Writes a note to stderr if several stacks run, and for
+    each stack that no longer runs.
     """
-    alive = []
-    for stack in sorted(_told(), key=lambda stack: stack.rank):
-        if is_running(stack.pid) and all(_answers(url) for url in stack.urls):
-            alive.append(stack)
+    running = []
+    for stack in sorted(_announced(), key=lambda stack: stack.rank):
+        if is_running(stack.pid) and all(map(_is_listening, stack.urls)):
+            running.append(stack)
         else:
-            sys.stderr.write(f"The local stack of process {stack.pid} has ended unheard.\n")
-    if len(alive) > 1:
-        several = f"{len(alive)} local stacks run here; this is about the one at"
-        sys.stderr.write(f"{several} {alive[0].urls[0]}. AWS_ENDPOINT_URL names another.\n")
-    return alive[0] if alive else None
+            sys.stderr.write(f"Process {stack.pid} no longer runs its local stack.\n")
+    if len(running) > 1:
+        sys.stderr.write(
+            f"{len(running)} local stacks are running. Using the one at {running[0].urls[0]}. "
+            "Set AWS_ENDPOINT_URL to use another one.\n"
+        )
+    return running[0] if running else None
 
 
-def _told() -> Iterator[LocalStack]:
-    for path in word_folder().glob("*.json"):
+def _announced() -> Iterator[LocalStack]:
+    for path in announcement_folder().glob("*.json"):
         try:
             match json.loads(path.read_bytes()):
                 case {"pid": int(pid), "started": float(started), "outputs": dict(outputs)}:
                     yield LocalStack(pid, started, outputs)
         except (OSError, ValueError):
-            continue  # it was taken away meanwhile, or is no word of a stack
+            continue  # the file was just deleted, or was written by another program
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is a process of that number."""
+    """Return whether a process with this ID exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is somebody else's
+    except OSError:  # the process belongs to another user
         return True
     return True
 
 
-def _answers(url: str) -> bool:
+def _is_listening(url: str) -> bool:
     try:
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), CONNECT_SECONDS):

@@ -1,4 +1,4 @@
-"""Drops a manifest into S3, which starts a job."""
+"""Upload a manifest to S3, which starts a job."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +7,13 @@ from zipjobs_cli.client.api import to_json
 from zipjobs_cli.client.stack import Stack
 from zipjobs_cli.errors import CliError
 
-UNVERSIONED = "null"
-"""The version of an object of a bucket whose versioning is suspended."""
+NULL_VERSION = "null"
+"""The version ID of objects in a bucket with suspended versioning."""
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A manifest in S3. The job has an id that is known if the bucket keeps versions."""
+class UploadedManifest:
+    """A manifest in S3. Without versioning, ``version_id`` and ``job_id`` are None."""
 
     bucket: str
     key: str
@@ -21,10 +21,10 @@ class Dropped:
     job_id: str | None
 
 
-def drop(stack: Stack, name: str, request: dict[str, Any]) -> Dropped:
-    """Put ``request`` below the manifest prefix, as ``name`` or ``name.json``.
+def upload_manifest(stack: Stack, name: str, request: dict[str, Any]) -> UploadedManifest:
+    """Upload ``request`` as ``name`` or ``name.json`` under the manifest prefix.
 
-    Raises CliError if it is no valid request, and what boto3 raises.
+    Raises CliError if the request is invalid, and the exceptions of boto3.
     """
     from zipjobs.errors import InvalidRequest
     from zipjobs.jobs.messages import manifest_job_id
@@ -34,13 +34,14 @@ def drop(stack: Stack, name: str, request: dict[str, Any]) -> Dropped:
     try:
         parse_request(body)
     except InvalidRequest as error:
-        raise CliError(f"The request is wrong. {error}") from error
-    bucket, prefix = stack.need("manifest_bucket"), stack.need("manifest_prefix")
+        raise CliError(f"The request is invalid. {error}") from error
+    bucket, prefix = stack.require("manifest_bucket"), stack.require("manifest_prefix")
     key = prefix + (name if name.endswith(".json") else f"{name}.json")
-    answer = stack.client("s3").put_object(
+    response = stack.client("s3").put_object(
         Bucket=bucket, Key=key, Body=body, ContentType="application/json"
     )
-    version_id = answer.get("VersionId")
-    if version_id in (None, UNVERSIONED):
-        return Dropped(bucket, key, None, None)
-    return Dropped(bucket, key, version_id, manifest_job_id(bucket, key, version_id, "", ""))
+    version_id = response.get("VersionId")
+    if version_id in (None, NULL_VERSION):
+        return UploadedManifest(bucket, key, None, None)
+    job_id = manifest_job_id(bucket, key, version_id, "", "")
+    return UploadedManifest(bucket, key, version_id, job_id)

@@ -1,8 +1,8 @@
-"""The API on loopback, for a browser, which cannot sign requests: this signs them for it.
+"""A proxy on loopback that signs a browser's requests to the API.
 
-Anyone who can talk to it acts with the credentials of the person who runs it. So it serves one
-browser only: the first one that opens a URL with a secret gets a cookie, and the secret works once.
-It refuses requests that another site's page makes, or that come by another name.
+Every client of the proxy acts with the credentials of the user who runs it. So it serves only one
+browser: the first one that opens a URL with a secret gets a cookie, and the secret works once. The
+proxy rejects requests from pages of other sites, and requests with another host name.
 """
 
 import re
@@ -27,11 +27,10 @@ PAGE = "/docs"
 OPEN = "/open"
 COOKIE = "zipjobs"
 
-PASSED = re.compile(r"/docs|/openapi\.json|/zip-jobs(/[^/]+)?")
-"""Paths of the API."""
+API_PATHS = re.compile(r"/docs|/openapi\.json|/zip-jobs(/[^/]+)?")
 
-PASSED_ON = ("accept", "accept-encoding", "content-type", "idempotency-key")
-PASSED_BACK = (
+REQUEST_HEADERS = ("accept", "accept-encoding", "content-type", "idempotency-key")
+RESPONSE_HEADERS = (
     *("cache-control", "content-encoding", "content-security-policy", "content-type"),
     *("location", "referrer-policy", "retry-after", "x-content-type-options"),
 )
@@ -43,13 +42,13 @@ OPENED = b"""<!DOCTYPE html>
 <a href="%b">Open the page</a>
 </html>
 """ % (PAGE.encode(), PAGE.encode())
-"""The answer to the opening request. It is not a redirect: the browser comes from a file, and so it
-would follow a redirect without the SameSite=Strict cookie."""
+"""The response to the first request. It is not an HTTP redirect: the browser comes from a file, so
+it would follow a redirect without the SameSite=Strict cookie."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy that runs. ``url`` lets in one browser, once."""
+    """A running proxy. ``url`` gives access to one browser, once."""
 
     port: int
     url: str
@@ -59,15 +58,15 @@ class Proxy:
 def running_proxy(
     api: Api, port: int = 0, on_opened: Callable[[], None] = lambda: None
 ) -> Iterator[Proxy]:
-    """Serve the paths of ``api`` while the block lasts. Port 0 picks a free one.
+    """Serve the paths of ``api`` until the block ends. Port 0 selects a free port.
 
-    Another thread calls ``on_opened`` when a browser has used the URL. Raises CliError if the port
-    is taken.
+    ``on_opened`` is called from another thread when a browser has used the URL. Raises CliError if
+    the port is in use.
     """
     try:
         server = _Server((LOOPBACK, port), _Handler)
     except OSError as error:
-        raise CliError(f"Port {port} on {LOOPBACK} cannot be had: {error.strerror}.") from error
+        raise CliError(f"Cannot listen on {LOOPBACK}:{port}: {error.strerror}.") from error
     server.api, server.on_opened = api, on_opened
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -92,7 +91,7 @@ class _Server(ThreadingHTTPServer):
         self._unopened = Lock()
 
     def claim(self) -> bool:
-        """Return True to the first thread that calls this, and False to all others."""
+        """Return True for the first call, and False for all later calls."""
         return self._unopened.acquire(blocking=False)
 
 
@@ -113,21 +112,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.close_connection = True
         is_opening = self.command == "GET" and urlsplit(self.path).path == OPEN
-        if not self._is_from_here(is_opening):
-            self._answer(HTTPStatus.FORBIDDEN, b"Not from this page.\n")
+        if not self._is_same_origin(is_opening):
+            self._respond(HTTPStatus.FORBIDDEN, b"Requests from other sites are not allowed.\n")
         elif is_opening:
             self._open()
         elif not _is_equal(self._cookie(), self.server.cookie):
-            self._refuse("This browser has no access.")
+            self._deny("This browser has no access.")
         else:
-            self._pass_on()
+            self._forward()
 
-    def _is_from_here(self, is_opening: bool) -> bool:
-        """Return whether the request names this proxy, and no page of another site sends it.
+    def _is_same_origin(self, is_opening: bool) -> bool:
+        """Return whether the request is for this host, and not from a page of another site.
 
-        Another name that leads to loopback shows in Host; a page of another site, or of another
-        port, shows in Origin, and in Sec-Fetch-Site. The redirect file counts as another site: it
-        may lead a tab to the opening URL, whose secret no other page knows.
+        Host shows another host name that resolves to loopback. Origin and Sec-Fetch-Site show a
+        page of another site or port. The redirect file counts as another site. It may navigate a
+        tab to the opening URL, whose secret no other page knows.
         """
         port = self.server.server_port
         hosts = (f"{LOOPBACK}:{port}", f"localhost:{port}")
@@ -142,20 +141,20 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _is_for_a_tab(self) -> bool:
-        """Return whether a browser shows the answer in a tab, and not in a part of a page."""
+        """Return whether the browser shows the response in a tab, not in a frame of a page."""
         return (
             self.headers.get("sec-fetch-mode") == "navigate"
             and self.headers.get("sec-fetch-dest") == "document"
         )
 
     def _open(self) -> None:
-        """Give the first browser that knows the secret a cookie, and lead it to the page."""
+        """Set a cookie for the first browser that knows the secret, and open the page."""
         (secret,) = parse_qs(urlsplit(self.path).query).get("secret", [""])[:1]
         if not _is_equal(secret, self.server.secret):
-            self._refuse("This browser has no access.")
+            self._deny("This browser has no access.")
             return
         if not self.server.claim():
-            self._refuse("This address works only once, and a browser has used it.")
+            self._deny("This address works only once, and a browser has already used it.")
             return
         self.server.on_opened()
         cookie = f"{self._cookie_name()}={self.server.cookie}; Path=/; HttpOnly; SameSite=Strict"
@@ -166,38 +165,40 @@ class _Handler(BaseHTTPRequestHandler):
             "referrer-policy": "no-referrer",
             "set-cookie": cookie,
         }
-        self._answer(HTTPStatus.OK, OPENED, headers)
+        self._respond(HTTPStatus.OK, OPENED, headers)
 
-    def _refuse(self, why: str) -> None:
-        text = f"{why} Run `{program()} docs` again.\n"
-        self._answer(HTTPStatus.FORBIDDEN, text.encode())
+    def _deny(self, reason: str) -> None:
+        text = f"{reason} Run `{program()} docs` again.\n"
+        self._respond(HTTPStatus.FORBIDDEN, text.encode())
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         length = self.headers.get("content-length", "0")
-        if not PASSED.fullmatch(urlsplit(self.path).path):
-            self._answer(HTTPStatus.NOT_FOUND, b"Not a path of the API.\n")
+        if not API_PATHS.fullmatch(urlsplit(self.path).path):
+            self._respond(HTTPStatus.NOT_FOUND, b"The API has no such path.\n")
             return
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"Too much.\n")
+            self._respond(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"The request is too large.\n")
             return
         body = self.rfile.read(int(length))
-        passed = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
-        if self.command == "POST":  # so that it may be sent again, and is one job all the same
-            passed.setdefault("idempotency-key", str(uuid.uuid4()))
+        headers = {name: self.headers[name] for name in REQUEST_HEADERS if name in self.headers}
+        if self.command == "POST":  # so that retries do not create a second job
+            headers.setdefault("idempotency-key", str(uuid.uuid4()))
         try:
-            answer = self.server.api.send(self.command, self._target(), body, passed)
+            response = self.server.api.send(self.command, self._target(), body, headers)
         except CliError as error:
-            self._answer(HTTPStatus.BAD_GATEWAY, f"{error}\n".encode())
+            self._respond(HTTPStatus.BAD_GATEWAY, f"{error}\n".encode())
             return
-        headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
-        self._answer(answer.status, answer.data, headers)
+        passed = {
+            name: response.headers[name] for name in RESPONSE_HEADERS if name in response.headers
+        }
+        self._respond(response.status, response.data, passed)
 
     def _target(self) -> str:
-        """Path and query, whatever form the request's line had."""
+        """Return path and query. The request line may contain a whole URL."""
         parts = urlsplit(self.path)
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+    def _respond(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in {"content-type": "text/plain", **(headers or {})}.items():
             self.send_header(name, value)
@@ -207,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _cookie_name(self) -> str:
-        """Cookies do not tell ports apart."""
+        """Return a name with the port: browsers send cookies to all ports of a host."""
         return f"{COOKIE}-{self.server.server_port}"
 
     def _cookie(self) -> str:
@@ -215,13 +216,13 @@ class _Handler(BaseHTTPRequestHandler):
             cookies = SimpleCookie(self.headers.get("cookie", ""))
         except CookieError:
             return ""
-        found = cookies.get(self._cookie_name())
-        return found.value if found else ""
+        cookie = cookies.get(self._cookie_name())
+        return cookie.value if cookie else ""
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  (as it was)
-        """Nothing: what is asked is the browser's business."""
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  (the base class's name)
+        """Log nothing."""
 
 
 def _is_equal(text: str, secret: str) -> bool:
-    """Compare in a time that does not depend on where the texts differ."""
+    """Compare in constant time."""
     return secrets.compare_digest(text.encode(), secret.encode())

@@ -1,4 +1,4 @@
-"""Asks Pulumi for a stack's outputs."""
+"""Read the outputs of a Pulumi stack."""
 
 import json
 import shutil
@@ -9,33 +9,33 @@ from typing import Any
 from zipjobs_cli.errors import CliError
 
 TIMEOUT_SECONDS = 60
-"""Of one question: the state may lie in a bucket far away."""
+"""Timeout of a Pulumi command, which may read its state from a distant bucket."""
 
 WAYS = (
-    "A stack is found by its address (--api-url, ZIPJOBS_API_URL), by itself if it runs on this "
-    "machine (`make local`), or by Pulumi (--stack, ZIPJOBS_STACK, or the one that is selected)."
+    "Set --api-url or ZIPJOBS_API_URL to the URL of the API, run `make local`, or name a Pulumi "
+    "stack with --stack or ZIPJOBS_STACK (default: the selected stack)."
 )
 
 
 def project_folder() -> Path:
-    """Where the Pulumi program is: with this code, or else in the current folder or above it."""
-    with_this_code = Path(__file__).resolve().parents[1]
-    here = Path.cwd()
-    for folder in (with_this_code, here, *here.parents):
+    """Return the folder of Pulumi.yaml: this checkout, the current folder or one of its parents."""
+    checkout = Path(__file__).resolve().parents[2]
+    current = Path.cwd()
+    for folder in (checkout, current, *current.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder
-    return here
+    return current
 
 
 def stack_outputs(name: str | None) -> dict[str, Any]:
-    """The outputs of the stack of that name, or of the one that is selected.
+    """Return the outputs of the stack ``name``, or of the selected stack.
 
-    Raises CliError if there is no Pulumi, no such stack, or no answer.
+    Raises CliError if Pulumi is not installed, the stack does not exist, or Pulumi fails.
     """
-    wanted = f"the stack {name}" if name else "a stack"
+    stack = f"the stack {name}" if name else "the selected stack"
     program = shutil.which("pulumi")
     if program is None:
-        raise CliError(f"No stack was found. {WAYS} Pulumi is not installed here.")
+        raise CliError(f"No stack found. {WAYS} Pulumi is not installed.")
     command = [program, "--non-interactive", "stack", "output", "--json"]
     try:
         done = subprocess.run(  # noqa: S603  (the user's own Pulumi)
@@ -47,16 +47,18 @@ def stack_outputs(name: str | None) -> dict[str, Any]:
             timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise CliError(f"Pulumi did not tell of {wanted} in {TIMEOUT_SECONDS} seconds.") from error
+        raise CliError(
+            f"Pulumi did not return the outputs of {stack} within {TIMEOUT_SECONDS} seconds."
+        ) from error
     except OSError as error:
         raise CliError(f"{program} cannot be run: {error.strerror}.") from error
     if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split()) or "nothing"
-        raise CliError(f"Pulumi does not know {wanted}. {WAYS} Pulumi says: {said}")
+        message = " ".join(done.stderr.decode(errors="replace").split()) or "no error message"
+        raise CliError(f"Pulumi cannot read {stack}: {message}. {WAYS}")
     try:
         outputs = json.loads(done.stdout)
     except ValueError as error:
-        raise CliError(f"Pulumi's answer about {wanted} is not JSON.") from error
+        raise CliError(f"Pulumi's output for {stack} is not JSON.") from error
     if not isinstance(outputs, dict) or not outputs:
-        raise CliError(f"Pulumi's answer about {wanted} has no outputs: `pulumi up` makes them.")
+        raise CliError(f"Pulumi has no outputs for {stack}. Run `pulumi up`.")
     return outputs

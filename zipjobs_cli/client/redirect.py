@@ -1,7 +1,7 @@
-"""A file that leads a browser to a secret URL.
+"""An HTML file that redirects a browser to a secret URL.
 
-A browser is started with what it is to open as an argument, and every user of the machine can read
-the arguments of every process. So the argument is the path of this file.
+Browsers get the address to open as an argument, and every user of a machine can read the arguments
+of all processes. So the argument is the path of this file, which only its owner can read.
 """
 
 import html
@@ -24,7 +24,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 class RedirectFile:
-    """An HTML file that only this user can read, in a temporary folder of its own.
+    """A redirect file in a temporary folder. Only this user can read it.
 
     It exists from ``write`` until ``remove``, or until the block ends. Threads may share it.
     """
@@ -33,8 +33,8 @@ class RedirectFile:
         self._folder: Path | None = None
 
     def write(self, url: str) -> str:
-        """Write a file that leads to ``url``. Return the URL of the file. Raises OSError."""
-        self._folder = Path(tempfile.mkdtemp(prefix="zipjobs-"))  # only this user can enter it
+        """Write a file that redirects to ``url``. Return the URL of the file. Raises OSError."""
+        self._folder = Path(tempfile.mkdtemp(prefix="zipjobs-"))  # with mode 0700
         path = self._folder / "open.html"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Makes the request of a job from what a person has at hand."""
+"""Build the request of a job from keys, files and options."""
 
 import json
 import sys
@@ -12,11 +12,11 @@ STDIN = "-"
 _S3 = "s3://"
 
 Request = dict[str, Any]
-"""As docs/api.md describes it."""
+"""A request as docs/api.md describes it."""
 
 
-def of_keys(keys: Iterable[str]) -> Request:
-    """Keys of the source bucket, or ``s3://bucket/key`` of any."""
+def from_keys(keys: Iterable[str]) -> Request:
+    """Return a request for keys of the source bucket and ``s3://bucket/key`` URLs."""
     keys = list(keys)
     if not any(key.startswith(_S3) for key in keys):
         return {"keys": keys}
@@ -28,15 +28,15 @@ def _entry(key: str) -> dict[str, str]:
         return {"key": key}
     bucket, _, rest = key.removeprefix(_S3).partition("/")
     if not bucket or not rest:
-        raise CliError(f"{key!r} names no object: s3://bucket/key does.")
+        raise CliError(f"{key!r} has no bucket or no key. Use s3://bucket/key.")
     return {"bucket": bucket, "key": rest}
 
 
-def read(path: Path) -> Request:
-    """A request from a file, or from standard input if ``path`` is ``-``.
+def read_request(path: Path) -> Request:
+    """Read a request from a file, or from standard input if ``path`` is ``-``.
 
-    It is a request in JSON, or a list: a line for each key, as ``of_keys`` takes them, or for each
-    entry as a JSON object. Blank lines are skipped. Raises CliError.
+    The file contains a request as JSON, or one key, ``s3://`` URL or entry (as a JSON object) per
+    line. Blank lines are ignored. Raises CliError.
     """
     source = "Standard input" if str(path) == STDIN else str(path)
     try:
@@ -45,38 +45,35 @@ def read(path: Path) -> Request:
     except OSError as error:
         raise CliError(f"{source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise CliError(f"{source} is not UTF-8: byte {error.start + 1:,} is wrong.") from error
+        raise CliError(f"{source} is not UTF-8: byte {error.start + 1:,} is invalid.") from error
     if text.lstrip().startswith("{"):
-        return _of_json(text, source)
-    lines = [stripped for one in text.split("\n") if (stripped := one.rstrip("\r")).strip()]
-    if not lines:
-        raise CliError(f"{source} lists nothing.")
-    return of_keys(lines)
+        return _parse_json(text, source)
+    keys = [stripped for one in text.split("\n") if (stripped := one.rstrip("\r")).strip()]
+    if not keys:
+        raise CliError(f"{source} has no keys.")
+    return from_keys(keys)
 
 
-def _of_json(text: str, source: str) -> Request:
+def _parse_json(text: str, source: str) -> Request:
     try:
         whole = json.loads(text)
     except ValueError:
-        return {"entries": [_object(line, source, i) for i, line in _lines(text)]}
+        lines = enumerate(text.split("\n"), 1)
+        return {"entries": [_parse_line(line, source, i) for i, line in lines if line.strip()]}
     return {"entries": [whole]} if "key" in whole else dict(whole)
 
 
-def _lines(text: str) -> Iterable[tuple[int, str]]:
-    return ((i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip())
-
-
-def _object(line: str, source: str, number: int) -> dict[str, Any]:
+def _parse_line(line: str, source: str, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except ValueError as error:
         raise CliError(f"{source} is not JSON: line {number:,}, {error}.") from error
     if not isinstance(entry, dict):
-        raise CliError(f"{source}: line {number:,} is no JSON object, as those before it are.")
+        raise CliError(f"{source}: line {number:,} is not a JSON object.")
     return entry
 
 
 def with_options(request: Request, options: Mapping[str, Any]) -> Request:
-    """The request with these fields too; what is None or empty was not given."""
+    """Return the request with the options that are not None or empty."""
     given = {name: value for name, value in options.items() if value not in (None, [], ())}
     return {**request, **given}

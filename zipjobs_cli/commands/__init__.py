@@ -1,4 +1,4 @@
-"""The commands, one module each: options in, sentences or JSON out.
+"""The commands. Each module has related commands: it reads options and prints results.
 
-The work is done in the packages beside this one.
+The other packages do the work.
 """

@@ -1,4 +1,4 @@
-"""The options that say which stack is meant: the same before a command's name and behind it."""
+"""Options that several commands have. The stack options may precede the command or follow it."""
 
 import functools
 import inspect
@@ -12,47 +12,24 @@ from zipjobs_cli.client.stack import StackSelector
 
 PANEL = "Which stack"
 
-ApiUrlOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL", help="The address of its API.", rich_help_panel=PANEL, show_default=False
-    ),
-]
-RegionOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGION", help="Its AWS region.", rich_help_panel=PANEL, show_default=False
-    ),
-]
-StackOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Its name in Pulumi.", rich_help_panel=PANEL, show_default=False
-    ),
-]
-ProfileOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="The profile of the AWS configuration to sign with.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
-]
+
+def _stack_option(metavar: str, help: str) -> Any:  # noqa: A002  (typer's name)
+    return typer.Option(metavar=metavar, help=help, rich_help_panel=PANEL, show_default=False)
+
+
+ApiUrlOption = Annotated[str | None, _stack_option("URL", "URL of the API.")]
+RegionOption = Annotated[str | None, _stack_option("REGION", "AWS region.")]
+StackOption = Annotated[str | None, _stack_option("NAME", "Name of the Pulumi stack.")]
+ProfileOption = Annotated[str | None, _stack_option("NAME", "AWS profile that signs requests.")]
 TokenOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="TOKEN",
-        help="The bearer token for an API with jwt; better set ZIPJOBS_TOKEN.",
-        rich_help_panel=PANEL,
-        show_default=False,
-    ),
+    _stack_option("TOKEN", "Bearer token for an API with apiAuth: jwt. Prefer ZIPJOBS_TOKEN."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
-JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")]
+JsonLinesOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON per item.")]
 
 
-def remember_where(
+def global_options(
     context: typer.Context,
     api_url: ApiUrlOption = None,
     region: RegionOption = None,
@@ -60,29 +37,30 @@ def remember_where(
     profile: ProfileOption = None,
     token: TokenOption = None,
 ) -> None:
-    """ZIP archives of objects in S3."""
+    """Create ZIP archives of S3 objects."""
     context.obj = StackSelector(api_url, region, stack, profile, token)
 
 
-def on_a_stack(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose first parameter, ``where``, comes of these options.
+def with_stack_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the first parameter of a command, a StackSelector, with the stack options.
 
-    What stands behind its name counts more than what stands before it.
+    Options after the command's name override those before it.
     """
 
     @functools.wraps(command)
-    def called(context: typer.Context, **arguments: Any) -> None:
-        behind = {name: arguments.pop(name) for name in names}
-        before = context.obj or StackSelector()
-        where = StackSelector(**{name: behind[name] or getattr(before, name) for name in names})
-        command(where, **arguments)
+    def wrapper(context: typer.Context, **arguments: Any) -> None:
+        own = {name: arguments.pop(name) for name in names}
+        general = context.obj or StackSelector()
+        selector = StackSelector(**{name: own[name] or getattr(general, name) for name in names})
+        command(selector, **arguments)
 
     names = [field.name for field in fields(StackSelector)]
-    context, *options = inspect.signature(remember_where).parameters.values()
-    _, *own = inspect.signature(command).parameters.values()
+    context, *stack_options = inspect.signature(global_options).parameters.values()
+    _, *command_options = inspect.signature(command).parameters.values()
     parameters = [
-        one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (context, *own, *options)
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in (context, *command_options, *stack_options)
     ]
-    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {one.name: one.annotation for one in parameters}
-    return called
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapper

@@ -1,54 +1,48 @@
-"""``redrive``: dead letters back to the job queue."""
+"""``redrive``: move dead-letter messages back to the job queue."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from zipjobs_cli.client.dead_letters import redrive, waiting
+from zipjobs_cli.client.dead_letters import count_messages, redrive
 from zipjobs_cli.client.stack import StackSelector, find_stack
-from zipjobs_cli.commands.options import JsonOption, on_a_stack
-from zipjobs_cli.output.screen import counted, err, line, out
+from zipjobs_cli.commands.options import JsonOption, with_stack_options
+from zipjobs_cli.output.screen import counted, print_json, print_note, print_result
 
 
-@on_a_stack
+@with_stack_options
 def redrive_command(
-    where: StackSelector,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say how many there are.")
-    ] = False,
+    selector: StackSelector,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put dead letters back on the job queue, once what made them fail is mended.
+    """Move dead-letter messages back to the job queue after fixing the cause.
 
-    The dead-letter function takes messages off their queue, and its jobs are FAILED then; what
-    stays is what it could not deal with. A job that has its end keeps it, message or not.
+    The dead-letter function consumes the messages of its queue and sets their jobs to FAILED. Only
+    messages that it could not process stay there. Jobs that are finished do not change.
 
     Exit codes:
 
-    - 0: all that could be received are on the job queue again, even if that is none
-    - 2: wrong usage, or it cannot be done: no stack, no permission, a queue that is not there
-    - 130: interrupted; what was moved stays moved
+    - 0: all available messages were moved, even if there were none
+    - 2: wrong usage, no stack, no permission, or a queue does not exist
+    - 130: interrupted; moved messages stay on the job queue
     """
-    stack = find_stack(where)
+    stack = find_stack(selector)
     sqs = stack.client("sqs")
-    dead_letters, jobs = stack.need("dead_letter_queue_url"), stack.need("queue_url")
+    dead_letters, jobs = stack.require("dead_letter_queue_url"), stack.require("queue_url")
     moved = [] if dry_run else list(redrive(sqs, dead_letters, jobs))
-    ready, held = waiting(sqs, dead_letters)
+    available, in_flight = count_messages(sqs, dead_letters)
     if as_json:
-        told = {
-            "moved": len(moved),
-            "jobs": [one.job_id for one in moved if one.job_id],
-            "waiting": ready,
-            "held": held,
-        }
-        typer.echo(json.dumps(told))
+        job_ids = [one.job_id for one in moved if one.job_id]
+        print_json({"moved": len(moved), "jobs": job_ids, "waiting": available, "held": in_flight})
         return
     for one in moved:
-        err().print(line(f"{one.job_id or 'no job'}  (message {one.message_id})"), soft_wrap=True)
+        print_note(f"{one.job_id or 'no job'}  (message {one.message_id})")
     if not dry_run:
-        out().print(f"{counted(len(moved), 'message', 'messages')} moved to the job queue.")
-    if ready or dry_run:
-        out().print(f"{counted(ready, 'dead letter waits', 'dead letters wait')}.")
-    if held:
-        out().print(f"{held:,} more are held by whoever received them last: try again in a minute.")
+        print_result(f"{counted(len(moved), 'message', 'messages')} moved to the job queue.")
+    if available or dry_run:
+        messages = counted(available, "message", "messages")
+        print_result(f"{messages} in the dead-letter queue.")
+    if in_flight:
+        messages = counted(in_flight, "more message is", "more messages are")
+        print_result(f"{messages} being processed. Try again in a minute.")

@@ -1,24 +1,19 @@
-"""``submit``: a job from what is on the command line."""
+"""``submit``: submit a job."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from zipjobs_cli.client.api import Api
-from zipjobs_cli.client.manifest import Dropped, drop
+from zipjobs_cli.client.manifest import upload_manifest
 from zipjobs_cli.client.poll import EVENT_SECONDS
-from zipjobs_cli.client.request import STDIN, Request, of_keys, read, with_options
+from zipjobs_cli.client.request import STDIN, Request, from_keys, read_request, with_options
 from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
-from zipjobs_cli.commands.options import JsonOption, on_a_stack
-from zipjobs_cli.commands.watch import end_with, followed
+from zipjobs_cli.commands.jobs import wait_and_exit
+from zipjobs_cli.commands.options import JsonOption, with_stack_options
 from zipjobs_cli.errors import CliError
-from zipjobs_cli.output.screen import err, line, program
-
-ZIP = "What to zip"
-HOW = "How"
-WAYS = "KEY, --from, --prefix or --entries-from"
+from zipjobs_cli.output.screen import print_json, print_note, program
 
 Naming = Literal["basename", "path", "relative"]
 Compression = Literal["store", "deflate"]
@@ -26,14 +21,26 @@ OnMissing = Literal["fail", "skip"]
 OnDuplicate = Literal["suffix", "fail"]
 
 
-@on_a_stack
+def _option(panel: str | None, help: str, **options: Any) -> Any:  # noqa: A002  (typer's name)
+    return typer.Option(help=help, rich_help_panel=panel, show_default=False, **options)
+
+
+def _objects(help: str, **options: Any) -> Any:  # noqa: A002
+    return _option("Objects", help, **options)
+
+
+def _archive(help: str, **options: Any) -> Any:  # noqa: A002
+    return _option("Archive", help, **options)
+
+
+@with_stack_options
 def submit_command(
-    where: StackSelector,
+    selector: StackSelector,
     keys: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="KEY",
-            help="Keys in the source bucket, or s3://bucket/key. - reads them from standard input.",
+            help="Keys in the source bucket, or s3://bucket/key URLs. - reads them from stdin.",
             show_default=False,
         ),
     ] = None,
@@ -42,168 +49,79 @@ def submit_command(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="A file with a key in each line, or an entry as JSON; or a whole request as JSON.",
-            rich_help_panel=ZIP,
+            help="File with one key or JSON entry per line, or with a whole JSON request.",
+            rich_help_panel="Objects",
             show_default=False,
         ),
     ] = None,
-    prefix: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PREFIX",
-            help="All keys that begin so.",
-            rich_help_panel=ZIP,
-            show_default=False,
-        ),
-    ] = None,
+    prefix: Annotated[str | None, _objects("All keys with this prefix.", metavar="PREFIX")] = None,
     include: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="Of those, the ones that match, such as **/*.pdf; may be repeated.",
-            rich_help_panel=ZIP,
-            show_default=False,
-        ),
+        _objects("Only keys that match, such as **/*.pdf. Repeatable.", metavar="GLOB"),
     ] = None,
     exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="Not the ones that match; may be repeated.",
-            rich_help_panel=ZIP,
-            show_default=False,
-        ),
+        list[str] | None, _objects("No keys that match. Repeatable.", metavar="GLOB")
     ] = None,
     entries_from: Annotated[
         str | None,
-        typer.Option(
-            metavar="S3URL",
-            help="A list in S3, of any length: JSON Lines, CSV, or an S3 Inventory.",
-            rich_help_panel=ZIP,
-            show_default=False,
-        ),
+        _objects("List in S3: JSON Lines, CSV, or an S3 Inventory.", metavar="S3URL"),
     ] = None,
     source_bucket: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BUCKET",
-            help="Another bucket than the stack's, to read from.",
-            rich_help_panel=ZIP,
-            show_default=False,
-        ),
+        str | None, _objects("Bucket. Default: the source bucket.", metavar="BUCKET")
     ] = None,
     name: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The archive's name, in place of the job's id.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        str | None, _archive("Name of the archive. Default: the job ID.", metavar="NAME")
     ] = None,
     naming: Annotated[
         Naming | None,
-        typer.Option(
-            help="Members are called by the last part of their keys, by the whole, or by what is "
-            "below the prefix.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        _archive("Member names: last part of the key, whole key, or key after the prefix."),
     ] = None,
     strip_prefix: Annotated[
         str | None,
-        typer.Option(
-            metavar="PREFIX",
-            help="With --naming path: what to take off the front.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        _archive("With --naming path: remove this from the start of keys.", metavar="PREFIX"),
     ] = None,
     on_duplicate: Annotated[
-        OnDuplicate | None,
-        typer.Option(
-            help="Of two members of the same name, number the second, or fail.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        OnDuplicate | None, _archive("Number duplicate member names, or fail.")
     ] = None,
-    on_missing: Annotated[
-        OnMissing | None,
-        typer.Option(
-            help="What becomes of the job if an object does not exist.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
-    ] = None,
+    on_missing: Annotated[OnMissing | None, _archive("Fail, or skip missing objects.")] = None,
     compression: Annotated[
         Compression | None,
-        typer.Option(
-            help="Store what is packed already, deflate text.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        _archive("Store (for files that are compressed already) or deflate (for text)."),
     ] = None,
     max_archive_bytes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Make several archives, each no larger.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        int | None, _archive("Create several archives of at most N bytes each.", metavar="N")
     ] = None,
     target_bucket: Annotated[
         str | None,
-        typer.Option(
-            metavar="BUCKET",
-            help="Another bucket than the stack's, to write to.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        _archive("Bucket of the archive. Default: the target bucket.", metavar="BUCKET"),
     ] = None,
     target_prefix: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PREFIX",
-            help="Where in the target bucket the archive goes.",
-            rich_help_panel=HOW,
-            show_default=False,
-        ),
+        str | None, _archive("Prefix of the archive's key.", metavar="PREFIX")
     ] = None,
     manifest: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Drop the request in S3 as a manifest of this name, and do not use the API.",
-            show_default=False,
-        ),
+        _option(None, "Upload the request to S3 as this manifest; no API call.", metavar="NAME"),
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option(
-            metavar="KEY",
-            help="The same key with the same request is the same job.",
-            show_default=False,
-        ),
+        _option(None, "Requests with the same key create one job.", metavar="KEY"),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job is finished.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a job: zip keys, a list, or all that is below a prefix.
+    """Submit a job to zip keys, a list of keys, or all keys with a prefix.
 
-    Prints the job's id; with --wait the job, once it has its end.
+    Prints the job ID, or with --wait, the job when it is finished.
 
     Exit codes:
 
-    - 0: the job is accepted; with --wait: it is READY
-    - 1: with --wait: the job FAILED, or was CANCELLED
-    - 2: wrong usage, or it is not accepted: the request is wrong or not allowed, or there is no
-      stack, or no answer
-    - 130: interrupted; a job that was accepted goes on
+    - 0: the job was accepted; with --wait: the job is READY
+    - 1: with --wait: the job is FAILED or CANCELLED
+    - 2: wrong usage, the request is invalid or not allowed, no stack, or no response
+    - 130: interrupted; an accepted job continues
     """
-    request = _what_to_zip(keys or [], from_file, prefix, entries_from)
     request = with_options(
-        request,
+        _base_request(keys or [], from_file, prefix, entries_from),
         {
             "include": include,
             "exclude": exclude,
@@ -220,69 +138,71 @@ def submit_command(
         },
     )
     if manifest is not None and idempotency_key is not None:
-        raise typer.BadParameter("it goes with the API only.", param_hint="--idempotency-key")
-    stack = find_stack(where)
+        raise typer.BadParameter(
+            "it cannot be combined with --manifest.", param_hint="--idempotency-key"
+        )
+    stack = find_stack(selector)
     if manifest is not None:
-        _drop(stack, manifest, request, wait, as_json)
+        _submit_manifest(stack, manifest, request, wait, as_json)
     else:
-        _post(Api(stack), request, idempotency_key, wait, as_json)
+        _submit_to_api(Api(stack), request, idempotency_key, wait, as_json)
 
 
-def _what_to_zip(
+def _base_request(
     keys: list[str], from_file: Path | None, prefix: str | None, entries_from: str | None
 ) -> Request:
-    """Raises typer.BadParameter unless it is said in exactly one way."""
-    ways = [bool(keys), from_file is not None, prefix is not None, entries_from is not None]
-    if sum(ways) != 1:
-        raise typer.BadParameter(f"say what to zip in one way: by {WAYS}.")
+    """Return the request for the objects. Raises typer.BadParameter unless exactly one is given."""
+    given = [bool(keys), from_file is not None, prefix is not None, entries_from is not None]
+    if sum(given) != 1:
+        raise typer.BadParameter("use exactly one of KEY, --from, --prefix and --entries-from.")
     if keys == [STDIN]:
-        return read(Path(STDIN))
+        return read_request(Path(STDIN))
     if keys:
-        return of_keys(keys)
+        return from_keys(keys)
     if from_file is not None:
-        return read(from_file)
+        return read_request(from_file)
     return {"prefix": prefix} if entries_from is None else {"entriesFrom": entries_from}
 
 
-def _post(api: Api, request: Request, key: str | None, wait: bool, as_json: bool) -> None:
+def _submit_to_api(api: Api, request: Request, key: str | None, wait: bool, as_json: bool) -> None:
     accepted = api.submit(request, key)
     job_id = accepted["jobId"]
     if wait:
-        end_with(followed(api, job_id, as_json), as_json)
+        wait_and_exit(api, job_id, as_json)
     if as_json:
-        typer.echo(json.dumps(accepted))
+        print_json(accepted)
     else:
         typer.echo(job_id)
-        err().print(f"Accepted. `{program()} watch {job_id}` follows it.", soft_wrap=True)
+        print_note(f"Accepted. {_wait_hint(job_id)}")
 
 
-def _drop(stack: Stack, name: str, request: Request, wait: bool, as_json: bool) -> None:
-    dropped = drop(stack, name, request)
-    job_id = dropped.job_id
-    if wait and job_id is None:
-        raise CliError(f"{_said(dropped)} {_unknown()}")
-    if wait and job_id is not None:
-        end_with(followed(Api(stack), job_id, as_json, EVENT_SECONDS), as_json)
+def _submit_manifest(stack: Stack, name: str, request: Request, wait: bool, as_json: bool) -> None:
+    uploaded = upload_manifest(stack, name, request)
+    job_id = uploaded.job_id
+    message = f"Uploaded s3://{uploaded.bucket}/{uploaded.key}."
+    if job_id is None:
+        message += (
+            " The ID of its job is unknown because the bucket keeps no versions, so you cannot "
+            f"wait for it. Run `{program()} list` to find the job, or turn on versioning."
+        )
+        if wait:
+            raise CliError(message)
+    elif wait:
+        wait_and_exit(Api(stack), job_id, as_json, EVENT_SECONDS)
+    else:
+        message += f" {_wait_hint(job_id)}"
     if as_json:
         manifest = {
-            "bucket": dropped.bucket,
-            "key": dropped.key,
-            "versionId": dropped.version_id,
+            "bucket": uploaded.bucket,
+            "key": uploaded.key,
+            "versionId": uploaded.version_id,
         }
-        typer.echo(json.dumps({"jobId": job_id, "manifest": manifest}))
+        print_json({"jobId": job_id, "manifest": manifest})
         return
     if job_id is not None:
         typer.echo(job_id)
-    hint = f"`{program()} watch {job_id}` follows it." if job_id else _unknown()
-    err().print(line(f"{_said(dropped)} {hint}"), soft_wrap=True)
+    print_note(message)
 
 
-def _said(dropped: Dropped) -> str:
-    return f"Dropped s3://{dropped.bucket}/{dropped.key}."
-
-
-def _unknown() -> str:
-    return (
-        "Its job cannot be followed, for its id comes of the manifest's version, and the bucket "
-        f"keeps no versions. `{program()} list` shows it; versioning would make it known."
-    )
+def _wait_hint(job_id: str) -> str:
+    return f"Run `{program()} watch {job_id}` to wait for it."

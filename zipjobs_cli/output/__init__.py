@@ -1,1 +1,1 @@
-"""What commands print: jobs, progress bars and error messages."""
+"""What commands print: results on stdout; progress, hints and errors on stderr."""

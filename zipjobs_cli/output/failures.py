@@ -1,4 +1,4 @@
-"""Turns what can go wrong into sentences."""
+"""Error messages for exceptions that users can cause."""
 
 import sys
 
@@ -6,23 +6,23 @@ from zipjobs_cli.errors import CliError
 from zipjobs_cli.output.screen import program
 
 
-def explained(error: BaseException) -> str | None:
-    """What went wrong, for a person, or None if it is a mistake of this program."""
+def error_message(error: BaseException) -> str | None:
+    """Return a message for the user, or None if the exception is a defect of this program."""
     if isinstance(error, CliError):
         return str(error)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror or error}."
     if "botocore" in sys.modules:
-        return _of_aws(error)
+        return _aws_message(error)
     return None
 
 
-def _of_aws(error: BaseException) -> str | None:
+def _aws_message(error: BaseException) -> str | None:
     from boto3.exceptions import Boto3Error
     from botocore import exceptions
 
-    signing_in = (
+    credential_errors = (
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
@@ -30,11 +30,11 @@ def _of_aws(error: BaseException) -> str | None:
         exceptions.SSOError,
     )
     if isinstance(error, exceptions.ClientError):
-        said = error.response["Error"]
-        code, message = said.get("Code", "unknown"), said.get("Message", "").rstrip(".")
+        details = error.response["Error"]
+        code, message = details.get("Code", "unknown"), details.get("Message", "").rstrip(".")
         return f"AWS refused {error.operation_name}: {message or code}. ({code})"
-    if isinstance(error, signing_in):
-        return f"{error} No AWS credentials: `{program()} doctor` says more."
+    if isinstance(error, credential_errors):
+        return f"No AWS credentials: {error} Run `{program()} doctor` for details."
     if isinstance(error, exceptions.BotoCoreError | Boto3Error):
         return f"{error}"
     return None

@@ -1,4 +1,4 @@
-"""Bars on standard error, where that is a terminal; they are gone when their work is done."""
+"""Progress bars on stderr. They are shown only in a terminal, and removed when they are done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,23 +13,23 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from zipjobs_cli.output.screen import err
+from zipjobs_cli.output.screen import stderr
 
 
 def bar(*columns: ProgressColumn) -> Progress:
-    """A context that shows these columns. It is disabled where nobody sees it."""
-    console = err()
+    """Return a context manager that shows a bar with these columns."""
+    console = stderr()
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def byte_columns() -> tuple[ProgressColumn, ...]:
-    """A bar, the bytes, their rate, and the time left."""
+    """Return columns for a bar, the bytes, their rate and the remaining time."""
     return (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 
 
 @contextmanager
-def bytes_bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of ``total`` bytes. Yields who is to be told how many more have come."""
-    with bar(TextColumn(what), *byte_columns()) as progress:
+def bytes_bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar of ``total`` bytes. Yields a function that advances it by a number of bytes."""
+    with bar(TextColumn(title), *byte_columns()) as progress:
         task = progress.add_task("", total=total)
         yield lambda count: progress.advance(task, count)

@@ -1,1 +1,1 @@
-"""Files and sample PDFs that commands upload."""
+"""Sample PDFs, and uploads of local files to S3."""

@@ -1,4 +1,4 @@
-"""Sample PDFs: real ones, of mixed sizes, the same every time for the same seed."""
+"""Generate sample PDFs of mixed sizes. The same seed generates the same files."""
 
 import io
 import os
@@ -23,67 +23,67 @@ SPREAD = 1.3
 
 VOLUME_EVERY = 100
 VOLUME_BYTES = 30_000_000
-"""One document in a hundred is a bound volume of scans."""
+"""Size of every hundredth document, like a bound volume of scans."""
 
 TILE_PIXELS = (64, 96, 160, 256, 448, 768, 1280, 2560)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 TEXT = "A sample document with scanned pages. " * 40
 TEXT_POINTS = 11
 
 THREADS = min(os.cpu_count() or 1, 4)
-"""Most of the work is hashing and writing, which other threads need not wait for."""
+"""Threads help because hashing and writing release the GIL."""
 
 
 @dataclass(frozen=True)
-class _Pages:
-    """What all documents are made of."""
+class _Content:
+    """Content that all documents share."""
 
     scans: list[bytes]
     """JPEGs, the smallest first."""
     lines: list[str]
-    """The text, broken: breaking it takes longer than all the rest of a small document."""
+    """The text in lines. Breaking it takes longer than the rest of a small document."""
 
 
 def generate(count: int, folder: Path, seed: int = 1) -> Iterator[Path]:
-    """Write ``count`` PDFs into ``folder``; yield each one's path, in order, once it is written.
+    """Write ``count`` PDFs into ``folder``, and yield each path in order.
 
-    They take about 1 MB each on average. A larger ``count`` adds documents, and leaves the others
-    as they are. Raises OSError, and CliError if a path is not that of a regular file.
+    The average size is about 1 MB. A larger ``count`` adds documents and does not change the
+    others. Raises OSError, and CliError if a path exists and is not a regular file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)  # noqa: S311  (sample data)
-    pages = _Pages(sorted((_scan(side, chance) for side in TILE_PIXELS), key=len), _lines())
+    scans = sorted((_scan(side, chance) for side in TILE_PIXELS), key=len)
+    content = _Content(scans, _lines())
 
-    def write(number: int, wanted_bytes: int) -> Path:
+    def write(number: int, size: int) -> Path:
         path = folder / f"document-{number:04}.pdf"
-        document = _document(number, wanted_bytes, pages)
+        document = _document(number, size, content)
         with open_regular(path, is_new=True) as file:
             file.write(document)
         return path
 
     numbers = range(1, count + 1)
-    sizes = [_size(number, chance) for number in numbers]
+    sizes = [_choose_size(number, chance) for number in numbers]
     with ThreadPoolExecutor(THREADS) as pool:
         yield from pool.map(write, numbers, sizes)
 
 
-def _size(number: int, chance: random.Random) -> int:
-    """About how many bytes a document is to have."""
-    drawn = TYPICAL_BYTES * chance.lognormvariate(0, SPREAD)
+def _choose_size(number: int, chance: random.Random) -> int:
+    """Return the approximate size of a document, in bytes."""
+    size = TYPICAL_BYTES * chance.lognormvariate(0, SPREAD)
     if number % VOLUME_EVERY == 0:
         return VOLUME_BYTES
-    return int(max(SMALLEST_BYTES, min(drawn, LARGEST_BYTES)))
+    return int(max(SMALLEST_BYTES, min(size, LARGEST_BYTES)))
 
 
 def _lines() -> list[str]:
-    lines = _begun().multi_cell(0, text=TEXT, dry_run=True, output="LINES")
+    lines = _first_page().multi_cell(0, text=TEXT, dry_run=True, output="LINES")
     return cast("list[str]", lines)
 
 
-def _begun() -> FPDF:
-    """A document with a page, in the font of the text."""
+def _first_page() -> FPDF:
+    """Return a document with one page and the font of the text."""
     pdf = FPDF()
     pdf.set_creation_date(CREATED)
     pdf.add_page()
@@ -91,32 +91,32 @@ def _begun() -> FPDF:
     return pdf
 
 
-def _document(number: int, wanted_bytes: int, pages: _Pages) -> bytes:
-    """A PDF of about ``wanted_bytes``: a page of text, then a page per scanned image."""
-    pdf = _begun()
+def _document(number: int, size: int, content: _Content) -> bytes:
+    """Return a PDF of about ``size`` bytes: a page of text, then pages with scanned images."""
+    pdf = _first_page()
     pdf.set_title(f"Document {number}")
     pdf.set_font_size(24)
     pdf.cell(text=f"Document {number:04}", new_x="LMARGIN", new_y="NEXT")
     pdf.set_font_size(TEXT_POINTS)
-    for line in pages.lines:
+    for line in content.lines:
         pdf.cell(text=line, new_x="LMARGIN", new_y="NEXT")
-    for page, scan in enumerate(_choose(wanted_bytes, pages.scans)):
+    for page, scan in enumerate(_choose_scans(size, content.scans)):
         pdf.add_page()
-        # A JPEG may be followed by anything; the page number keeps equal scans apart.
+        # Readers ignore bytes after a JPEG. The page number makes each image different.
         pdf.image(io.BytesIO(scan + page.to_bytes(4, "big")), w=180)
     return bytes(pdf.output())
 
 
-def _choose(wanted_bytes: int, scans: list[bytes]) -> Iterator[bytes]:
-    """Largest scans first, as long as they fit."""
+def _choose_scans(size: int, scans: list[bytes]) -> Iterator[bytes]:
+    """Yield the largest scans that fit into ``size`` bytes."""
     for scan in reversed(scans):
-        while len(scan) <= wanted_bytes:
+        while len(scan) <= size:
             yield scan
-            wanted_bytes -= len(scan)
+            size -= len(scan)
 
 
 def _scan(side: int, chance: random.Random) -> bytes:
-    """Noise, which compresses as badly as a real scan."""
+    """Return a JPEG of noise, which compresses as badly as a real scan."""
     image = Image.frombytes("L", (side, side), chance.randbytes(side * side))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90)

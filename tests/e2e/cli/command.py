@@ -1,4 +1,4 @@
-"""``python -m zipjobs_cli`` as a person types it, about the embedded AWS of the tests."""
+"""Run ``python -m zipjobs_cli`` for the embedded AWS of the tests."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Typed:
-    """How a command ended: its exit code, and what it wrote."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -26,21 +26,21 @@ class Typed:
 
     @cached_property
     def json(self) -> Any:
-        """The one line of JSON that was written."""
+        """The output, which is one line of JSON."""
         assert self.out.count("\n") == 1, self.out
         return json.loads(self.out)
 
 
 def environment(client: Client) -> dict[str, str]:
-    """What tells the command line all of a stack."""
-    told = {
+    """Return variables that describe the stack."""
+    outputs = {
         f"ZIPJOBS_{re.sub('(?=[A-Z])', '_', name).upper()}": str(value)
         for name, value in client.outputs.items()
     }
     return {
         "PATH": os.environ["PATH"],
         "HOME": "/nonexistent",
-        **told,
+        **outputs,
         "AWS_ENDPOINT_URL": client.outputs["awsEndpointUrl"],
         "AWS_ACCESS_KEY_ID": LOCAL_USER,
         "AWS_SECRET_ACCESS_KEY": LOCAL_USER,
@@ -48,7 +48,7 @@ def environment(client: Client) -> dict[str, str]:
 
 
 def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
-    """Begin a command."""
+    """Start a command."""
     return subprocess.Popen(
         [sys.executable, "-m", "zipjobs_cli", *map(str, arguments)],
         cwd=ROOT,
@@ -60,14 +60,14 @@ def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
 
 
 def typed(client: Client, *arguments: object) -> Typed:
-    """Run a command to its end."""
+    """Run a command."""
     with begun(client, *arguments) as running:
         out, err = running.communicate()
     return Typed(running.returncode, out, err)
 
 
 def piped(client: Client, text: str, *arguments: str, **variables: str) -> Typed:
-    """Run a command with ``text`` as its standard input."""
+    """Run a command with ``text`` as stdin, and more environment variables."""
     done = subprocess.run(
         [sys.executable, "-m", "zipjobs_cli", *arguments],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Small archives, with receipts laid out as the service writes them."""
+"""Shared fixtures: small archives with receipts, and an environment without a stack."""
 
 import ast
 import json
@@ -10,11 +10,15 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from zipjobs_cli.__main__ import main
 from zipjobs_cli.client import stack as stacks
+
+if TYPE_CHECKING:
+    from zipjobs_cli.client.job import Job
 
 ROOT = Path(__file__).parents[3]
 BODIES = {
@@ -24,12 +28,43 @@ BODIES = {
     "empty.pdf": b"",
 }
 KEYS_BY_LINE = ("skipped", "entries")
+JOB_ID = "0f4bebbb-8ec9-5ce3-9c4a-bbb0e981fc8e"
+
+
+def job(status: str = "RUNNING", **changed: object) -> "Job":
+    """Return a job as the API does."""
+    content: dict[str, object] = {
+        "jobId": JOB_ID,
+        "status": status,
+        "trigger": "api",
+        "manifest": None,
+        "sourceBucket": "src",
+        "targetBucket": "dst",
+        "targetKey": f"zips/{JOB_ID}.zip",
+        "entries": {"done": 3, "total": 1200},
+        "bytes": {"done": 3000, "total": None},
+        "archives": [],
+        "skipped": 0,
+        "skippedObjects": [],
+        "createdAt": "2026-11-25T14:01:26.384Z",
+        "updatedAt": "2026-11-25T14:01:27.384Z",
+        "error": None,
+    }
+    return cast("Job", {**content, **changed})
+
+
+def run(*arguments: object) -> int:
+    """Run the command line in this process. Return the exit code."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return cast("int", end.code)
 
 
 def measured(imports: str, expression: str) -> tuple[Any, int]:
-    """What an expression comes to, and the most bytes that it takes, in a process of its own:
+    """Return the value of an expression and its peak memory.
 
-    what other threads allocate meanwhile would count too.
+    A new process evaluates it, so that allocations of other threads do not count.
     """
     code = (
         f"import tracemalloc\nfrom pathlib import Path\n{imports}\ntracemalloc.start()\n"
@@ -43,7 +78,7 @@ def measured(imports: str, expression: str) -> tuple[Any, int]:
 
 
 def receipt_text(receipt: Mapping[str, Any]) -> str:
-    """A receipt with its head in a line, and a line for each entry."""
+    """Return a receipt as the service formats it: the header, then one line per entry."""
     head = {key: value for key, value in receipt.items() if key not in KEYS_BY_LINE}
     text = json.dumps(head, ensure_ascii=False).removesuffix("}")
     for key in KEYS_BY_LINE:
@@ -54,7 +89,7 @@ def receipt_text(receipt: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """An archive and its receipt, in a folder."""
+    """An archive and its receipt."""
 
     archive: Path
     receipt: Path
@@ -65,7 +100,7 @@ class Pair:
         self.receipt.write_text(receipt_text(content))
 
     def flip(self, at: int, bit: int = 0) -> None:
-        """Change one bit of the archive's byte ``at``."""
+        """Flip one bit of the archive."""
         content = bytearray(self.archive.read_bytes())
         content[at] ^= 1 << bit
         self.archive.write_bytes(content)
@@ -76,7 +111,7 @@ Make = Callable[..., Pair]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Makes an archive of ``bodies``, and its receipt, in a folder of the test's own."""
+    """Return a function that creates an archive of ``bodies`` and its receipt."""
 
     def pair(
         bodies: Mapping[str, bytes] = BODIES,
@@ -136,11 +171,11 @@ def receipt_of(archive: Path, bodies: Mapping[str, bytes], skipped: int = 0) -> 
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No stack, no AWS settings, no Pulumi, and an empty folder for words of local stacks."""
+    """No stack, AWS settings or Pulumi. Return the empty folder of local stacks."""
     for name in list(os.environ):
         if name.startswith(("ZIPJOBS_", "AWS_")):
             monkeypatch.delenv(name)
-    folder = tmp_path / "words"
+    folder = tmp_path / "stacks"
     folder.mkdir()
     monkeypatch.setenv("ZIPJOBS_LOCAL", str(folder))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

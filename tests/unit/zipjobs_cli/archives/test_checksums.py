@@ -1,4 +1,4 @@
-"""A file's CRC-32 on the way of its reader, however that goes about."""
+"""A file that computes its CRC-32 while it is read."""
 
 import io
 import random
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from zipjobs_cli.archives.checksums import PIECE_BYTES, SummingFile
+from zipjobs_cli.archives.checksums import PIECE_BYTES, ChecksumFile
 
 CONTENT = random.Random(1).randbytes(3 * PIECE_BYTES + 17)
 
@@ -21,14 +21,14 @@ CONTENT = random.Random(1).randbytes(3 * PIECE_BYTES + 17)
     ),
     buffer_bytes=st.sampled_from([512, PIECE_BYTES]),
 )
-def test_every_byte_counts_once_in_whatever_order_they_are_read(
+def test_each_byte_counts_once_in_any_order_of_reads(
     tmp_path: Path, reads: list[tuple[int, int]], buffer_bytes: int
 ) -> None:
     path = tmp_path / "file"
     if not path.exists():
         path.write_bytes(CONTENT)
-    told: list[int] = []
-    with SummingFile(path, told.append) as raw, io.BufferedReader(raw, buffer_bytes) as file:
+    progress: list[int] = []
+    with ChecksumFile(path, progress.append) as raw, io.BufferedReader(raw, buffer_bytes) as file:
         file.seek(-5, io.SEEK_END)
         assert file.read() == CONTENT[-5:]
         raw.is_summing = True
@@ -37,5 +37,5 @@ def test_every_byte_counts_once_in_whatever_order_they_are_read(
             assert file.read(size) == CONTENT[at : at + size]
         raw.finish()
         assert (raw.summed_bytes, raw.crc32) == (len(CONTENT), zlib.crc32(CONTENT))
-    assert told == sorted(set(told))
-    assert told[-1] == len(CONTENT)
+    assert progress == sorted(set(progress))
+    assert progress[-1] == len(CONTENT)

@@ -1,4 +1,4 @@
-"""Downloads: resumed, checked, and never made of two archives."""
+"""Downloads of archives: resumed, checked, and never mixed."""
 
 import json
 import os
@@ -14,10 +14,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.http_server import Answer, Exchange, ScriptedServer, error, response, say
-from zipjobs_cli.archives import resumable_download as fetching
-from zipjobs_cli.archives.job_download import ChecksumMismatch, Download, file_name
+from zipjobs_cli.archives import resumable_download
+from zipjobs_cli.archives.job_download import ChecksumMismatch, JobDownload, file_name
 from zipjobs_cli.archives.receipt import receipt_path
-from zipjobs_cli.archives.resumable_download import Changed, part_path
+from zipjobs_cli.archives.resumable_download import ObjectReplaced, part_path
 from zipjobs_cli.errors import CliError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ ETAG = '"one-1"'
 JOB = "0f4bebbb-8ec9-5ce3-9c4a-bbb0e981fc8e"
 
 
-def served(exchange: Exchange, content: bytes = CONTENT, etag: str = ETAG) -> None:
-    """As S3 serves an object."""
+def serve(exchange: Exchange, content: bytes = CONTENT, etag: str = ETAG) -> None:
+    """Respond as S3 does."""
     headers = exchange.request.headers
     if headers.get("if-match", etag) != etag:
         exchange.send(error(412, "PreconditionFailed"))
@@ -40,23 +40,23 @@ def served(exchange: Exchange, content: bytes = CONTENT, etag: str = ETAG) -> No
     if first >= len(content):
         exchange.send(error(416, "InvalidRange"))
         return
-    told = {"ETag": etag}
+    sent_headers = {"ETag": etag}
     if first:
-        told["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
-    exchange.send(response(content[first:], 206 if first else 200, told))
+        sent_headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+    exchange.send(response(content[first:], 206 if first else 200, sent_headers))
 
 
 def cut_off(after: int) -> Answer:
-    """The first so many bytes of what is asked for, and then nothing."""
+    """Send the first bytes of the requested range, then close the connection."""
 
     def answer(exchange: Exchange) -> None:
         first = int(exchange.request.headers.get("range", "bytes=0-")[6:-1])
         rest = CONTENT[first:]
-        told = {"ETag": ETAG}
+        sent_headers = {"ETag": ETAG}
         if first:
-            told["Content-Range"] = f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}"
+            sent_headers["Content-Range"] = f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}"
         status = 206 if first else 200
-        exchange.send(response(rest[:after], status, told, length=len(rest)))
+        exchange.send(response(rest[:after], status, sent_headers, length=len(rest)))
         exchange.hang_up()
 
     return answer
@@ -64,35 +64,35 @@ def cut_off(after: int) -> Answer:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    monkeypatch.setattr(fetching, "PAUSES_SECONDS", (0.0,) * 3)
-    server = ScriptedServer(served)
+    monkeypatch.setattr(resumable_download, "PAUSES_SECONDS", (0.0,) * 3)
+    server = ScriptedServer(serve)
     yield server
     server.close()
 
 
 @dataclass
-class Asked:
-    """Plays the API: tells the job with links of its own each time."""
+class FakeApi:
+    """Returns the job with new links."""
 
     job: "Job"
-    renewed: list[str] = field(default_factory=list)
+    renewals: list[str] = field(default_factory=list)
 
     def get(self, job_id: str) -> "Job":
         assert job_id == JOB
-        self.renewed.append(job_id)
+        self.renewals.append(job_id)
         (archive,) = self.job["archives"]
         url = archive["downloadUrl"].partition("#")[0]
         return cast("Job", {**self.job, "archives": [{**archive, "downloadUrl": f"{url}&new=1"}]})
 
 
-Begin = Callable[..., Download]
+MakeDownload = Callable[..., JobDownload]
 
 
 @pytest.fixture
-def begin(server: ScriptedServer) -> Begin:
-    """A download of a job with one archive, which the server serves."""
+def make_download(server: ScriptedServer) -> MakeDownload:
+    """Return a function that makes the download of a job with one archive."""
 
-    def begin(api: Any = None, is_forced: bool = False, **changed: object) -> Download:
+    def make(api: Any = None, is_forced: bool = False, **changed: object) -> JobDownload:
         named = "response-content-disposition=attachment%3B%20filename%2A%3DUTF-8%27%27q3.zip"
         archive = {
             "key": f"zips/{JOB}.zip",
@@ -103,85 +103,85 @@ def begin(server: ScriptedServer) -> Begin:
             "receiptUrl": f"{server.url}/receipt",
         }
         job = {"jobId": JOB, "status": "READY", "archives": [{**archive, **changed}]}
-        api = api or Asked(cast("Job", job))
-        return Download(cast("Api", api), cast("Job", job), is_forced)
+        api = api or FakeApi(cast("Job", job))
+        return JobDownload(cast("Api", api), cast("Job", job), is_forced)
 
-    return begin
+    return make
 
 
-def fetched(download: Download, folder: Path, **options: bool) -> Path:
-    """Where the archive is; the bytes that were told are those that are there."""
-    told: list[int] = []
-    download.on_bytes = told.append
-    (one,) = download.fetch(download.places(f"{folder}/"), **options)
+def fetch(download: JobDownload, folder: Path, **options: bool) -> Path:
+    """Download the archive. Check its content and the reported progress."""
+    progress: list[int] = []
+    download.on_bytes = progress.append
+    (one,) = download.fetch(download.paths(f"{folder}/"), **options)
     assert one.path.read_bytes() == CONTENT
-    assert sum(told) == len(CONTENT)
+    assert sum(progress) == len(CONTENT)
     assert list(folder.glob("*.part")) == []
     return one.path
 
 
-def test_an_archive_gets_the_name_that_its_link_gives(begin: Begin, tmp_path: Path) -> None:
-    assert fetched(begin(), tmp_path / "new") == tmp_path / "new" / "q3.zip"
+def test_the_link_names_the_file(make_download: MakeDownload, tmp_path: Path) -> None:
+    assert fetch(make_download(), tmp_path / "new") == tmp_path / "new" / "q3.zip"
 
 
-def test_a_download_goes_on_where_it_broke_off(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_an_interrupted_download_is_resumed(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), cut_off(2000), say(error(503, "SlowDown")), served)
-    fetched(begin(), tmp_path)
+    server.follow(cut_off(1000), cut_off(2000), say(error(503, "SlowDown")), serve)
+    fetch(make_download(), tmp_path)
     asked = [request.headers.get("range") for request in server.requests]
     assert asked == [None, "bytes=1000-", "bytes=3000-", "bytes=3000-"]
     assert {request.headers["if-match"] for request in server.requests} == {ETAG}
 
 
-def test_the_next_one_goes_on_with_a_part_that_is_there(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_an_existing_part_is_resumed(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     part_path(tmp_path / "q3.zip", CRC).write_bytes(CONTENT[:123_456])
-    fetched(begin(), tmp_path)
+    fetch(make_download(), tmp_path)
     (request,) = server.requests
     assert request.headers["range"] == "bytes=123456-"
 
 
-def test_a_part_that_is_whole_is_only_checked(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_complete_part_is_only_checked(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     part_path(tmp_path / "q3.zip", CRC).write_bytes(CONTENT)
-    fetched(begin(), tmp_path)
+    fetch(make_download(), tmp_path)
     assert server.requests == []
 
 
-@pytest.mark.parametrize("spoiled", [b"x" * 100, CONTENT + b"more", b"y" * len(CONTENT)])
-def test_a_part_that_was_spoiled_is_fetched_anew(
-    begin: Begin, tmp_path: Path, spoiled: bytes
+@pytest.mark.parametrize("damaged", [b"x" * 100, CONTENT + b"more", b"y" * len(CONTENT)])
+def test_a_damaged_part_is_downloaded_again(
+    make_download: MakeDownload, tmp_path: Path, damaged: bytes
 ) -> None:
-    part_path(tmp_path / "q3.zip", CRC).write_bytes(spoiled)
-    fetched(begin(), tmp_path)
+    part_path(tmp_path / "q3.zip", CRC).write_bytes(damaged)
+    fetch(make_download(), tmp_path)
 
 
-def test_an_archive_that_has_changed_is_not_mixed_in(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_replaced_archive_is_an_error(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), lambda exchange: served(exchange, bytes(300_000), '"two-1"'))
-    with pytest.raises(Changed, match="was replaced"):
-        fetched(begin(), tmp_path)
+    server.follow(cut_off(1000), lambda exchange: serve(exchange, bytes(300_000), '"two-1"'))
+    with pytest.raises(ObjectReplaced, match="replaced"):
+        fetch(make_download(), tmp_path)
     assert not (tmp_path / "q3.zip").exists()
 
 
-def test_whoever_does_not_know_ranges_sends_it_all_again(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_server_without_ranges_sends_the_whole_archive(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.follow(cut_off(1000), say(response(CONTENT, 200, {"ETag": ETAG})))
-    fetched(begin(), tmp_path)
+    fetch(make_download(), tmp_path)
 
 
-def test_a_link_that_died_is_made_anew(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_an_expired_link_is_renewed(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), say(error(403, "AccessDenied")), served)
-    download = begin()
-    fetched(download, tmp_path)
-    assert cast("Asked", download.api).renewed == [JOB]
+    server.follow(cut_off(1000), say(error(403, "AccessDenied")), serve)
+    download = make_download()
+    fetch(download, tmp_path)
+    assert cast("FakeApi", download.api).renewals == [JOB]
     assert [request.target.endswith("&new=1") for request in server.requests] == [
         False,
         False,
@@ -189,54 +189,56 @@ def test_a_link_that_died_is_made_anew(
     ]
 
 
-def test_a_new_link_that_is_dead_too_is_the_end(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_new_link_that_is_refused_is_an_error(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.follow(say(error(403, "AccessDenied")))
-    with pytest.raises(CliError, match=r"cannot be fetched: AccessDenied \(HTTP 403\)"):
-        fetched(begin(), tmp_path)
+    with pytest.raises(CliError, match=r"AccessDenied \(HTTP 403\)"):
+        fetch(make_download(), tmp_path)
     assert len(server.requests) == 2
 
 
-def test_an_archive_that_is_gone_is_a_sentence(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_deleted_archive_is_an_error(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.follow(say(error(404, "NoSuchKey")))
-    with pytest.raises(CliError, match="not there any more"):
-        fetched(begin(), tmp_path)
+    with pytest.raises(CliError, match="no longer exists"):
+        fetch(make_download(), tmp_path)
 
 
-def test_it_gives_up_where_nothing_comes_and_keeps_what_came(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_the_part_is_kept_when_retries_are_exhausted(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.follow(cut_off(1000), lambda exchange: exchange.reset())
-    with pytest.raises(CliError, match="The download broke off"):
-        fetched(begin(), tmp_path)
+    with pytest.raises(CliError, match="interrupted"):
+        fetch(make_download(), tmp_path)
     assert part_path(tmp_path / "q3.zip", CRC).read_bytes() == CONTENT[:1000]
 
 
-def test_what_is_not_what_the_job_made_is_not_kept(begin: Begin, tmp_path: Path) -> None:
-    with pytest.raises(
-        ChecksumMismatch, match=f"q3.zip came as 300,000 bytes with CRC-32 {CRC}; the job"
-    ):
-        fetched(begin(crc32="00000000"), tmp_path)
+def test_an_archive_with_a_wrong_checksum_is_deleted(
+    make_download: MakeDownload, tmp_path: Path
+) -> None:
+    with pytest.raises(ChecksumMismatch, match=f"q3.zip: received 300,000 bytes with CRC-32 {CRC}"):
+        fetch(make_download(crc32="00000000"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_already_is_not_fetched(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_an_existing_archive_is_not_downloaded(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    fetched(begin(), tmp_path)
+    fetch(make_download(), tmp_path)
     server.follow(say(error(404, "NoSuchKey")))
-    fetched(begin(), tmp_path)
+    fetch(make_download(), tmp_path)
 
 
-def test_another_file_is_replaced_only_if_it_is_said_so(begin: Begin, tmp_path: Path) -> None:
+def test_a_different_file_is_overwritten_only_with_force(
+    make_download: MakeDownload, tmp_path: Path
+) -> None:
     (tmp_path / "q3.zip").write_text("mine")
-    with pytest.raises(CliError, match=r"q3\.zip is there, and is another. --force replaces"):
-        fetched(begin(), tmp_path)
+    with pytest.raises(CliError, match=r"q3\.zip already exists.*--force"):
+        fetch(make_download(), tmp_path)
     assert (tmp_path / "q3.zip").read_text() == "mine"
-    fetched(begin(is_forced=True), tmp_path)
+    fetch(make_download(is_forced=True), tmp_path)
 
 
 def receipt(crc32: str = CRC) -> bytes:
@@ -244,58 +246,61 @@ def receipt(crc32: str = CRC) -> bytes:
     return json.dumps({"version": "1", "archive": archive, "entries": []}).encode()
 
 
-def test_the_receipt_comes_too(begin: Begin, server: ScriptedServer, tmp_path: Path) -> None:
-    server.follow(served, lambda exchange: served(exchange, receipt(), '"r"'))
-    fetched(begin(), tmp_path, has_receipts=True)
+def test_the_receipt_is_downloaded(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.follow(serve, lambda exchange: serve(exchange, receipt(), '"r"'))
+    fetch(make_download(), tmp_path, has_receipts=True)
     assert (tmp_path / "q3.receipt.json").read_bytes() == receipt()
 
 
-def test_a_receipt_that_is_there_is_replaced_only_if_it_is_said_so(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_different_receipt_is_overwritten_only_with_force(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     there = tmp_path / "q3.receipt.json"
     there.write_bytes(b"of another archive")
-    server.follow(served, *[lambda exchange: served(exchange, receipt(), '"r"')] * 2)
+    server.follow(serve, *[lambda exchange: serve(exchange, receipt(), '"r"')] * 2)
     with pytest.raises(CliError, match="--force"):
-        fetched(begin(), tmp_path, has_receipts=True)
+        fetch(make_download(), tmp_path, has_receipts=True)
     assert there.read_bytes() == b"of another archive"
-    fetched(begin(is_forced=True), tmp_path, has_receipts=True)
+    fetch(make_download(is_forced=True), tmp_path, has_receipts=True)
     assert there.read_bytes() == receipt()
 
 
-def test_a_receipt_of_another_archive_is_not_kept(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_the_receipt_of_another_archive_is_rejected(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(served, lambda exchange: served(exchange, receipt("00000000"), '"r"'))
-    with pytest.raises(ChecksumMismatch, match="is the receipt of another archive"):
-        fetched(begin(), tmp_path, has_receipts=True)
+    server.follow(serve, lambda exchange: serve(exchange, receipt("00000000"), '"r"'))
+    with pytest.raises(ChecksumMismatch, match="not the receipt of q3.zip"):
+        fetch(make_download(), tmp_path, has_receipts=True)
     assert not (tmp_path / "q3.receipt.json").exists()
 
 
-def test_a_full_disk_is_told_beforehand(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_free_disk_space_is_checked_before_the_download(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    with pytest.raises(CliError, match=r"has room for .* bytes, and 1,000,000,000,000,000,000"):
-        fetched(begin(size=10**18), tmp_path)
+    with pytest.raises(CliError, match="needs 1,000,000,000,000,000,000 bytes"):
+        fetch(make_download(size=10**18), tmp_path)
     assert server.requests == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_a_part_that_exists(begin: Begin, tmp_path: Path) -> None:
+def test_an_existing_part_is_kept_if_the_disk_is_full(
+    make_download: MakeDownload, tmp_path: Path
+) -> None:
     part = part_path(tmp_path / "q3.zip", CRC)
     part.write_bytes(CONTENT[:1000])
-    room = f"{10**18 - 1000:,} are needed"
-    with pytest.raises(CliError, match=room):
-        fetched(begin(size=10**18), tmp_path)
+    with pytest.raises(CliError, match=f"needs {10**18 - 1000:,} bytes"):
+        fetch(make_download(size=10**18), tmp_path)
     assert part.read_bytes() == CONTENT[:1000]
 
 
-OTHER = b"a file of somebody's own"
+OTHER = b"a file of another user"
 OBSTACLES = ("link", "dangling link", "FIFO", "hard link", "folder")
 
 
 def obstruct(path: Path, how: str, other: Path) -> None:
-    """Put at ``path`` what is not a regular file with one name."""
+    """Create something other than a regular file with one hard link."""
     if how == "link":
         path.symlink_to(other)
     elif how == "dangling link":
@@ -310,7 +315,7 @@ def obstruct(path: Path, how: str, other: Path) -> None:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Path]:
-    """A file that nothing may write to, in a folder in which nothing may appear."""
+    """A file that must not change, in a folder that must not change."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     other = folder / "other"
@@ -327,14 +332,14 @@ def refusal(path: Path, how: str) -> str:
 
 @pytest.mark.parametrize("how", OBSTACLES)
 def test_a_part_must_be_a_regular_file(
-    begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path, other: Path, how: str
 ) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     part = part_path(folder / "q3.zip", CRC)
     obstruct(part, how, other)
     with pytest.raises(CliError) as caught:
-        fetched(begin(), folder)
+        fetch(make_download(), folder)
     assert str(caught.value) == refusal(part, how)
     assert server.requests == []
     assert list(folder.iterdir()) == [part]
@@ -342,40 +347,40 @@ def test_a_part_must_be_a_regular_file(
 
 @pytest.mark.parametrize("how", OBSTACLES)
 def test_a_part_of_a_receipt_must_be_a_regular_file(
-    begin: Begin, server: ScriptedServer, tmp_path: Path, other: Path, how: str
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path, other: Path, how: str
 ) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     part = part_path(receipt_path(folder / "q3.zip"), CRC)
     obstruct(part, how, other)
     with pytest.raises(CliError) as caught:
-        fetched(begin(), folder, has_receipts=True)
+        fetch(make_download(), folder, has_receipts=True)
     assert str(caught.value) == refusal(part, how)
-    assert len(server.requests) == 1, "the receipt is not fetched"
+    assert len(server.requests) == 1, "the receipt is not requested"
     assert not receipt_path(folder / "q3.zip").exists()
 
 
-def test_a_part_of_a_receipt_that_exists_is_replaced(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_an_existing_part_of_a_receipt_is_replaced(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(served, lambda exchange: served(exchange, receipt(), '"r"'))
+    server.follow(serve, lambda exchange: serve(exchange, receipt(), '"r"'))
     part_path(receipt_path(tmp_path / "q3.zip"), CRC).write_bytes(b"x" * 100)
-    fetched(begin(), tmp_path, has_receipts=True)
+    fetch(make_download(), tmp_path, has_receipts=True)
     assert (tmp_path / "q3.receipt.json").read_bytes() == receipt()
 
 
-def test_a_fifo_in_place_of_a_receipt_is_not_read(
-    begin: Begin, server: ScriptedServer, tmp_path: Path
+def test_a_fifo_at_the_path_of_a_receipt_is_not_read(
+    make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(served, lambda exchange: served(exchange, receipt(), '"r"'))
+    server.follow(serve, lambda exchange: serve(exchange, receipt(), '"r"'))
     os.mkfifo(tmp_path / "q3.receipt.json")
-    with pytest.raises(CliError, match=r"q3\.receipt\.json is there, and is another. --force"):
-        fetched(begin(), tmp_path, has_receipts=True)
+    with pytest.raises(CliError, match=r"q3\.receipt\.json already exists"):
+        fetch(make_download(), tmp_path, has_receipts=True)
 
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """No file may get larger than 100,000 bytes."""
+    """Limit the size of files to 100,000 bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     yield
@@ -383,25 +388,25 @@ def full_disk() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_a_disk_that_fills_up_is_a_sentence(begin: Begin, tmp_path: Path) -> None:
-    with pytest.raises(CliError, match=r"q3\.zip.*\.part cannot be written: File too large"):
-        fetched(begin(), tmp_path)
+def test_a_write_error_names_the_file(make_download: MakeDownload, tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"q3\.zip.*\.part cannot be written"):
+        fetch(make_download(), tmp_path)
 
 
-def test_where_the_output_goes(begin: Begin, tmp_path: Path) -> None:
-    download = begin()
-    assert download.places(None) == [Path("q3.zip")]
-    assert download.places(str(tmp_path)) == [tmp_path / "q3.zip"]
-    assert download.places(f"{tmp_path}/new/") == [tmp_path / "new" / "q3.zip"]
-    assert download.places(f"{tmp_path}/my.zip") == [tmp_path / "my.zip"]
+def test_paths_for_the_output_option(make_download: MakeDownload, tmp_path: Path) -> None:
+    download = make_download()
+    assert download.paths(None) == [Path("q3.zip")]
+    assert download.paths(str(tmp_path)) == [tmp_path / "q3.zip"]
+    assert download.paths(f"{tmp_path}/new/") == [tmp_path / "new" / "q3.zip"]
+    assert download.paths(f"{tmp_path}/my.zip") == [tmp_path / "my.zip"]
     download.job["archives"] *= 2
-    assert download.places(f"{tmp_path}/new") == [tmp_path / "new" / "q3.zip"] * 2
+    assert download.paths(f"{tmp_path}/new") == [tmp_path / "new" / "q3.zip"] * 2
     (tmp_path / "file").touch()
-    with pytest.raises(CliError, match="is no folder, and the job has 2 archives"):
-        download.places(f"{tmp_path}/file")
+    with pytest.raises(CliError, match="is not a folder. The job has 2 archives"):
+        download.paths(f"{tmp_path}/file")
     download.job["status"] = "RUNNING"
     with pytest.raises(CliError, match="is RUNNING: it has no archive"):
-        download.places(None)
+        download.paths(None)
 
 
 @pytest.mark.parametrize(
@@ -414,6 +419,6 @@ def test_where_the_output_goes(begin: Begin, tmp_path: Path) -> None:
         ("", "key.zip"),
     ],
 )
-def test_a_name_cannot_lead_astray(disposition: str, name: str) -> None:
+def test_file_names_cannot_leave_the_folder(disposition: str, name: str) -> None:
     url = f"http://h/x?response-content-disposition={quote(disposition, safe='')}"
     assert file_name(url, "zips/key.zip") == name

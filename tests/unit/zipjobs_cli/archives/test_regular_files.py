@@ -1,4 +1,4 @@
-"""Files that are opened for writing: never through a link, and never anything else than a file."""
+"""Opening files for writing: no links, and only regular files."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from zipjobs_cli.archives.regular_files import open_regular, size_of
 from zipjobs_cli.errors import CliError
 
 
-def test_a_file_is_created_and_appended_to(tmp_path: Path) -> None:
+def test_files_are_created_and_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with open_regular(path) as file:
         assert size_of(file) == 0
@@ -26,7 +26,7 @@ def test_a_file_is_created_and_appended_to(tmp_path: Path) -> None:
     assert path.read_bytes() == b"onetwo"
 
 
-def test_a_new_file_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
+def test_is_new_replaces_the_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with path.open("rb") as old, open_regular(path, is_new=True) as file:
@@ -36,7 +36,7 @@ def test_a_new_file_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_the_user_s_mask_is_kept_and_no_other_program_inherits_it(tmp_path: Path) -> None:
+def test_the_umask_applies_and_descriptors_are_not_inherited(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         with open_regular(tmp_path / "file") as file:
@@ -47,22 +47,24 @@ def test_the_user_s_mask_is_kept_and_no_other_program_inherits_it(tmp_path: Path
 
 
 @pytest.mark.parametrize("is_new", [False, True])
-def test_a_socket_is_refused(tmp_path: Path, is_new: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_are_rejected(
+    tmp_path: Path, is_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
-        with pytest.raises(CliError, match="^socket is not a regular file. Delete it and try"):
+        with pytest.raises(CliError, match="^socket is not a regular file"):
             open_regular(Path("socket"), is_new)
     assert Path("socket").is_socket()
 
 
-def test_a_device_is_refused() -> None:
+def test_devices_are_rejected() -> None:
     with pytest.raises(CliError, match="^/dev/null is not a regular file"):
         open_regular(Path("/dev/null"))
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_link_that_appears_at_the_last_moment_is_refused(
+def test_a_link_created_during_the_call_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, other = tmp_path / "file", tmp_path / "other"
@@ -80,12 +82,12 @@ def test_a_link_that_appears_at_the_last_moment_is_refused(
     assert other.read_bytes() == b"mine"
 
 
-def test_a_file_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:
+def test_other_errors_are_os_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "missing" / "file")
 
 
-def test_a_refused_file_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_files_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
     (tmp_path / "link").hardlink_to(path)

@@ -1,4 +1,4 @@
-"""What doctor finds where there is no stack, or not all of one."""
+"""Checks of doctor without a stack, or with an incomplete one."""
 
 import json
 from collections.abc import Iterator
@@ -25,17 +25,17 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(autouse=True)
 def settings(bare: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An API that takes everybody, and no AWS credentials."""
+    """An API without authorization, and no AWS credentials."""
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("ZIPJOBS_API_AUTH", "none")
 
 
-def found(where: StackSelector) -> dict[str, Finding]:
-    return {finding.what: finding for finding in examine(where)}
+def findings_for(selector: StackSelector) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(selector)}
 
 
-def test_without_a_stack_all_ways_to_find_one_are_told() -> None:
-    findings = found(StackSelector())
+def test_without_a_stack_the_advice_says_how_to_name_one() -> None:
+    findings = findings_for(StackSelector())
     assert findings["stack"].health is Health.FAIL
     assert "ZIPJOBS_API_URL" in findings["stack"].advice
     assert findings["python"].health is Health.OK
@@ -44,33 +44,32 @@ def test_without_a_stack_all_ways_to_find_one_are_told() -> None:
 
 
 def test_an_open_api_needs_no_aws_credentials(server: ScriptedServer) -> None:
-    findings = found(StackSelector(api_url=server.url, region="eu-west-1"))
+    findings = findings_for(StackSelector(api_url=server.url, region="eu-west-1"))
     assert findings["api"].health is Health.OK
     assert findings["credentials"].health is Health.WARN
-    assert "The API does without" in findings["credentials"].advice
+    assert "does not require them" in findings["credentials"].advice
     assert "source bucket" not in findings
 
 
-def test_an_api_that_does_not_answer_is_wrong() -> None:
+def test_an_api_that_does_not_respond_fails() -> None:
     with nobody_listens() as port:
-        findings = found(StackSelector(api_url=f"http://127.0.0.1:{port}"))
+        findings = findings_for(StackSelector(api_url=f"http://127.0.0.1:{port}"))
     assert findings["api"].health is Health.FAIL
-    assert "does not answer" in findings["api"].found
+    assert "does not respond" in findings["api"].found
 
 
 @pytest.mark.parametrize(("minutes", "word"), [(-9, "ahead"), (9, "behind")])
-def test_a_clock_that_is_wrong_is_told(server: ScriptedServer, minutes: int, word: str) -> None:
-    theirs = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-    server.follow(say(response(PAGE, 200, {"Date": theirs})))
-    clock = found(StackSelector(api_url=server.url))["clock"]
+def test_a_wrong_clock_fails(server: ScriptedServer, minutes: int, word: str) -> None:
+    server_time = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+    server.follow(say(response(PAGE, 200, {"Date": server_time})))
+    clock = findings_for(StackSelector(api_url=server.url))["clock"]
     assert clock.health is Health.FAIL
     assert clock.found.endswith(f"seconds {word}")
 
 
-def test_what_the_stack_does_not_tell_is_a_warning(
+def test_unknown_outputs_are_warnings(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever was given an address may have no more."""
     identity = (
         b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/me</Arn>"
         b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
@@ -79,7 +78,7 @@ def test_what_the_stack_does_not_tell_is_a_warning(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-    findings = found(StackSelector(api_url=server.url, region="eu-west-1"))
+    findings = findings_for(StackSelector(api_url=server.url, region="eu-west-1"))
     assert findings["credentials"].found == "arn:aws:iam::1:user/me"
     for what in ("source bucket", "manifest events", "table", "job queue", "event bus"):
         assert findings[what].health is Health.WARN

@@ -1,4 +1,4 @@
-"""The request of a job, from what a person has at hand."""
+"""Requests from keys, files and options."""
 
 import io
 import json
@@ -11,18 +11,18 @@ import pytest
 
 from zipjobs.jobs.job import Status
 from zipjobs.requests.fields import Compression, Naming, OnDuplicate, OnMissing
-from zipjobs_cli.client.request import of_keys, read, with_options
-from zipjobs_cli.commands import status, submit
+from zipjobs_cli.client.request import from_keys, read_request, with_options
+from zipjobs_cli.commands import jobs, submit
 from zipjobs_cli.errors import CliError
 
 
-def test_keys_are_keys_and_addresses_are_entries() -> None:
-    assert of_keys(["a.pdf", "b c.pdf"]) == {"keys": ["a.pdf", "b c.pdf"]}
-    assert of_keys(["a.pdf", "s3://other/b/c.pdf"]) == {
+def test_keys_and_s3_urls() -> None:
+    assert from_keys(["a.pdf", "b c.pdf"]) == {"keys": ["a.pdf", "b c.pdf"]}
+    assert from_keys(["a.pdf", "s3://other/b/c.pdf"]) == {
         "entries": [{"key": "a.pdf"}, {"bucket": "other", "key": "b/c.pdf"}]
     }
-    with pytest.raises(CliError, match="'s3://other' names no object"):
-        of_keys(["s3://other"])
+    with pytest.raises(CliError, match="'s3://other' has no bucket or no key"):
+        from_keys(["s3://other"])
 
 
 @pytest.mark.parametrize(
@@ -39,42 +39,44 @@ def test_keys_are_keys_and_addresses_are_entries() -> None:
         ('{"key": "a"}\n\n{"key": "b"}\n', {"entries": [{"key": "a"}, {"key": "b"}]}),
     ],
 )
-def test_a_file_is_a_list_or_a_request(
+def test_a_file_has_keys_entries_or_a_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, request_: dict[str, Any]
 ) -> None:
     path = tmp_path / "list"
     path.write_text(text)
-    assert read(path) == request_
+    assert read_request(path) == request_
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert read(Path("-")) == request_
+    assert read_request(Path("-")) == request_
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (b"", "lists nothing"),
-        (b"\n \n", "lists nothing"),
-        (b"a\n\xff\n", "is not UTF-8: byte 3 is wrong"),
+        (b"", "has no keys"),
+        (b"\n \n", "has no keys"),
+        (b"a\n\xff\n", "is not UTF-8: byte 3"),
         (b'{"keys": [', "is not JSON: line 1"),
-        (b'{"key": "a"}\n[1]\n', "line 2 is no JSON object"),
+        (b'{"key": "a"}\n[1]\n', "line 2 is not a JSON object"),
         (b'{"key": "a"}\n{"key"\n', "is not JSON: line 2"),
     ],
 )
-def test_what_is_neither_is_a_clear_error(tmp_path: Path, content: bytes, said: str) -> None:
+def test_the_error_says_where_a_file_is_invalid(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
-    with pytest.raises(CliError, match=said):
-        read(path)
+    with pytest.raises(CliError, match=message):
+        read_request(path)
 
 
-def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_errors(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="nope cannot be read: No such file"):
-        read(tmp_path / "nope")
+        read_request(tmp_path / "nope")
     with pytest.raises(CliError, match="cannot be read: Is a directory"):
-        read(tmp_path)
+        read_request(tmp_path)
 
 
-def test_options_are_added_and_count_more_than_the_file() -> None:
+def test_options_override_the_file() -> None:
     request = with_options(
         {"prefix": "a/", "compression": "store"},
         {"compression": "deflate", "include": ["*.pdf"], "exclude": [], "naming": None},
@@ -90,8 +92,8 @@ def test_options_are_added_and_count_more_than_the_file() -> None:
         (submit.Compression, Compression),
         (submit.OnMissing, OnMissing),
         (submit.OnDuplicate, OnDuplicate),
-        (status.Status, Status),
+        (jobs.Status, Status),
     ],
 )
-def test_the_choices_are_those_of_the_service(choices: Any, values: type[StrEnum]) -> None:
+def test_choices_match_the_service(choices: Any, values: type[StrEnum]) -> None:
     assert set(get_args(choices)) == {str(value) for value in values}

@@ -1,4 +1,4 @@
-"""``docs``: how a browser is started, and that no other user of the machine learns the secret."""
+"""``docs``: starting a browser without showing the secret to other users."""
 
 import html
 import json
@@ -21,11 +21,11 @@ import urllib3
 
 from tests.support.http_server import ScriptedServer, response, say
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
-from tests.unit.zipjobs_cli.commands.test_archives import ROOT, run
+from tests.unit.zipjobs_cli.conftest import ROOT, run
 from zipjobs_cli.client.redirect import RedirectFile
 
 PAGE = response(b"<html>", 200, {"Content-Type": "text/html"})
-LEADS_TO = re.compile(r'<meta http-equiv="refresh" content="0; url=([^"]+)">')
+REFRESH = re.compile(r'<meta http-equiv="refresh" content="0; url=([^"]+)">')
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary folders."""
+    """The parent of temporary folders."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -46,22 +46,22 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stack(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
-    """A stack that the command line finds, without authorization."""
+    """A stack in the environment, without authorization."""
     monkeypatch.setenv("ZIPJOBS_API_URL", server.url)
     monkeypatch.setenv("ZIPJOBS_API_AUTH", "none")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     return server
 
 
-def file_of(url: str) -> Path:
+def file_at(url: str) -> Path:
     parts = urlsplit(url)
     assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("file", "", "", "")
     return Path(unquote(parts.path))
 
 
 def target_of(redirect: Path) -> str:
-    """Where a redirect file leads."""
-    found = LEADS_TO.search(redirect.read_text())
+    """Return the URL in a redirect file."""
+    found = REFRESH.search(redirect.read_text())
     assert found is not None
     return html.unescape(found[1])
 
@@ -73,32 +73,32 @@ def mode(path: Path) -> int:
 def run_docs(
     monkeypatch: pytest.MonkeyPatch,
     browser: Callable[[str], bool],
-    before_the_end: Callable[[], object] = lambda: None,
+    before_exit: Callable[[], object] = lambda: None,
 ) -> int:
-    """Run the command with ``browser``, and press Ctrl-C a moment after the browser returns."""
+    """Run the command with ``browser``. Send Ctrl-C shortly after the browser returns."""
 
     def end() -> None:
-        before_the_end()
+        before_exit()
         os.kill(os.getpid(), signal.SIGINT)
 
     def opened(url: str) -> bool:
         is_opened = browser(url)
-        threading.Timer(0.5, end).start()
+        threading.Timer(0.2, end).start()
         return is_opened
 
     monkeypatch.setattr(webbrowser, "open", opened)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:  # a shell's background jobs ignore Ctrl-C, and so would the tests
+    try:  # SIGINT is ignored if the tests run in the background of a shell
         return run("docs")
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_redirect_file_is_the_owner_s_only(temporary: Path) -> None:
+def test_only_the_owner_can_read_a_redirect_file(temporary: Path) -> None:
     before = os.umask(0)
     try:
         with RedirectFile() as redirect:
-            file = file_of(redirect.write("http://127.0.0.1:1/open?a=b&c=<\"'>"))
+            file = file_at(redirect.write("http://127.0.0.1:1/open?a=b&c=<\"'>"))
             assert file.parent.parent == temporary
             assert (mode(file.parent), mode(file)) == (0o700, 0o600)
             assert target_of(file) == "http://127.0.0.1:1/open?a=b&c=<\"'>"
@@ -107,7 +107,7 @@ def test_a_redirect_file_is_the_owner_s_only(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_a_redirect_file_may_be_removed_more_than_once(temporary: Path) -> None:
+def test_a_redirect_file_can_be_removed_repeatedly(temporary: Path) -> None:
     with RedirectFile() as redirect:
         redirect.remove()
         redirect.write("http://127.0.0.1:1/")
@@ -122,33 +122,33 @@ def test_the_browser_is_started_on_a_file_without_the_secret(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    handed: list[tuple[str, str]] = []
+    opened_urls: list[tuple[str, str]] = []
 
     def browser(url: str) -> bool:
-        file = file_of(url)
+        file = file_at(url)
         assert (mode(file.parent), mode(file)) == (0o700, 0o600)
-        handed.append((url, target_of(file)))
+        opened_urls.append((url, target_of(file)))
         return True
 
     assert run_docs(monkeypatch, browser) == 0
-    ((url, target),) = handed
+    ((url, target),) = opened_urls
     secret = target.partition("/open?secret=")[2]
     assert len(secret) == 43
     assert secret not in url
-    assert list(temporary.iterdir()) == [], "it is removed at the end, though nobody opened it"
+    assert list(temporary.iterdir()) == [], "the file is removed although no browser opened it"
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"If your browser shows no page, open {target} in it.\n" in err
+    assert f"open {target}\n" in err
 
 
-def test_the_file_is_gone_once_a_browser_has_opened_the_page(
+def test_the_file_is_deleted_when_the_page_is_open(
     stack: ScriptedServer, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[object] = []
 
     def browser(url: str) -> bool:
-        """A browser in the terminal: the command goes on when it ends."""
-        file = file_of(url)
+        """Behave like a browser in the terminal, which returns when it exits."""
+        file = file_at(url)
         target = target_of(file)
         wrong = urllib3.request("GET", target.replace("secret=", "secret=x"))
         found.append((wrong.status, file.exists()))
@@ -162,7 +162,7 @@ def test_the_file_is_gone_once_a_browser_has_opened_the_page(
     assert list(temporary.iterdir()) == []
 
 
-def test_the_address_is_printed_where_there_is_no_browser(
+def test_the_url_is_printed_without_a_browser(
     stack: ScriptedServer,
     temporary: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -180,12 +180,12 @@ def test_the_address_is_printed_where_there_is_no_browser(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_no_signal_leaves_the_file_and_no_process_has_the_secret(
+def test_signals_delete_the_file_and_no_process_shows_the_secret(
     stack: ScriptedServer, tmp_path: Path, temporary: Path, number: signal.Signals
 ) -> None:
-    """The browser is a process of its own, which runs as long as the command does."""
+    """The browser is a process that runs as long as the command."""
     if signal.getsignal(number) is signal.SIG_IGN:
-        pytest.skip(f"{number.name} is ignored here, as under nohup")
+        pytest.skip(f"{number.name} is ignored, as under nohup")
     arguments = tmp_path / "arguments.json"
     browser = tmp_path / "browser"
     browser.write_text(
@@ -198,11 +198,11 @@ def test_no_signal_leaves_the_file_and_no_process_has_the_secret(
         "while os.getppid() == parent: time.sleep(0.05)\n"
     )
     browser.chmod(0o700)
-    told = {**os.environ, "BROWSER": f"{browser} %s &", "TMPDIR": str(temporary)}
+    variables = {**os.environ, "BROWSER": f"{browser} %s &", "TMPDIR": str(temporary)}
     with subprocess.Popen(
         [sys.executable, "-m", "zipjobs_cli", "docs"],
         cwd=ROOT,
-        env=told,
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -211,7 +211,7 @@ def test_no_signal_leaves_the_file_and_no_process_has_the_secret(
         hint = process.stderr.readline()
         wait_for("the browser", lambda: arguments.exists() or None)
         (url,) = json.loads(arguments.read_text())
-        target = target_of(file_of(url))
+        target = target_of(file_at(url))
         assert target in hint
         secret = target.partition("/open?secret=")[2]
         assert len(secret) == 43
@@ -226,9 +226,9 @@ def test_no_signal_leaves_the_file_and_no_process_has_the_secret(
 
 
 def process_lines() -> list[bytes]:
-    """The command line of every process, as any user may read it."""
+    """Return the command lines of all processes, which any user can read."""
     if not Path("/proc/self/cmdline").exists():
-        pytest.skip("there is no /proc")
+        pytest.skip("no /proc")
     lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -238,7 +238,7 @@ def process_lines() -> list[bytes]:
     return lines
 
 
-def test_an_api_without_the_page_is_a_sentence(
+def test_an_api_without_the_page_is_an_error(
     stack: ScriptedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.follow(say(response(b"", HTTPStatus.NOT_FOUND)))
