@@ -233,7 +233,7 @@ def test_a_key_that_no_object_can_have_is_a_failure(s3: Any, tmp_path: Path) -> 
     files = [LocalFile(tmp_path / "a.pdf", key, 1) for key in ("ü" * 513, "\udcff.pdf", "ü" * 512)]
     done = total(bulk(s3).run(files))
     assert [failure.problem for failure in done.failed] == [
-        "its key has 1,026 bytes; S3 takes 1,024",
+        "its key has 1,026 bytes; S3 accepts 1,024",
         "its name is not UTF-8",
     ]
     assert keys(done.uploaded) == ["ü" * 512]
