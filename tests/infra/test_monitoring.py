@@ -299,6 +299,6 @@ def test_the_commands_of_the_guide_exist() -> None:
     from zipjobs_cli.__main__ import app
 
     known = {one.name for one in app.registered_commands}
-    used = set(re.findall(r"python -m zipjobs_cli ([a-z-]+)", GUIDE))
+    used = set(re.findall(r"^zipjobs ([a-z-]+)", GUIDE, re.MULTILINE))
     assert used
     assert used <= known
