@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,47 +11,26 @@ from infra.config.validation import checked
 
 ROOT = Path(__file__).resolve().parents[2]
 
-GOOD = Settings(
-    stack="dev",
-    region="us-east-1",
-    resource_prefix="s3-zip-jobs",
-    source_bucket="",
-    target_bucket="",
-    target_prefix="zips/",
-    manifest_bucket="",
-    manifest_prefix="manifests/",
-    allowed_sources=(),
-    allowed_targets=(),
-    allow_source_overlap=False,
-    bucket_owners=(),
-    presign_ttl_seconds=86_400,
-    job_retention_days=30,
-    log_retention_days=1,
-    zipper_memory_mb=1024,
-    zipper_timeout_seconds=900,
-    zipper_max_concurrency=10,
-    segment_mib=1024,
-    max_receive_count=5,
-    reconcile_minutes=15,
-    alarm_email="",
-    alarm_oldest_message_seconds=1800,
-    alarm_error_percent=5,
-    api_auth="iam",
-    api_jwt_issuer="",
-    api_jwt_audience=(),
-    api_docs=True,
-    api_cors_origins=(),
-    api_burst=50,
-    api_rate=25,
-    completion_events_queue=False,
-    tracing=False,
-    customer_key="none",
-    source_kms_key_arns=(),
-    target_kms_key_arns=(),
-    point_in_time_recovery=False,
-    protect_data=False,
-    force_destroy=False,
-)
+PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+OTHER_RULES = {"logRetentionDays", "alarmOldestMessageSeconds"}
+"""Whole numbers whose rule is not a range."""
+
+
+def snake_case(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
+
+
+def defaults() -> Settings:
+    """Return the settings of a stack that sets none."""
+    values: dict[str, Any] = {
+        snake_case(name): tuple(default) if isinstance(default, list) else default
+        for name, setting in PROJECT.items()
+        if (default := setting.get("default")) is not None
+    }
+    return Settings(stack="dev", region="us-east-1", **values)
+
+
+GOOD = defaults()
 
 JWT = replace(
     GOOD,
@@ -140,30 +120,23 @@ def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
 
 
 @pytest.mark.parametrize(
-    ("field", "name", "low", "high"),
+    "name",
     [
-        ("presign_ttl_seconds", "presignTtlSeconds", 1, 604_800),
-        ("job_retention_days", "jobRetentionDays", 15, 3650),
-        ("zipper_memory_mb", "zipperMemoryMb", 512, 10_240),
-        ("zipper_timeout_seconds", "zipperTimeoutSeconds", 60, 900),
-        ("zipper_max_concurrency", "zipperMaxConcurrency", 2, 1000),
-        ("segment_mib", "segmentMib", 8, 16_384),
-        ("max_receive_count", "maxReceiveCount", 1, 1000),
-        ("reconcile_minutes", "reconcileMinutes", 1, 1440),
-        ("alarm_error_percent", "alarmErrorPercent", 1, 100),
-        ("api_burst", "apiBurst", 1, 5000),
-        ("api_rate", "apiRate", 1, 10_000),
+        name
+        for name, setting in PROJECT.items()
+        if setting.get("type") == "integer" and name not in OTHER_RULES
     ],
 )
-def test_a_number_is_within_its_bounds(field: str, name: str, low: int, high: int) -> None:
-    """Which Pulumi.yaml says, too."""
-    text = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"][name]["description"]
-    assert re.search(rf"\b{low:,} (second )?to (7 days|{high:,})", text)
+def test_a_number_is_within_the_range_of_its_description(name: str) -> None:
+    found = re.search(r"([\d,]+) (?:second )?to (7 days|[\d,]+)", PROJECT[name]["description"])
+    assert found, "the description has no range"
+    low = int(found[1].replace(",", ""))
+    high = 604_800 if found[2] == "7 days" else int(found[2].replace(",", ""))
     for value in (low, high):
-        checked(replace(GOOD, **{field: value}))  # type: ignore[arg-type]
+        checked(replace(GOOD, **{snake_case(name): value}))  # type: ignore[arg-type]
     for value in (low - 1, high + 1):
         with pytest.raises(InvalidSetting, match=f"{name} is {value}.*{low:,} to {high:,}"):
-            checked(replace(GOOD, **{field: value}))  # type: ignore[arg-type]
+            checked(replace(GOOD, **{snake_case(name): value}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""What the functions are told by their environment, where a test brings up none of the stack."""
+"""The environment variables of all functions, for tests and measurements without a stack.
+
+``tests/infra/test_environment_variables.py`` compares the names with the Pulumi program.
+"""
 
 FUNCTIONS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "any",

@@ -12,6 +12,7 @@ from moto.sqs.models import sqs_backends
 
 from local.server import aws_client
 from tests.chaos.crashes.processes import REGION
+from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tests.support.tables import create_job_table
 from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status
@@ -101,25 +102,19 @@ class Stack:
         self.events = Queue(sqs, f"{prefix}-events")
         _create_bus(client("events"), f"{prefix}-bus", self.events.arn)
         self.environment = {
+            **FUNCTIONS_ENVIRONMENT,
             "AWS_ENDPOINT_URL": url,
             "ACCOUNT_ID": DEFAULT_ACCOUNT_ID,
-            "BUCKET_OWNERS": "{}",
             "SOURCE_BUCKET": self._names["source"],
             "TARGET_BUCKET": self._names["target"],
-            "TARGET_PREFIX": "zips/",
-            "MANIFEST_PREFIX": "manifests/",
             "ALLOWED_SOURCES": json.dumps([self._names["source"]]),
             "ALLOWED_TARGETS": json.dumps([f"{self._names['target']}/zips/"]),
             "TABLE_NAME": f"{prefix}-jobs",
-            "JOB_RETENTION_SECONDS": "86400",
             "RECONCILE_GRACE_SECONDS": "0",
             "QUEUE_URL": self.queue.url,
             "REQUESTS_BUCKET": self._names["manifests"],
-            "REQUESTS_PREFIX": "requests/",
             "WORK_BUCKET": self._names["manifests"],
-            "WORK_PREFIX": "work/",
             "SEGMENT_MIB": str(segment_mib),
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "EVENT_BUS_NAME": f"{prefix}-bus",
             "SERVICE_NAME": prefix,
             "API_AUTH": "none",
