@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,13 +22,14 @@ DOCS_SUFFIXES = {".md"}
 DOCS_FILES = {"Pulumi.yaml", "Makefile"}
 
 
-def read_phrases() -> dict[str, re.Pattern[str]]:
-    """Return the compiled phrases by name, in the order of the file."""
-    groups = tomllib.loads(PHRASES.read_text())
+def read_groups() -> dict[str, dict[str, re.Pattern[str]]]:
+    """Return the compiled phrases by group and name, in the order of the file."""
     return {
-        name: re.compile(expression.replace(" ", r"[\s#]+"), re.IGNORECASE | re.MULTILINE)
-        for group in groups.values()
-        for name, expression in group.items()
+        group: {
+            name: re.compile(expression.replace(" ", r"[\s#]+"), re.IGNORECASE | re.MULTILINE)
+            for name, expression in expressions.items()
+        }
+        for group, expressions in tomllib.loads(PHRASES.read_text()).items()
     }
 
 
@@ -79,31 +80,42 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print file:line of each occurrence")
     parser.add_argument("--at", metavar="REVISION", help="search this commit")
     options = parser.parse_args()
+    groups = read_groups()
     counts: Counter[tuple[str, str]] = Counter()
-    phrases = read_phrases()
     for path, text in read_files(options.at):
         if options.paths and not path.startswith(tuple(options.paths)):
             continue
         area = area_of(path)
         assert area is not None
-        for name, phrase in phrases.items():
-            for line, found in find(phrase, text):
-                counts[name, area] += 1
-                if options.list:
-                    print(f"{path}:{line}: {found} ({name})")  # noqa: T201
+        for phrases in groups.values():
+            for name, phrase in phrases.items():
+                for line, found in find(phrase, text):
+                    counts[name, area] += 1
+                    if options.list:
+                        print(f"{path}:{line}: {found} ({name})")  # noqa: T201
     if not options.list:
-        _print_table(phrases, counts)
+        for row in _rows(groups, counts):
+            print(row)  # noqa: T201
 
 
-def _print_table(phrases: dict[str, re.Pattern[str]], counts: Counter[tuple[str, str]]) -> None:
-    rows = [(name, [counts[name, area] for area in AREAS]) for name in phrases]
-    rows.sort(key=lambda row: -sum(row[1]))
-    total = [sum(values) for values in zip(*(numbers for _, numbers in rows), strict=True)]
-    heading = "".join(f"{area:>8}" for area in AREAS)
-    print(f"{'phrase':<20}{heading}{'all':>8}")  # noqa: T201
-    for name, numbers in [*rows, ("total", total)]:
-        columns = "".join(f"{number:>8}" for number in [*numbers, sum(numbers)])
-        print(f"{name:<20}{columns}")  # noqa: T201
+def _rows(
+    groups: dict[str, dict[str, re.Pattern[str]]], counts: Counter[tuple[str, str]]
+) -> Iterator[str]:
+    """Yield the lines of the table: the phrases that occur, and subtotals."""
+
+    def row(name: str, numbers: list[int]) -> str:
+        return f"{name:<24}" + "".join(f"{number:>8}" for number in [*numbers, sum(numbers)])
+
+    def total(names: Iterable[str]) -> list[int]:
+        return [sum(counts[name, area] for name in names) for area in AREAS]
+
+    yield f"{'':<24}" + "".join(f"{heading:>8}" for heading in [*AREAS, "all"])
+    for group, phrases in groups.items():
+        yield row(group, total(phrases))
+        for name in sorted(phrases, key=lambda name: -sum(total([name]))):
+            if any(total([name])):
+                yield row(f"  {name}", total([name]))
+    yield row("total", total([name for phrases in groups.values() for name in phrases]))
 
 
 if __name__ == "__main__":

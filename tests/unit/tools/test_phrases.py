@@ -1,6 +1,6 @@
 import pytest
 
-from tools.phrases import area_of, find, read_phrases
+from tools.phrases import area_of, find, read_groups
 
 
 @pytest.mark.parametrize(
@@ -12,12 +12,12 @@ from tools.phrases import area_of, find, read_phrases
     ],
 )
 def test_a_phrase_is_found_across_lines_and_in_names(text: str, line: int) -> None:
-    ((found, _),) = find(read_phrases()["at_the_most"], text)
+    ((found, _),) = find(read_groups()["word_order"]["at_the_most"], text)
     assert found == line
 
 
 def test_a_docstring_that_starts_with_of_is_found() -> None:
-    phrase = read_phrases()["docstring_start"]
+    phrase = read_groups()["word_order"]["docstring_start"]
     assert [line for line, _ in find(phrase, '"""Of a manifest."""\n"""Offsets."""')] == [1]
 
 
