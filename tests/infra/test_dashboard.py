@@ -18,7 +18,7 @@ WAITING, AT_WORK = "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMes
 AGE = "ApproximateAgeOfOldestMessage"
 MINUTES_IN_AN_HOUR = 60
 
-of_one_to_hundred = {
+PERCENTILES = {  # of 1 to 100
     "p50": pytest.approx(50.5),
     "p90": pytest.approx(90.1),
     "p99": pytest.approx(99.01),
@@ -30,7 +30,7 @@ def cloudwatch(program: Declared) -> CloudWatch:
     return CloudWatch(program)
 
 
-def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
+def test_jobs_are_counted_by_final_status(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_jobs("JobsReady", 1, 1, 1)
     cloudwatch.report_jobs("JobsFailed", 1, 1)
     cloudwatch.report_jobs("JobsCancelled", 1)
@@ -48,22 +48,22 @@ def test_jobs_are_shown_by_their_end(cloudwatch: CloudWatch) -> None:
         ("RunningSeconds", "READY jobs: run time"),
     ],
 )
-def test_how_long_jobs_take_is_shown_for_the_half_the_slow_and_the_slowest(
+def test_durations_are_shown_as_percentiles(
     cloudwatch: CloudWatch, metric: str, title: str
 ) -> None:
     cloudwatch.report_jobs(metric, *range(1, 101))
-    assert cloudwatch.graph_values(title) == of_one_to_hundred
+    assert cloudwatch.graph_values(title) == PERCENTILES
     assert unit(cloudwatch, title) == "seconds"
 
 
-def test_bytes_are_shown_by_the_second(cloudwatch: CloudWatch) -> None:
+def test_bytes_are_shown_per_second(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_jobs("BytesZipped", 100_000_000, 20_000_000)
     cloudwatch.report_jobs("BytesCopied", 60_000_000, 0)
     assert cloudwatch.graph_values("Bytes zipped") == {"all": 2, "copied by S3": 1}
     assert unit(cloudwatch, "Bytes zipped") == "MB per second"
 
 
-def test_so_are_entries(cloudwatch: CloudWatch) -> None:
+def test_entries_are_shown_per_second(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_jobs("Entries", 500, 100)
     cloudwatch.report_jobs("Skipped", 6, 0)
     assert cloudwatch.graph_values("Entries zipped") == {"zipped": 10, "skipped: missing": 0.1}
@@ -76,7 +76,7 @@ def test_parts_and_segments_are_counted(cloudwatch: CloudWatch) -> None:
     assert cloudwatch.graph_values("Parts and segments") == shown
 
 
-def test_how_much_waits_and_how_long_are_shown_apart(cloudwatch: CloudWatch) -> None:
+def test_queue_length_and_age_have_separate_graphs(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_queue("jobs", WAITING, 3, 70, 5)
     cloudwatch.report_queue("jobs", AT_WORK, 1, 8, 2)
     cloudwatch.report_queue("jobs", AGE, 100, 1700, 10)
@@ -85,7 +85,7 @@ def test_how_much_waits_and_how_long_are_shown_apart(cloudwatch: CloudWatch) -> 
     assert cloudwatch.graph_values("Job queue: oldest message") == {"age": 1700}
 
 
-def test_what_needs_somebody_is_shown_by_what_it_is(cloudwatch: CloudWatch) -> None:
+def test_problems_are_shown_by_kind(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_queue("dead-letters", RECEIVED, 1, 1)
     cloudwatch.report_queue("dead-letters", WAITING, 5, 1)
     cloudwatch.report_jobs("JobsStuck", 3)
@@ -113,12 +113,12 @@ def test_errors_and_duration_are_shown_for_each_function(cloudwatch: CloudWatch)
     }
 
 
-def test_a_slow_run_in_fifty_is_seen_in_the_duration(cloudwatch: CloudWatch) -> None:
+def test_one_slow_invocation_in_fifty_shows_in_p99(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_function("zipper", "Duration", *[100] * 49, 900_000)
     assert cloudwatch.graph_values("Functions: duration, p99")["zipper"] > 400_000
 
 
-def test_throttles_are_lambda_s_and_those_of_the_table_and_its_indexes(
+def test_throttles_of_functions_table_and_indexes_are_shown(
     cloudwatch: CloudWatch,
 ) -> None:
     for number, function in enumerate(FUNCTIONS):
@@ -137,7 +137,7 @@ def test_throttles_are_lambda_s_and_those_of_the_table_and_its_indexes(
     }
 
 
-def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) -> None:
+def test_throttles_of_all_declared_indexes_are_shown(program: Declared) -> None:
     (table,) = program.of("dynamodb/table:Table").values()
     indexes = {one["name"] for one in table.inputs["globalSecondaryIndexes"]}
     labels = [row[-1]["label"] for row in CloudWatch(program).graph("Throttles")["metrics"]]
@@ -146,13 +146,13 @@ def test_the_indexes_that_are_watched_are_those_of_the_table(program: Declared) 
     }
 
 
-def test_as_many_zippers_are_shown_as_were_at_work_at_once(cloudwatch: CloudWatch) -> None:
+def test_the_maximum_zipper_concurrency_is_shown(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_function("zipper", "ConcurrentExecutions", 1, 7, 3)
     cloudwatch.report_function("reconciler", "ConcurrentExecutions", 9)
     assert cloudwatch.graph_values("Zipper concurrency") == {"zipper": 7}
 
 
-def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
+def test_responses_are_shown_by_status_and_latency(
     cloudwatch: CloudWatch,
 ) -> None:
     cloudwatch.report_responses(100, of_4xx=20, of_5xx=3)
@@ -162,13 +162,11 @@ def test_answers_are_shown_by_their_kind_and_by_how_long_they_took(
         "4xx (including 429)": 20,
         "5xx": 3,
     }
-    assert cloudwatch.graph_values("API: latency") == of_one_to_hundred
+    assert cloudwatch.graph_values("API: latency") == PERCENTILES
     assert unit(cloudwatch, "API: latency") == "milliseconds"
 
 
-def test_lines_are_where_alarms_ring_and_where_no_more_zippers_are_started(
-    program: Declared, cloudwatch: CloudWatch
-) -> None:
+def test_thresholds_are_drawn_as_lines(program: Declared, cloudwatch: CloudWatch) -> None:
     zippers = program.of("lambda/eventSourceMapping:EventSourceMapping")["zipper"]
     most = zippers.inputs["scalingConfig"]["maximumConcurrency"]
     oldest = cloudwatch.alarm("oldest-message").threshold
@@ -193,23 +191,23 @@ LAMBDA, S3, OTHERS = "Lambda", "S3", "SQS, DynamoDB, API, events"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_minute_s_gigabyte_seconds_are_what_an_hour_of_them_costs(
+def test_function_time_costs_gb_seconds(
     program: Declared, cloudwatch: CloudWatch, function: str
 ) -> None:
     memory = program.of("lambda/function:Function")[function].inputs["memorySize"]
     cloudwatch.report_function(function, "Duration", 20_000, 10_000)
     dollars = memory / 1024 * 30 * PRICES["lambda"]["gbSecond"]
-    assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
+    assert costs(cloudwatch) == {LAMBDA: per_hour(dollars), S3: 0, OTHERS: 0}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_so_are_invocations(cloudwatch: CloudWatch, function: str) -> None:
+def test_invocations_cost(cloudwatch: CloudWatch, function: str) -> None:
     cloudwatch.report_invocations(function, 1000)
     dollars = 1000 * PRICES["lambda"]["invocation"]
-    assert costs(cloudwatch) == {LAMBDA: of_an_hour(dollars), S3: 0, OTHERS: 0}
+    assert costs(cloudwatch) == {LAMBDA: per_hour(dollars), S3: 0, OTHERS: 0}
 
 
-def test_a_job_reads_once_for_each_entry_and_writes_once_for_each_part_and_three_times(
+def test_a_job_costs_reads_per_entry_and_writes_per_part(
     cloudwatch: CloudWatch,
 ) -> None:
     cloudwatch.report_jobs("Entries", 700, 300)
@@ -217,10 +215,10 @@ def test_a_job_reads_once_for_each_entry_and_writes_once_for_each_part_and_three
     cloudwatch.report_jobs("JobsReady", 1, 1)
     dollars = 1000 * PRICES["s3"]["read"] + (50 + 2 * 3) * PRICES["s3"]["write"]
     events = 2 * PRICES["events"]["event"]
-    assert costs(cloudwatch) == {LAMBDA: 0, S3: of_an_hour(dollars), OTHERS: of_an_hour(events)}
+    assert costs(cloudwatch) == {LAMBDA: 0, S3: per_hour(dollars), OTHERS: per_hour(events)}
 
 
-def test_every_request_of_the_other_services_costs(cloudwatch: CloudWatch) -> None:
+def test_requests_of_all_other_services_cost(cloudwatch: CloudWatch) -> None:
     for queue in ("jobs", "dead-letters"):
         for name in ("MessagesSent", "MessagesReceived", "MessagesDeleted", "EmptyReceives"):
             cloudwatch.report_queue(queue, f"NumberOf{name}", 100)
@@ -237,24 +235,24 @@ def test_every_request_of_the_other_services_costs(cloudwatch: CloudWatch) -> No
         + 500 * PRICES["apigateway"]["request"]
         + 2 * PRICES["events"]["event"]
     )
-    assert costs(cloudwatch) == {LAMBDA: 0, S3: 0, OTHERS: of_an_hour(dollars)}
+    assert costs(cloudwatch) == {LAMBDA: 0, S3: 0, OTHERS: per_hour(dollars)}
 
 
 def costs(cloudwatch: CloudWatch) -> dict[str, float]:
-    """What is shown when a minute has gone as it was told."""
+    """Return the estimated cost that the reported minute shows."""
     assert unit(cloudwatch, "Estimated cost") == "dollars per hour"
     return cloudwatch.graph_values("Estimated cost")
 
 
-def of_an_hour(dollars_in_a_minute: float) -> Any:
+def per_hour(dollars_in_a_minute: float) -> Any:
     return pytest.approx(dollars_in_a_minute * MINUTES_IN_AN_HOUR)
 
 
-# All
+# All graphs
 
 
-def test_every_graph_says_where_its_metrics_are_and_begins_at_zero(program: Declared) -> None:
-    """Without a region CloudWatch refuses it."""
+def test_every_graph_has_a_region_and_starts_at_zero(program: Declared) -> None:
+    """CloudWatch requires a region."""
     for one in graphs(program):
         assert one["region"] == "us-east-1"
         assert one["view"] == "timeSeries"

@@ -1,4 +1,4 @@
-"""The dashboard and the alarms: what they watch exists, and what they say is written down."""
+"""The metrics, alarms and dashboard are consistent with AWS, the functions and the guide."""
 
 import ast
 import json
@@ -59,11 +59,11 @@ PUBLISHED: dict[str, tuple[dict[str, str], set[str]]] = {
         },
     ),
 }
-"""What AWS publishes, as its services document it: dimensions, with what they name, and metrics."""
+"""The metrics that AWS services publish, with their dimensions, as they document them."""
 
 
 def watched(program: Declared) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of every metric on the dashboard and in an alarm."""
+    """Return namespace, name and dimensions of every metric on the dashboard and in alarms."""
     for graph in graphs(program):
         for row in graph["metrics"]:
             if isinstance(row[0], str):
@@ -76,7 +76,7 @@ def watched(program: Declared) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> set[str]:
-    """The names of all metrics that the functions write."""
+    """Return the names of all metrics that the functions write."""
     metrics = JobMetrics(STACK)
     metrics.ended(ready_job())
     metrics.ended(ready_job(status=Status.FAILED, error=JobError(code="X", message="x")))
@@ -89,7 +89,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> set[str]:
     }
 
 
-def test_every_metric_that_is_watched_is_written_by_the_functions_or_by_aws(
+def test_every_watched_metric_is_written(
     program: Declared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ours = written(capsys)
@@ -103,13 +103,13 @@ def test_every_metric_that_is_watched_is_written_by_the_functions_or_by_aws(
             assert set(dimensions) <= set(known)
 
 
-def test_every_metric_of_our_own_is_on_the_dashboard(
+def test_every_metric_of_the_functions_is_on_the_dashboard(
     program: Declared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert written(capsys) == {name for space, name, _ in watched(program) if space == NAMESPACE}
 
 
-def test_what_dimensions_name_is_declared_and_of_that_type(program: Declared) -> None:
+def test_dimensions_name_declared_resources(program: Declared) -> None:
     for namespace, _, dimensions in watched(program):
         for dimension, value in dimensions.items():
             type_ = PUBLISHED.get(namespace, ({}, set()))[0].get(dimension)
@@ -118,7 +118,7 @@ def test_what_dimensions_name_is_declared_and_of_that_type(program: Declared) ->
                 assert program.resources[key].type == f"aws:{type_}"
 
 
-def test_a_rule_on_a_bus_of_our_own_is_found_by_both_names(program: Declared) -> None:
+def test_rules_on_a_custom_bus_have_both_dimensions(program: Declared) -> None:
     """ "Metrics that specify only the RuleName dimension refer to the default event bus." """
     rules = {f"<{one.key}>": one for one in program.of("cloudwatch/eventRule:EventRule").values()}
     for namespace, _, dimensions in watched(program):
@@ -128,13 +128,13 @@ def test_a_rule_on_a_bus_of_our_own_is_found_by_both_names(program: Declared) ->
 
 
 def names_in(expression: str) -> set[str]:
-    """The ids that metric math uses. Its functions are upper case."""
+    """Return the IDs in a metric math expression. Functions are upper case."""
     tree = ast.parse(expression, mode="eval")
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return {name for name in names if not name.isupper()}
 
 
-def test_metric_math_uses_what_its_widget_has(program: Declared) -> None:
+def test_metric_math_uses_the_ids_of_its_widget(program: Declared) -> None:
     for graph in graphs(program):
         ids = Counter(row[-1]["id"] for row in graph["metrics"] if "id" in row[-1])
         assert all(count == 1 for count in ids.values())
@@ -145,7 +145,7 @@ def test_metric_math_uses_what_its_widget_has(program: Declared) -> None:
         assert not any(re.search(r"\de-?\d", one) for one in expressions), "no exponents"
 
 
-def test_widgets_do_not_cover_each_other(program: Declared) -> None:
+def test_widgets_do_not_overlap(program: Declared) -> None:
     taken: Counter[tuple[int, int]] = Counter()
     for one in widgets(program):
         assert one["x"] + one["width"] <= 24
@@ -157,7 +157,7 @@ def test_widgets_do_not_cover_each_other(program: Declared) -> None:
 # Alarms
 
 
-def test_an_alarm_watches_the_last_of_its_queries_and_only_that(program: Declared) -> None:
+def test_an_alarm_watches_only_its_last_query(program: Declared) -> None:
     for alarm in program.of(ALARM).values():
         *others, last = alarm.inputs["metricQueries"]
         assert last["returnData"]
@@ -167,8 +167,8 @@ def test_an_alarm_watches_the_last_of_its_queries_and_only_that(program: Declare
             assert names_in(expression) == {one["id"] for one in others}
 
 
-def test_an_alarm_looks_back_no_further_than_cloudwatch_does(program: Declared) -> None:
-    """A day; seven if a period is an hour or more: PutMetricAlarm in the API Reference."""
+def test_evaluation_periods_are_within_cloudwatch_limits(program: Declared) -> None:
+    """One day, or seven days if a period is at least an hour. See PutMetricAlarm."""
     for alarm in [
         *program.of(ALARM).values(),
         *Declared(declared("dev", {"reconcileMinutes": 1440})).of(ALARM).values(),
@@ -182,7 +182,7 @@ def test_an_alarm_looks_back_no_further_than_cloudwatch_does(program: Declared) 
         assert alarm.inputs["datapointsToAlarm"] <= alarm.inputs["evaluationPeriods"]
 
 
-def test_every_alarm_writes_to_whom_it_may_concern_when_it_rings_and_when_it_is_over(
+def test_every_alarm_notifies_on_alarm_and_on_recovery(
     program: Declared,
 ) -> None:
     topic = program.mark("sns/topic:Topic", "alarms")
@@ -202,7 +202,7 @@ def test_only_the_alarms_may_publish(program: Declared) -> None:
     assert set(statement["Condition"]["ArnEquals"]["aws:SourceArn"]) == alarms
 
 
-def test_without_an_address_there_is_no_topic_and_the_alarms_are_there_all_the_same() -> None:
+def test_without_an_address_alarms_exist_without_a_topic() -> None:
     program = Declared(declared("dev"))
     assert not [one for one in program.resources.values() if one.type.startswith("aws:sns")]
     assert all(one.inputs["alarmActions"] == [] for one in program.of(ALARM).values())
@@ -217,7 +217,7 @@ def test_thresholds_are_settings() -> None:
     assert alarms["api-errors"].inputs["threshold"] == 20
 
 
-def test_the_alarm_of_the_oldest_message_is_not_rung_by_one_that_is_worked_on(
+def test_a_message_in_progress_does_not_trigger_oldest_message(
     program: Declared,
 ) -> None:
     zipper = program.of("lambda/function:Function")["zipper"]
@@ -259,7 +259,7 @@ def alarms_in_order(program: Declared) -> list[str]:
     return [names[arn] for arn in status["alarms"]]
 
 
-def test_an_alarm_says_where_its_section_is(program: Declared) -> None:
+def test_an_alarm_links_to_its_section(program: Declared) -> None:
     for name, alarm in program.of(ALARM).items():
         assert alarm.inputs["alarmDescription"].endswith(f"docs/operations.md, {name}.")
 
