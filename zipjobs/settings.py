@@ -1,7 +1,7 @@
-"""The functions' environment, typed. The only module that reads it.
+"""The settings of the functions. Only this module reads the environment.
 
-``infra/functions`` declares the names and values, and ``Pulumi.yaml`` alone has the defaults. So
-every setting here is required.
+``infra/functions.py`` declares the variables and ``Pulumi.yaml`` the defaults. Every setting is
+therefore required here.
 """
 
 import json
@@ -24,18 +24,18 @@ Locations = Annotated[tuple[Location, ...], BeforeValidator(_locations)]
 
 
 class Settings(BaseModel):
-    """A function's settings, each from the environment variable of the same name in capitals."""
+    """Settings of a function. ``table_name`` is read from ``TABLE_NAME``."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings. Raises pydantic.ValidationError, which names what is missing."""
+        """Read the settings. Raises pydantic.ValidationError, which names missing variables."""
         return cls.model_validate(dict(environment))
 
 
 class AllowListSettings(Settings):
-    """Where jobs may read and write."""
+    """The buckets and prefixes that jobs may read and write."""
 
     source_bucket: str
     target_bucket: str
@@ -44,7 +44,7 @@ class AllowListSettings(Settings):
     allowed_targets: Locations
 
     @property
-    def policy(self) -> AllowList:
+    def allow_list(self) -> AllowList:
         return AllowList(
             source_bucket=self.source_bucket,
             target_bucket=self.target_bucket,
@@ -55,7 +55,7 @@ class AllowListSettings(Settings):
 
 
 class OwnerSettings(Settings):
-    """Whose the buckets are: those that ``bucket_owners`` does not name are the account's own."""
+    """The AWS accounts that own the buckets: ``bucket_owners``, and this account for the others."""
 
     account_id: str
     bucket_owners: Json[dict[str, str]]
@@ -74,7 +74,7 @@ class TableSettings(Settings):
 
 
 class ApiAuth(StrEnum):
-    """How the API knows its callers: the stack's setting ``apiAuth``."""
+    """How the API authenticates its callers: the setting ``apiAuth``."""
 
     IAM = "iam"
     JWT = "jwt"
@@ -82,13 +82,13 @@ class ApiAuth(StrEnum):
 
 
 class ApiSettings(Settings):
-    """What every function of the API needs."""
+    """Settings of all API functions."""
 
     api_auth: ApiAuth
 
 
 class EnqueueSettings(AllowListSettings, TableSettings, OwnerSettings, ApiSettings):
-    """What ``handlers/enqueue.py`` needs."""
+    """Settings of ``handlers/enqueue.py``."""
 
     queue_url: str
     requests_bucket: str
@@ -96,24 +96,24 @@ class EnqueueSettings(AllowListSettings, TableSettings, OwnerSettings, ApiSettin
 
 
 class StatusSettings(TableSettings, OwnerSettings, ApiSettings):
-    """What ``handlers/status.py`` needs."""
+    """Settings of ``handlers/status.py``."""
 
     presign_ttl_seconds: int
 
 
 class DocsSettings(ApiSettings):
-    """What ``handlers/docs.py`` needs."""
+    """Settings of ``handlers/docs.py``."""
 
 
 class WorkSettings(Settings):
-    """Where the workers of a planned job leave things for each other."""
+    """Where the workers of a planned job store objects for each other."""
 
     work_bucket: str
     work_prefix: str
 
 
 class StatusObjectSettings(Settings):
-    """Where status objects stand, and where manifests are dropped."""
+    """Where status objects are written, and where manifests are uploaded."""
 
     target_bucket: str
     target_prefix: str
@@ -121,7 +121,7 @@ class StatusObjectSettings(Settings):
 
 
 class MetricsSettings(Settings):
-    """What the metrics are said to be of: the stack, as its resources' names begin."""
+    """The service name in metrics: the prefix of the stack's resource names."""
 
     service_name: str
 
@@ -134,7 +134,7 @@ class ZipperSettings(
     StatusObjectSettings,
     MetricsSettings,
 ):
-    """What ``handlers/zipper.py`` needs. Lambda itself says its memory, in MB."""
+    """Settings of ``handlers/zipper.py``. Lambda sets its memory size, in MB."""
 
     queue_url: str
     segment_mib: int
@@ -145,16 +145,16 @@ class ZipperSettings(
 class FinalizerSettings(
     TableSettings, OwnerSettings, WorkSettings, StatusObjectSettings, MetricsSettings
 ):
-    """What ``handlers/dead_letter.py`` needs."""
+    """Settings of ``handlers/dead_letter.py``."""
 
     event_bus_name: str
 
 
 class CancelSettings(FinalizerSettings, ApiSettings):
-    """What ``handlers/cancel.py`` needs."""
+    """Settings of ``handlers/cancel.py``."""
 
 
 class ReconcilerSettings(FinalizerSettings):
-    """What ``handlers/reconciler.py`` needs."""
+    """Settings of ``handlers/reconciler.py``."""
 
     queue_url: str

@@ -62,8 +62,8 @@ def plan_job(scenario: Scenario) -> Plan:
     """Split the job like the planner."""
     histogram = SizeHistogram()
     for entry in sized_entries(scenario.sizes):
-        histogram.note(entry)
-    quota = histogram.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
+        histogram.add(entry)
+    quota = histogram.quota(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
     sizing = sizing_for(histogram, ENGINE.sizing, quota, MAX_ARCHIVE_BYTES)
     work, entries = [], sized_entries(scenario.sizes)
     for segment in segments(sized_entries(scenario.sizes), sizing, quota):

@@ -28,16 +28,18 @@ from zipjobs.archive.layout import Layout
 from zipjobs.archive.part_sizing import PartSizing
 from zipjobs.archive.segment import part_lengths, sized
 from zipjobs.jobs.job import Job, Submission, Trigger, UploadRef
+from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import ObjectRef
-from zipjobs.worker.adapters import Adapters
 from zipjobs.worker.entry_list import EntryList, named
 from zipjobs.worker.planner import Planner
+from zipjobs.worker.request_loader import LoadedRequest
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
+from zipjobs.worker.usage import Meter
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = 1_000_000
@@ -104,10 +106,8 @@ def plan(entries: int, file: BinaryIO) -> PlanningResult:
     """Plan a job of ``entries``. ``file`` is where the list is written."""
     _write_list(file, entries)
     s3 = _S3(file)
-    lists, work = (
-        SourceReader(cast("Any", s3), POLICY),
-        SegmentStore(cast("Any", s3), "work", "work/"),
-    )
+    lists = SourceReader(cast("Any", s3), POLICY)
+    segments = SegmentStore(SegmentObjects(cast("Any", s3), "work", "work/"))
     request = parse_request(b'{"entriesFrom": "s3://src/list.jsonl.gz"}')
     job = Job.pending(
         Submission(
@@ -119,27 +119,14 @@ def plan(entries: int, file: BinaryIO) -> PlanningResult:
         now=utc_now(),
     )
     aws = cast("Any", _JobTable())
-    adapters = Adapters(
-        store=aws,
-        progress=aws,
-        requests=aws,
-        lists=lists,
-        policy=POLICY,
-        queue=aws,
-        work=work,
-        reader=aws,
-        writer=aws,
-        receipts=aws,
-        finalizer=aws,
-        blocks=aws,
-    )
-    planner = Planner(adapters, WorkerQuota(), PartSizing())
+    planner = Planner(aws, segments, aws, aws, aws, aws, Meter(), WorkerQuota(), PartSizing())
     destination = POLICY.resolve(request, job.job_id)
     idle = resident_mb()
     reset_peak()
     wall, cpu = time.perf_counter(), cpu_seconds()
     with EntryList(named(lists.read(request, "src"))) as listed:
-        planned = planner.plan(job, request, listed, destination, utc_now() + timedelta(hours=1))
+        loaded = LoadedRequest(job, request, destination, listed)
+        planned = planner.plan(loaded, utc_now() + timedelta(hours=1))
     wall, cpu, peak = time.perf_counter() - wall, cpu_seconds() - cpu, peak_mb()
     assert planned.segments is not None
     return PlanningResult(
@@ -150,7 +137,7 @@ def plan(entries: int, file: BinaryIO) -> PlanningResult:
         wall_s=round(wall, 3),
         cpu_s=round(cpu, 3),
         above_idle_mb=round(peak - idle, 1),
-        read_cpu_s=_read_cpu_seconds(work, job.job_id),
+        read_cpu_s=_read_cpu_seconds(segments, job.job_id),
     )
 
 

@@ -78,10 +78,10 @@ def watched(program: Declared) -> Iterator[tuple[str, str, dict[str, str]]]:
 def written(capsys: pytest.CaptureFixture[str]) -> set[str]:
     """Return the names of all metrics that the functions write."""
     metrics = JobMetrics(STACK)
-    metrics.ended(ready_job())
-    metrics.ended(ready_job(status=Status.FAILED, error=JobError(code="X", message="x")))
-    metrics.ended(ready_job(status=Status.CANCELLED))
-    metrics.swept(0, {})
+    metrics.job_finished(ready_job())
+    metrics.job_finished(ready_job(status=Status.FAILED, error=JobError(code="X", message="x")))
+    metrics.job_finished(ready_job(status=Status.CANCELLED))
+    metrics.reconciled(0, {})
     return {
         metric["Name"]
         for line in capsys.readouterr().out.splitlines()

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.builders import submission
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.options import Engine, EngineOptions
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import Job, Submission
 from zipjobs.jobs.segment_progress import SegmentProgress
@@ -15,6 +15,7 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
+from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.sources import SourceReader
@@ -23,12 +24,12 @@ from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.upload_cleanup import UploadCleaner
-from zipjobs.wiring.worker import BLOCKS_BYTES
-from zipjobs.worker.adapters import Adapters
+from zipjobs.wiring.worker import BLOCKS_BYTES, job_runner
 from zipjobs.worker.job_runner import JobRunner
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
+from zipjobs.worker.usage import Meter
 from zipjobs.zipformat.member_names import MAX_NAMES
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
@@ -77,32 +78,34 @@ class Rig:
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
         self.share, self.options = share or WorkerQuota(), options or EngineOptions()
-        self.most_names = MAX_NAMES
+        self.max_names = MAX_NAMES
         self.writer = ArchiveWriter(s3, sender)
-        self.work = SegmentStore(s3, "manifests", "work/")
+        objects = SegmentObjects(s3, "manifests", "work/")
+        self.segments = SegmentStore(objects)
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.finalizer = JobFinalizer(store, UploadCleaner(s3), self.work, statuses, bus, metrics)  # type: ignore[arg-type]
-        self.reconciler = Reconciler(store, self.queue, self.work, self.finalizer, metrics)  # type: ignore[arg-type]
+        self.finalizer = JobFinalizer(store, UploadCleaner(s3), objects, statuses, bus, metrics)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(store, self.queue, objects, self.finalizer, metrics)  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
-        adapters = Adapters(
+        return job_runner(
             store=self.store,
             progress=self.progress,
-            requests=RequestReader(self.s3),
-            lists=SourceReader(self.s3, POLICY),
-            policy=POLICY,
             queue=self.queue,  # type: ignore[arg-type]
-            work=self.work,
-            reader=reader or self.reader,
+            finalizer=self.finalizer,
+            requests=RequestReader(self.s3),
+            sources=SourceReader(self.s3, POLICY),
+            allow_list=POLICY,
+            segments=self.segments,
             writer=self.writer,
             receipts=Receipts(self.s3),
-            finalizer=self.finalizer,
-            blocks=BlockPool(BLOCKS_BYTES),
+            engine=Engine(reader or self.reader, BlockPool(BLOCKS_BYTES), self.options),
+            quota=self.share,
+            max_names=self.max_names,
+            meter=Meter(),
         )
-        return JobRunner(adapters, self.options, self.share, self.most_names)
 
     def run(self, message: Submission, lease: timedelta = timedelta(minutes=15)) -> Job:
         job = self.runner().run(message, datetime.now(UTC) + lease)

@@ -23,7 +23,8 @@ from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
 from zipjobs.requests.schema import JobRequest
 from zipjobs.s3.target import OWNER_TAG
-from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.archive_runner import ArchiveRunner
+from zipjobs.worker.request_loader import LoadedRequest
 from zipjobs.worker.segment_plan import WorkerQuota
 
 SMALL_SHARE = WorkerQuota(entries=2)
@@ -237,7 +238,7 @@ def test_a_planned_job_that_is_cancelled_leaves_nothing(
     rig.share = SMALL_SHARE
     rig.run(rig.request({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]}))
     first, *_ = rig.queue.sent
-    with cancel_in(rig, rig.work, "entries", after=True):
+    with cancel_in(rig, rig.segments, "entries", after=True):
         assert rig.run(first).status is Status.CANCELLED
     for late in rig.queue.sent:
         assert rig.run(late).status is Status.CANCELLED
@@ -403,15 +404,15 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
 ) -> None:
     """It wakes up after its lease, while its successor is at work."""
     message = rig.request({"keys": ["a/one.pdf"]})
-    real = JobRunner._make
+    real = ArchiveRunner.run
     claims = iter(range(10))
 
-    def make(self: JobRunner, job: Job, *args: Any) -> Job:
+    def run(self: ArchiveRunner, loaded: LoadedRequest) -> Job:
         if next(claims) == 0:
             assert rig.run(message).status is Status.READY
-        return real(self, job, *args)
+        return real(self, loaded)
 
-    with patch.object(JobRunner, "_make", make):
+    with patch.object(ArchiveRunner, "run", run):
         assert rig.run(message, lease=timedelta(seconds=-1)).status is Status.READY
     assert targets(rig) == ["zips/job-1.receipt.json", "zips/job-1.zip"]
     assert uploads() == []
@@ -465,14 +466,14 @@ def test_a_late_finisher_does_not_forget_what_was_skipped(rig: Rig) -> None:
     rig.share = SMALL_SHARE
     rig.run(rig.request({"keys": ["a/one.pdf", "gone.pdf", "b/one.pdf"], "onMissing": "skip"}))
     (segment,) = rig.queue.sent
-    real, calls = rig.work.skipped, iter(range(10))
+    real, calls = rig.segments.skipped, iter(range(10))
 
     def skipped(job_id: str) -> Any:
         if next(calls) == 0:
             assert rig.run(segment).status is Status.READY
         return real(job_id)
 
-    with patch.object(rig.work, "skipped", skipped):
+    with patch.object(rig.segments, "skipped", skipped):
         assert rig.run(segment).status is Status.READY
     assert [one["key"] for one in receipt(rig)["skipped"]] == ["gone.pdf"]
 

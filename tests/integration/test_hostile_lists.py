@@ -13,8 +13,7 @@ from tests.integration.rig import Rig
 from zipjobs.jobs.job import Job, Status
 from zipjobs.requests import list_formats as rows
 from zipjobs.requests import sources as lists
-from zipjobs.worker import heartbeat as progress
-from zipjobs.worker import job_runner as runner
+from zipjobs.worker import heartbeat, request_loader
 
 Change = Callable[[str, Any], None]
 
@@ -45,7 +44,7 @@ def deep_names(count: int) -> bytes:
 
 def test_folders_in_names_are_limited(rig: Rig) -> None:
     """22,000 such names fit into 100 KB of gzip, and took a gigabyte of memory."""
-    rig.most_names = 10_000
+    rig.max_names = 10_000
     job = run_list(rig, gzip.compress(deep_names(2_000)))
     assert code_of(job) == "LIST_TOO_LARGE"
     assert job.error is not None
@@ -53,7 +52,7 @@ def test_folders_in_names_are_limited(rig: Rig) -> None:
 
 
 def test_names_below_the_limit_are_zipped(rig: Rig) -> None:
-    rig.most_names = 200
+    rig.max_names = 200
     job = run_list(rig, deep_names(3))
     assert (job.status, job.archives[0].entries) == (Status.READY, 3)
 
@@ -124,7 +123,7 @@ def many(rig: Rig) -> Iterator[None]:
         rig.s3.put_object(Bucket="src", Key=f"many/{number}", Body=b"")
     seconds = itertools.count()
     clock = type("Clock", (), {"monotonic": staticmethod(lambda: float(next(seconds)))})
-    with patch.object(progress, "time", clock), patch.object(runner, "time", clock):
+    with patch.object(heartbeat, "time", clock), patch.object(request_loader, "time", clock):
         yield
 
 
@@ -152,8 +151,8 @@ def test_reading_stops_when_the_job_is_cancelled(rig: Rig, request_: dict[str, A
 def test_the_time_for_reading_is_limited(
     rig: Rig, request_: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "READING_PART", 0.05)
-    monkeypatch.setattr(runner, "MIN_READING_SECONDS", 0.0)
+    monkeypatch.setattr(request_loader, "READING_FRACTION", 0.05)
+    monkeypatch.setattr(request_loader, "MIN_READING_SECONDS", 0.0)
     job = rig.run(rig.request(request_))
     assert code_of(job) == "LIST_TOO_LARGE"
     assert job.error is not None

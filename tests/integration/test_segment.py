@@ -12,7 +12,7 @@ from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
-from zipjobs.archive.segment import BuiltSegment, Segment, build_segment, finish_archive, sized
+from zipjobs.archive.segment import Segment, SegmentOutput, build_segment, finish_archive, sized
 from zipjobs.errors import SourceChanged
 from zipjobs.s3.multipart_upload import ArchiveWriter, Upload
 from zipjobs.s3.object_reader import ObjectReader
@@ -57,15 +57,17 @@ def digest(s3: Any) -> bytes:
 
 
 def plan(entries: Sequence[Entry]) -> tuple[PartSizing, list[Segment]]:
-    census = SizeHistogram()
+    histogram = SizeHistogram()
     for entry in entries:
-        census.note(sized(entry))
-    sizing = sizing_for(census, SIZING, SHARE, MAX_ARCHIVE_BYTES)
+        histogram.add(sized(entry))
+    sizing = sizing_for(histogram, SIZING, SHARE, MAX_ARCHIVE_BYTES)
     return sizing, list(segments(map(sized, entries), sizing, SHARE))
 
 
-def finish(built: list[BuiltSegment], upload: Upload) -> None:
-    finish_archive(built, lambda: [segment.records for segment in built], upload)
+def finish(built: list[SegmentOutput], upload: Upload) -> None:
+    finish_archive(
+        [output.built for output in built], lambda: [output.records for output in built], upload
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -81,12 +83,12 @@ def test_segments_in_any_order_and_twice_make_one_workers_archive(
     assert len(planned) >= 4
     order = [*planned, *planned[:2]]
     random.Random(seed).shuffle(order)
-    built: dict[int, BuiltSegment] = {}
+    built: dict[int, SegmentOutput] = {}
     with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         for segment in order:
             run = entries[segment.first_entry : segment.first_entry + segment.entries]
             built[segment.index] = build_segment(segment, run, sizing, means(reader, upload))
-        assert sum(segment.copied_bytes for segment in built.values()) > 20 * MIB
+        assert sum(segment.built.copied_bytes for segment in built.values()) > 20 * MIB
         finish([built[i] for i in range(len(planned))], upload)
     assert digest(s3) == expected
 

@@ -156,10 +156,10 @@ def dying(rig: Rig, owner: str, method: str, *, after: bool, call: int = 1) -> I
 
 
 DEATHS = [
-    ("work", "put_entries"),
+    ("segments", "put_entries"),
     ("writer", "create"),
     ("store", "record_uploads"),
-    ("work", "put_plan"),
+    ("segments", "put_plan"),
     ("store", "record_plan"),
     ("queue", "send_segments"),
 ]
@@ -184,10 +184,10 @@ def test_a_planner_that_dies_is_followed_by_another(
 
 
 LAST_DEATHS = [
-    ("work", "put_built"),
-    ("work", "built_segments"),
+    ("segments", "put_built"),
+    ("segments", "built_segments"),
     ("store", "ready"),
-    ("work", "clean"),
+    ("segments", "clean"),
     ("bus", "publish"),
     ("store", "record_event_sent"),
 ]

@@ -234,4 +234,4 @@ def test_another_object_in_its_place_stays(
     rig.s3.put_object(Bucket="dst", Key=KEY, Body=b"theirs", Metadata=metadata)
     rig.run(drop(rig, {"keys": ["a/one.pdf"]}))
     assert rig.s3.get_object(Bucket="dst", Key=KEY)["Body"].read() == b"theirs"
-    assert f"s3://dst/{KEY} is another object, and stays" in caplog.text
+    assert f"s3://dst/{KEY} is not a status object and is kept" in caplog.text

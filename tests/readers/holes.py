@@ -140,4 +140,4 @@ class HoleUpload:
 
     def _note(self, number: int, part: Body) -> UploadedPart:
         self._parts[number] = part
-        return UploadedPart(number, '"etag"', crc_of(part))
+        return UploadedPart(number, '"etag"', crc_of(part), length_of(part))

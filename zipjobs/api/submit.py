@@ -123,7 +123,7 @@ def _accept(
     job is accepted, whatever becomes of the record here.
     """
     telemetry.log_keys.append_keys(job_id=job_id)
-    destination = dependencies.policy.resolve(request, job_id)
+    destination = dependencies.allow_list.resolve(request, job_id)
     submission = Submission(
         job_id=job_id,
         owner=caller,

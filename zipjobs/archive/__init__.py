@@ -1,1 +1,1 @@
-"""Entries in, one ZIP object out. Knows nothing of jobs or of Lambda."""
+"""The archive engine: writes entries as one ZIP object. Independent of jobs and Lambda."""

@@ -58,7 +58,7 @@ class Load:
 
 def build_archive(
     entries: Iterable[Entry],
-    means: BuildContext,
+    context: BuildContext,
     on_load: Callable[[Load], None] = lambda load: None,
 ) -> Archive:
     """Write ``entries``, in order, as one ZIP through the upload, and complete it.
@@ -68,9 +68,9 @@ def build_archive(
     there is not enough memory, and whatever reader, layout and upload raise. The caller aborts the
     upload on any error.
     """
-    options = means.options
+    options = context.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
-    build = _WholeArchiveBuilder(entries, means, Layout(sizing), {}, on_load)
+    build = _WholeArchiveBuilder(entries, context, Layout(sizing), {}, on_load)
     try:
         return build.run()
     finally:
@@ -83,12 +83,12 @@ class ArchiveBuilder(PartAssembler):
     def __init__(
         self,
         entries: Iterable[Entry],
-        means: BuildContext,
+        context: BuildContext,
         layout: Layout,
         lengths: Mapping[int, int],
         on_load: Callable[[Load], None] = lambda load: None,
     ) -> None:
-        super().__init__(means, lengths)
+        super().__init__(context, lengths)
         self._layout = layout
         self._on_load = on_load
         self._entries = iter(entries)
@@ -256,9 +256,9 @@ class _WholeArchiveBuilder(ArchiveBuilder):
         if not self._records:
             raise InvalidRequest("The list of objects is empty. Name at least one.")
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
-        crc = combine((part.crc32, length) for part, length in uploaded)
+        crc = combine((part.crc32, part.length) for part in uploaded)
         size = self._layout.offset
-        stored = self._upload.complete([part for part, _ in uploaded], crc, size)
+        stored = self._upload.complete(uploaded, crc, size)
         return Archive(
             etag=stored.etag,
             version_id=stored.version_id,

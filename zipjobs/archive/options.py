@@ -1,7 +1,8 @@
-"""What a build works with, how much it does at once, and what it says of itself meanwhile."""
+"""The options of the engine, and the objects that a build uses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.entry_reads import HELD_BODY_BYTES
@@ -14,10 +15,10 @@ from zipjobs.s3.part_upload import BLOCK_BYTES
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How much is done at once, and how.
+    """Limits of concurrent work, and how entries are written.
 
-    ``probe_bytes`` of an object are asked for before anything is known of it: all of a small one,
-    and as much of a large one as may stand in front of a copy.
+    ``probe_bytes`` is the length of the first read of an object: all of a small object, and of a
+    large one as many bytes as the layout may need in front of a copy.
     """
 
     probes: int = 192
@@ -35,10 +36,10 @@ class EngineOptions:
 
     @property
     def least_memory_bytes(self) -> int:
-        """What the engine needs for its blocks, so that it never waits for ever.
+        """The least memory for blocks with which a build cannot deadlock.
 
-        One part that waits for the CRC-32 of a large body, one that is not long enough to end, and
-        the body that makes it so and waits for its own CRC-32.
+        It holds a part that waits for the CRC-32 of a large body, a part that is still too short,
+        and the body that completes that part and waits for its own CRC-32.
         """
         waiting, open_part = KEPT_PART_BYTES, max(MIN_PART_BYTES, self.sizing.crowded_bytes)
         return waiting + open_part + HELD_BODY_BYTES + 2 * BLOCK_BYTES
@@ -46,7 +47,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What has been uploaded so far: whole entries, and bytes of their bodies in the archive."""
+    """Whole entries that are uploaded so far, and bytes of entries."""
 
     entries: int
     source_bytes: int
@@ -54,10 +55,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """What a build works with. ``blocks`` is all the memory that grows with what is under way.
+    """The objects that one build uses. ``blocks`` limits the memory of data in transit.
 
-    ``on_progress`` is called every ``progress_seconds``, whether there was any or not; what it
-    raises ends the build.
+    ``on_progress`` is called every ``progress_seconds``. An error that it raises ends the build.
     """
 
     reader: ObjectReader
@@ -65,3 +65,19 @@ class BuildContext:
     blocks: BlockPool
     options: EngineOptions
     on_progress: Callable[[Progress], None] = lambda progress: None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What all builds of a worker share: the reader, the memory and the options."""
+
+    reader: ObjectReader
+    blocks: BlockPool
+    options: EngineOptions = field(default_factory=EngineOptions)
+
+    def context(
+        self, upload: Upload, on_progress: Callable[[Progress], None], **options: Any
+    ) -> BuildContext:
+        """Return the context of a build into ``upload``, with other ``options`` if given."""
+        changed = replace(self.options, **options)
+        return BuildContext(self.reader, upload, self.blocks, changed, on_progress)

@@ -35,16 +35,16 @@ class _Todo:
 class PartAssembler(ABC):
     """The parts under way and the reads that fill them, all of it guarded by ``_lock``."""
 
-    def __init__(self, means: BuildContext, lengths: Mapping[int, int] | None = None) -> None:
+    def __init__(self, context: BuildContext, lengths: Mapping[int, int] | None = None) -> None:
         """Make ready. ``lengths`` are those of parts, by number, as far as they are known."""
-        options = means.options
-        if means.blocks.limit_bytes < options.least_memory_bytes:
+        options = context.options
+        if context.blocks.limit_bytes < options.least_memory_bytes:
             raise ValueError(f"the engine needs {options.least_memory_bytes:,} bytes of blocks")
-        self._reader = means.reader
-        self._upload = means.upload
-        self._blocks = means.blocks
+        self._reader = context.reader
+        self._upload = context.upload
+        self._blocks = context.blocks
         self._options = options
-        self._on_progress = means.on_progress
+        self._on_progress = context.on_progress
         self._senders = ThreadPoolExecutor(options.uploads, "send")
         self._copiers = ThreadPoolExecutor(options.copies, "copy")
         self._lock = RLock()
@@ -56,7 +56,7 @@ class PartAssembler(ABC):
         self._reads: set[RangeRead | SizePass] = set()
         self._parts: dict[int, AssembledPart] = {}
         self._parts_under_way = 0
-        self._uploaded: dict[int, tuple[UploadedPart, int]] = {}  # by number, with its length
+        self._uploaded: dict[int, UploadedPart] = {}  # by number
         self._directory = b""
 
         self._entries_done = 0
@@ -302,7 +302,7 @@ class PartAssembler(ABC):
                     self._blocks.give_back(block.memory)
         with self._lock:
             del self._parts[part.number]
-            self._arrived(uploaded, part.length, part.body_bytes, part.entries_ended)
+            self._arrived(uploaded, part.body_bytes, part.entries_ended)
 
     def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
         return self._upload.put_part(number, length, open_chunks)
@@ -346,13 +346,11 @@ class PartAssembler(ABC):
             self._bytes_copied += copied
             self._note_crc(placed, own.first, length, uploaded.crc32)
             is_end = own.first + length == placed.found.size
-            self._arrived(uploaded, length, length, is_end)
+            self._arrived(uploaded, length, is_end)
 
-    def _arrived(
-        self, uploaded: UploadedPart, length: int, body_bytes: int, entries_ended: int
-    ) -> None:
+    def _arrived(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
         """A part is in S3."""
-        self._uploaded[uploaded.number] = (uploaded, length)
+        self._uploaded[uploaded.number] = uploaded
         self._parts_under_way -= 1
         self._bytes_done += body_bytes
         self._entries_done += entries_ended

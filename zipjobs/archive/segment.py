@@ -1,12 +1,13 @@
-"""Makes one segment of an archive, and finishes an archive whose segments have been made.
+"""Builds one segment of an archive, and finishes an archive whose segments are built.
 
-A segment can be made twice, late, or by two workers at a time: its parts have the same numbers and
-the same bytes whoever makes them. Wherever the parts go, what S3 answered for them, and the central
-directory's records, go into the ``BuiltSegment`` that its maker leaves for whoever finishes.
+Two workers may build the same segment, at any time: its parts have the same numbers and the same
+bytes. A worker stores the parts' ETags and CRC-32s and the central directory records for the worker
+that finishes the archive.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from isal.isal_zlib import crc32
 
@@ -22,13 +23,10 @@ from zipjobs.s3.source import EPOCH, Entry
 from zipjobs.zipformat.crc32 import combine
 from zipjobs.zipformat.records import Member, end_records
 
-Part = tuple[UploadedPart, int]
-"""A part that S3 has, and its length."""
-
 
 @dataclass(frozen=True, slots=True)
 class EntrySize:
-    """What the plan has to know of an entry, in bytes."""
+    """The sizes of an entry that the plan needs, in bytes."""
 
     name: str
     header_bytes: int
@@ -37,9 +35,9 @@ class EntrySize:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """``entries`` entries from ``first_entry`` of the job on, in archive number ``archive``.
+    """A contiguous run of a job's entries, starting at ``first_entry``, in archive ``archive``.
 
-    The first of its parts is ``first_part``, and starts ``offset`` bytes into the archive.
+    Its first part has the number ``first_part`` and starts at ``offset`` of the archive.
     """
 
     index: int
@@ -54,38 +52,49 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class BuiltSegment:
-    """What is known of a segment that has been made.
+    """A segment whose parts are uploaded.
 
-    ``tail`` is what its archive's last segment has behind its last part: too little for a part, it
-    goes before the directory. Its central directory records have ``records_bytes``; they are
-    ``records``, and ``receipt`` is its entries' lines, where it was made; elsewhere both have to be
-    fetched.
+    ``tail`` is the end of an archive's last segment if it is too short for a part: it is uploaded
+    in front of the central directory, in which the segment has ``records_bytes``.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[UploadedPart, ...]
     tail: bytes
     records_bytes: int
     entries: int
     source_bytes: int
     copied_bytes: int
-    records: bytes = b""
-    receipt: Sequence[bytes] = ()
+
+    # How the worker stores it for the one that finishes the archive: see segment_store.
+    __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
 
     @property
     def size(self) -> int:
         """Bytes of the archive."""
-        return sum(length for _, length in self.parts) + len(self.tail)
+        return sum(part.length for part in self.parts) + len(self.tail)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOutput:
+    """What building a segment returns.
+
+    ``records`` are its central directory records, ``receipt`` its entries' lines of the receipt.
+    """
+
+    built: BuiltSegment
+    records: bytes
+    receipt: Sequence[bytes]
 
 
 def sized(entry: Entry) -> EntrySize:
-    """What the plan has to know of an entry, whose size is known."""
+    """Return the sizes of an entry whose size is known."""
     assert entry.size is not None
     header = Member.of(entry.name, entry.size, EPOCH).local_header()
     return EntrySize(entry.name, len(header), entry.size)
 
 
 def part_lengths(entries: Iterable[EntrySize], layout: Layout) -> dict[int, int]:
-    """The lengths of a segment's parts, by number; ``layout`` is at the segment's start."""
+    """Return the lengths of a segment's parts by number. ``layout`` is at the segment's start."""
     steps: list[Step] = []
     for entry in entries:
         steps += layout.add(entry.header_bytes, entry.body_bytes, layout.is_large(entry.body_bytes))
@@ -94,15 +103,15 @@ def part_lengths(entries: Iterable[EntrySize], layout: Layout) -> dict[int, int]
 
 
 def build_segment(
-    segment: Segment, entries: Sequence[Entry], sizing: PartSizing, means: BuildContext
-) -> BuiltSegment:
-    """Make the parts of ``segment``, of which ``entries`` are the entries, their sizes known.
+    segment: Segment, entries: Sequence[Entry], sizing: PartSizing, context: BuildContext
+) -> SegmentOutput:
+    """Upload the parts of ``segment``. ``entries`` are its entries, with their sizes.
 
-    ``sizing`` is that of the plan. Raises as ``build_archive`` does.
+    ``sizing`` is the plan's. Raises the errors of ``build_archive``.
     """
     start = (segment.first_part, segment.offset)
     lengths = part_lengths(map(sized, entries), Layout(sizing, *start))
-    build = _SegmentBuilder(entries, means, Layout(sizing, *start), lengths)
+    build = _SegmentBuilder(entries, context, Layout(sizing, *start), lengths)
     try:
         return build.run()
     finally:
@@ -114,11 +123,11 @@ def finish_archive(
     records: Callable[[], Iterable[bytes]],
     upload: Upload,
 ) -> Archive:
-    """Write the directory of an archive whose segments are ``built``, in order; complete it.
+    """Upload the central directory of an archive whose segments are ``built``; complete the upload.
 
-    ``records`` gives all central directory records, in order, in any pieces, as often as it is
-    called; ``BuiltSegment.records`` is not looked at. Can be done twice, and by two workers: who
-    comes too late finds the archive. Raises UploadGone if the upload is over without one.
+    ``records`` returns all central directory records, in order, in chunks of any size; it may be
+    called again. Two workers may finish the same archive: the second one finds the object. Raises
+    UploadGone if there is neither an upload nor an archive.
     """
     parts = [part for segment in built for part in segment.parts]
     tail = built[-1].tail
@@ -126,7 +135,7 @@ def finish_archive(
     count = sum(segment.entries for segment in built)
     directory_bytes = sum(segment.records_bytes for segment in built)
     ends = end_records(directory_bytes, count, offset)
-    number = max((part.number for part, _ in parts), default=0) + 1
+    number = max((part.number for part in parts), default=0) + 1
     length = len(tail) + directory_bytes + len(ends)
 
     def content() -> Iterator[bytes]:
@@ -137,11 +146,11 @@ def finish_archive(
     size = offset + directory_bytes + len(ends)
     try:
         last = upload.put_part(number, length, lambda: in_blocks(content()))
-        parts.append((last, length))
-        crc = combine((part.crc32, size) for part, size in parts)
-        stored = upload.complete([part for part, _ in parts], crc, size)
+        parts.append(last)
+        crc = combine((part.crc32, part.length) for part in parts)
+        stored = upload.complete(parts, crc, size)
     except UploadGone:
-        crcs = [(part.crc32, size) for part, size in parts if part.number < number]
+        crcs = [(part.crc32, part.length) for part in parts if part.number < number]
         crc = combine([*crcs, (_crc_of(content()), length)])
         stored = upload.existing(crc, size)
     return Archive(
@@ -163,32 +172,31 @@ def _crc_of(pieces: Iterable[bytes]) -> int:
 
 
 class _SegmentBuilder(ArchiveBuilder):
-    """The entries of a segment, without a directory."""
+    """Builds the entries of a segment, without a central directory."""
 
     _tail = b""
 
-    def run(self) -> BuiltSegment:
+    def run(self) -> SegmentOutput:
         self._work()
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
-        parts = tuple(part for part in uploaded if part[0].etag)
-        return BuiltSegment(
-            parts=parts,
+        records = b"".join(self._records)
+        built = BuiltSegment(
+            parts=tuple(part for part in uploaded if part.etag),
             tail=self._tail,
-            records_bytes=sum(map(len, self._records)),
-            records=b"".join(self._records),
-            receipt=self._receipt,
+            records_bytes=len(records),
             entries=len(self._records),
             source_bytes=self._bytes_done,
             copied_bytes=self._bytes_copied,
         )
+        return SegmentOutput(built, records, self._receipt)
 
     def _lay_out_end(self) -> bool:
         self._plan(self._layout.cut(), None)
         return True
 
     def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
-        """Keep what is too little for a part."""
+        """Upload a part, or keep it as the tail if it is too short for S3."""
         if length >= MIN_PART_BYTES:
             return super()._put(number, length, open_chunks)
         self._tail = b"".join(bytes(chunk) for chunk in open_chunks())
-        return UploadedPart(number, "", crc32(self._tail))
+        return UploadedPart(number, "", crc32(self._tail), length)

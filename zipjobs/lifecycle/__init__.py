@@ -1,4 +1,4 @@
-"""Ends jobs: final statuses, events, status objects, clean-up, metrics, and stuck jobs.
+"""Finishes jobs: final statuses, completion events, status objects, clean-up, metrics.
 
-It never makes an archive, and it loads nothing that does.
+This package never imports the archive engine, so that the functions that use it start fast.
 """

@@ -1,6 +1,6 @@
-"""What becomes of jobs, as CloudWatch metrics: log lines in the embedded metric format.
+"""CloudWatch metrics about jobs, written to the log in the embedded metric format.
 
-The dashboard and the alarms are made of them: ``infra/monitoring``.
+The dashboard and the alarms use them: see ``infra/monitoring``.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from zipjobs.jobs.job import Job, Status
 
 NAMESPACE = "S3ZipJobs"
 
-ENDS = {
+NAME_OF_STATUS = {
     Status.READY: "JobsReady",
     Status.FAILED: "JobsFailed",
     Status.CANCELLED: "JobsCancelled",
@@ -20,19 +20,19 @@ ENDS = {
 
 
 class JobMetrics:
-    """Writes metrics with one dimension, ``service``: the stack that they are of.
+    """Writes metrics with one dimension, ``service``: the name of the stack.
 
-    CloudWatch takes money for each metric, by name and dimension. So a job's id, and all else by
-    which there would be many, stands in the line as a property, to search the log for.
+    CloudWatch charges for each combination of name and dimensions. Values with many variants, such
+    as the job ID, are therefore properties of the log line.
     """
 
     def __init__(self, service: str) -> None:
         self._service = service
 
-    def ended(self, job: Job) -> None:
-        """Count a job that has its end, and, of one that is READY, what it took."""
+    def job_finished(self, job: Job) -> None:
+        """Count a final job. For a READY job, record durations and sizes too."""
         metrics = self._metrics()
-        metrics.add_metric(ENDS[job.status], MetricUnit.Count, 1)
+        metrics.add_metric(NAME_OF_STATUS[job.status], MetricUnit.Count, 1)
         if job.status is Status.READY:
             durations = Durations.of(job)
             for name, unit, value in (
@@ -52,13 +52,14 @@ class JobMetrics:
             metrics.add_metadata("code", job.error.code)
         metrics.flush_metrics()
 
-    def swept(self, stuck: int, met: Mapping[str, int]) -> None:
-        """Count the jobs that a sweep found ``stuck``: without an end, and overdue. None counts
-        too: it says that there was a sweep. What they ``met`` with becomes properties.
+    def reconciled(self, stuck: int, outcomes: Mapping[str, int]) -> None:
+        """Count the ``stuck`` jobs that the reconciler found: unfinished and overdue.
+
+        Zero is recorded too: it shows that the reconciler ran. ``outcomes`` become properties.
         """
         metrics = self._metrics()
         metrics.add_metric("JobsStuck", MetricUnit.Count, stuck)
-        for name, count in met.items():
+        for name, count in outcomes.items():
             metrics.add_metadata(name, count)
         metrics.flush_metrics()
 

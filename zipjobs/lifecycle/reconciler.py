@@ -1,4 +1,4 @@
-"""Finds jobs that nobody works on and that no message speaks of, and brings them to an end."""
+"""Finds jobs that no worker runs and no message names, and brings them to a final status."""
 
 import logging
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import MAX_CHECKS, JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
-from zipjobs.lifecycle.segment_cleanup import SegmentCleanup
+from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.telemetry import log_keys
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Reconciliation:
-    """How many jobs were sent again, given up, finalized, and left for the next time."""
+    """How many jobs were queued again, failed, finalized, and left for the next run."""
 
     sent: int = 0
     given_up: int = 0
@@ -27,60 +27,61 @@ class Reconciliation:
 
 
 class Reconciler:
-    """Looks after jobs that are due: see ``JobStore.overdue``.
+    """Checks the jobs whose next heartbeat is overdue: see ``JobStore.overdue``.
 
-    Whether a message is on the queue cannot be asked. So a job without an end is sent again, which
-    does no harm if it was not lost, and after ``MAX_CHECKS`` times it is FAILED.
+    SQS cannot tell whether a message still exists. An unfinished job is therefore queued again,
+    which does no harm if its message was not lost. After ``MAX_CHECKS`` checks it fails.
     """
 
     def __init__(
         self,
         store: JobStore,
         queue: JobQueue,
-        work: SegmentCleanup,
+        segments: SegmentObjects,
         finalizer: JobFinalizer,
         metrics: JobMetrics,
     ) -> None:
         self._store = store
         self._queue = queue
-        self._work = work
+        self._segments = segments
         self._finalizer = finalizer
         self._metrics = metrics
 
     def reconcile(self, has_time: Callable[[], bool] = lambda: True) -> Reconciliation:
-        """Look at all jobs that are due, or as many as there is time for."""
-        swept = Reconciliation()
+        """Check all overdue jobs, as long as there ``has_time``."""
+        result = Reconciliation()
         for job in self._store.overdue():
             if not has_time():
                 break
             log_keys.append_keys(job_id=job.job_id)
             try:
-                self._look_at(job, swept)
+                self._check(job, result)
             except TransientError:
-                logger.exception("Job %s: left for the next sweep", job.job_id)
-                swept.left += 1
+                logger.exception("Job %s: left for the next run", job.job_id)
+                result.left += 1
         log_keys.append_keys(job_id=None)
-        self._metrics.swept(swept.sent + swept.given_up + swept.left, asdict(swept))
-        return swept
+        self._metrics.reconciled(result.sent + result.given_up + result.left, asdict(result))
+        return result
 
-    def _look_at(self, job: Job, swept: Reconciliation) -> None:
+    def _check(self, job: Job, result: Reconciliation) -> None:
         if job.is_final:
             self._finalizer.finalize(job)
-            swept.finalized += 1
+            result.finalized += 1
         elif job.sweeps >= MAX_CHECKS:
             job = self._finalizer.fail_exhausted(job.submission)
-            logger.warning("Job %s: %s after %d sweeps", job.job_id, job.status, job.sweeps)
-            swept.given_up += 1
+            logger.warning("Job %s: %s after %d checks", job.job_id, job.status, job.sweeps)
+            result.given_up += 1
         else:
             self._send_again(job)
             self._store.record_check(job)
-            logger.warning("Job %s: %s, and sent again", job.job_id, job.status)
-            swept.sent += 1
+            logger.warning("Job %s: %s, queued again", job.job_id, job.status)
+            result.sent += 1
 
     def _send_again(self, job: Job) -> None:
         if job.segments is None:
             self._queue.send(job.submission)
             return
-        built = self._work.built_segments(job.job_id)
+        built = self._segments.built_segments(job.job_id)
         missing = [number for number in range(job.segments) if number not in built]
-        self._queue.send_segments(job.submission, missing or [0])  # any can finish what is made
+        # If all are built, any segment's message finishes the job.
+        self._queue.send_segments(job.submission, missing or [0])

@@ -1,7 +1,8 @@
-"""Status objects: how the job of a manifest ended, as a JSON object in S3.
+"""Status objects: the result of a manifest's job, as a JSON object next to the archives.
 
-One stands among the archives, where whoever dropped the manifest finds it by the manifest's own
-key, and says what the completion event says. Of several drops of a key it tells of the last one.
+The key of a status object derives from the manifest's key, so that a user who only has S3 finds it.
+Its content is the detail of the completion event. If a manifest is uploaded several times, the
+status object describes the last upload.
 """
 
 import logging
@@ -23,21 +24,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".status.json"
-DROP = "drop"
-DROPPED_AT = "dropped-at"
-"""The metadata that tells which drop an object is about: bucket and sequencer, and the time."""
+MANIFEST_UPLOAD = "drop"
+UPLOADED_AT = "dropped-at"
+"""Metadata that identifies the upload of the manifest: bucket and sequencer, and the time."""
 
 ATTEMPTS = 3
-"""Each fails only if another drop's job ended at that very moment."""
+"""An attempt only fails if the job of another upload finishes at the same moment."""
 
 RACES = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-"""How S3 says that the object is not what it was: "Conditional writes" in the S3 User Guide."""
+"""Error codes for an object that changed: "Conditional writes" in the S3 User Guide."""
 
 
 class StatusObjects:
-    """Writes status objects into ``bucket``, below ``prefix``.
-
-    Manifests are dropped below ``manifest_prefix``.
+    """Writes status objects into ``bucket``, below ``prefix``, for manifests below
+    ``manifest_prefix``.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, prefix: str, manifest_prefix: str) -> None:
@@ -47,16 +47,19 @@ class StatusObjects:
         self._manifest_prefix = manifest_prefix
 
     def key_of(self, manifest_key: str) -> str:
-        """``zips/q3/invoices.status.json`` for the manifest ``manifests/q3/invoices.json``."""
+        """Return the key for a manifest.
+
+        ``manifests/q3/invoices.json`` has the status object ``zips/q3/invoices.status.json``.
+        """
         name = manifest_key.removeprefix(self._manifest_prefix).removesuffix(".json")
         return f"{self._prefix}{name}{SUFFIX}"
 
     def put(self, job: Job) -> None:
-        """Tell of a job that has its end, if it came by manifest.
+        """Write the status object of a final job, if a manifest started it.
 
-        Not if a later drop of the manifest has had its end, and never in the place of an object
-        that is no status object. Where S3 refuses it for good, the log says so: the job has its end
-        all the same. Raises ServiceUnavailable if it may be written later.
+        The object of a later upload of the manifest stays, and so does any object that is not a
+        status object. If S3 refuses the write permanently, that is logged. Raises
+        ServiceUnavailable if the write must be retried.
         """
         manifest = manifest_of(job)
         if manifest is None:
@@ -64,17 +67,19 @@ class StatusObjects:
         target = Target(self._bucket, self.key_of(manifest.key))
         try:
             if not self._put(job, target):
-                raise ServiceUnavailable(f"{target} changes all the time.")
+                raise ServiceUnavailable(
+                    f"{target} changed during each of {ATTEMPTS} attempts to write it."
+                )
         except (ClientError, BotoCoreError) as error:
             if not is_refused(error):
                 raise ServiceUnavailable(f"{target} was not written: {error}") from error
             logger.warning("Job %s: %s could not be written", job.job_id, target, exc_info=True)
 
     def _put(self, job: Job, target: Target) -> bool:
-        """Whether the object is as it should be now, or cannot be."""
+        """Return whether nothing is left to do; False if all attempts met a concurrent change."""
         for _ in range(ATTEMPTS):
             found = self._find(target)
-            if found is not None and not _gives_way(found, job, target):
+            if found is not None and not _can_replace(found, job, target):
                 return True
             condition = {"IfNoneMatch": "*"} if found is None else {"IfMatch": found["ETag"]}
             try:
@@ -93,7 +98,7 @@ class StatusObjects:
             else:
                 return True
         if found is None:
-            raise refused  # there is an object, which may not be read
+            raise refused  # the object exists, but there is no permission to read it
         return False
 
     def _find(self, target: Target) -> Mapping[str, Any] | None:
@@ -106,25 +111,25 @@ class StatusObjects:
 
 
 def _metadata(job: Job) -> dict[str, str]:
-    drop = f"{job.request.bucket}/{job.sequencer or ''}"
-    return {OWNER_TAG: job.job_id, DROP: drop, DROPPED_AT: iso_utc(job.created_at)}
+    upload = f"{job.request.bucket}/{job.sequencer or ''}"
+    return {OWNER_TAG: job.job_id, MANIFEST_UPLOAD: upload, UPLOADED_AT: iso_utc(job.created_at)}
 
 
-def _gives_way(found: Mapping[str, Any], job: Job, target: Target) -> bool:
-    """Whether the object is of an earlier drop. The same job's is as it should be already."""
+def _can_replace(found: Mapping[str, Any], job: Job, target: Target) -> bool:
+    """Return whether the object describes an earlier upload of the manifest."""
     metadata = found["Metadata"]
-    if OWNER_TAG not in metadata or DROP not in metadata:
-        logger.warning("Job %s: %s is another object, and stays", job.job_id, target)
+    if OWNER_TAG not in metadata or MANIFEST_UPLOAD not in metadata:
+        logger.warning("Job %s: %s is not a status object and is kept", job.job_id, target)
         return False
     if metadata[OWNER_TAG] == job.job_id:
         return False
-    bucket, _, sequencer = metadata[DROP].partition("/")
+    bucket, _, sequencer = metadata[MANIFEST_UPLOAD].partition("/")
     if bucket == job.request.bucket and sequencer and job.sequencer:
         return _is_before(sequencer, job.sequencer)
-    return bool(metadata.get(DROPPED_AT, "") <= iso_utc(job.created_at))
+    return bool(metadata.get(UPLOADED_AT, "") <= iso_utc(job.created_at))
 
 
 def _is_before(one: str, other: str) -> bool:
-    """Of two sequencers of a key, as "Event message structure" in the S3 User Guide has it."""
+    """Compare two sequencers: "Event message structure" in the S3 User Guide."""
     length = max(len(one), len(other))
     return one.ljust(length, "0") < other.ljust(length, "0")

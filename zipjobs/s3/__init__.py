@@ -1,4 +1,4 @@
-"""The data plane: reads of objects, uploads of parts, multipart uploads, and S3's errors.
+"""The data plane: object reads, part uploads, multipart uploads and S3's errors.
 
-It knows nothing of jobs or ZIP files.
+This package is independent of jobs and ZIP files.
 """

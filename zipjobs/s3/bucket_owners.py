@@ -1,8 +1,8 @@
-"""Whose buckets they are: every request to S3 says whom it expects.
+"""The expected owner of each bucket, which every request to S3 names.
 
-A name on an allow-list outlives its bucket: once that is deleted, anybody may make one of the same
-name. S3 refuses what does not go to the account that was expected, with 403 AccessDenied:
-"Verifying bucket ownership with bucket owner condition", Amazon S3 User Guide.
+After a bucket is deleted, another account can create one with the same name. S3 answers 403
+AccessDenied if the bucket belongs to another account than expected: "Verifying bucket ownership
+with bucket owner condition", Amazon S3 User Guide.
 """
 
 from collections.abc import Mapping
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 HEADER = "x-amz-expected-bucket-owner"
 
-OWNER_HINT = "If its bucket is not this account's, bucketOwners must say whose it is."
-"""What a refusal may be about too. S3 does not tell it from others."""
+OWNER_HINT = "If another account owns the bucket, add it to bucketOwners."
+"""A second cause of AccessDenied. S3 does not say which one applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketOwners:
-    """All buckets are ``account_id``'s but for ``others``: account IDs by the bucket's name."""
+    """``account_id`` owns all buckets except ``others``, which maps bucket names to account IDs."""
 
     account_id: str
     others: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, bucket: str) -> str:
-        """The account whose bucket it is to be."""
+        """Return the account ID of the expected owner."""
         return self.others.get(bucket, self.account_id)
 
     def headers(self, bucket: str) -> dict[str, str]:
-        """What says so in a request that does not go through boto3."""
+        """Return the header for a request that is not sent by boto3."""
         return {HEADER: self.of(bucket)}
 
     def watch(self, s3: "S3Client") -> None:
-        """Have each request of ``s3`` say so, of the bucket and of the source of a copy.
+        """Add the expected owners of bucket and copy source to each request of ``s3``.
 
-        But for presigned ones: the header would be signed with the link, and no browser sends it.
+        Presigned requests are excluded: browsers would have to send the signed header.
         """
 
         def expect(

@@ -45,11 +45,12 @@ class CopyRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
-    """What S3 answered for a part. ``crc32`` is the CRC-32 of the part's bytes."""
+    """A part that S3 has stored, with the CRC-32 and the number of its bytes."""
 
     number: int
     etag: str
     crc32: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class ArchiveWriter:
     def __init__(self, s3: "S3Client", sender: PartSender) -> None:
         self._s3 = s3
         self._sender = sender
-        self._leftovers = UploadCleaner(s3)
+        self._cleaner = UploadCleaner(s3)
 
     @contextmanager
     def upload(
@@ -92,7 +93,7 @@ class ArchiveWriter:
             yield upload
         finally:
             if not upload.is_complete:
-                self._leftovers.abort(target, upload.upload_id)
+                self._cleaner.abort(target, upload.upload_id)
 
     def create(self, target: Target) -> str:
         """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
@@ -108,7 +109,7 @@ class ArchiveWriter:
         upload_id = answer["UploadId"]
         if answer["ResponseMetadata"]["RetryAttempts"]:
             # What was sent before may have made an upload too, of which nobody heard.
-            self._leftovers.abort_all(target.bucket, target.key, but=upload_id)
+            self._cleaner.abort_all(target.bucket, target.key, but=upload_id)
         return upload_id
 
     def resume(self, target: Target, upload_id: str) -> "Upload":
@@ -139,7 +140,7 @@ class Upload:
                 )
             except PartRefused as refused:
                 raise target_error(target, refused.code) from refused
-        return UploadedPart(number, sent.etag, sent.crc32)
+        return UploadedPart(number, sent.etag, sent.crc32, length)
 
     @property
     def s3(self) -> "S3Client":
@@ -193,7 +194,7 @@ class Upload:
         result = answer["CopyPartResult"]
         if "ChecksumCRC32" not in result:
             raise CopyRefused("S3 did not answer with a CRC-32")
-        return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]))
+        return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]), length)
 
     def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
         """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's.

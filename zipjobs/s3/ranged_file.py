@@ -1,4 +1,4 @@
-"""An object in S3 as a file, read forwards."""
+"""An object in S3 as a file that is read forwards."""
 
 import io
 from typing import TYPE_CHECKING
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 RANGE_BYTES = 1024 * 1024
-"""Of one GET, and held in memory. A list of a million rows takes some ten to a hundred."""
+"""Bytes per GET, held in memory. A list of a million rows takes 10 to 100 requests."""
 
 ATTEMPTS = 3
-"""To read a range to its end; botocore's retries end where the body begins."""
+"""Attempts to read a range completely. botocore does not retry once the body has started."""
 
 
 class ObjectFile(io.RawIOBase):
-    """One state of an object. Reads a range at a time, so that no connection waits for its reader.
+    """One version of an object, read in ranges, so that no connection stays open between reads.
 
     Reading raises SourceNotFound, SourceForbidden, SourceArchived, SourceChanged or
     ServiceUnavailable.
@@ -65,7 +65,7 @@ class ObjectFile(io.RawIOBase):
                 data = answer["Body"].read()
             except ClientError as error:
                 if aws_error_code(error) == "InvalidRange" and self._offset == 0:
-                    self._size = 0  # No byte of an empty object is the first.
+                    self._size = 0  # an empty object has no first byte
                     return b""
                 raise source_error(error, self._where, "s3:GetObject on it") from error
             except BotoCoreError as error:
@@ -79,7 +79,7 @@ class ObjectFile(io.RawIOBase):
                 self._size = int(answer["ContentRange"].rpartition("/")[2])
                 self._offset += len(data)
                 return data
-        raise ServiceUnavailable(f"Reading {self._where} broke off: {problem}") from problem
+        raise ServiceUnavailable(f"Reading {self._where} failed: {problem}") from problem
 
     def _get(self) -> "GetObjectOutputTypeDef":
         wanted = f"bytes={self._offset}-{self._offset + RANGE_BYTES - 1}"
@@ -91,17 +91,18 @@ class ObjectFile(io.RawIOBase):
 
 
 def source_error(error: ClientError, where: str, permission: str) -> ZipJobsError:
-    """What S3's refusal to let ``where`` be read or listed means for the job."""
+    """Return the error for a read or list request that S3 refused."""
     match aws_error_code(error):
         case "NoSuchKey" | "NoSuchBucket":
             return SourceNotFound(f"{where} does not exist. Correct the request.")
         case "AccessDenied" | "AllAccessDisabled":
             return SourceForbidden(
-                f"{where} may not be read by the zipper's role. Grant {permission}. {OWNER_HINT}"
+                f"The zipper's role has no permission to read {where}. Grant {permission}. "
+                f"{OWNER_HINT}"
             )
         case "InvalidObjectState":
             return SourceArchived(
-                f"{where} is in an archive storage class. Restore it, then submit again."
+                f"{where} is in an archive storage class. Restore it, then submit the job again."
             )
         case "PreconditionFailed":
             return SourceChanged(f"{where} changed while it was read. Submit the job again.")

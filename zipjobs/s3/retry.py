@@ -1,4 +1,4 @@
-"""How often something is asked of S3 before it counts as unavailable, and the pauses between."""
+"""The retry policy of S3 requests: attempts, and the pauses between them."""
 
 import random
 
@@ -7,14 +7,11 @@ ATTEMPTS = 10
 
 FIRST_PAUSE_SECONDS = 0.1
 
-MOST_PAUSE_SECONDS = 5.0
-"""So all pauses together take 21 seconds, give or take a half."""
+MAX_PAUSE_SECONDS = 5.0
+"""All pauses together take 21 seconds on average."""
 
 
 def pause_seconds(attempt: int) -> float:
-    """How long to wait after attempt 1, 2, …: twice as long each time, up to a limit.
-
-    Half as much more or less by chance, so that what failed together does not come back together.
-    """
-    pause = min(FIRST_PAUSE_SECONDS * (1 << (attempt - 1)), MOST_PAUSE_SECONDS)
+    """Return the pause after attempt 1, 2, …: exponential backoff with 50 % jitter."""
+    pause = min(FIRST_PAUSE_SECONDS * (1 << (attempt - 1)), MAX_PAUSE_SECONDS)
     return pause * (0.5 + random.random())  # noqa: S311

@@ -1,7 +1,7 @@
-"""Signature Version 4 for the few S3 requests that do not go through boto3.
+"""Signature Version 4 for S3 requests that are not sent by boto3.
 
 "Authenticating Requests (AWS Signature Version 4)", Amazon S3 API Reference. The payload is not
-hashed: TLS and the parts' CRC-32 protect it.
+hashed: TLS and the CRC-32 of parts protect it.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from typing import Protocol
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 FRESH_SECONDS = 60.0
-"""How long credentials and time are used before they are asked for again; S3 accepts 15 minutes."""
+"""How long credentials and the timestamp are reused. S3 accepts 15 minutes."""
 
 
 class Credentials(Protocol):
-    """Frozen credentials, as botocore gives them."""
+    """Frozen credentials of botocore."""
 
     @property
     def access_key(self) -> str | None: ...
@@ -28,7 +28,7 @@ class Credentials(Protocol):
 
 
 class UnsafeRequest(ValueError):
-    """A request holds characters that could end a line of it and begin another request."""
+    """A request contains characters that could start another header or request."""
 
 
 class Signer:
@@ -48,11 +48,11 @@ class Signer:
         headers: Mapping[str, str] | None = None,
         payload: str = UNSIGNED_PAYLOAD,
     ) -> dict[str, str]:
-        """Return ``headers`` with all that S3 needs to accept the request.
+        """Return ``headers`` with the signature and the headers that it needs.
 
-        ``path`` and ``query`` are quoted already, the query's parameters in order of their names;
-        names of headers are in lower case. Raises UnsafeRequest for a control character, or one
-        that is not ASCII, in the target or a header, and for a space in the target.
+        ``path`` and ``query`` must be quoted, the parameters sorted by name, and header names in
+        lower case. Raises UnsafeRequest for control and non-ASCII characters in the target or a
+        header, and for a space in the target.
         """
         context = self._context
         if context is None or not 0 <= time.time() - context.made_at < FRESH_SECONDS:
@@ -79,22 +79,22 @@ class Signer:
 
 
 def _require_safe(method: str, path: str, query: str, headers: Mapping[str, str]) -> None:
-    """Raise UnsafeRequest unless every character may be sent as it is.
+    """Raise UnsafeRequest for characters that must not be sent.
 
-    RFC 9112, 2.2 and 11.1: a line break in a target or a header starts another line, or another
-    request. Callers validate what they take from users; this check does not trust them.
+    A line break in a target or header starts another header or request: RFC 9112, 2.2 and 11.1.
+    Callers validate their input; this check does not rely on them.
     """
     target = f"{method}{path}{query}"
     text = "".join((target, *headers, *headers.values()))
     if not (text.isascii() and text.isprintable()) or " " in target:
-        raise UnsafeRequest("A request holds a control, space or non-ASCII character.")
+        raise UnsafeRequest("The request contains a control, space or non-ASCII character.")
 
 
 class _Context:
-    """What the signatures of one minute have in common."""
+    """The part that all signatures of one minute share."""
 
     def __init__(self, credentials: Credentials, region: str) -> None:
-        self.made_at = time.time()  # S3's measure, and it goes on while a function is frozen
+        self.made_at = time.time()  # not monotonic: that clock stops while a function is frozen
         now = datetime.fromtimestamp(self.made_at, UTC)
         self.time = f"{now:%Y%m%dT%H%M%SZ}"
         self.token = credentials.token

@@ -1,15 +1,15 @@
-"""What goes into an archive: values only."""
+"""The objects that are zipped."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
-"""The first moment that ZIP can say."""
+"""The earliest time that ZIP can store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An object in S3, as it was asked for."""
+    """An object in S3, as requested."""
 
     bucket: str
     key: str
@@ -21,9 +21,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A source and the member name that it gets. The name is safe and unique already.
+    """A source and its member name, which is safe and unique.
 
-    With ``size`` and ``etag``, the one state of the object that is wanted.
+    ``size`` and ``etag``, if known, identify the version to zip.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """A source at the one state that the archive is made of. ``etag`` is quoted, as S3 gives it.
+    """The version of a source that is zipped. ``etag`` is quoted, as in S3's responses.
 
-    ``version_id`` is None where the bucket keeps no versions.
+    ``version_id`` is None if the bucket has no versioning.
     """
 
     source: Source

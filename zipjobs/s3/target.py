@@ -1,4 +1,4 @@
-"""Where an archive goes, what stands there, and what S3 says of it."""
+"""The target of an archive, and the errors of requests to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ABSENT = ("404", "NoSuchKey", "403", "AccessDenied")
-"""How S3 says that there is no object; 403 to those who may not list the bucket."""
+"""Error codes for a missing object; 403 if the caller has no permission to list the bucket."""
 
-PASSING = ("RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed")
-"""What S3 answers with a status of 4xx and may not answer again."""
+RETRYABLE = ("RequestTimeout", "ExpiredToken", "RequestTimeTooSkewed")
+"""Errors with a 4xx status that may succeed on a retry."""
 
 OWNER_TAG = "made-for"
-"""The metadata that tells the objects that we made from others."""
+"""The metadata key that marks the objects that this service created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Target:
 
 
 def remove(s3: "S3Client", target: Target) -> bool:
-    """Delete the object that bears the target's mark; whether there was one."""
+    """Delete the object if it has the target's owner tag. Return whether it was deleted."""
     address = {"Bucket": target.bucket, "Key": target.key}
     try:
         found = s3.head_object(**address)  # type: ignore[arg-type]
@@ -59,25 +59,25 @@ def remove(s3: "S3Client", target: Target) -> bool:
 
 
 def target_error(target: Target, code: str) -> ZipJobsError:
-    """What it means that S3 answered ``code`` for ``target``: decided in this one place."""
+    """Return the error for S3's error ``code``."""
     match code:
         case "AccessDenied" | "403" | "NoSuchBucket":
             return TargetForbidden(
-                f"{target} may not be written by the zipper's role, or its bucket does not "
-                "exist or is not of the account that is expected. Check targetBucket, "
-                "targetPrefix and bucketOwners."
+                f"The zipper's role has no permission to write {target}, or the bucket does not "
+                "exist or belongs to another account. Check targetBucket, targetPrefix and "
+                "bucketOwners."
             )
         case "NoSuchUpload":
-            return UploadGone(f"The upload to {target} is gone.")
+            return UploadGone(f"The upload to {target} does not exist any more.")
         case _:
             return ServiceUnavailable(f"S3 answered {code} for {target}.")
 
 
 def is_refused(error: ClientError | BotoCoreError) -> bool:
-    """Whether S3 would give the same answer again: it refuses the request, its key or its caller.
+    """Return whether a retry would fail too: S3 refuses the request, its key or its caller.
 
-    Botocore refuses some keys itself, and cannot read the answers about others, for XML has no
-    control characters.
+    botocore refuses some keys itself. It cannot parse responses that contain keys with control
+    characters, which XML does not allow.
     """
     if not isinstance(error, ClientError):
         return isinstance(error, ParamValidationError | ResponseParserError)
@@ -85,16 +85,16 @@ def is_refused(error: ClientError | BotoCoreError) -> bool:
     return (
         400 <= status < 500
         and status not in (408, 409, 429)
-        and aws_error_code(error) not in PASSING
+        and aws_error_code(error) not in RETRYABLE
     )
 
 
 @contextmanager
 def target_errors(target: Target) -> Iterator[None]:
-    """Turn botocore's errors about ``target`` into ours."""
+    """Convert botocore's errors to ZipJobsErrors."""
     try:
         yield
     except ClientError as error:
         raise target_error(target, aws_error_code(error)) from error
     except BotoCoreError as error:
-        raise ServiceUnavailable(f"Writing {target} broke off: {error}") from error
+        raise ServiceUnavailable(f"Writing {target} failed: {error}") from error

@@ -1,6 +1,6 @@
-"""Takes away what is left of archives: uploads that nobody completes, and objects nobody wants.
+"""Aborts incomplete uploads and deletes the output of unsuccessful jobs.
 
-Whoever only does that loads nothing of what makes archives.
+This module does not import the archive engine, so that the functions that use it start fast.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class UploadCleaner:
-    """Works with one S3 client, and is safe to share between threads.
+    """Cleans up with one S3 client. Thread-safe.
 
-    Every method raises TargetForbidden if S3 refuses the request for good, and ServiceUnavailable.
+    Every method raises TargetForbidden if S3 refuses the request permanently, and
+    ServiceUnavailable if it must be retried.
     """
 
     def __init__(self, s3: "S3Client") -> None:
@@ -37,27 +38,24 @@ class UploadCleaner:
                     raise
 
     def abort_all(self, bucket: str, prefix: str, but: str | None = None) -> None:
-        """Abort every upload to a key that begins with ``prefix``, known to anybody or not.
-
-        All, that is, ``but`` that one.
-        """
-        place = Target(bucket, prefix)
-        with _cleanup_errors(place):
+        """Abort all uploads to keys that start with ``prefix``, except the upload ``but``."""
+        location = Target(bucket, prefix)
+        with _cleanup_errors(location):
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-                for found in page.get("Uploads", []):
-                    if found["UploadId"] != but:
-                        self.abort(Target(bucket, found["Key"]), found["UploadId"])
+                for upload in page.get("Uploads", []):
+                    if upload["UploadId"] != but:
+                        self.abort(Target(bucket, upload["Key"]), upload["UploadId"])
 
     def remove(self, target: Target) -> None:
-        """Delete the object at ``target``, if there is one that bears its mark."""
+        """Delete the object at ``target`` if it has the target's owner tag."""
         with _cleanup_errors(target):
             remove(self._s3, target)
 
 
 @contextmanager
 def _cleanup_errors(target: Target) -> Iterator[None]:
-    """Raise TargetForbidden for what S3 would refuse again: nothing is left to do about it."""
+    """Raise TargetForbidden if a retry would fail too."""
     with target_errors(target):
         try:
             yield

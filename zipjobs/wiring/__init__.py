@@ -1,4 +1,4 @@
-"""The composition root: builds what each handler calls, once per execution environment.
+"""The composition root: builds the objects that each handler calls, once per environment.
 
-One module for each group of handlers, so that no function imports what it does not use.
+Each group of handlers has its own module, so that a function imports only what it uses.
 """

@@ -1,7 +1,4 @@
-"""Builds what the API's functions use, and the clients that every function uses.
-
-Clients set their retry mode and timeouts here; the defaults of the boto3 in use do not matter.
-"""
+"""Builds the objects of the API functions, and the AWS clients of all functions."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +27,7 @@ from zipjobs.worker.usage import Meter
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# Retries and timeouts are explicit: the defaults of boto3 differ between versions and environments.
 _CLIENT_CONFIG = Config(
     signature_version="v4",
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -39,26 +37,26 @@ _CLIENT_CONFIG = Config(
 
 
 S3_CONFIG: dict[str, Any] = {
-    # boto3 presigns with SigV2 in two regions unless told not to.
+    # Without this, boto3 presigns with SigV2 in two regions.
     "signature_version": "s3v4",
     "request_checksum_calculation": "when_required",
     "response_checksum_validation": "when_required",
     "s3": {
-        # The global host redirects presigned URLs of new buckets in other regions.
+        # The global host redirects presigned URLs of new buckets in other Regions.
         "addressing_style": "virtual",
-        # Parts carry their CRC-32; hashing them once more would cost more than sending.
+        # Parts carry a CRC-32. Hashing them again would cost more CPU than sending them.
         "payload_signing_enabled": False,
     },
 }
-"""What every S3 client of the service is configured with."""
+"""The configuration of every S3 client."""
 
 
 @dataclass(frozen=True)
 class EnqueueDependencies:
-    """What it takes to accept a job over HTTP."""
+    """What ``POST /zip-jobs`` uses."""
 
     api_auth: ApiAuth
-    policy: AllowList
+    allow_list: AllowList
     requests: RequestWriter
     queue: JobQueue
     store: JobStore
@@ -66,7 +64,7 @@ class EnqueueDependencies:
 
 @dataclass(frozen=True)
 class StatusDependencies:
-    """What it takes to show jobs."""
+    """What ``GET /zip-jobs`` and ``GET /zip-jobs/{id}`` use."""
 
     api_auth: ApiAuth
     store: JobStore
@@ -77,11 +75,11 @@ class StatusDependencies:
 
 @cache
 def enqueue_dependencies() -> EnqueueDependencies:
-    """For ``handlers/enqueue.py``."""
+    """Return the dependencies of ``handlers/enqueue.py``."""
     settings = EnqueueSettings.from_environment()
     return EnqueueDependencies(
         api_auth=settings.api_auth,
-        policy=settings.policy,
+        allow_list=settings.allow_list,
         requests=RequestWriter(
             s3_client(settings.owners),
             settings.requests_bucket,
@@ -95,7 +93,7 @@ def enqueue_dependencies() -> EnqueueDependencies:
 
 @cache
 def status_dependencies() -> StatusDependencies:
-    """For ``handlers/status.py``."""
+    """Return the dependencies of ``handlers/status.py``."""
     settings = StatusSettings.from_environment()
     return StatusDependencies(
         api_auth=settings.api_auth,
@@ -108,44 +106,45 @@ def status_dependencies() -> StatusDependencies:
 
 @cache
 def meter() -> Meter:
-    """Counts the requests of every client of this function."""
+    """Return the meter that counts the requests of all clients of this function."""
     return Meter()
 
 
 def store_of(settings: TableSettings) -> JobStore:
-    """The jobs' records."""
+    """Return the store of job records."""
     seconds = settings.job_retention_seconds, settings.reconcile_grace_seconds
     return JobStore(table_of(settings), *seconds)
 
 
 def table_of(settings: TableSettings) -> JobTable:
-    """The table that they are in."""
+    """Return the DynamoDB table of job records."""
     return JobTable(client("dynamodb"), settings.table_name)
 
 
 def progress_of(settings: TableSettings) -> SegmentProgress:
-    """How far segments are."""
+    """Return the progress of segments."""
     return SegmentProgress(client("dynamodb"), settings.table_name)
 
 
 def client(service: str) -> Any:
-    """A client of any service but S3."""
-    made = boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload]
-    meter().watch(made)
-    return made
+    """Return a boto3 client for a service other than S3."""
+    created = boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload]
+    meter().watch(created)
+    return created
 
 
 def s3_client(
     owners: BucketOwners, connections: int = 10, read_timeout: int = 10, region: str | None = None
 ) -> "S3Client":
-    """A client of S3, of this region if no other is said; a read may take so many seconds.
+    """Return a boto3 client for S3.
 
-    Buckets must be their ``owners``'.
+    ``connections`` is the size of its pool, ``read_timeout`` is in seconds, and ``region`` defaults
+    to the function's. Requests to buckets name the expected ``owners``.
     """
     config = _CLIENT_CONFIG.merge(
         Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
     )
-    made = boto3.client("s3", region_name=region, config=config)
-    owners.watch(made)
-    meter().watch(made)
-    return made
+    created = boto3.client("s3", region_name=region, config=config)
+    owners.watch(created)
+    meter().watch(created)
+    return created

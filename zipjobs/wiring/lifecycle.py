@@ -1,7 +1,4 @@
-"""The composition root of who ends jobs, and of who looks for those that were lost.
-
-``zipjobs/wiring/api.py`` gives it clients.
-"""
+"""Builds the objects of the cancel, dead-letter and reconciler functions."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +10,7 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
-from zipjobs.lifecycle.segment_cleanup import SegmentCleanup
+from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.settings import (
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CancelDependencies:
-    """What it takes to cancel a job."""
+    """What ``DELETE /zip-jobs/{id}`` uses."""
 
     api_auth: ApiAuth
     store: JobStore
@@ -41,7 +38,7 @@ class CancelDependencies:
 
 @cache
 def cancel_dependencies() -> CancelDependencies:
-    """For ``handlers/cancel.py``."""
+    """Return the dependencies of ``handlers/cancel.py``."""
     settings = CancelSettings.from_environment()
     store = store_of(settings)
     finalizer = finalizer_of(settings, store, s3_client(settings.owners))
@@ -50,20 +47,20 @@ def cancel_dependencies() -> CancelDependencies:
 
 @cache
 def finalizer() -> JobFinalizer:
-    """For ``handlers/dead_letter.py``."""
+    """Return the finalizer of ``handlers/dead_letter.py``."""
     settings = FinalizerSettings.from_environment()
     return finalizer_of(settings, store_of(settings), s3_client(settings.owners))
 
 
 @cache
 def reconciler() -> Reconciler:
-    """For ``handlers/reconciler.py``."""
+    """Return the reconciler of ``handlers/reconciler.py``."""
     settings = ReconcilerSettings.from_environment()
     s3, store = s3_client(settings.owners), store_of(settings)
     return Reconciler(
         store,
         JobQueue(client("sqs"), settings.queue_url),
-        _work(s3, settings),
+        segment_objects(s3, settings),
         finalizer_of(settings, store, s3),
         JobMetrics(settings.service_name),
     )
@@ -72,17 +69,18 @@ def reconciler() -> Reconciler:
 def finalizer_of(
     settings: FinalizerSettings | ZipperSettings, store: JobStore, s3: "S3Client"
 ) -> JobFinalizer:
-    """How a function ends jobs, with the clients that it has."""
-    places = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
+    """Return a finalizer that uses the clients of ``store`` and ``s3``."""
+    location = settings.target_bucket, settings.target_prefix, settings.manifest_prefix
     return JobFinalizer(
         store,
         UploadCleaner(s3),
-        _work(s3, settings),
-        StatusObjects(s3, *places),
+        segment_objects(s3, settings),
+        StatusObjects(s3, *location),
         CompletionEvents(client("events"), settings.event_bus_name),
         JobMetrics(settings.service_name),
     )
 
 
-def _work(s3: "S3Client", settings: WorkSettings) -> SegmentCleanup:
-    return SegmentCleanup(s3, settings.work_bucket, settings.work_prefix)
+def segment_objects(s3: "S3Client", settings: WorkSettings) -> SegmentObjects:
+    """Return the objects that workers of a planned job exchange."""
+    return SegmentObjects(s3, settings.work_bucket, settings.work_prefix)

@@ -1,7 +1,4 @@
-"""The composition root of who runs jobs, and so of all that makes archives.
-
-``zipjobs/wiring/lifecycle.py`` gives it how jobs end, ``zipjobs/wiring/api.py`` clients.
-"""
+"""Builds the objects of the zipper function, which runs jobs."""
 
 from dataclasses import dataclass
 from functools import cache, partial
@@ -10,9 +7,13 @@ from typing import TYPE_CHECKING
 import boto3
 
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.options import Engine, EngineOptions
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.segment_progress import SegmentProgress
+from zipjobs.jobs.store import JobStore
+from zipjobs.lifecycle.finalizer import JobFinalizer
+from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.bucket_owners import BucketOwners
@@ -23,27 +24,31 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.settings import ZipperSettings
 from zipjobs.wiring.api import client, meter, progress_of, s3_client, store_of
 from zipjobs.wiring.gc_tuning import freeze
-from zipjobs.wiring.lifecycle import finalizer_of
-from zipjobs.worker.adapters import Adapters
+from zipjobs.wiring.lifecycle import finalizer_of, segment_objects
+from zipjobs.worker.archive_runner import ArchiveRunner
 from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.planner import Planner
 from zipjobs.worker.receipts import Receipts
+from zipjobs.worker.request_loader import RequestLoader
 from zipjobs.worker.segment_plan import WorkerQuota
+from zipjobs.worker.segment_runner import SegmentRunner
 from zipjobs.worker.segment_store import SegmentStore
+from zipjobs.worker.usage import Meter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BLOCKS_BYTES = 52 * MIB
-"""The memory of a build: all else that it holds is small or the central directory."""
+"""The memory for data in transit. Everything else is small, except the central directory."""
 
 
 NAMES_PER_MB = 3_000
-"""Files and folders of one archive, for each MB of the function: a third of its memory."""
+"""Files and folders of one archive per MB of function memory. They take a third of it."""
 
 
 @dataclass(frozen=True)
 class ZipperDependencies:
-    """What it takes to run jobs from the queue."""
+    """What ``handlers/zipper.py`` uses."""
 
     runner: JobRunner
     queue: JobQueue
@@ -51,37 +56,77 @@ class ZipperDependencies:
 
 @cache
 def zipper_dependencies() -> ZipperDependencies:
-    """For ``handlers/zipper.py``."""
+    """Return the dependencies of ``handlers/zipper.py``."""
     settings = ZipperSettings.from_environment()
     options = EngineOptions()
+    memory_mb = settings.aws_lambda_function_memory_size
     s3 = s3_client(settings.owners, connections=options.uploads + options.copies, read_timeout=60)
-    lean = _DataPlane(s3, settings.owners)
-    queue = JobQueue(client("sqs"), settings.queue_url)
+    data_plane = _DataPlane(s3, settings.owners)
     store = store_of(settings)
-    adapters = Adapters(
+    queue = JobQueue(client("sqs"), settings.queue_url)
+    runner = job_runner(
         store=store,
         progress=progress_of(settings),
-        requests=RequestReader(s3),
-        lists=SourceReader(s3, settings.policy),
-        policy=settings.policy,
         queue=queue,
-        work=SegmentStore(s3, settings.work_bucket, settings.work_prefix),
-        reader=lean.reader(options.probes + options.ranges),
-        writer=ArchiveWriter(s3, lean.sender(options.uploads + options.copies)),
-        receipts=Receipts(s3, settings.aws_lambda_function_memory_size),
         finalizer=finalizer_of(settings, store, s3),
-        blocks=BlockPool(BLOCKS_BYTES),
+        requests=RequestReader(s3),
+        sources=SourceReader(s3, settings.allow_list),
+        allow_list=settings.allow_list,
+        segments=SegmentStore(segment_objects(s3, settings)),
+        writer=ArchiveWriter(s3, data_plane.sender(options.uploads + options.copies)),
+        receipts=Receipts(s3, memory_mb),
+        engine=Engine(
+            data_plane.reader(options.probes + options.ranges), BlockPool(BLOCKS_BYTES), options
+        ),
+        quota=WorkerQuota(read_bytes=settings.segment_mib * MIB),
+        max_names=memory_mb * NAMES_PER_MB,
         meter=meter(),
     )
-    share = WorkerQuota(read_bytes=settings.segment_mib * MIB)
-    most_names = settings.aws_lambda_function_memory_size * NAMES_PER_MB
-    zipping = ZipperDependencies(JobRunner(adapters, options, share, most_names), queue)
     freeze()
-    return zipping
+    return ZipperDependencies(runner, queue)
+
+
+def job_runner(
+    *,
+    store: JobStore,
+    progress: SegmentProgress,
+    queue: JobQueue,
+    finalizer: JobFinalizer,
+    requests: RequestReader,
+    sources: SourceReader,
+    allow_list: AllowList,
+    segments: SegmentStore,
+    writer: ArchiveWriter,
+    receipts: Receipts,
+    engine: Engine,
+    quota: WorkerQuota,
+    max_names: int,
+    meter: Meter,
+) -> JobRunner:
+    """Return a job runner that is composed of the given parts."""
+    return JobRunner(
+        store,
+        finalizer,
+        RequestLoader(store, requests, sources, allow_list, max_names),
+        ArchiveRunner(store, engine, writer, receipts, meter, quota),
+        Planner(
+            store,
+            segments,
+            queue,
+            engine.reader,
+            writer,
+            finalizer,
+            meter,
+            quota,
+            engine.options.sizing,
+        ),
+        SegmentRunner(store, segments, progress, engine, writer, receipts, finalizer, meter),
+        meter,
+    )
 
 
 class _DataPlane:
-    """Makes the lean clients: same endpoint, credentials and certificates as boto3's."""
+    """Creates the clients for data, with the endpoint, credentials and certificates of boto3."""
 
     def __init__(self, s3: "S3Client", owners: BucketOwners) -> None:
         session = boto3.Session()
@@ -93,7 +138,7 @@ class _DataPlane:
         self._owners = owners
 
     def reader(self, connections: int) -> ObjectReader:
-        """Reads from this region, and from any other that a bucket turns out to be in."""
+        """Return a reader for this Region. It connects to other Regions when a bucket is there."""
 
         def connect(s3: "S3Client") -> Transport:
             return Transport(
@@ -111,10 +156,10 @@ class _DataPlane:
         return ObjectReader(connect(self._s3), connect_to, self._owners.headers)
 
     def sender(self, connections: int) -> PartSender:
-        """Sends parts to this region."""
+        """Return a sender of parts to this Region."""
         meta = self._s3.meta
         credentials = self._credentials.get_frozen_credentials
         on_request = partial(meter().count, "s3:UploadPart")
-        place = meta.endpoint_url, meta.region_name, credentials
+        endpoint = meta.endpoint_url, meta.region_name, credentials
         headers = self._owners.headers
-        return PartSender(*place, connections, self._ca_bundle, on_request, headers)
+        return PartSender(*endpoint, connections, self._ca_bundle, on_request, headers)

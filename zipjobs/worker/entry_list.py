@@ -1,4 +1,4 @@
-"""The entries of a job, kept on disk while they are looked at: a list may be a million long."""
+"""The entries of a job, on disk: a list may have a million entries."""
 
 import errno
 import tempfile
@@ -26,14 +26,14 @@ from zipjobs.zipformat.member_names import (
 IN_MEMORY_BYTES = 1024 * 1024
 
 ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
-"""An entry as JSON, a line of a list."""
+"""Converts an entry to a line of JSON."""
 
 
-MOST_OF_A_NAME = 20
-"""So many of the objects that want one name are told."""
+MAX_OBJECTS_PER_NAME = 20
+"""Objects with the same name that an error lists."""
 
-MOST_IN_THE_SENTENCE = 5
-"""So many names that are wanted twice are in the error's sentence."""
+MAX_NAMES_IN_MESSAGE = 5
+"""Duplicate names in the message of an error."""
 
 
 def named(
@@ -41,7 +41,7 @@ def named(
     name_of: Callable[[str], str] = basename,
     names: UniqueNames | DistinctNames | None = None,
 ) -> Iterator[Entry]:
-    """Give each object its member name: the one that was asked for, or ``name_of`` its key."""
+    """Yield an entry for each object. Its name is the requested one, or ``name_of`` its key."""
     names = names or UniqueNames()
     for one in listed:
         name = names.claim(name_of(one.key) if one.name is None else one.name)
@@ -49,15 +49,15 @@ def named(
 
 
 def entries_of(
-    request: JobRequest, listed: Iterable[SourceObject], most_names: int = MAX_NAMES
+    request: JobRequest, listed: Iterable[SourceObject], max_names: int = MAX_NAMES
 ) -> "EntryList":
-    """The entries of a request for what is ``listed``, named as it says.
+    """Return the entries for the ``listed`` objects, named as the request says.
 
-    Raises DuplicateName, and ListTooLarge for more files and folders than ``most_names``.
+    Raises DuplicateName; ListTooLarge for more than ``max_names`` files and folders.
     """
     if request.on_duplicate is OnDuplicate.SUFFIX:
-        return EntryList(named(listed, _naming(request), UniqueNames(most_names)))
-    names = DistinctNames(MAX_RECORDED_NAMES, most_names)
+        return EntryList(named(listed, _naming(request), UniqueNames(max_names)))
+    names = DistinctNames(MAX_RECORDED_NAMES, max_names)
     entries = EntryList(named(listed, _naming(request), names))
     if names.refused:
         with entries:
@@ -66,7 +66,7 @@ def entries_of(
 
 
 def _naming(request: JobRequest) -> Callable[[str], str]:
-    """What makes a member's name of a key."""
+    """Return the function that converts a key to a member name."""
     match request.naming:
         case Naming.BASENAME:
             return basename
@@ -78,35 +78,35 @@ def _naming(request: JobRequest) -> Callable[[str], str]:
 
 
 def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
-    """The error that names those of ``entries`` which ``names`` cannot tell apart."""
-    wanting: dict[int, list[str]] = {slot: [] for slot in names.contested}
+    """Return the error that lists the entries with the same name."""
+    claims: dict[int, list[str]] = {slot: [] for slot in names.contested}
     as_folder = set()
     for entry in entries:
         for contest in names.contests_of(entry.name):
-            if len(wanting[contest.slot]) == MOST_OF_A_NAME:
+            if len(claims[contest.slot]) == MAX_OBJECTS_PER_NAME:
                 continue
             if contest.as_folder:
                 if contest.slot in as_folder:
-                    continue  # one of those in the folder is enough
+                    continue  # one object of the folder is enough
                 as_folder.add(contest.slot)
-            wanting[contest.slot].append(str(entry.source))
-    told = [
+            claims[contest.slot].append(str(entry.source))
+    examples = [
         f"{names.contested[slot]} for {' and '.join(objects)}"
-        for slot, objects in list(wanting.items())[:MOST_IN_THE_SENTENCE]
+        for slot, objects in list(claims.items())[:MAX_NAMES_IN_MESSAGE]
     ]
     return DuplicateName(
-        f"{names.refused:,} objects would get a member name that another has, and onDuplicate is "
-        "fail. Give them names in entries, keep their folders with naming path, or leave "
-        f"onDuplicate out. Wanted: {'; '.join(told)}"
-        f"{' …' if len(wanting) > MOST_IN_THE_SENTENCE else '.'}",
-        [source for objects in wanting.values() for source in objects],
+        f"{names.refused:,} objects would have the same member name as another object, and "
+        "onDuplicate is fail. Set their names in entries, keep their folders with naming path, or "
+        f"remove onDuplicate. Duplicates: {'; '.join(examples)}"
+        f"{' …' if len(claims) > MAX_NAMES_IN_MESSAGE else '.'}",
+        [source for objects in claims.values() for source in objects],
     )
 
 
 class EntryList:
-    """Entries that can be gone through again and again. A context that deletes them.
+    """A re-iterable list of entries, deleted when its context exits.
 
-    Raises ListTooLarge if they do not fit on the function's disk.
+    Raises ListTooLarge if the function's disk is full.
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -127,8 +127,8 @@ class EntryList:
             if error.errno != errno.ENOSPC:
                 raise
             raise ListTooLarge(
-                f"The list does not fit on the zipper function's disk: it was full after "
-                f"{self.count:,} entries. Split the request into several jobs."
+                f"The disk of the zipper function is full after {self.count:,} entries. Split the "
+                "request into several jobs."
             ) from error
 
     def __iter__(self) -> Iterator[Entry]:

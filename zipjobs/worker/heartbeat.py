@@ -1,4 +1,4 @@
-"""How workers say that they are alive, and learn that their job is over."""
+"""Heartbeats of workers. The answer tells a worker that its job was cancelled or taken over."""
 
 import logging
 import time
@@ -9,32 +9,33 @@ from zipjobs.errors import LeaseLost, TransientError
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 2.0
+"""The time between two writes of progress to the record."""
 
 
-def tolerant(note: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """``note``, but that only a lost lease ends the build; other trouble is logged."""
+def tolerant(record: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Return ``record`` wrapped so that only LeaseLost is raised. Other errors are logged."""
 
-    def try_to_note(progress: Progress) -> None:
+    def try_to_record(progress: Progress) -> None:
         try:
-            note(progress)
+            record(progress)
         except LeaseLost:
             raise
         except TransientError:
             logger.warning("Progress could not be recorded", exc_info=True)
 
-    return try_to_note
+    return try_to_record
 
 
 class Heartbeat:
-    """Calls ``note`` every ``BEAT_SECONDS``, if it is itself called often enough."""
+    """Calls ``record`` every ``HEARTBEAT_SECONDS``, as long as it is called itself."""
 
-    def __init__(self, note: Callable[[Progress], None]) -> None:
-        self._note = tolerant(note)
-        self._due = time.monotonic() + BEAT_SECONDS
+    def __init__(self, record: Callable[[Progress], None]) -> None:
+        self._record = tolerant(record)
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
 
     def __call__(self) -> None:
         """Raises LeaseLost."""
         if time.monotonic() >= self._due:
-            self._note(Progress(0, 0))
-            self._due = time.monotonic() + BEAT_SECONDS
+            self._record(Progress(0, 0))
+            self._due = time.monotonic() + HEARTBEAT_SECONDS

@@ -1,4 +1,4 @@
-"""Cuts a job that is more than one worker's share into segments, and hands them out."""
+"""Splits a job that is too large for one worker into segments, and queues them."""
 
 import logging
 import time
@@ -8,145 +8,170 @@ from itertools import islice
 
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.receipt import missing_line
-from zipjobs.archive.segment import Segment, sized
-from zipjobs.errors import ArchiveTooLarge, ListTooLarge, SourceNotFound
+from zipjobs.archive.segment import sized
+from zipjobs.errors import ArchiveTooLarge, ListTooLarge, PermanentError, SourceNotFound
 from zipjobs.jobs.job import Job, Submission, UploadRef
+from zipjobs.jobs.queue import JobQueue
+from zipjobs.jobs.store import JobStore
+from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
 from zipjobs.requests.fields import OnMissing
-from zipjobs.requests.schema import JobRequest
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry
 from zipjobs.s3.target import Target
-from zipjobs.worker.adapters import Adapters
 from zipjobs.worker.entry_list import EntryList
 from zipjobs.worker.heartbeat import Heartbeat
+from zipjobs.worker.request_loader import LoadedRequest
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
-from zipjobs.worker.segment_store import Plan
+from zipjobs.worker.segment_store import Plan, SegmentStore
+from zipjobs.worker.usage import Meter
 
 logger = logging.getLogger(__name__)
 
-MOST_ARCHIVES = 500
+MAX_ARCHIVES = 500
+"""Archives of one job. Each of them takes an upload, which is created while the job is planned."""
+
 RECORD_BYTES, EVENT_BYTES = 360_000, 240_000
-"""Of the 400 KB that DynamoDB lets a record have, and of the 256 KB of an event."""
+"""The part of a record and of an event that archives may fill. DynamoDB limits an item to 400 KB
+and EventBridge an event to 256 KB: "Quotas" in their guides."""
 
-NAMED_IN_RECORD, NAMED_IN_EVENT = 3, 2
-"""How often an archive's key is in them: of the upload, of the archive, of its receipt."""
+KEYS_IN_RECORD, KEYS_IN_EVENT = 3, 2
+"""How often an archive's key occurs in them: upload, archive, receipt."""
 
-SAID_IN_RECORD, SAID_IN_EVENT = 360, 200
-"""Bytes that say the rest of an archive."""
+OTHER_BYTES_IN_RECORD, OTHER_BYTES_IN_EVENT = 360, 200
+"""Bytes that describe an archive, without its keys."""
 
-NOTED_AT_A_TIME = 25
+UPLOADS_PER_WRITE = 25
+"""Uploads that are created between two writes to the record."""
 
 FINISH_SECONDS = 30.0
-"""What a worker keeps of its time for what follows the sizes: a plan in S3, and messages."""
+"""The time that a worker keeps for writing the plan and queueing the segments."""
 
 
 class Planner:
-    """Plans jobs, and sends their segments to the queue."""
+    """Plans jobs. ``quota`` is what one worker takes on, ``sizing`` the sizes of parts."""
 
-    def __init__(self, adapters: Adapters, share: WorkerQuota, sizing: PartSizing) -> None:
-        self._a = adapters
-        self._share = share
+    def __init__(
+        self,
+        store: JobStore,
+        segments: SegmentStore,
+        queue: JobQueue,
+        reader: ObjectReader,
+        writer: ArchiveWriter,
+        finalizer: JobFinalizer,
+        meter: Meter,
+        quota: WorkerQuota,
+        sizing: PartSizing,
+    ) -> None:
+        self._store = store
+        self._segments = segments
+        self._queue = queue
+        self._reader = reader
+        self._writer = writer
+        self._finalizer = finalizer
+        self._meter = meter
+        self._quota = quota
         self._sizing = sizing
 
-    def plan(
-        self,
-        job: Job,
-        request: JobRequest,
-        entries: EntryList,
-        destination: Destination,
-        until: datetime,
-    ) -> Job:
-        """Lay the job out, and note that it is planned. Nothing has been moved by then.
+    def plan(self, loaded: LoadedRequest, lease_until: datetime) -> Job:
+        """Write the plan and create the uploads. Return the record, which counts the segments.
 
-        Raises what ``probe_objects`` does for objects that cannot be zipped, SourceNotFound if all
-        are to be skipped, ArchiveTooLarge, ListTooLarge if asking for sizes takes longer than
-        ``until``, and LeaseLost as soon as the job has its end.
+        Raises the errors of ``probe_objects`` for objects that cannot be zipped; SourceNotFound if
+        all objects are skipped; ArchiveTooLarge; ListTooLarge if the sizes are not known by
+        ``lease_until``; and LeaseLost if the job was cancelled or taken over.
         """
-        most = request.max_archive_bytes or MAX_ARCHIVE_BYTES
+        try:
+            return self._plan(loaded, lease_until)
+        except PermanentError:
+            self._segments.clean(loaded.job.job_id)
+            raise
+
+    def _plan(self, loaded: LoadedRequest, lease_until: datetime) -> Job:
+        job, destination = loaded.job, loaded.destination
+        max_bytes = loaded.request.max_archive_bytes or MAX_ARCHIVE_BYTES
         missing: list[Entry] = []
-        with self._sized(job, request, entries, missing, until) as known:
+        with self._with_sizes(loaded, missing, lease_until) as entries:
             skipped = [str(entry.source) for entry in missing]
-            if not known.count:
+            if not entries.count:
                 raise SourceNotFound(f"None of the {len(skipped):,} objects exists.", skipped)
-            census = SizeHistogram()
-            for entry in known:
-                census.note(sized(entry))
-            share = census.share(self._share)
-            sizing = sizing_for(census, self._sizing, share, most)
-            planned = list(segments(map(sized, known), sizing, share, most))
+            histogram = SizeHistogram()
+            for entry in entries:
+                histogram.add(sized(entry))
+            quota = histogram.quota(self._quota)
+            sizing = sizing_for(histogram, self._sizing, quota, max_bytes)
+            planned = list(segments(map(sized, entries), sizing, quota, max_bytes))
             archives = planned[-1].archive + 1
-            room = _room_for_archives(destination.target_key)
-            if archives > room:
+            limit = _max_archives(destination.target_key)
+            if archives > limit:
                 raise ArchiveTooLarge(
-                    f"maxArchiveBytes makes {archives:,} archives, and {room} "
-                    "are the most. Raise it, or split the request into several jobs."
+                    f"maxArchiveBytes of {max_bytes:,} splits the job into {archives:,} archives; "
+                    f"the limit is {limit}. Raise maxArchiveBytes, or split the request into "
+                    "several jobs."
                 )
-            self._keep_entries(job, planned, iter(known))
+            in_order = iter(entries)
+            for segment in planned:
+                own = islice(in_order, segment.entries)
+                self._segments.put_entries(job.job_id, segment.index, own)
         if missing:
-            self._a.work.put_skipped(job.job_id, map(missing_line, missing))
+            self._segments.put_skipped(job.job_id, map(missing_line, missing))
         job = self._create_uploads(job, destination, archives)
         plan = Plan(
             target_bucket=destination.target_bucket,
             uploads=job.uploads,
             segments=tuple(planned),
             sizing=sizing,
-            usage=self._a.meter.taken(),
+            usage=self._meter.taken(),
         )
-        self._a.work.put_plan(job.job_id, plan)
+        self._segments.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        job = self._a.store.record_plan(job, len(planned), census.entries, source_bytes, skipped)
+        job = self._store.record_plan(job, len(planned), histogram.entries, source_bytes, skipped)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
-            *(job.job_id, census.entries, len(planned), archives),
+            *(job.job_id, histogram.entries, len(planned), archives),
         )
         return job
 
-    def _sized(
-        self,
-        job: Job,
-        request: JobRequest,
-        entries: EntryList,
-        missing: list[Entry],
-        until: datetime,
-    ) -> EntryList:
-        """The entries with their sizes, but for those to be skipped, which become ``missing``.
+    def send_segments(self, job: Job, submission: Submission) -> None:
+        """Queue all segments of a planned job. A retry queues them again, which does no harm."""
+        assert job.segments is not None
+        self._queue.send_segments(submission, range(job.segments))
 
-        A list that says the size of an object does not say that it still exists; a listing does.
-        A list that need not be asked for is not kept twice.
+    def _with_sizes(
+        self, loaded: LoadedRequest, missing: list[Entry], lease_until: datetime
+    ) -> EntryList:
+        """Return the entries with their sizes. Skipped entries are added to ``missing``.
+
+        S3 is asked for sizes that the list does not have. If missing objects are skipped, it is
+        asked for every object of a list: the object may be gone. A listing of a prefix is current.
         """
-        skips = request.on_missing is OnMissing.SKIP
-        asks_all = skips and request.prefix is None
+        entries = loaded.entries
+        skips = loaded.request.on_missing is OnMissing.SKIP
+        asks_all = skips and loaded.request.prefix is None
         if not (entries.has_unknown_sizes or asks_all):
             return entries
         on_missing = missing.append if skips else None
-        known = probe_objects(entries, self._a.reader, asks_all=asks_all, on_missing=on_missing)
-        return EntryList(self._alive(job, known, until))
+        probed = probe_objects(entries, self._reader, asks_all=asks_all, on_missing=on_missing)
+        return EntryList(self._with_heartbeat(loaded.job, probed, lease_until))
 
-    def _alive(self, job: Job, entries: Iterator[Entry], until: datetime) -> Iterator[Entry]:
-        """Pass ``entries`` on as long as the job is ours. Raises LeaseLost and ListTooLarge."""
-        beat = Heartbeat(lambda _: self._a.store.record_progress(job, 0, 0))
-        seconds = max((until - utc_now()).total_seconds() - FINISH_SECONDS, FINISH_SECONDS)
-        stop_at = time.monotonic() + seconds
+    def _with_heartbeat(
+        self, job: Job, entries: Iterator[Entry], lease_until: datetime
+    ) -> Iterator[Entry]:
+        """Yield ``entries`` and send heartbeats. Raises LeaseLost and ListTooLarge."""
+        heartbeat = Heartbeat(lambda _: self._store.record_progress(job, 0, 0))
+        seconds_left = (lease_until - utc_now()).total_seconds()
+        stop_at = time.monotonic() + max(seconds_left - FINISH_SECONDS, FINISH_SECONDS)
         for entry in entries:
-            beat()
+            heartbeat()
             if time.monotonic() > stop_at:
                 raise ListTooLarge(
-                    "Asking for the sizes of all objects took the whole time of a worker. Use a "
-                    "prefix or a list that has sizes and ETags, or split the request into several "
+                    "The worker's time ran out while it asked S3 for the sizes of the objects. Use "
+                    "a prefix or a list with sizes and ETags, or split the request into several "
                     "jobs."
                 )
             yield entry
-
-    def hand_out(self, job: Job, submission: Submission) -> None:
-        """Send the segments of a planned job, once more if somebody may have before."""
-        assert job.segments is not None
-        self._a.queue.send_segments(submission, range(job.segments))
-
-    def _keep_entries(self, job: Job, planned: list[Segment], entries: Iterator[Entry]) -> None:
-        for segment in planned:
-            self._a.work.put_entries(job.job_id, segment.index, islice(entries, segment.entries))
 
     def _create_uploads(self, job: Job, destination: Destination, archives: int) -> Job:
         uploads: list[UploadRef] = []
@@ -156,21 +181,21 @@ class Planner:
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
                 target = Target(destination.target_bucket, key, owner_tag=job.owner_tag)
-                upload_id = self._a.writer.create(target)
+                upload_id = self._writer.create(target)
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
-                if number % NOTED_AT_A_TIME == 0 or number == archives:
-                    job = self._a.store.record_uploads(job, uploads)
+                if number % UPLOADS_PER_WRITE == 0 or number == archives:
+                    job = self._store.record_uploads(job, uploads)
         except Exception:
-            self._a.finalizer.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
+            self._finalizer.abort_uploads(job.model_copy(update={"uploads": tuple(uploads)}))
             raise
         return job
 
 
-def _room_for_archives(key: str) -> int:
-    """How many archives with such keys a record and an event can name."""
+def _max_archives(key: str) -> int:
+    """Return how many archives with keys as long as ``key`` fit into a record and an event."""
     key_bytes = len(key.encode())
     return min(
-        MOST_ARCHIVES,
-        RECORD_BYTES // (NAMED_IN_RECORD * key_bytes + SAID_IN_RECORD),
-        EVENT_BYTES // (NAMED_IN_EVENT * key_bytes + SAID_IN_EVENT),
+        MAX_ARCHIVES,
+        RECORD_BYTES // (KEYS_IN_RECORD * key_bytes + OTHER_BYTES_IN_RECORD),
+        EVENT_BYTES // (KEYS_IN_EVENT * key_bytes + OTHER_BYTES_IN_EVENT),
     )

@@ -1,4 +1,4 @@
-"""Receipts: what stands in an archive, and where it came from, as a JSON object beside it.
+"""Receipts: the members of an archive and their sources, as a JSON object next to the archive.
 
 ::
 
@@ -10,8 +10,8 @@
      "entries": [
     {"name": …, "bucket": …, "key": …, "versionId": …, "etag": …, "size": …, "crc32": …}, …]}
 
-An entry takes a line, in the archive's order. The same archive always has the same receipt, but for
-what it took to make it.
+Each entry is one line, in the archive's order. Two receipts of the same archive differ at most in
+their cost.
 """
 
 import io
@@ -40,7 +40,7 @@ _ONE_THREAD = TransferConfig(use_threads=False)
 
 
 class Receipts:
-    """Writes receipts. Functions have ``memory_mb``."""
+    """Writes receipts. ``memory_mb`` is the function's memory, for the cost."""
 
     def __init__(self, s3: "S3Client", memory_mb: int = 512) -> None:
         self._s3 = s3
@@ -55,10 +55,9 @@ class Receipts:
         entries: Iterable[bytes],
         used: Usage | None = None,
     ) -> FinishedArchive:
-        """Write the receipt of the archive at ``target``; return what the job's record says of it.
+        """Write the receipt of the archive at ``target``. Return the archive's part of the record.
 
-        ``skipped`` and ``entries`` are lines; ``used`` is what the archive took. Raises
-        ServiceUnavailable.
+        ``skipped`` and ``entries`` are JSON lines. Raises ServiceUnavailable.
         """
         cost = None if used is None else self._cost(used)
         facts = FinishedArchive(
@@ -141,7 +140,7 @@ def _stream(pieces: Iterator[bytes]) -> IO[bytes]:
 
 
 class _Pieces(io.RawIOBase):
-    """A file to read that is made while it is read."""
+    """A readable file whose content is generated while it is read."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

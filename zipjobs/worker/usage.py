@@ -1,4 +1,4 @@
-"""What a job uses of AWS: requests and seconds of functions, and what they come to in dollars."""
+"""The AWS usage of a job, requests and function seconds, and its cost in US dollars."""
 
 import json
 import threading
@@ -12,15 +12,15 @@ from typing import Any
 
 READS = ("GetObject", "HeadObject")
 FREE = ("AbortMultipartUpload", "DeleteObject", "DeleteObjects")
-"""S3's other operations are charged like a PUT."""
+"""S3 charges for all other operations as for PUT."""
 
 RECORD_UNITS = 2
-"""Write units of a job's record, which mostly has between 1 and 2 KB."""
+"""Write units of a record, which usually has between 1 KB and 2 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Requests, by operation as in ``s3:GetObject``, and seconds of functions."""
+    """Requests by operation, such as ``s3:GetObject``, and seconds of function time."""
 
     requests: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -30,17 +30,17 @@ class Usage:
         return Usage(dict(sorted(requests.items())), self.seconds + other.seconds)
 
     def gb_seconds(self, memory_mb: int) -> float:
-        """For functions of ``memory_mb``."""
+        """Return the GB-seconds of a function with ``memory_mb`` of memory."""
         return self.seconds * memory_mb / 1024
 
     def dollars(self, memory_mb: int) -> float:
-        """The prices of ``zipjobs/worker/prices.json``, for functions of ``memory_mb``."""
+        """Return the cost for a function with ``memory_mb``, by ``zipjobs/worker/prices.json``."""
         compute: float = self.gb_seconds(memory_mb) * _prices()["lambda"]["gbSecond"]
         return compute + sum(_price(kind) * count for kind, count in self.requests.items())
 
 
 class Meter:
-    """Counts what one function uses. Requests may come from any thread."""
+    """Counts the usage of one function. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,12 +49,12 @@ class Meter:
         self._since = clock()
 
     def count(self, operation: str) -> None:
-        """Note a request that is being sent, such as ``s3:GetObject``."""
+        """Count a request, such as ``s3:GetObject``."""
         with self._lock:
             self._requests[operation] += 1
 
     def watch(self, client: Any) -> None:
-        """Count every request of a client of boto3, those that are sent again too."""
+        """Count every request of a boto3 client, including retries."""
         service = client.meta.service_model.service_name
 
         def sent(event_name: str, **_: Any) -> None:
@@ -63,7 +63,7 @@ class Meter:
         client.meta.events.register("before-send", sent)
 
     def taken(self) -> Usage:
-        """What was used since this was last asked, or since the meter was made."""
+        """Return the usage since the last call, and start again from zero."""
         with self._lock:
             requests, self._requests = self._requests, Counter()
         since, self._since = self._since, self._clock()
@@ -77,12 +77,12 @@ def _prices() -> Mapping[str, Any]:
 
 
 def priced_region() -> str:
-    """The region whose prices they are."""
+    """Return the Region of the prices."""
     return str(_prices()["region"])
 
 
 def _price(kind: str) -> float:
-    """Of one request. An unknown service's costs nothing."""
+    """Return the price of a request. Requests to other services count as free."""
     service, _, operation = kind.partition(":")
     prices = _prices()
     if service == "s3":

@@ -1,9 +1,9 @@
-"""Bodies as raw deflate streams whose size is known before they are sent.
+"""Raw deflate streams whose size is known before they are sent.
 
-A local header says how long its body is, so a body is deflated twice: once to learn what it takes,
-and again, the same way, where its bytes are wanted. It is deflated in runs, each ended so that the
-next begins on a byte and refers to nothing before it. Joined they are one deflate stream, and any
-of them can be made alone, from its range of the object.
+A local header contains the compressed size, so a body is compressed twice: once to learn its size,
+and again, in the same way, when its bytes are needed. It is compressed in runs. Each run ends on a
+byte boundary, and the next one does not refer to it. Joined, the runs are one deflate stream, and
+each can be compressed alone from its range of the object.
 """
 
 import zlib
@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 PIECE_BYTES = 128 * 1024
-"""What is deflated at once: the same bytes, given at once, always give the same result. Deflate
-looks back 32 KiB at most, so little is lost."""
+"""Bytes per compressor call. The same bytes in one call always give the same result. Deflate refers
+back at most 32 KiB, so this costs little compression."""
 
 PIECES_IN_RUN = 8
 LEVEL = 2
 KEPT_BYTES = 256 * 1024
-"""A body that takes no more than this is kept, and not read a second time."""
+"""A compressed body of up to this size is kept in memory, and not compressed again."""
 
 _RAW = -15
-"""zlib's word for a stream without header and trailer."""
+"""The ``wbits`` of a zlib stream without header and trailer."""
 
 
 @dataclass(slots=True)
 class Run:
-    """``length`` bytes of the stream, made from ``source_length`` bytes of the object.
+    """``length`` bytes of the stream, compressed from ``source_length`` bytes of the object.
 
-    ``crc32`` is that of the stream's bytes: making them again must give the same ones.
+    ``crc32`` is that of the compressed bytes: compressing again must give the same.
     """
 
     source_first: int
@@ -39,7 +39,7 @@ class Run:
     is_last: bool = False
 
     def deflater(self) -> Callable[[bytes], bytes]:
-        """What makes the run from its bytes of the object, given in any pieces, in order."""
+        """Return a function that compresses the object's bytes, given in order."""
         waiting = bytearray()
         left = self.source_length
 
@@ -47,58 +47,58 @@ class Run:
             nonlocal left
             left -= len(data)
             waiting.extend(data)
-            made = b""
+            output = b""
             while len(waiting) > PIECE_BYTES or (waiting and not left):
                 piece = bytes(waiting[:PIECE_BYTES])
                 del waiting[:PIECE_BYTES]
-                made += _deflate(piece, self.is_last and not left and not waiting)
-            return made
+                output += _deflate(piece, self.is_last and not left and not waiting)
+            return output
 
         return feed
 
 
 class Deflated:
-    """What a body takes as a deflate stream. Complete once ``finish`` was called."""
+    """Measures a body as a deflate stream. Complete after ``finish``."""
 
     def __init__(self) -> None:
         self.size = 0
         self.kept: bytes | None = b""
-        self._runs: dict[int, Run] = {}  # by their place in the stream
+        self._runs: dict[int, Run] = {}  # by offset in the stream
         self._run = self._runs[0] = Run(0)
         self._waiting = bytearray()
 
     def feed(self, data: memoryview | bytes) -> None:
-        """Take the next bytes of the object into account."""
+        """Compress the next bytes of the object."""
         self._waiting += data
         while len(self._waiting) > PIECE_BYTES:
             self._take(bytes(self._waiting[:PIECE_BYTES]), is_last=False)
             del self._waiting[:PIECE_BYTES]
 
     def finish(self) -> None:
-        """The object is over."""
+        """Compress the rest, at the end of the object."""
         self._take(bytes(self._waiting), is_last=True)
 
     def run_at(self, offset: int) -> Run:
-        """The run that starts ``offset`` bytes into the stream."""
+        """Return the run that starts at ``offset`` of the stream."""
         return self._runs[offset]
 
     def _take(self, piece: bytes, is_last: bool) -> None:
         run = self._run
         if run.source_length == PIECES_IN_RUN * PIECE_BYTES:
             run = self._run = self._runs[self.size] = Run(run.source_first + run.source_length)
-        made = _deflate(piece, is_last)
+        output = _deflate(piece, is_last)
         run.source_length += len(piece)
-        run.length += len(made)
-        run.crc32 = isal_zlib.crc32(made, run.crc32)
+        run.length += len(output)
+        run.crc32 = isal_zlib.crc32(output, run.crc32)
         run.is_last = is_last
-        self.size += len(made)
+        self.size += len(output)
         if self.kept is not None:
-            self.kept = self.kept + made if self.size <= KEPT_BYTES else None
+            self.kept = self.kept + output if self.size <= KEPT_BYTES else None
 
 
 def _deflate(piece: bytes, is_last: bool) -> bytes:
-    # Not isal's: its second pass now and then gives other bytes than its first.
+    # Not isal: its second pass sometimes returns other bytes than its first.
     compressor = zlib.compressobj(LEVEL, wbits=_RAW)
     mode = zlib.Z_FINISH if is_last else zlib.Z_SYNC_FLUSH
-    made: bytes = compressor.compress(piece) + compressor.flush(mode)
-    return made
+    output: bytes = compressor.compress(piece) + compressor.flush(mode)
+    return output

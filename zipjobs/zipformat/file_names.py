@@ -1,7 +1,7 @@
-"""File names that are safe on any system: of the members of archives, and of archives.
+"""File names that are safe on every system, for members of archives and for archives.
 
-A name that somebody asks for may hold any Unicode text; a file's may not. The rules for Windows are
-those of "Naming Files, Paths, and Namespaces" on learn.microsoft.com.
+A requested name may contain any Unicode text; a file name may not. The rules for Windows are in
+"Naming Files, Paths, and Namespaces" on learn.microsoft.com.
 """
 
 import re
@@ -9,7 +9,7 @@ import unicodedata
 from functools import lru_cache
 
 MAX_COMPONENT_BYTES = 240
-"""Most file systems stop at 255 bytes a component; the rest is room for a suffix."""
+"""Most file systems allow 255 bytes per component. The rest is for a suffix."""
 
 REPLACEMENT = "_"
 
@@ -26,25 +26,25 @@ IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2065\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-"""What is safe, but invisible, and makes no difference to HFS+ and to ext4's folders without case:
-the rest of Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt."""
+"""Invisible characters that are safe, but that HFS+ and case-insensitive ext4 ignore: the rest of
+Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt."""
 
 _VERSION = re.compile(r";(?=[0-9]*$)")
-"""Info-ZIP takes what follows for a version number of VMS, and leaves it out of the file's name."""
+"""Info-ZIP reads the rest as a VMS version number and removes it from the file name."""
 
 _ALIAS = re.compile(r"(?=[^.]{3,8}(?:\.|$))([^. ]{1,6})~([0-9]{1,6}(?:\.[^. ]{1,3})?)")
-"""A name that Windows itself may give to another file, of a longer name: an "8.3 alias"."""
+"""A name that Windows may create for a file with a longer name: an "8.3 alias"."""
 
 
 def safe_file_name(name: str) -> str:
-    """``name``, which has no slash, as the name of a file on every system.
+    """Return ``name``, which has no slash, as a file name for every system.
 
-    The result is NFC and not empty, has no control, bidi or otherwise invisible character, none
-    that Windows forbids, is no reserved Windows device name, has no trailing dot or space, and no
-    more than ``MAX_COMPONENT_BYTES`` of UTF-8.
+    The result is NFC and not empty. It has no control, bidi or other invisible character, no
+    character that Windows forbids, no trailing dot or space, and at most ``MAX_COMPONENT_BYTES`` of
+    UTF-8. It is not a reserved Windows device name.
     """
     text = unicodedata.normalize("NFC", "".join(map(_safe_character, name)))
-    while (safer := _safer(text)) != text:  # what is cut off or replaced may bare the next hazard
+    while (safer := _safer(text)) != text:  # a replacement may reveal the next hazard
         text = safer
     return text
 
@@ -69,7 +69,7 @@ def _safe_character(character: str) -> str:
 
 
 def _is_noncharacter(code: int) -> bool:
-    """Whether Unicode will never make a character of it; not every file system takes it."""
+    """Return whether Unicode reserves the code point. Some file systems refuse it."""
     return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
@@ -77,8 +77,8 @@ def _truncate(component: str) -> str:
     if len(component.encode()) <= MAX_COMPONENT_BYTES:
         return component
     stem, extension = split_extension(component)
-    room = MAX_COMPONENT_BYTES - len(extension.encode())
-    kept = stem.encode()[:room].decode(errors="ignore").rstrip(". ") or REPLACEMENT
+    limit = MAX_COMPONENT_BYTES - len(extension.encode())
+    kept = stem.encode()[:limit].decode(errors="ignore").rstrip(". ") or REPLACEMENT
     return kept + extension
 
 

@@ -1,7 +1,7 @@
-"""Member names that are safe to extract on any system, and unique on all of them.
+"""Member names that are safe to extract and unique on every system.
 
-``safe_name`` makes a path of a key, and ``UniqueNames`` keeps what it has handed out apart, both as
-pure functions of their input order. ``DistinctNames`` finds those that are wanted twice instead.
+``safe_name`` converts a key to a path. ``UniqueNames`` numbers duplicates; its result depends only
+on the order of its input. ``DistinctNames`` reports duplicates instead.
 """
 
 import unicodedata
@@ -15,65 +15,64 @@ from zipjobs.errors import ListTooLarge
 from zipjobs.zipformat.file_names import IGNORABLE, REPLACEMENT, safe_file_name, split_extension
 
 MAX_PATH_BYTES = 900
-"""macOS stops at 1,024 bytes a path, and that with the folder that is extracted to."""
+"""macOS allows 1,024 bytes per path, including the folder that the archive is extracted to."""
 
 
 MAX_FOLDERS = 64
-"""In a path. Each takes memory, and one name of 1,024 bytes could ask for 512 of them."""
+"""Folders of a path. Each takes memory, and a name of 1,024 bytes can have 512 of them."""
 
 MAX_NAMES = 3_000_000
-"""Files and folders of one archive, unless the caller has another limit. A file takes about 65
-bytes of memory, whatever its name's length, and a folder about 105.
-"""
+"""The default limit of files and folders of an archive. A file takes about 65 bytes of memory and a
+folder about 105, independent of the length of their names."""
 
 _safe_folder = lru_cache(maxsize=4096)(safe_file_name)
-"""The same folders come again and again."""
+"""Folders repeat, so their safe names are cached."""
 
 
 def basename(key: str) -> str:
-    """The last component of ``key``; of a "folder" key that ends in a slash, the folder's name."""
+    """Return the last component of ``key``. For a key that ends with a slash, it is the folder."""
     return key.rstrip("/").rpartition("/")[2]
 
 
 def without_prefix(key: str, prefix: str) -> str:
-    """``key`` without ``prefix`` at its front; all of it if that would leave no name."""
+    """Return ``key`` without ``prefix``, or the whole key if no name would remain."""
     rest = key.removeprefix(prefix)
     return rest if rest.strip("/") else key
 
 
 def safe_name(name: str) -> str:
-    """Return ``name`` as a relative path that no reader can take out of its folder.
+    """Return ``name`` as a relative path that stays inside the folder it is extracted to.
 
-    The result uses ``/`` only, has no empty, ``.`` or ``..`` component, and each component is what
-    ``safe_file_name`` makes of it. Above ``MAX_PATH_BYTES`` or ``MAX_FOLDERS``, the innermost
-    folders are left out.
+    The result uses ``/`` only and has no empty, ``.`` or ``..`` component. Each component is the
+    result of ``safe_file_name``. Above ``MAX_PATH_BYTES`` or ``MAX_FOLDERS``, the innermost folders
+    are removed.
     """
     components = [part for part in name.split("/") if part not in ("", ".", "..")]
     if not components:
         return REPLACEMENT
     *folders, last = components
     leaf = safe_file_name(last)
-    room = MAX_PATH_BYTES - len(leaf.encode())
+    remaining = MAX_PATH_BYTES - len(leaf.encode())
     kept = []
     for folder in map(_safe_folder, folders[:MAX_FOLDERS]):
-        room -= len(folder.encode()) + 1
-        if room < 0:
+        remaining -= len(folder.encode()) + 1
+        if remaining < 0:
             break
         kept.append(folder)
     return "/".join([*kept, leaf])
 
 
 class UniqueNames:
-    """Hands out each safe name once, on file systems that ignore case too.
+    """Assigns each safe name once, also for file systems that ignore case.
 
-    The second ``report.pdf`` becomes ``report (2).pdf``. A name also gives way when it would be a
-    file where an earlier name needs a folder, or a folder where an earlier name is a file.
+    The second ``report.pdf`` becomes ``report (2).pdf``. A name is also numbered if it is a file
+    where an earlier name has a folder, or a folder where an earlier name is a file.
 
-    ``most`` limits the files and folders, so that their memory is limited.
+    ``max_names`` limits the files and folders, and so the memory for them.
     """
 
-    def __init__(self, most: int = MAX_NAMES) -> None:
-        self._most = most
+    def __init__(self, max_names: int = MAX_NAMES) -> None:
+        self._max_names = max_names
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
         self._file_numbers: dict[int, int] = {}
@@ -89,29 +88,29 @@ class UniqueNames:
             path.append(component)
         component, slot = _free(folder, leaf, self._file_numbers, self._files, self._folders)
         self._files.add(slot)
-        _require_room(self._most, self._files, self._folders)
+        _require_capacity(self._max_names, self._files, self._folders)
         return "/".join([*path, component])
 
 
 class Contest(NamedTuple):
-    """A name that is wanted twice: its ``slot``, and whether it is wanted as a folder."""
+    """A duplicate name: its ``slot``, and whether an object needs it as a folder."""
 
     slot: int
     as_folder: bool
 
 
 class DistinctNames:
-    """Hands out safe names as they are, and notes those that file systems would take for one.
+    """Returns safe names unchanged, and records those that are the same for a file system.
 
-    That is a name that is claimed again, or as a file and as a folder. Of ``contested`` ones, by
-    slot, up to ``most`` are noted, as they were wanted; ``refused`` counts all claims that failed.
+    These are names that are claimed twice, or both as a file and as a folder. ``contested`` has up
+    to ``max_recorded`` of them by slot; ``refused`` counts all claims that failed.
     """
 
-    def __init__(self, most: int, most_names: int = MAX_NAMES) -> None:
+    def __init__(self, max_recorded: int, max_names: int = MAX_NAMES) -> None:
         self.contested: dict[int, str] = {}
         self.refused = 0
-        self._most = most
-        self._most_names = most_names
+        self._max_recorded = max_recorded
+        self._max_names = max_names
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
 
@@ -130,18 +129,16 @@ class DistinctNames:
         if slot in self._files or slot in self._folders:
             self._refuse(slot, safe)
         self._files.add(slot)
-        _require_room(self._most_names, self._files, self._folders)
+        _require_capacity(self._max_names, self._files, self._folders)
         return safe
 
     def _refuse(self, slot: int, name: str) -> None:
         self.refused += 1
-        if len(self.contested) < self._most:
+        if len(self.contested) < self._max_recorded:
             self.contested.setdefault(slot, name)
 
     def contests_of(self, safe: str) -> Iterator[Contest]:
-        """Yield each contested name that ``safe``, which was handed out, wants: as a folder, or as
-        a file.
-        """
+        """Yield the contested names that the claimed name ``safe`` uses, as folder or as file."""
         *parents, leaf = safe.split("/")
         folder = 0
         for parent in parents:
@@ -154,19 +151,19 @@ class DistinctNames:
             yield Contest(slot, as_folder=False)
 
 
-def _require_room(most: int, files: set[int], folders: dict[int, int]) -> None:
-    if len(files) + len(folders) > most:
+def _require_capacity(max_names: int, files: set[int], folders: dict[int, int]) -> None:
+    if len(files) + len(folders) > max_names:
         raise ListTooLarge(
-            f"The archive would have more than {most:,} files and folders, the limit for the "
+            f"The archive would have more than {max_names:,} files and folders, the limit for the "
             "function's memory. Split the request into several jobs, or raise zipperMemoryMb."
         )
 
 
 def _slot(folder: int, component: str) -> int:
-    """What no two names may share: a hash of the folder's number and of the folded component.
+    """Return the key that two names must not share: a hash of folder and folded component.
 
-    64 bits of BLAKE2 take little memory. If two of a million names ever had the same (one chance in
-    40 million), the second would be numbered as if it were a duplicate.
+    64 bits of BLAKE2 take little memory. For a million names, the chance of a collision is one in
+    40 million; the second name would then be numbered like a duplicate.
     """
     text = f"{folder}/{_fold(component)}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
@@ -175,8 +172,9 @@ def _slot(folder: int, component: str) -> int:
 def _free(
     folder: int, component: str, numbers: dict[int, int], *taken: Container[int]
 ) -> tuple[str, int]:
-    """Return ``component``, or the first ``component (n)`` that is free, and its slot. ``numbers``
-    remembers where to go on.
+    """Return the first free of ``component``, ``component (2)``, …, and its slot.
+
+    ``numbers`` keeps the number to continue with.
     """
     wanted = slot = _slot(folder, component)
     if not any(slot in slots for slots in taken):
@@ -192,10 +190,10 @@ def _free(
 
 
 def _fold(component: str) -> str:
-    """The form under which a file system that ignores case and composition compares names.
+    """Return the form in which case-insensitive file systems compare names.
 
-    Those that ignore case disagree on what it is: some compare the capitals, some what Unicode
-    folds, and some leave out what is invisible. What is one name to any of them is one here.
+    They differ: some compare upper case, some Unicode's case folding, and some ignore invisible
+    characters. Names that are equal for any of them are equal here.
     """
     if component.isascii():
         return component.lower()

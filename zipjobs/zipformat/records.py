@@ -1,9 +1,9 @@
 """ZIP records: local header, central directory record, end of central directory.
 
-zipstream-ng does the framing, through the two subclasses below. It writes data descriptors when
-asked to stream; we always know CRC and sizes before a header leaves, so ours never do, and strict
-streaming readers (Java's ``ZipInputStream``) accept every archive. The names that these classes
-lean on are pinned by the version in ``handlers/requirements.txt`` and watched by a test.
+zipstream-ng does the framing, through the two subclasses below. It writes data descriptors when it
+streams. Here CRC and sizes are known before a header is sent, so archives have no data descriptors
+and strict streaming readers (Java's ``ZipInputStream``) accept them. The version in
+``handlers/requirements.txt`` pins the private names that these classes use, and a test checks them.
 """
 
 from collections.abc import Iterator
@@ -15,27 +15,27 @@ from zipstream import ZipStream
 from zipstream.ng import ZIP_DEFLATED, ZIP_STORED, ZipStreamInfo
 
 CREATED_ON_UNIX = 3
-"""``create_system``: external attributes carry a Unix mode. Fixed, so that bytes do not depend on
-the machine that builds the archive."""
+"""``create_system``: external attributes contain a Unix mode. It is fixed: an archive's bytes do
+not depend on the machine."""
 
 ZIP64_LIMIT = 0xFFFF_FFFE
-"""The largest size or offset that its field of 32 bits can hold: all ones say "see ZIP64"
-(APPNOTE.TXT 4.4.8). zipfile and zipstream-ng would start at half of that."""
+"""The largest value of a 32-bit field; 0xFFFFFFFF refers to ZIP64 (APPNOTE.TXT 4.4.8). zipfile and
+zipstream-ng use ZIP64 from half of it."""
 
 zipstream.ng.ZIP64_LIMIT = ZIP64_LIMIT
 
 FILE_MODE = 0o100644
-"""A plain file, readable by all, writable by its owner."""
+"""A regular file, readable by all, writable by its owner."""
 
 
 class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no types
-    """One entry of an archive. Sizes are known from the start, ``CRC`` before it is sent."""
+    """An entry of an archive. ``CRC`` is set before the header is sent."""
 
     @classmethod
     def of(cls, name: str, size: int, modified: datetime, deflated_size: int | None = None) -> Self:
-        """Describe an entry of ``size`` bytes; ``modified`` is kept in UTC, to two seconds.
+        """Return an entry of ``size`` bytes. ``modified`` is stored in UTC, to two seconds.
 
-        STORED, unless it takes ``deflated_size`` bytes as a deflate stream.
+        The entry is STORED, or DEFLATED to ``deflated_size`` bytes.
         """
         member = cls(name, modified.astimezone(UTC).timetuple()[:6])
         member.create_system = CREATED_ON_UNIX
@@ -48,27 +48,27 @@ class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no type
 
     @property
     def needs_zip64_sizes(self) -> bool:
-        """Whether the sizes stand in a ZIP64 extra field; the central directory's own rule."""
+        """Return whether the sizes need a ZIP64 extra field, as for the central directory."""
         return bool(max(self.file_size, self.compress_size) > ZIP64_LIMIT)
 
     def local_header(self) -> bytes:
-        """The local file header. Its length does not depend on the CRC."""
+        """Return the local file header. Its length does not depend on the CRC."""
         header: bytes = self.FileHeader(self.needs_zip64_sizes)
         return header
 
     def central_record(self, offset: int) -> bytes:
-        """The central directory record of this entry, whose local header is at ``offset``."""
+        """Return the central directory record. The local header is at ``offset``."""
         self.header_offset = offset
         record: bytes = self._central_directory_header_data()
         return record
 
 
 END_BYTES = 22 + 56 + 20
-"""What the end records take at the most."""
+"""The maximum length of the end records."""
 
 
 def record_bytes(name: str) -> int:
-    """What the central directory record of ``name`` takes at the most: ZIP64 sizes and offset."""
+    """Return the maximum length of a central directory record: with ZIP64 sizes and offset."""
     return 46 + len(name.encode()) + 4 + 24
 
 
@@ -78,13 +78,13 @@ def central_directory(records: bytes, count: int, offset: int) -> bytes:
 
 
 def end_records(directory_bytes: int, count: int, offset: int) -> bytes:
-    """The end records of a directory whose ``count`` records take ``directory_bytes``."""
+    """Return the end records of a directory with ``count`` records of ``directory_bytes``."""
     _, *ends = _Directory(directory_bytes, count, offset).footer()
     return b"".join(ends)
 
 
 class _Directory(ZipStream):  # type: ignore[misc]  # zipstream-ng ships no types
-    """A ``ZipStream`` of which only the footer is used."""
+    """A ``ZipStream`` that only writes the footer."""
 
     def __init__(self, directory_bytes: int, count: int, offset: int) -> None:
         super().__init__()
@@ -93,9 +93,7 @@ class _Directory(ZipStream):  # type: ignore[misc]  # zipstream-ng ships no type
 
 
 class _RecordsElsewhere:
-    """Stands where ``ZipStream`` keeps its members: one that renders to something of the length
-    of all records.
-    """
+    """Replaces the members of a ``ZipStream``: one item with the length of all records."""
 
     def __init__(self, directory_bytes: int, count: int) -> None:
         self._directory_bytes = directory_bytes

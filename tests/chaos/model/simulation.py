@@ -44,7 +44,7 @@ from tests.support.events.http import http_event
 from tests.support.tables import create_job_table
 from zipjobs import telemetry
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.options import EngineOptions
+from zipjobs.archive.options import Engine, EngineOptions
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import JobBusy, TransientError
 from zipjobs.jobs.events import CompletionDetail, CompletionEvents
@@ -57,6 +57,7 @@ from zipjobs.jobs.table import SWEEP_INDEX, JobTable
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.reconciler import Reconciler
+from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.idempotency import idempotent_job_id
 from zipjobs.requests.sources import SourceReader
@@ -70,13 +71,15 @@ from zipjobs.settings import ApiAuth
 from zipjobs.wiring import api as wiring
 from zipjobs.wiring import lifecycle
 from zipjobs.wiring import worker as working
+from zipjobs.wiring.worker import job_runner
 from zipjobs.worker import planner
 from zipjobs.worker import segment_runner as segments
-from zipjobs.worker.adapters import Adapters
 from zipjobs.worker.job_runner import JobRunner
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
+from zipjobs.worker.usage import Meter
+from zipjobs.zipformat.member_names import MAX_NAMES
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -208,46 +211,50 @@ class Invocation(Process):
         )
         self.queue = JobQueue(Sqs(self, world.queue), "jobs")  # type: ignore[arg-type]
         self.requests = RequestWriter(s3, "manifests", "requests/", KEEP_SECONDS)
-        self.work = SegmentStore(s3, "manifests", WORK_PREFIX)
+        objects = SegmentObjects(s3, "manifests", WORK_PREFIX)
         self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
         events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
         self.finalizer = _Finalizer(
-            self, self.store, UploadCleaner(s3), self.work, statuses, events, metrics
+            self, self.store, UploadCleaner(s3), objects, statuses, events, metrics
         )
-        self.reconciler = Reconciler(self.store, self.queue, self.work, self.finalizer, metrics)
-        adapters = Adapters(
-            store=self.store,
-            progress=SegmentProgress(dynamodb, "jobs"),
-            requests=RequestReader(s3),
-            lists=SourceReader(s3, POLICY),
-            policy=POLICY,
-            queue=self.queue,
-            work=self.work,
-            reader=aws.reader,
-            writer=self.writer,
-            receipts=Receipts(s3),
-            finalizer=self.finalizer,
-            blocks=BlockPool(BLOCKS_BYTES),
+        self.reconciler = Reconciler(self.store, self.queue, objects, self.finalizer, metrics)
+        self.runner = _Runner(
+            self,
+            job_runner(
+                store=self.store,
+                progress=SegmentProgress(dynamodb, "jobs"),
+                queue=self.queue,
+                finalizer=self.finalizer,
+                requests=RequestReader(s3),
+                sources=SourceReader(s3, POLICY),
+                allow_list=POLICY,
+                segments=SegmentStore(objects),
+                writer=self.writer,
+                receipts=Receipts(s3),
+                engine=Engine(aws.reader, BlockPool(BLOCKS_BYTES), OPTIONS),
+                quota=SHARE,
+                max_names=MAX_NAMES,
+                meter=Meter(),
+            ),
         )
-        self.runner = _Runner(self, adapters)
 
     def get_remaining_time_in_millis(self) -> int:
         """It is the handlers' context, too."""
         return round((self.deadline - self._clock.now).total_seconds() * 1000)
 
 
-class _Runner(JobRunner):
-    """Remembers what it raised: the handler turns it into a message that stays."""
+class _Runner:
+    """Keeps the error that a run raised: the handler turns it into a message that stays."""
 
-    def __init__(self, process: Process, adapters: Adapters) -> None:
-        super().__init__(adapters, OPTIONS, SHARE)
+    def __init__(self, process: Process, runner: JobRunner) -> None:
+        self._runner = runner
         self._process = process
 
     def run(self, submission: Submission, lease_until: datetime) -> Job | None:
         try:
-            return super().run(submission, lease_until)
+            return self._runner.run(submission, lease_until)
         except Exception as error:
             self._process.error = error
             raise
@@ -653,7 +660,7 @@ class World:
         return lifecycle.CancelDependencies(ApiAuth.NONE, process.store, process.finalizer)
 
     def _zipping(self, process: Invocation) -> working.ZipperDependencies:
-        return working.ZipperDependencies(process.runner, process.queue)
+        return working.ZipperDependencies(process.runner, process.queue)  # type: ignore[arg-type]
 
 
 def _about(message: Message) -> str:

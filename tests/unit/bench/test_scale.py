@@ -80,8 +80,8 @@ def test_parts_have_the_lengths_that_workers_expect(scenario: Scenario) -> None:
     work_list = plan_of(scenario.name).work
     histogram = SizeHistogram()
     for one in sized_entries(scenario.sizes):
-        histogram.note(one)
-    share = histogram.share(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
+        histogram.add(one)
+    share = histogram.quota(WorkerQuota(read_bytes=scenario.segment_mib * MIB))
     sizing = sizing_for(histogram, PartSizing(), share, MAX_ARCHIVE_BYTES)
     entries = sized_entries(scenario.sizes)
     planned = segments(sized_entries(scenario.sizes), sizing, share)

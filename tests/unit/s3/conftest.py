@@ -21,7 +21,7 @@ def loopback() -> Iterator[Loopback]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are short."""
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(backoff, "MOST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 from zipjobs.s3.retry import (
     ATTEMPTS,
     FIRST_PAUSE_SECONDS,
-    MOST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
     pause_seconds,
 )
 
 
 def test_pauses_double_up_to_a_limit_and_are_by_chance_half_as_long_more_or_less() -> None:
     for attempt in range(1, 20):
-        middle = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), MOST_PAUSE_SECONDS)
+        middle = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), MAX_PAUSE_SECONDS)
         pauses = [pause_seconds(attempt) for _ in range(2000)]
         assert 0.5 * middle <= min(pauses) < 0.6 * middle
         assert 1.4 * middle < max(pauses) <= 1.5 * middle

@@ -129,7 +129,7 @@ def test_under_slowdown_fewer_requests_are_in_flight_and_afterwards_as_many_as_b
 def unhurried(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are long enough for a server that really works to get on meanwhile."""
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(backoff, "MOST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 0.2)
 
 
 class Busy:
@@ -173,7 +173,7 @@ def test_what_is_refused_together_comes_back_at_different_times(
     transport: Transport, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1000.0)
-    monkeypatch.setattr(backoff, "MOST_PAUSE_SECONDS", 1000.0)
+    monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 1000.0)
     sinks = start(ObjectReader(transport), MOST)
     gate.answer(SLOW_DOWN, when_settled(transport, gate, MOST))
     wait_for("all to pause", lambda: len(transport._paused) == MOST or None)
@@ -262,7 +262,7 @@ def test_a_read_ends_with_its_transport_and_does_not_try_again(
     reader = ObjectReader(transport)
     if state == "in a pause":
         monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1000.0)
-        monkeypatch.setattr(backoff, "MOST_PAUSE_SECONDS", 1000.0)
+        monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 1000.0)
     sinks = start(reader, 1)
     if state == "in a pause":
         wait_for("a pause", lambda: transport._paused or None)

@@ -89,7 +89,7 @@ def test_names_that_are_wanted_twice_are_refused_with_all_objects_that_want_them
         "s3://src/b/two.pdf",
         "s3://src/d/two.pdf",
     )
-    assert str(error).startswith("3 objects would get a member name that another has")
+    assert str(error).startswith("3 objects would have the same member name")
     assert str(error).endswith("; two.pdf for s3://src/b/two.pdf and s3://src/d/two.pdf.")
 
 
@@ -126,7 +126,7 @@ def test_names_that_differ_are_as_they_were_wanted() -> None:
 def test_an_error_names_so_many_and_no_more() -> None:
     pairs = [f"{folder}/{number}" for folder in "ab" for number in range(1000)]
     error = refusal(request(onDuplicate="fail"), *pairs)
-    assert str(error).startswith("1,000 objects would get")
+    assert str(error).startswith("1,000 objects would have the same member name")
     assert str(error).endswith("4 for s3://src/a/4 and s3://src/b/4 …")
     assert len(error.objects) == 2 * MAX_RECORDED_NAMES
     same = refusal(request(onDuplicate="fail"), *["x"] * 1000)

@@ -7,7 +7,7 @@ import pytest
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger, UploadRef
 from zipjobs.requests.storage import ObjectRef
-from zipjobs.worker.planner import MOST_ARCHIVES, _room_for_archives
+from zipjobs.worker.planner import MAX_ARCHIVES, _max_archives
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RECORD_LIMIT = 400 * 1024
@@ -60,8 +60,8 @@ def test_as_many_archives_as_there_may_be_have_room_in_a_record_and_in_an_event(
     key_bytes: int,
 ) -> None:
     key = "k" * (key_bytes - 4) + ".zip"
-    room = _room_for_archives(key)
-    assert 100 < room <= MOST_ARCHIVES
+    room = _max_archives(key)
+    assert 100 < room <= MAX_ARCHIVES
     job = job_of(room, key)
     record = job.model_dump(by_alias=True, exclude_none=True, mode="json")
     assert size_of(record) < RECORD_LIMIT

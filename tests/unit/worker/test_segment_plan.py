@@ -39,11 +39,11 @@ ENTRIES = st.lists(
 def plan(
     entries: list[EntrySize], share: WorkerQuota = SHARE, max_bytes: int = MAX_ARCHIVE_BYTES
 ) -> tuple[PartSizing, list[Segment]]:
-    census = SizeHistogram()
+    histogram = SizeHistogram()
     for entry in entries:
-        census.note(entry)
-    share = census.share(share)
-    sizing = sizing_for(census, PartSizing(), share, max_bytes)
+        histogram.add(entry)
+    share = histogram.quota(share)
+    sizing = sizing_for(histogram, PartSizing(), share, max_bytes)
     return sizing, list(segments(entries, sizing, share, max_bytes))
 
 
@@ -131,12 +131,12 @@ def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]])
     [(1_000_000, 200 * KIB), (3_000, 5 * MIB), (10, 100 * GIB), (1, 48 * TIB), (500_000, 20 * MIB)],
 )
 def test_planned_archives_fit_with_one_workers_shares(count: int, size: int) -> None:
-    census = SizeHistogram()
+    histogram = SizeHistogram()
     entry = EntrySize("documents/a.pdf", 45, size)
     for _ in range(count):
-        census.note(entry)
-    share = census.share(SHARE)
-    sizing = sizing_for(census, PartSizing(), share, MAX_ARCHIVE_BYTES)
+        histogram.add(entry)
+    share = histogram.quota(SHARE)
+    sizing = sizing_for(histogram, PartSizing(), share, MAX_ARCHIVE_BYTES)
     *_, last = segments((entry for _ in range(count)), sizing, share)
     assert last.first_part < MAX_PARTS
 

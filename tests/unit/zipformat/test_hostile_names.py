@@ -369,7 +369,7 @@ def test_whole_keys_as_names_are_as_safe(listed: list[SourceObject], prefix: str
 
 @given(st.lists(ANY_KEY, min_size=1, max_size=8))
 def test_names_that_are_not_refused_are_other_names_on_every_system(keys: list[str]) -> None:
-    names = DistinctNames(most=1)
+    names = DistinctNames(max_recorded=1)
     claimed = [names.claim(key) for key in keys]
     if not names.refused:
         extract_everywhere({name: name.encode() for name in claimed})

@@ -160,7 +160,7 @@ def test_a_prefix_is_left_out_where_something_is_left(prefix: str, rest: str) ->
 
 @given(st.lists(NASTY_NAME, max_size=30))
 def test_names_that_nobody_else_wants_are_handed_out_by_both_alike(names: list[str]) -> None:
-    numbering, refusing = UniqueNames(), DistinctNames(most=30)
+    numbering, refusing = UniqueNames(), DistinctNames(max_recorded=30)
     numbered = [numbering.claim(name) for name in names]
     plain = [refusing.claim(name) for name in names]
     assert plain == [safe_name(name) for name in names]
@@ -171,7 +171,7 @@ def test_names_that_nobody_else_wants_are_handed_out_by_both_alike(names: list[s
 @given(st.lists(NASTY_NAME, max_size=30))
 @example([":/:", ":/:", ""])  # a name wanted twice, in a folder whose name is wanted as a file
 def test_every_contested_name_has_at_least_two_owners(names: list[str]) -> None:
-    unique = DistinctNames(most=30)
+    unique = DistinctNames(max_recorded=30)
     claimed = [unique.claim(name) for name in names]
     slots = [contest.slot for name in claimed for contest in unique.contests_of(name)]
     assert all(slots.count(slot) >= 2 for slot in unique.contested)
@@ -179,7 +179,7 @@ def test_every_contested_name_has_at_least_two_owners(names: list[str]) -> None:
 
 
 def test_no_more_names_are_noted_than_asked_for() -> None:
-    unique = DistinctNames(most=2)
+    unique = DistinctNames(max_recorded=2)
     for name in ["a", "b", "c", "A", "B", "C", "a"]:
         unique.claim(name)
     assert (list(unique.contested.values()), unique.refused) == (["A", "B"], 4)

@@ -1,0 +1,120 @@
+"""Builds the archive of a job that one worker can finish."""
+
+import logging
+from collections.abc import Callable
+
+from zipjobs.archive.builder import Load, build_archive
+from zipjobs.archive.options import Engine, Progress
+from zipjobs.archive.receipt import missing_line
+from zipjobs.errors import SourceNotFound
+from zipjobs.jobs.job import Job, UploadRef
+from zipjobs.jobs.store import JobStore
+from zipjobs.requests.fields import Compression, OnMissing
+from zipjobs.s3.multipart_upload import ArchiveWriter
+from zipjobs.s3.probe_objects import collect_unreadable
+from zipjobs.s3.target import Target
+from zipjobs.worker.heartbeat import tolerant
+from zipjobs.worker.receipts import Receipts
+from zipjobs.worker.request_loader import LoadedRequest
+from zipjobs.worker.segment_plan import WorkerQuota
+from zipjobs.worker.usage import Meter
+
+logger = logging.getLogger(__name__)
+
+SIZES_TO_ESTIMATE = 64
+"""The number of known sizes from which the size of a whole list is estimated."""
+
+
+class NeedsPlanning(Exception):
+    """The job is too large for one worker."""
+
+
+class ArchiveRunner:
+    """Builds whole archives. ``quota`` is what one worker may take on."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        engine: Engine,
+        writer: ArchiveWriter,
+        receipts: Receipts,
+        meter: Meter,
+        quota: WorkerQuota,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._writer = writer
+        self._receipts = receipts
+        self._meter = meter
+        self._quota = quota
+
+    def run(self, loaded: LoadedRequest) -> Job:
+        """Build the archive and its receipt, and record READY. Return the record.
+
+        Raises NeedsPlanning, before or during the build, if the job exceeds the quota or asks for
+        several archives; SourceNotFound with all objects that are missing; and the errors of
+        ``build_archive``. No upload is left after an error.
+        """
+        request, entries = loaded.request, loaded.entries
+        if request.max_archive_bytes is not None:
+            raise NeedsPlanning
+        guard: Callable[[Load], None] = lambda load: None  # noqa: E731
+        if request.compression is not Compression.DEFLATE:  # segments store, they do not compress
+            guard = _SizeGuard(self._quota, entries.count)
+            guard(Load(entries.count, entries.known_bytes, 0))
+        return self._build(loaded, guard)
+
+    def _build(self, loaded: LoadedRequest, guard: Callable[[Load], None]) -> Job:
+        job, entries, store = loaded.job, loaded.entries, self._store
+        key = loaded.destination.target_key
+        target = Target(loaded.destination.target_bucket, key, owner_tag=job.owner_tag)
+        totals = (entries.count, None if entries.has_unknown_sizes else entries.known_bytes)
+
+        def record_upload(upload_id: str) -> None:
+            store.record_uploads(job, [UploadRef(key=key, upload_id=upload_id)])
+
+        def record_progress(done: Progress) -> None:
+            store.record_progress(job, done.entries, done.source_bytes, *totals)
+
+        try:
+            with self._writer.upload(target, record_upload) as upload:
+                context = self._engine.context(
+                    upload,
+                    tolerant(record_progress),
+                    deflate=loaded.request.compression is Compression.DEFLATE,
+                    skip_missing=loaded.request.on_missing is OnMissing.SKIP,
+                )
+                archive = build_archive(entries, context, guard)
+        except SourceNotFound as error:
+            raise collect_unreadable(error, entries, self._engine.reader) from error
+        skipped = map(missing_line, archive.missing)
+        used = self._meter.taken()
+        summary = self._receipts.put(job, target, archive, skipped, archive.receipt, used)
+        logger.info(
+            "Job %s: READY, %d entries, %d bytes (%d copied by S3), at %s",
+            *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
+        )
+        missing = [str(entry.source) for entry in archive.missing]
+        return store.ready(job, [summary], archive.entries, archive.source_bytes, missing)
+
+
+class _SizeGuard:
+    """Stops a build as soon as the sizes found so far show that it exceeds the quota twice.
+
+    A build that is under way may exceed the quota up to twice, so that its work is not lost.
+    """
+
+    def __init__(self, quota: WorkerQuota, entries: int) -> None:
+        self._quota = quota
+        self._entries = entries
+
+    def __call__(self, load: Load) -> None:
+        """Raises NeedsPlanning."""
+        can_estimate = load.entries >= min(SIZES_TO_ESTIMATE, self._entries)
+        scale = (self._entries / max(1, load.entries) if can_estimate else 1) / 2
+        if self._quota.is_full(
+            round(load.entries * scale),
+            round(load.read_bytes * scale),
+            round(load.copied_bytes * scale),
+        ):
+            raise NeedsPlanning

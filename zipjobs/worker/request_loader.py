@@ -1,0 +1,90 @@
+"""Loads what a job asks for: the request, the destination and the list of entries."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from zipjobs.errors import ListTooLarge
+from zipjobs.jobs.job import Job
+from zipjobs.jobs.store import JobStore
+from zipjobs.model import utc_now
+from zipjobs.requests.allow_list import AllowList, Destination
+from zipjobs.requests.schema import JobRequest
+from zipjobs.requests.sources import SourceReader
+from zipjobs.requests.storage import RequestReader
+from zipjobs.worker.entry_list import EntryList, entries_of
+from zipjobs.worker.heartbeat import Heartbeat
+from zipjobs.zipformat.member_names import MAX_NAMES
+
+READING_FRACTION = 0.5
+"""The part of a worker's time that reading the list may take. The rest is for the archive or the
+plan. A list that takes longer fails the job: a retry would take as long."""
+
+MIN_READING_SECONDS = 30.0
+"""Half of the zipper's shortest timeout. A worker with less time left does not fail the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRequest:
+    """A job's request, where its archive goes, and the entries to zip.
+
+    ``job`` is the record after the destination was written to it.
+    """
+
+    job: Job
+    request: JobRequest
+    destination: Destination
+    entries: EntryList
+
+
+class RequestLoader:
+    """Reads requests and lists. ``max_names`` limits the files and folders of a job."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        requests: RequestReader,
+        sources: SourceReader,
+        allow_list: AllowList,
+        max_names: int = MAX_NAMES,
+    ) -> None:
+        self._store = store
+        self._requests = requests
+        self._sources = sources
+        self._allow_list = allow_list
+        self._max_names = max_names
+
+    @contextmanager
+    def load(self, job: Job, lease_until: datetime) -> Iterator[LoadedRequest]:
+        """Load the request of ``job`` and record its destination. Deletes the list on exit.
+
+        Raises errors of ``RequestReader.load``, ``AllowList.resolve``, ``SourceReader.read`` and
+        ``entries_of``; LeaseLost if the job was cancelled or taken over; and ListTooLarge if the
+        list takes more than ``READING_FRACTION`` of the time until ``lease_until``.
+        """
+        request = self._requests.load(job.request)
+        destination = self._allow_list.resolve(request, job.job_id)
+        job = self._store.record_destination(job, destination, request.count)
+        check = self._reading_check(job, lease_until)
+        listed = self._sources.read(request, destination.source_bucket, check)
+        with entries_of(request, listed, self._max_names) as entries:
+            yield LoadedRequest(job, request, destination, entries)
+
+    def _reading_check(self, job: Job, lease_until: datetime) -> Callable[[], None]:
+        """Return the callable to invoke while the list is read: it sends heartbeats."""
+        heartbeat = Heartbeat(lambda _: self._store.record_progress(job, 0, 0))
+        seconds_left = (lease_until - utc_now()).total_seconds()
+        limit = max(seconds_left * READING_FRACTION, MIN_READING_SECONDS)
+        stop_at = time.monotonic() + limit
+
+        def check() -> None:
+            heartbeat()
+            if time.monotonic() > stop_at:
+                raise ListTooLarge(
+                    f"Reading the list took more than {limit:,.0f} seconds. Use a narrower "
+                    "prefix, or split the list into several jobs."
+                )
+
+        return check
