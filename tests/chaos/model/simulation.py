@@ -184,7 +184,7 @@ def serving() -> Iterator[Aws]:
     with ExitStack() as stack:
         for where, name, value in (
             (telemetry, "start_logging", lambda context: None),
-            (segments, "READS", 1),
+            (segments, "CONCURRENT_READS", 1),
             (planner, "MAX_ARCHIVE_BYTES", MOST_ARCHIVE_BYTES),
             (S3Backend, "complete_multipart_upload", _complete_multipart_upload),
         ):
