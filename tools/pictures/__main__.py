@@ -6,7 +6,7 @@ from tools.pictures.graph import write_graph
 from tools.pictures.page import write_page
 from tools.pictures.terminal import write_terminal
 
-PICTURES = {"graph": write_graph, "page": write_page, "terminal": write_terminal}
+PICTURES = {"graph": write_graph, "terminal": write_terminal, "page": write_page}
 
 
 def main() -> None:
