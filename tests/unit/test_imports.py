@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""The import rules of docs/architecture.md."""
 
 import ast
 import subprocess
@@ -35,22 +35,18 @@ def offenders(paths: list[Path], *forbidden: str) -> list[str]:
     ]
 
 
-def test_what_runs_in_lambda_knows_nothing_of_infrastructure_or_tools() -> None:
+def test_lambda_code_does_not_import_infrastructure_or_tools() -> None:
     assert offenders(modules("handlers", "zipjobs"), *NOT_SHIPPED) == []
 
 
-def test_the_package_knows_nothing_of_its_handlers() -> None:
+def test_zipjobs_does_not_import_handlers() -> None:
     assert offenders(modules("zipjobs"), "handlers") == []
 
 
-def test_the_command_line_is_installed_alone() -> None:
-    """Without the Pulumi program, the handlers and the embedded AWS."""
-    assert (
-        offenders(
-            modules("zipjobs_cli"), "handlers", "infra", "local", "bench", "tools", "pulumi", "moto"
-        )
-        == []
-    )
+def test_the_command_line_imports_only_zipjobs() -> None:
+    """The installed package contains nothing else."""
+    not_installed = ("handlers", "infra", "local", "bench", "tools", "pulumi", "moto")
+    assert offenders(modules("zipjobs_cli"), *not_installed) == []
 
 
 LAYERS = (
@@ -63,55 +59,55 @@ LAYERS = (
     ("wiring",),
     ("api",),
 )
-"""The parts of ``zipjobs``, from the lowest to the highest: none imports one above it."""
+"""The packages of ``zipjobs``, lowest first. No package imports a higher one."""
 
 INDEPENDENT = ({"archive", "requests"}, {"archive", "jobs"})
-"""Parts that do not know each other."""
+"""Pairs of packages that do not import each other."""
 
 
-def part_of(name: str) -> str:
-    """The part of ``zipjobs`` that a module belongs to."""
+def package_of(name: str) -> str:
+    """Return the package of ``zipjobs`` that contains a module."""
     return name.split(".")[1]
 
 
-def imports_between_parts() -> Iterator[tuple[str, str, str]]:
+def imports_between_packages() -> Iterator[tuple[str, str, str]]:
     for path in modules("zipjobs"):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for name in imports(path):
-            if name.startswith("zipjobs.") and part_of(name) != part_of(module):
-                yield module, part_of(module), part_of(name)
+            if name.startswith("zipjobs.") and package_of(name) != package_of(module):
+                yield module, package_of(module), package_of(name)
 
 
 def test_nothing_imports_upward() -> None:
-    level = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+    level = {package: number for number, packages in enumerate(LAYERS) for package in packages}
     upward = [
-        f"{module} imports {lower}"
-        for module, part, lower in imports_between_parts()
-        if level[lower] > level[part] and part != "api"  # types of what the routes get
+        f"{module} imports {other}"
+        for module, package, other in imports_between_packages()
+        if level[other] > level[package]
     ]
     assert upward == []
 
 
-def test_parts_that_do_not_know_each_other_do_not() -> None:
-    meeting = [
+def test_independent_packages_do_not_import_each_other() -> None:
+    found = [
         f"{module} imports {other}"
-        for module, part, other in imports_between_parts()
-        if {part, other} in INDEPENDENT
+        for module, package, other in imports_between_packages()
+        if {package, other} in INDEPENDENT
     ]
-    assert meeting == []
+    assert found == []
 
 
 def test_there_are_no_import_cycles() -> None:
-    """Not even between modules that import each other's types only."""
+    """Imports of types count, too."""
     graph = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path))
         for path in modules(*TOP_LEVEL)
     }
     graph = {module: names & graph.keys() for module, names in graph.items()}
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names one
+    TopologicalSorter(graph).prepare()  # raises CycleError with a cycle
 
 
-def test_lifecycle_loads_nothing_that_makes_archives() -> None:
+def test_lifecycle_does_not_import_the_archive_engine() -> None:
     allowed = {"zipjobs.archive.receipt", "zipjobs.s3.source", "zipjobs.s3.target"}
     allowed |= {"zipjobs.s3.upload_cleanup"}
     foreign = {
@@ -123,8 +119,7 @@ def test_lifecycle_loads_nothing_that_makes_archives() -> None:
     assert foreign <= allowed
 
 
-def test_routes_know_nothing_of_what_they_work_with() -> None:
-    """But for its type."""
+def test_routes_import_wiring_only_for_type_checking() -> None:
     for path in modules("zipjobs/api"):
         names = {
             node.module or ""
@@ -153,13 +148,13 @@ def test_only_settings_reads_the_environment() -> None:
 
 
 @pytest.mark.parametrize("folder", TOP_LEVEL)
-def test_every_folder_says_what_it_is(folder: str) -> None:
+def test_every_package_has_a_docstring(folder: str) -> None:
     for package in (ROOT / folder).rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(package.read_text())), package
 
 
-def test_importing_a_handler_does_nothing() -> None:
-    """No client, no environment: an import in a bare process succeeds."""
+def test_importing_a_handler_has_no_side_effects() -> None:
+    """The import succeeds without environment variables."""
     for path in modules("handlers"):
         if path.stem != "__init__":
             subprocess.run(
