@@ -1,6 +1,6 @@
 """The environment variables of all functions, for tests and measurements without a stack.
 
-``tests/infra/test_environment_variables.py`` compares the names with the Pulumi program.
+``tests/infra/config/test_environment_variables.py`` compares the names with the Pulumi program.
 """
 
 FUNCTIONS_ENVIRONMENT = {
@@ -11,7 +11,7 @@ FUNCTIONS_ENVIRONMENT = {
     "ACCOUNT_ID": "123456789012",
     "BUCKET_OWNERS": "{}",
     "TABLE_NAME": "jobs",
-    "JOB_RETENTION_SECONDS": "3600",
+    "JOB_RETENTION_SECONDS": "86400",
     "RECONCILE_GRACE_SECONDS": "1800",
     "SOURCE_BUCKET": "src",
     "TARGET_BUCKET": "dst",

@@ -7,7 +7,7 @@ import pytest
 from infra.config.settings import InvalidSetting
 from infra.config.size_limits import fitting_environment, fitting_policy
 from local.errors import LocalError
-from tests.infra.test_settings import GOOD
+from tests.infra.config.valid import VALID
 from tools.declared import declared
 
 PLACES = tuple(f"documents-of-customer-{n}/2026/" for n in range(150))
@@ -16,20 +16,20 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"
 
 def test_a_policy_may_be_as_long_as_iam_takes_white_space_aside() -> None:
     longest = "x" * 10_240
-    assert fitting_policy(GOOD, f" {longest}\n") == f" {longest}\n"
+    assert fitting_policy(VALID, f" {longest}\n") == f" {longest}\n"
     with pytest.raises(InvalidSetting, match="policy has 10,241 characters. IAM allows 10,240"):
-        fitting_policy(GOOD, longest + "x")
+        fitting_policy(VALID, longest + "x")
 
 
 def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
     """In which a quote, such as lists have, is two characters."""
     used = len('{"LIST":"[\\"\\"]"}')
     longest = {"LIST": '["' + "x" * (4096 - used) + '"]'}
-    assert fitting_environment(GOOD, longest) == longest
+    assert fitting_environment(VALID, longest) == longest
     with pytest.raises(InvalidSetting, match="environment has 4,097 bytes. Lambda allows 4,096"):
-        fitting_environment(GOOD, {"LISTS": longest["LIST"]})
+        fitting_environment(VALID, {"LISTS": longest["LIST"]})
     with pytest.raises(InvalidSetting, match="environment has 4,098 bytes"):
-        fitting_environment(GOOD, {"LIST": longest["LIST"].replace("xx", "éé", 1)})
+        fitting_environment(VALID, {"LIST": longest["LIST"].replace("xx", "éé", 1)})
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
 def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
     field: str, name: str
 ) -> None:
-    some = replace(GOOD, allowed_sources=PLACES[:1], bucket_owners=PLACES)
+    some = replace(VALID, allowed_sources=PLACES[:1], bucket_owners=PLACES)
     with pytest.raises(
         InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
     ):
@@ -62,7 +62,7 @@ def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
 def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
     field: str, name: str
 ) -> None:
-    some = replace(GOOD, allowed_targets=PLACES[:1], source_kms_key_arns=PLACES)
+    some = replace(VALID, allowed_targets=PLACES[:1], source_kms_key_arns=PLACES)
     with pytest.raises(
         InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
     ):

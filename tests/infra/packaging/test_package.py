@@ -15,7 +15,7 @@ from infra.functions.runtime import RUNTIME
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from tools.package import LOCK, MACHINES, SERVICES, installed_python, pack, stage
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HANDLERS = sorted(path.stem for path in (ROOT / "handlers").glob("[a-z]*.py"))
 VERSION, PYTHON = installed_python()
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]

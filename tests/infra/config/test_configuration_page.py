@@ -10,10 +10,10 @@ from infra import policies
 from local.deployment.program import configuration, run_program
 from local.iam.evaluation import Access, ApplicablePolicies, Principal, decide
 from local.iam.policy import Policy, parse_policy
-from tests.infra.test_program import Recorder
+from tests.infra.recorder import Recorder
 from tools.declared import declared
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs/configuration.md").read_text()
 BUCKET_POLICY, KEY_POLICY, OWN_KEY_POLICY = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
 

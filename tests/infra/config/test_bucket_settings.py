@@ -10,9 +10,9 @@ from infra.config.validation import MAX_NAME_CHARS, checked
 from infra.queue import manifest_pattern
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
+from tests.infra.config.valid import VALID
 from tests.infra.conftest import ALARM_EMAIL
-from tests.infra.test_program import Recorder
-from tests.infra.test_settings import GOOD
+from tests.infra.recorder import Recorder
 from tools.declared import declared
 
 SUFFIX_CHARS = len("-0123abc")
@@ -39,7 +39,7 @@ LONGEST = {"resourcePrefix": "p" * (MAX_NAME_CHARS - len("-dev"))}
 
 def complaint_of(**change: object) -> str:
     with pytest.raises(InvalidSetting) as complaint:
-        checked(replace(GOOD, **change))  # type: ignore[arg-type]
+        checked(replace(VALID, **change))  # type: ignore[arg-type]
     return str(complaint.value)
 
 
@@ -116,8 +116,8 @@ def test_a_place_in_a_bucket_is_no_bucket(field: str) -> None:
 
 @pytest.mark.parametrize("bucket", ["abc", "b" * 63, "0-9.a", "2026.documents", "1.2.3.4.5"])
 def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
-    checked(replace(GOOD, source_bucket=bucket))
-    checked(replace(GOOD, allowed_targets=(bucket, f"{bucket}/zips/")))
+    checked(replace(VALID, source_bucket=bucket))
+    checked(replace(VALID, allowed_targets=(bucket, f"{bucket}/zips/")))
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_a_prefix_of_the_services_own_ends_in_a_slash(prefix: str) -> None:
 
 def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
     longest = "é" * 449 + "a/"
-    checked(replace(GOOD, target_prefix=longest, allowed_sources=(f"documents/{longest}",)))
-    checked(replace(GOOD, manifest_prefix=longest))
+    checked(replace(VALID, target_prefix=longest, allowed_sources=(f"documents/{longest}",)))
+    checked(replace(VALID, manifest_prefix=longest))
     assert len(manifest_pattern("b" * 63, longest)) <= 2048, "EventBridge takes no more"
-    checked(replace(GOOD, target_prefix="$x/a b/", allowed_sources=("documents/$x/a b/",)))
+    checked(replace(VALID, target_prefix="$x/a b/", allowed_sources=("documents/$x/a b/",)))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
     ],
 )
 def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> None:
-    shared = replace(GOOD, manifest_bucket="shared", target_bucket="shared")
+    shared = replace(VALID, manifest_bucket="shared", target_bucket="shared")
     checked(shared)
     with pytest.raises(InvalidSetting, match="must not start jobs"):
         checked(replace(shared, **change))  # type: ignore[arg-type]
@@ -185,9 +185,9 @@ def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> No
 @pytest.mark.parametrize("place", ["shared/requests/", "shared/work/zips/", "shared/req"])
 def test_archives_never_land_where_the_service_keeps_things_that_expire(place: str) -> None:
     with pytest.raises(InvalidSetting, match="manifestBucket.*objects that expire"):
-        checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place,)))
-    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=("shared/other/",)))
-    checked(replace(GOOD, manifest_bucket="shared", allowed_targets=(place.replace("sh", "ch"),)))
+        checked(replace(VALID, manifest_bucket="shared", allowed_targets=(place,)))
+    checked(replace(VALID, manifest_bucket="shared", allowed_targets=("shared/other/",)))
+    checked(replace(VALID, manifest_bucket="shared", allowed_targets=(place.replace("sh", "ch"),)))
 
 
 @pytest.mark.parametrize("prefix", ["requests/", "requests/manifests/", "work/"])
@@ -247,7 +247,7 @@ def test_a_source_that_overlaps_targets_or_manifests_stops_the_program(
     ],
 )
 def test_allow_source_overlap_permits_it(changes: dict[str, Any]) -> None:
-    checked(replace(GOOD, allow_source_overlap=True, **changes))
+    checked(replace(VALID, allow_source_overlap=True, **changes))
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/r", "/requests/", "/requests/abc", "/work/x/"])
@@ -261,7 +261,7 @@ def test_a_source_never_overlaps_the_services_own_objects(prefix: str) -> None:
 def test_places_beside_each_other_do_not_overlap() -> None:
     checked(
         replace(
-            GOOD,
+            VALID,
             manifest_bucket="one",
             target_bucket="one",
             allowed_sources=("one/documents/", "other/zips/"),

@@ -13,7 +13,7 @@ import yaml
 from tests.infra.conftest import Declared
 from tools.declared import declared
 
-PROJECT = yaml.safe_load((Path(__file__).resolve().parents[2] / "Pulumi.yaml").read_text())
+PROJECT = yaml.safe_load((Path(__file__).resolve().parents[3] / "Pulumi.yaml").read_text())
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
 AUTHORIZER = "apigatewayv2/authorizer:Authorizer"
@@ -274,6 +274,6 @@ def test_a_setting_is_found_where_it_belongs(case: Case) -> None:
 
 
 def test_every_setting_is_looked_for() -> None:
-    changes_what_is_accepted = {"allowSourceOverlap"}  # tests/infra/test_names_and_places.py
+    changes_what_is_accepted = {"allowSourceOverlap"}  # tests/infra/config/test_bucket_settings.py
     looked_for = {case.setting for case in CASES}
     assert looked_for | changes_what_is_accepted == set(PROJECT["config"])

@@ -8,7 +8,7 @@ import pulumi_aws
 
 from infra.stack import tag_everything
 from tests.infra.conftest import ALARM_EMAIL
-from tests.infra.test_program import Recorder
+from tests.infra.recorder import Recorder
 from tools.declared import Resource, declared
 
 

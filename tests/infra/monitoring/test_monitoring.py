@@ -16,7 +16,7 @@ from tools.declared import declared, references_in
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.lifecycle.metrics import NAMESPACE, JobMetrics
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs/operations.md").read_text()
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"

@@ -1,39 +1,18 @@
 import re
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from infra.config.settings import InvalidSetting, Settings
 from infra.config.validation import checked
+from tests.infra.config.valid import PROJECT, VALID, snake_case
 
-ROOT = Path(__file__).resolve().parents[2]
-
-PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 OTHER_RULES = {"logRetentionDays", "alarmOldestMessageSeconds"}
 """Whole numbers whose rule is not a range."""
 
 
-def snake_case(name: str) -> str:
-    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
-
-
-def defaults() -> Settings:
-    """Return the settings of a stack that sets none."""
-    values: dict[str, Any] = {
-        snake_case(name): tuple(default) if isinstance(default, list) else default
-        for name, setting in PROJECT.items()
-        if (default := setting.get("default")) is not None
-    }
-    return Settings(stack="dev", region="us-east-1", **values)
-
-
-GOOD = defaults()
-
 JWT = replace(
-    GOOD,
+    VALID,
     api_auth="jwt",
     api_jwt_issuer="https://login.example.com/",
     api_jwt_audience=("zip-jobs", "reports"),
@@ -43,15 +22,15 @@ JWT = replace(
 @pytest.mark.parametrize(
     "good",
     [
-        GOOD,
+        VALID,
         JWT,
-        replace(GOOD, api_auth="none"),
-        replace(GOOD, customer_key="create"),
-        replace(GOOD, customer_key="arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
-        replace(GOOD, source_bucket="theirs", bucket_owners=("theirs=011122223333",)),
-        replace(GOOD, allowed_sources=("theirs/2026/",), bucket_owners=("theirs=111122223333",)),
-        replace(GOOD, api_cors_origins=("*",)),
-        replace(GOOD, api_cors_origins=("https://app.example.com", "http://localhost:3000")),
+        replace(VALID, api_auth="none"),
+        replace(VALID, customer_key="create"),
+        replace(VALID, customer_key="arn:aws:kms:us-east-1:111122223333:key/1234abcd"),
+        replace(VALID, source_bucket="theirs", bucket_owners=("theirs=011122223333",)),
+        replace(VALID, allowed_sources=("theirs/2026/",), bucket_owners=("theirs=111122223333",)),
+        replace(VALID, api_cors_origins=("*",)),
+        replace(VALID, api_cors_origins=("https://app.example.com", "http://localhost:3000")),
     ],
 )
 def test_good_settings_pass(good: Settings) -> None:
@@ -116,7 +95,7 @@ def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
     change: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
-        checked(replace(GOOD, **change))  # type: ignore[arg-type]
+        checked(replace(VALID, **change))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +112,10 @@ def test_a_number_is_within_the_range_of_its_description(name: str) -> None:
     low = int(found[1].replace(",", ""))
     high = 604_800 if found[2] == "7 days" else int(found[2].replace(",", ""))
     for value in (low, high):
-        checked(replace(GOOD, **{snake_case(name): value}))  # type: ignore[arg-type]
+        checked(replace(VALID, **{snake_case(name): value}))  # type: ignore[arg-type]
     for value in (low - 1, high + 1):
         with pytest.raises(InvalidSetting, match=f"{name} is {value}.*{low:,} to {high:,}"):
-            checked(replace(GOOD, **{snake_case(name): value}))  # type: ignore[arg-type]
+            checked(replace(VALID, **{snake_case(name): value}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -12,36 +12,8 @@ from local.deployment.program import configuration, run_program
 from local.deployment.provider import EmbeddedProvider
 from local.errors import LocalError
 from local.gateway.http_api import HttpApi
-from local.names import ACCOUNT_ID
 from local.runtime.functions import Function
-
-
-class Recorder(pulumi.runtime.Mocks):
-    """Keeps what is declared, by logical name."""
-
-    def __init__(self) -> None:
-        self.resources: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.resources[args.typ, args.name] = args.inputs
-        known = {
-            "name": args.name,
-            "bucket": args.name,
-            "arn": f"arn:{args.name}",
-            "url": f"https://{args.name}",
-            "invokeArn": f"arn:invoke/{args.name}",
-            "executionArn": f"arn:execute/{args.name}",
-            "apiEndpoint": "https://api",
-        }
-        return f"{args.name}-id", {**known, **args.inputs}
-
-    def call(
-        self, args: pulumi.runtime.MockCallArgs
-    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return {"accountId": ACCOUNT_ID}, []
-
-    def of_type(self, token: str) -> dict[str, dict[str, Any]]:
-        return {name: inputs for (typ, name), inputs in self.resources.items() if typ == token}
+from tests.infra.recorder import Recorder
 
 
 def configured(**settings: Any) -> None:
@@ -113,7 +85,7 @@ def test_a_resource_type_that_is_not_played_is_named() -> None:
 def test_a_call_that_is_not_played_is_named() -> None:
     provider = EmbeddedProvider("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2")
     args = pulumi.runtime.MockCallArgs("aws:ec2/getVpc:getVpc", {}, "")
-    with pytest.raises(LocalError, match=r"aws:ec2/getVpc:getVpc is called"):
+    with pytest.raises(LocalError, match=r"aws:ec2/getVpc:getVpc"):
         provider.call(args)
 
 

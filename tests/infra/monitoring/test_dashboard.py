@@ -9,7 +9,7 @@ import pytest
 from tests.infra.conftest import Declared
 from tests.support.cloudwatch.simulation import CloudWatch, graphs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PRICES: dict[str, Any] = json.loads((ROOT / "zipjobs/worker/prices.json").read_text())
 
 FUNCTIONS = ("enqueue", "status", "cancel", "docs", "zipper", "dead-letter", "reconciler")

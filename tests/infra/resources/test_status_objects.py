@@ -8,7 +8,7 @@ import pytest
 from infra.functions.capabilities import STATUS_SUFFIX
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
-from tests.infra.test_program import Recorder
+from tests.infra.recorder import Recorder
 from zipjobs.lifecycle.status_objects import SUFFIX
 
 PLACE = f"arn:aws:s3:::archives/out/*{STATUS_SUFFIX}"

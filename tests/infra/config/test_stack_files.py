@@ -15,7 +15,7 @@ from tests.infra.conftest import ALARM_EMAIL
 from tests.infra.registered import Stack
 from tools.declared import declared
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DATA = {"Bucket", "Table"}
 KEEPS_A_BUCKET = re.compile("^Bucket[A-Z]")
 """The types of resources that say how a bucket is kept."""
