@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -131,11 +132,16 @@ def serving(
 
 
 def aws_client(service: str, endpoint_url: str, region: str, access_key_id: str = "local") -> Any:
-    """Return a boto3 client for the embedded AWS, which accepts any credentials."""
+    """Return a boto3 client for the embedded AWS, which accepts any credentials.
+
+    It uses no proxy. Otherwise botocore would iterate over ``os.environ``, which fails if another
+    thread changes it.
+    """
     return boto3.client(  # type: ignore[call-overload]
         service,
         endpoint_url=endpoint_url,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key="local",  # noqa: S106  (moto accepts any)
+        config=Config(proxies={}),
     )

@@ -6,6 +6,7 @@ the issuer's discovery document names its keys, which are cached for two hours.
 
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,8 +30,7 @@ class TokenVerifier:
     def __init__(self, issuer: str, audiences: Iterable[str]) -> None:
         self._issuer = issuer
         self._audiences = frozenset(audiences)
-        self._keys: jwt.PyJWKClient | None = None
-        self._lock = threading.Lock()
+        self._keys = _IssuerKeys(issuer)
 
     def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of a token. Raises InvalidToken."""
@@ -41,18 +41,9 @@ class TokenVerifier:
         if header.get("alg") not in ALGORITHMS:
             raise InvalidToken("the token's signing algorithm is not supported")
         try:
-            key = self._key_client().get_signing_key(str(header.get("kid"))).key
-        except jwt.PyJWKClientConnectionError as error:
-            raise InvalidToken("the issuer's keys cannot be fetched") from error
-        except jwt.PyJWTError as error:
-            raise InvalidToken("the issuer has no key with the token's kid") from error
-        return self._verified(token, key)
-
-    def _verified(self, token: str, key: Any) -> dict[str, Any]:
-        try:
             claims: dict[str, Any] = jwt.decode(
                 token,
-                key,
+                self._keys.get(header.get("kid")),
                 algorithms=ALGORITHMS,
                 issuer=self._issuer,
                 options={"require": ["exp", "iss"], "verify_aud": False, "verify_sub": False},
@@ -72,20 +63,35 @@ class TokenVerifier:
             raise InvalidToken("the token does not have a valid audience")
         return claims
 
-    def _key_client(self) -> jwt.PyJWKClient:
-        """Raises PyJWKClientConnectionError if the issuer cannot be discovered."""
+
+class _IssuerKeys:
+    """The issuer's public keys by ID, cached."""
+
+    def __init__(self, issuer: str) -> None:
+        self._url = f"{issuer.rstrip('/')}/{DISCOVERY_PATH}"
+        # Created here, because it iterates over os.environ, which fails while a thread changes it.
+        self._opener = urllib.request.build_opener()
+        self._keys: dict[str | None, Any] = {}
+        self._expires = 0.0
+        self._lock = threading.Lock()
+
+    def get(self, key_id: str | None) -> Any:
+        """Return a key. Fetch the keys again if it is unknown. Raises InvalidToken."""
         with self._lock:
-            if self._keys is None:
-                url = f"{self._issuer.rstrip('/')}/{DISCOVERY_PATH}"
+            if key_id not in self._keys or time.monotonic() >= self._expires:
                 try:
-                    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  (settings allow only https)
-                        jwks_uri = json.load(response)["jwks_uri"]
-                except (OSError, ValueError, KeyError, TypeError) as error:
-                    raise jwt.PyJWKClientConnectionError(f"{url}: {error!r}") from error
-                self._keys = jwt.PyJWKClient(
-                    jwks_uri, lifespan=KEYS_CACHE_SECONDS, timeout=TIMEOUT_SECONDS
-                )
-            return self._keys
+                    keys = jwt.PyJWKSet.from_dict(self._fetch(self._fetch(self._url)["jwks_uri"]))
+                except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
+                    raise InvalidToken("the issuer's keys cannot be fetched") from error
+                self._keys = {key.key_id: key.key for key in keys.keys}
+                self._expires = time.monotonic() + KEYS_CACHE_SECONDS
+            if key_id not in self._keys:
+                raise InvalidToken("the issuer has no key with the token's kid")
+            return self._keys[key_id]
+
+    def _fetch(self, url: str) -> Any:
+        with self._opener.open(url, timeout=TIMEOUT_SECONDS) as response:
+            return json.load(response)
 
 
 def as_strings(claims: Mapping[str, Any]) -> dict[str, str]:
