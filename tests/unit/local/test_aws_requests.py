@@ -1,18 +1,16 @@
-"""The names of requests, as boto3 signs them for the embedded AWS."""
+"""Identifies requests as boto3 sends them."""
 
 import io
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 
 from local.aws_requests import S3_OPERATIONS, AwsRequest, drain, identify_request, signer
+from tests.unit.local.captured import Capture, NotSent
 
-URL = "http://127.0.0.1:1"
 PLACE = "bucket/a/b c/ü.pdf"
 OBJECT = {"Bucket": "bucket", "Key": "a/b c/ü.pdf"}
 UPLOAD = {**OBJECT, "UploadId": "id"}
@@ -20,53 +18,15 @@ QUEUE = "http://127.0.0.1:1/123456789012/jobs-1"
 ITEM = {"jobId": {"S": "job"}}
 
 
-class Captured(Exception):
-    """Ends a call before anything is sent."""
+@pytest.fixture(scope="module")
+def capture() -> Capture:
+    return Capture()
 
 
-class Sent:
-    """Keeps the requests that boto3 is about to send, as WSGI environments."""
-
-    def __init__(self) -> None:
-        self.environ: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:
-        client = boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=URL,
-            region_name="us-east-1",
-            aws_access_key_id="KEY",
-            aws_secret_access_key="secret",
-        )
-        client.meta.events.register("before-send", self._keep)
-        return client
-
-    def call(self, service: str, call: Callable[[Any], object]) -> AwsRequest | None:
-        """What a call asks for, by the name of its request."""
-        with pytest.raises(Captured):
-            call(self.client(service))
-        return identify_request(self.environ)
-
-    def _keep(self, request: AWSPreparedRequest, **_: Any) -> None:
-        url = urlsplit(request.url)
-        body: Any = request.body or b""
-        body = body.encode() if isinstance(body, str) else body
-        self.environ = {
-            "REQUEST_METHOD": request.method,
-            "PATH_INFO": unquote(url.path, "latin-1"),
-            "QUERY_STRING": url.query,
-            "wsgi.input": io.BytesIO(body if isinstance(body, bytes) else body.read()),
-        }
-        for name, value in request.headers.items():
-            key = name.upper().replace("-", "_")
-            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-            self.environ[key] = value.decode() if isinstance(value, bytes) else str(value)
-        raise Captured
-
-
-@pytest.fixture
-def sent() -> Sent:
-    return Sent()
+def identified(capture: Capture, service: str, call: Callable[[Any], object]) -> AwsRequest | None:
+    with pytest.raises(NotSent):
+        call(capture.client(service))
+    return identify_request(capture.environ)
 
 
 S3_CALLS: list[tuple[str, Callable[[Any], object], str]] = [
@@ -108,13 +68,13 @@ S3_CALLS: list[tuple[str, Callable[[Any], object], str]] = [
 
 
 @pytest.mark.parametrize(("operation", "call", "key"), S3_CALLS, ids=[row[0] for row in S3_CALLS])
-def test_requests_to_s3_are_named(
-    sent: Sent, operation: str, call: Callable[[Any], object], key: str
+def test_s3_requests_are_identified(
+    capture: Capture, operation: str, call: Callable[[Any], object], key: str
 ) -> None:
-    assert sent.call("s3", call) == AwsRequest("s3", operation, key, "s3")
+    assert identified(capture, "s3", call) == AwsRequest("s3", operation, key, "s3")
 
 
-def test_every_operation_that_has_a_name_is_tested() -> None:
+def test_every_s3_operation_has_a_test() -> None:
     assert {row[0] for row in S3_CALLS} == set(S3_OPERATIONS)
 
 
@@ -127,10 +87,10 @@ def test_every_operation_that_has_a_name_is_tested() -> None:
         lambda s3: s3.list_buckets(),
     ],
 )
-def test_what_has_no_name_is_not_taken_for_something_else(
-    sent: Sent, call: Callable[[Any], object]
+def test_unlisted_s3_operation_has_an_empty_name(
+    capture: Capture, call: Callable[[Any], object]
 ) -> None:
-    request = sent.call("s3", call)
+    request = identified(capture, "s3", call)
     assert request is not None
     assert request.operation == ""
 
@@ -176,29 +136,29 @@ def test_what_has_no_name_is_not_taken_for_something_else(
         ("lambda", lambda it: it.list_functions(), AwsRequest("lambda", "", "", "json")),
     ],
 )
-def test_requests_to_the_other_services_are_named(
-    sent: Sent, service: str, call: Callable[[Any], object], expected: AwsRequest
+def test_requests_to_other_services_are_identified(
+    capture: Capture, service: str, call: Callable[[Any], object], expected: AwsRequest
 ) -> None:
-    assert sent.call(service, call) == expected
-    body = sent.environ["wsgi.input"]
+    assert identified(capture, service, call) == expected
+    body = capture.environ["wsgi.input"]
     assert body.read() == body.getvalue()
 
 
-def test_a_request_is_its_signers_but_a_presigned_one_is_its_bearers(sent: Sent) -> None:
-    sent.call("s3", lambda s3: s3.get_object(**OBJECT))
-    assert signer(sent.environ) == "KEY"
-    url = urlsplit(sent.client("s3").generate_presigned_url("get_object", Params=OBJECT))
+def test_presigned_request_has_no_signer(capture: Capture) -> None:
+    identified(capture, "s3", lambda s3: s3.get_object(**OBJECT))
+    assert signer(capture.environ) == "KEY"
+    url = urlsplit(capture.client("s3").generate_presigned_url("get_object", Params=OBJECT))
     presigned = {"REQUEST_METHOD": "GET", "PATH_INFO": "/bucket/k", "QUERY_STRING": url.query}
     assert signer(presigned) == ""
     assert identify_request(presigned) == AwsRequest("s3", "GetObject", "bucket/k", "s3")
 
 
-def test_what_is_asked_of_moto_itself_is_no_request_to_aws() -> None:
+def test_requests_to_the_moto_api_are_not_aws_requests() -> None:
     environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/moto-api/reset"}
     assert identify_request(environ) is None
 
 
-def test_draining_takes_the_body_and_no_more() -> None:
+def test_drain_reads_only_the_body() -> None:
     body = io.BytesIO(json.dumps({}).encode() + b"the next request")
     drain({"wsgi.input": body, "CONTENT_LENGTH": "2", "REQUEST_METHOD": "PUT"})
     assert body.read() == b"the next request"

@@ -1,4 +1,4 @@
-"""What a web page of another site can do to the servers of the embedded AWS."""
+"""Servers of the embedded AWS refuse requests of foreign web pages."""
 
 import threading
 import uuid
@@ -65,15 +65,15 @@ FOREIGN_ORIGINS = [
 ]
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     status: int
     text: str
     names: set[str]
-    """The names of its headers, in lower case."""
+    """Names of headers, in lower case."""
 
 
 class Site(NamedTuple):
-    """A server that runs."""
+    """A running server."""
 
     url: str
 
@@ -83,7 +83,7 @@ class Site(NamedTuple):
 
     def ask(
         self, method: str, path: str, *headers: tuple[str, str], body: bytes = b"", host: str = ""
-    ) -> Answer:
+    ) -> Reply:
         return self.ask_as([host or self.host], method, path, *headers, body=body)
 
     def ask_as(
@@ -93,7 +93,7 @@ class Site(NamedTuple):
         path: str,
         *headers: tuple[str, str],
         body: bytes = b"",
-    ) -> Answer:
+    ) -> Reply:
         """Send a request with these Host headers."""
         connection = HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
         connection.putrequest(method, path, skip_host=True)
@@ -105,21 +105,21 @@ class Site(NamedTuple):
         response = connection.getresponse()
         text = response.read().decode()
         connection.close()
-        return Answer(response.status, text, {name.lower() for name, _ in response.getheaders()})
+        return Reply(response.status, text, {name.lower() for name, _ in response.getheaders()})
 
-    def ask_from(self, origin: str, method: str, path: str, *headers: tuple[str, str]) -> Answer:
+    def ask_from(self, origin: str, method: str, path: str, *headers: tuple[str, str]) -> Reply:
         return self.ask(method, path, ("Origin", origin), *headers)
 
 
 @pytest.mark.parametrize("host", LOCAL_HOSTS)
-def test_a_name_of_this_machine_is_a_local_host_and_origin(host: str) -> None:
+def test_local_hosts_and_origins_are_served(host: str) -> None:
     assert refusal("GET", host, None) is None
     assert refusal("GET", "127.0.0.1", f"http://{host}") is None
     assert refusal("GET", "127.0.0.1", f"https://{host}") is None
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_any_other_name_is_a_foreign_host_and_origin(host: str) -> None:
+def test_foreign_hosts_are_refused(host: str) -> None:
     reason = refusal("GET", host, None)
     assert reason is not None
     assert "Use 127.0.0.1 or localhost as the host of the URL." in reason
@@ -127,13 +127,13 @@ def test_any_other_name_is_a_foreign_host_and_origin(host: str) -> None:
 
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_any_other_origin_is_foreign(origin: str) -> None:
+def test_foreign_origins_are_refused(origin: str) -> None:
     reason = refusal("GET", "127.0.0.1", origin)
     assert reason is not None
     assert "Serve the page from localhost." in reason
 
 
-def test_an_allowed_origin_does_not_make_up_for_a_foreign_host() -> None:
+def test_foreign_host_is_refused_despite_allowed_origin() -> None:
     assert refusal("GET", "127.0.0.1", EVIL, lambda method, origin: True) is None
     assert refusal("GET", "evil.example", EVIL, lambda method, origin: True) is not None
     assert refusal("GET", "", EVIL, lambda method, origin: True) is not None
@@ -148,14 +148,14 @@ class Bucket(NamedTuple):
     site: Site
 
     def objects(self) -> dict[str, bytes]:
-        """The contents of the bucket by key."""
+        """Return the contents of the bucket by key."""
         keys = [found["Key"] for found in self.s3.list_objects_v2(Bucket=self.name)["Contents"]]
         return {key: self.s3.get_object(Bucket=self.name, Key=key)["Body"].read() for key in keys}
 
 
 @pytest.fixture(scope="module")
 def served_bucket() -> Iterator[Bucket]:
-    name = f"b-{uuid.uuid4()}"  # all of a process's motos have the same buckets
+    name = f"b-{uuid.uuid4()}"  # all moto servers of a process share their buckets
     with serving_aws(FaultInjector(), services=("s3",)) as url:
         s3 = aws_client("s3", url, "us-east-1")
         s3.create_bucket(Bucket=name)
@@ -172,8 +172,8 @@ def bucket(served_bucket: Bucket) -> Bucket:
 def test_s3_refuses_a_foreign_host_and_changes_nothing(bucket: Bucket, hosts: list[str]) -> None:
     path = f"/{bucket.name}/key"
     for method, body in (("GET", b""), ("PUT", b"changed"), ("DELETE", b"")):
-        answer = bucket.site.ask_as(hosts, method, path, SIGNED, body=body)
-        assert (answer.status, "host of the URL" in answer.text) == (403, True)
+        reply = bucket.site.ask_as(hosts, method, path, SIGNED, body=body)
+        assert (reply.status, "host of the URL" in reply.text) == (403, True)
     assert bucket.objects() == {"key": b"kept"}
 
 
@@ -181,14 +181,14 @@ def test_s3_refuses_a_foreign_host_and_changes_nothing(bucket: Bucket, hosts: li
 def test_s3_refuses_a_foreign_origin_and_changes_nothing(bucket: Bucket, origin: str) -> None:
     path, sender = f"/{bucket.name}/key", ("Origin", origin)
     for method, body in (("GET", b""), ("PUT", b"changed"), ("DELETE", b""), ("OPTIONS", b"")):
-        answer = bucket.site.ask(method, path, SIGNED, sender, body=body)
-        assert (answer.status, "Serve the page from localhost" in answer.text) == (403, True)
-        assert not {name for name in answer.names if name.startswith("access-control-")}
+        reply = bucket.site.ask(method, path, SIGNED, sender, body=body)
+        assert (reply.status, "Serve the page from localhost" in reply.text) == (403, True)
+        assert not {name for name in reply.names if name.startswith("access-control-")}
     assert bucket.site.ask("HEAD", path, SIGNED, sender)[:2] == (403, "")
     assert bucket.objects() == {"key": b"kept"}
 
 
-def test_s3_does_not_take_a_refused_body_for_a_request(bucket: Bucket) -> None:
+def test_refused_body_is_not_parsed_as_a_request(bucket: Bucket) -> None:
     inner = f"PUT /{bucket.name}/hidden HTTP/1.1\r\nHost: {bucket.site.host}\r\n\r\n".encode()
     assert bucket.site.ask("POST", "/", ("Origin", EVIL), body=inner).status == 403
     assert bucket.objects() == {"key": b"kept"}
@@ -218,7 +218,7 @@ class Api(NamedTuple):
 
 
 class Recorder:
-    """A function that notes its events."""
+    """A function that records its events."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
@@ -236,7 +236,7 @@ class Apis:
         self._running: dict[tuple[str, ...], Api] = {}
 
     def __getitem__(self, origins: tuple[str, ...]) -> Api:
-        """The API with these origins. It has had no events yet."""
+        """Return the API with these origins, without recorded events."""
         if origins not in self._running:
             self._running[origins] = self._start(origins)
         self._running[origins].events.clear()
@@ -268,8 +268,8 @@ def test_the_api_serves_local_pages_and_refuses_others(
 ) -> None:
     events, site = apis[origins]
     for origin in (EVIL, f"{APP}.evil.example", "null"):
-        answer = site.ask_from(origin, "POST", "/zip-jobs")
-        assert (answer.status, "apiCorsOrigins" in answer.text) == (403, True)
+        reply = site.ask_from(origin, "POST", "/zip-jobs")
+        assert (reply.status, "apiCorsOrigins" in reply.text) == (403, True)
     assert site.ask("POST", "/zip-jobs", host="evil.example").status == 403
     assert events == []
     assert site.ask("POST", "/zip-jobs").status == 202
@@ -282,21 +282,21 @@ def test_the_api_serves_pages_of_its_cors_origins(
     apis: Apis, origins: tuple[str, ...], origin: str
 ) -> None:
     events, site = apis[origins]
-    answer = site.ask_from(origin, "POST", "/zip-jobs")
-    assert (answer.status, len(events)) == (202, 1)
-    assert "access-control-allow-origin" in answer.names
+    reply = site.ask_from(origin, "POST", "/zip-jobs")
+    assert (reply.status, len(events)) == (202, 1)
+    assert "access-control-allow-origin" in reply.names
     rebound = site.ask("POST", "/zip-jobs", ("Origin", origin), host="evil.example")
     assert (rebound.status, len(events)) == (403, 1)
 
 
 @pytest.mark.parametrize(("origins", "status"), [((), 403), ((APP,), 204)])
-def test_a_foreign_preflight_gets_no_cors_headers_and_no_function(
+def test_foreign_preflight_gets_no_cors_headers(
     apis: Apis, origins: tuple[str, ...], status: int
 ) -> None:
     events, site = apis[origins]
-    answer = site.ask_from(EVIL, "OPTIONS", "/zip-jobs", ASKS_TO_POST)
-    assert answer.status == status
-    assert not {name for name in answer.names if name.startswith("access-control-")}
+    reply = site.ask_from(EVIL, "OPTIONS", "/zip-jobs", ASKS_TO_POST)
+    assert reply.status == status
+    assert not {name for name in reply.names if name.startswith("access-control-")}
     assert events == []
 
 
@@ -304,17 +304,17 @@ def test_a_foreign_preflight_gets_no_cors_headers_and_no_function(
 
 
 class Environment:
-    """An execution environment that has nothing to do, and notes its answers."""
+    """An idle execution environment that records results."""
 
     def __init__(self) -> None:
-        self.answers: list[bytes] = []
+        self.results: list[bytes] = []
         self.asked = 0
 
     def next_invocation(self) -> None:
         self.asked += 1
 
     def complete(self, request_id: str, body: bytes) -> None:
-        self.answers.append(body)
+        self.results.append(body)
 
 
 @pytest.mark.parametrize(
@@ -339,11 +339,11 @@ def test_the_runtime_api_refuses_foreign_requests(
         inner = f"POST {runtime}/1/response HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         assert site.ask_as(hosts, "GET", f"{runtime}/next", *headers).status == 403
         assert site.ask_as(hosts, "HEAD", f"{runtime}/next", *headers)[:2] == (403, "")
-        answer = site.ask_as(hosts, "POST", f"{runtime}/1/response", *headers, body=inner)
-        assert (answer.status, "localhost" in answer.text) == (403, True)
-        assert (environment.asked, environment.answers) == (0, [])
+        reply = site.ask_as(hosts, "POST", f"{runtime}/1/response", *headers, body=inner)
+        assert (reply.status, "localhost" in reply.text) == (403, True)
+        assert (environment.asked, environment.results) == (0, [])
         assert site.ask("POST", f"{runtime}/1/response", body=b"done").status == 202
-        assert environment.answers == [b"done"]
+        assert environment.results == [b"done"]
     finally:
         server.shutdown()
         server.server_close()

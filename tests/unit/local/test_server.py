@@ -1,4 +1,4 @@
-"""AWS as the embedded one serves it."""
+"""The served moto behaves as AWS."""
 
 import sys
 import uuid
@@ -17,18 +17,18 @@ ROUNDS = 20
 
 
 @pytest.fixture
-def restless() -> Iterator[None]:
-    """Threads take turns so often that whatever can come between two steps does."""
+def frequent_thread_switches() -> Iterator[None]:
+    """Switch threads so often that races happen."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
 
 
-@pytest.mark.usefixtures("restless")
-def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
-    """Moto alone lets several pass."""
-    table = str(uuid.uuid4())  # all of a process's motos have the same tables
+@pytest.mark.usefixtures("frequent_thread_switches")
+def test_one_of_several_exclusive_conditional_writes_succeeds() -> None:
+    """Moto alone lets several succeed."""
+    table = str(uuid.uuid4())  # all moto servers of a process share their tables
     with serving_aws(FaultInjector(), services=("dynamodb",)) as url:
         dynamodb = aws_client("dynamodb", url, "us-east-1")
         dynamodb.create_table(
@@ -58,8 +58,8 @@ def test_of_conditional_writes_that_exclude_each_other_one_passes() -> None:
                 assert sum(pool.map(claim, [str(number)] * WRITERS)) == 1
 
 
-def test_an_upload_that_was_aborted_cannot_be_completed() -> None:
-    """Moto alone breaks."""
+def test_aborted_upload_cannot_be_completed() -> None:
+    """Moto alone raises KeyError."""
     place = {"Bucket": f"b-{uuid.uuid4()}", "Key": "a"}
     with serving_aws(FaultInjector(), services=("s3",)) as url:
         s3 = aws_client("s3", url, "us-east-1")

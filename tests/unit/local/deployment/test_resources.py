@@ -1,4 +1,4 @@
-"""Resources that the embedded AWS creates as Pulumi declares them."""
+"""The embedded AWS creates resources as Pulumi declares them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from local.names import logical_name, physical_name
 from local.server import aws_client, serving_aws
 
 REGION = "us-east-1"
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:sweep-1234567"
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:reconcile-1234567"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def create(resources: Resources, kind: str, name: str, inputs: dict[str, Any]) -
     return outputs
 
 
-def test_a_table_has_its_sort_key_and_its_indexes(resources: Resources, url: str) -> None:
+def test_table_has_sort_key_and_indexes(resources: Resources, url: str) -> None:
     outputs = create(
         resources,
         "aws:dynamodb/table:Table",
@@ -76,22 +76,22 @@ def test_a_table_has_its_sort_key_and_its_indexes(resources: Resources, url: str
     assert by_time["Projection"] == {"ProjectionType": "KEYS_ONLY"}
 
 
-def test_a_schedule_and_its_function_are_declared(
+def test_schedule_and_function_are_declared(
     resources: Resources, declarations: Declarations
 ) -> None:
     rule = create(
         resources,
         "aws:cloudwatch/eventRule:EventRule",
-        "sweep",
+        "reconcile",
         {"scheduleExpression": "rate(5 minutes)"},
     )
     create(
         resources,
         "aws:cloudwatch/eventTarget:EventTarget",
-        "sweep",
+        "reconcile",
         {"rule": rule["name"], "arn": FUNCTION},
     )
-    assert declarations.schedules == [DeclaredSchedule(rule["arn"], "sweep-1234567", 300)]
+    assert declarations.schedules == [DeclaredSchedule(rule["arn"], "reconcile-1234567", 300)]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_schedule_and_its_function_are_declared(
         ({"eventPattern": '{"source": ["aws.s3"]}'}, FUNCTION),
     ],
 )
-def test_a_target_that_is_not_played_is_named(
+def test_unsupported_target_is_an_error(
     resources: Resources, rule: dict[str, str], target: str
 ) -> None:
     made = create(resources, "aws:cloudwatch/eventRule:EventRule", "other", rule)
@@ -114,5 +114,5 @@ def test_a_target_that_is_not_played_is_named(
         )
 
 
-def test_a_logical_name_is_found_in_a_physical_one() -> None:
+def test_logical_name_is_derived_from_physical_name() -> None:
     assert logical_name(physical_name("s3-zip-jobs-dev-jobs")) == "s3-zip-jobs-dev-jobs"

@@ -1,4 +1,4 @@
-"""Which requests and messages a plan that is installed strikes."""
+"""An installed plan decides which requests and messages fail."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ PUT = AwsRequest("dynamodb", "PutItem", "jobs/one", "json")
 
 @dataclass
 class Process:
-    """What faults see of a function's process."""
+    """The part of a function's process that the injector uses."""
 
     name: str
     invocation_id: str | None = None
@@ -42,8 +42,8 @@ def faults() -> FaultInjector:
 
 
 @pytest.fixture
-def strikes(faults: FaultInjector) -> Callable[..., list[int]]:
-    """Installs one rule; tells which of ten requests, from 1, it strikes."""
+def failed_requests(faults: FaultInjector) -> Callable[..., list[int]]:
+    """Install one rule. Return which of ten requests, counted from 1, fail."""
 
     def install(rule: str, request: AwsRequest = GET, caller: Any = ZIPPER) -> list[int]:
         faults.install(FaultPlan.parse(f"faults: [{{reset: true, {rule}}}]"))
@@ -56,7 +56,7 @@ ALL = list(range(1, 11))
 
 
 @pytest.mark.parametrize(
-    ("rule", "struck"),
+    ("rule", "failed"),
     [
         ("", ALL),
         ("service: s3", ALL),
@@ -74,38 +74,40 @@ ALL = list(range(1, 11))
         ("times: 2", [1, 2]),
     ],
 )
-def test_a_rule_strikes_what_it_names(
-    strikes: Callable[..., list[int]], rule: str, struck: list[int]
+def test_rule_applies_to_matching_requests(
+    failed_requests: Callable[..., list[int]], rule: str, failed: list[int]
 ) -> None:
-    assert strikes(rule) == struck
+    assert failed_requests(rule) == failed
 
 
-def test_who_is_no_function_is_the_client(strikes: Callable[..., list[int]]) -> None:
-    assert strikes("caller: client", caller=None) == ALL
-    assert strikes("caller: functions", caller=None) == []
+def test_requests_of_no_function_come_from_the_client(
+    failed_requests: Callable[..., list[int]],
+) -> None:
+    assert failed_requests("caller: client", caller=None) == ALL
+    assert failed_requests("caller: functions", caller=None) == []
 
 
-def test_processes_are_ended_only_where_there_is_one(faults: FaultInjector) -> None:
+def test_kill_applies_only_to_functions(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{kill: true}]"))
     assert faults.fault_for(GET, None) is None
     assert faults.fault_for(GET, ZIPPER) is not None
 
 
-def test_a_rule_counts_the_requests_that_match_it(faults: FaultInjector) -> None:
+def test_nth_counts_matching_requests(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{service: s3, nth: 2, reset: true}]"))
     assert [bool(faults.fault_for(request, None)) for request in (GET, PUT, PUT, GET)] == [
         *(False, False, False, True),
     ]
 
 
-def test_the_first_rule_that_fires_wins_and_all_count(faults: FaultInjector) -> None:
+def test_first_firing_rule_wins_and_every_rule_counts(faults: FaultInjector) -> None:
     plan = "faults: [{nth: 2, reset: true}, {nth: [2, 3], latency: 1}]"
     faults.install(FaultPlan.parse(plan))
-    struck = [faults.fault_for(GET, None) for _ in range(3)]
-    assert [fault and fault.effect for fault in struck] == [None, "reset", "latency"]
+    failed = [faults.fault_for(GET, None) for _ in range(3)]
+    assert [fault and fault.effect for fault in failed] == [None, "reset", "latency"]
 
 
-def test_nth_counts_anew_in_each_invocation_if_it_is_to(faults: FaultInjector) -> None:
+def test_nth_can_count_per_invocation(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{nth: 2, per: invocation, reset: true}]"))
     calls = [process("zipper", invocation) for invocation in "aabbb"]
     assert [bool(faults.fault_for(GET, call)) for call in calls] == [
@@ -117,14 +119,14 @@ def test_nth_counts_anew_in_each_invocation_if_it_is_to(faults: FaultInjector) -
     ]
 
 
-def test_an_invocation_is_named_by_its_number(faults: FaultInjector) -> None:
+def test_rule_can_select_an_invocation_by_number(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{caller: zipper, invocation: 2, reset: true}]"))
     calls = [process("zipper", "a"), process("dead-letter", "x"), process("zipper", "b")]
     assert [bool(faults.fault_for(GET, call)) for call in calls] == [False, False, True]
     assert faults.fault_for(GET, process("zipper", "a")) is None
 
 
-def test_what_is_probable_is_told_by_the_seed(faults: FaultInjector) -> None:
+def test_seed_determines_random_decisions(faults: FaultInjector) -> None:
     def run(seed: int, keys: str) -> dict[str, list[bool]]:
         text = f"{{seed: {seed}, faults: [{{probability: 0.5, reset: true}}]}}"
         faults.install(FaultPlan.parse(text))
@@ -137,7 +139,7 @@ def test_what_is_probable_is_told_by_the_seed(faults: FaultInjector) -> None:
     assert run(1, "abc") == run(1, "cba") != run(2, "abc")
 
 
-def test_what_was_injected_is_told(faults: FaultInjector) -> None:
+def test_injected_faults_are_recorded(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{cut: 1, nth: 3}, {reset: true}]"))
     for _ in range(3):
         faults.fault_for(GET, ZIPPER)
@@ -150,13 +152,13 @@ def test_what_was_injected_is_told(faults: FaultInjector) -> None:
     assert faults.injected == []
 
 
-def test_a_caller_that_is_nobody_is_named(faults: FaultInjector) -> None:
+def test_unknown_caller_is_an_error(faults: FaultInjector) -> None:
     with pytest.raises(LocalError, match=r"faults\[1\].caller.*no caller matches 'ziper'.*zipper"):
         faults.install(FaultPlan.parse("faults: [{cut: 1}, {caller: ziper, cut: 1}]"))
     assert not faults.is_installed
 
 
-def test_clearing_ends_every_pause(faults: FaultInjector) -> None:
+def test_clear_ends_every_pause(faults: FaultInjector) -> None:
     faults.install(FaultPlan(faults=()))
     paused = threading.Thread(target=faults.pause, args=(60,))
     started = time.monotonic()
@@ -172,12 +174,12 @@ QUEUE = "s3-zip-jobs-dev-jobs"
 BATCH = [{"MessageId": str(number)} for number in range(10)]
 
 
-def test_without_a_plan_messages_are_delivered_as_they_come(faults: FaultInjector) -> None:
+def test_messages_are_delivered_unchanged_without_a_plan(faults: FaultInjector) -> None:
     (delivery,) = faults.deliveries(QUEUE, BATCH)
     assert (delivery.messages, delivery.delay) == (BATCH, 0.0)
 
 
-def test_messages_are_late_and_delivered_again(faults: FaultInjector) -> None:
+def test_messages_can_be_delayed_and_duplicated(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{queue: jobs, duplicate: 1, delay: {seconds: 2}}]"))
     delivery, *copies = faults.deliveries(QUEUE, BATCH)
     assert (delivery.messages, delivery.delay) == (BATCH, 2.0)
@@ -187,7 +189,7 @@ def test_messages_are_late_and_delivered_again(faults: FaultInjector) -> None:
     assert len(faults.injected) == 11
 
 
-def test_messages_come_in_another_order(faults: FaultInjector) -> None:
+def test_messages_can_be_reordered(faults: FaultInjector) -> None:
     def order() -> list[str]:
         faults.install(FaultPlan.parse("faults: [{queue: jobs, reorder: true}]"))
         late = {}
@@ -202,7 +204,7 @@ def test_messages_come_in_another_order(faults: FaultInjector) -> None:
     assert sorted(message["MessageId"] for message in delivery.messages) == [*map(str, range(10))]
 
 
-def test_the_other_queue_is_left_alone(faults: FaultInjector) -> None:
+def test_rule_applies_to_its_queue_only(faults: FaultInjector) -> None:
     faults.install(FaultPlan.parse("faults: [{queue: dead-letters, delay: {seconds: 2}}]"))
     assert faults.deliveries(QUEUE, BATCH)[0].delay == 0
     assert faults.deliveries("s3-zip-jobs-dev-dead-letters", BATCH)[0].delay == 2

@@ -1,4 +1,4 @@
-"""Fault plans: what is a plan, what is said of what is none, and plans that are drawn."""
+"""Fault plans: parsing, error messages, and random plans."""
 
 import random
 import re
@@ -33,7 +33,7 @@ faults:
 """
 
 
-def test_a_plan_is_read_from_yaml() -> None:
+def test_plan_is_parsed_from_yaml() -> None:
     plan = FaultPlan.parse(WHOLE)
     assert plan == FaultPlan(
         seed=7,
@@ -60,7 +60,7 @@ def test_a_plan_is_read_from_yaml() -> None:
     )
 
 
-def test_a_plan_that_is_written_is_the_plan_that_is_read(tmp_path: Path) -> None:
+def test_written_plan_can_be_loaded(tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
     for plan in (FaultPlan.parse(WHOLE), FaultPlan.random(3)):
         file.write_text(plan.to_yaml())
@@ -68,7 +68,7 @@ def test_a_plan_that_is_written_is_the_plan_that_is_read(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("faults: [{operaton: x}]", "faults[0].operaton is unknown. The fields are service,"),
         ("fault: []", "fault is unknown. The fields are seed, faults"),
@@ -101,14 +101,14 @@ def test_a_plan_that_is_written_is_the_plan_that_is_read(tmp_path: Path) -> None
         ("faults: [", "plan.yaml is not valid YAML: "),
     ],
 )
-def test_a_mistake_is_named_with_its_place_and_what_may_stand_there(text: str, said: str) -> None:
+def test_error_names_location_and_allowed_values(text: str, message: str) -> None:
     with pytest.raises(LocalError) as raised:
         FaultPlan.parse(text, "plan.yaml")
     assert str(raised.value).startswith("plan.yaml")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_the_documentation_shows_plans_and_names_every_field() -> None:
+def test_documentation_has_valid_plans_and_every_field() -> None:
     text = (Path(__file__).resolve().parents[4] / "docs" / "faults.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     assert len(blocks) > 3
@@ -118,24 +118,24 @@ def test_the_documentation_shows_plans_and_names_every_field() -> None:
         assert re.search(rf"`{field}\b", text), field
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_plan_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=r"Cannot read the fault plan .*nowhere\.yaml"):
         FaultPlan.load(tmp_path / "nowhere.yaml")
 
 
-def test_a_seed_makes_one_plan_and_another_seed_another() -> None:
+def test_random_plan_depends_on_its_seed() -> None:
     assert FaultPlan.random(1) == FaultPlan.random(1)
     assert FaultPlan.random(1) != FaultPlan.random(2)
 
 
-def test_a_plan_without_a_seed_draws_one_that_makes_it_again() -> None:
+def test_random_plan_without_seed_has_one_that_recreates_it() -> None:
     state = random.getstate()
     plan = FaultPlan.random()
     random.setstate(state)
     assert FaultPlan.random() == plan == FaultPlan.random(plan.seed)
 
 
-def test_random_plans_strike_only_functions_and_never_for_good() -> None:
+def test_random_plans_fail_only_functions_temporarily() -> None:
     effects = set()
     for seed in range(50):
         for fault in FaultPlan.random(seed).faults:
@@ -153,7 +153,7 @@ def test_random_plans_strike_only_functions_and_never_for_good() -> None:
     }
 
 
-def test_the_rate_is_how_often_something_befalls_a_request() -> None:
+def test_rate_scales_the_probabilities_of_a_random_plan() -> None:
     def probability(rate: float) -> float:
         faults = FaultPlan.random(5, rate).faults
         return sum(fault.probability or 0 for fault in faults if isinstance(fault, RequestFault))

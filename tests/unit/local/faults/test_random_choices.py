@@ -1,4 +1,4 @@
-"""RandomChoices: told by the seed and by what they are for, whoever draws first."""
+"""Random numbers depend on seed and subject, not on order."""
 
 import threading
 import uuid
@@ -7,7 +7,7 @@ from collections import defaultdict
 from local.faults.random_choices import RandomChoices
 
 
-def test_a_thing_gets_the_same_numbers_in_every_run_whatever_else_is_drawn() -> None:
+def test_numbers_do_not_depend_on_other_subjects() -> None:
     alone, among = RandomChoices(1), RandomChoices(1)
     expected = [alone.number("GetObject", "a") for _ in range(20)]
     found = []
@@ -18,14 +18,14 @@ def test_a_thing_gets_the_same_numbers_in_every_run_whatever_else_is_drawn() -> 
     assert len(set(found)) == 20
 
 
-def test_threads_draw_the_same_numbers_in_any_order() -> None:
+def test_numbers_do_not_depend_on_thread_order() -> None:
     def run() -> dict[str, set[float]]:
-        draws, lock, found = RandomChoices(7), threading.Lock(), defaultdict(set)
+        choices, lock, found = RandomChoices(7), threading.Lock(), defaultdict(set)
 
         def draw(key: str) -> None:
             for _ in range(50):
                 with lock:
-                    found[key].add(draws.number(0, "GetObject", key))
+                    found[key].add(choices.number(0, "GetObject", key))
 
         threads = [threading.Thread(target=draw, args=(key,)) for key in "abcd"]
         for thread in threads:
@@ -37,20 +37,20 @@ def test_threads_draw_the_same_numbers_in_any_order() -> None:
     assert run() == run()
 
 
-def test_names_that_differ_in_their_uuids_alone_are_one_thing() -> None:
+def test_subjects_that_differ_in_uuids_are_equal() -> None:
     first, second = RandomChoices(1), RandomChoices(1)
     assert [first.number(f"zips/{uuid.uuid4()}.zip") for _ in range(5)] == [
         second.number(f"zips/{uuid.uuid4()}.zip") for _ in range(5)
     ]
 
 
-def test_another_seed_draws_other_numbers() -> None:
+def test_numbers_depend_on_the_seed() -> None:
     assert RandomChoices(1).number("a") != RandomChoices(2).number("a")
 
 
-def test_the_numbers_are_spread_evenly() -> None:
-    draws = RandomChoices(3)
-    numbers = [draws.number("a") for _ in range(10_000)]
+def test_numbers_are_evenly_distributed() -> None:
+    choices = RandomChoices(3)
+    numbers = [choices.number("a") for _ in range(10_000)]
     assert 0 <= min(numbers) < 0.01
     assert 0.99 < max(numbers) < 1
     assert 0.48 < sum(numbers) / len(numbers) < 0.52

@@ -1,4 +1,4 @@
-"""What the embedded API Gateway tells browsers."""
+"""CORS of the HTTP API."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ PREFLIGHT = {"Access-Control-Request-Method": "POST"}
 
 
 class Echo:
-    """A function that answers with headers of its own."""
+    """A function whose response has its own CORS header."""
 
     def invoke(self, event: Any) -> Any:
         headers = {"location": "/x", "Access-Control-Allow-Origin": "https://evil.example"}
@@ -52,7 +52,7 @@ def cors_headers(response: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("origins", "allowed"), [((APP,), APP), (("*",), "*")])
-def test_a_preflight_is_answered_without_asking_who_calls(
+def test_preflight_needs_no_authorization(
     client: Callable[..., Client], origins: tuple[str, ...], allowed: str
 ) -> None:
     gateway = client(*origins, authorization="AWS_IAM")
@@ -67,7 +67,7 @@ def test_a_preflight_is_answered_without_asking_who_calls(
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", f"{APP}.evil.example", "null"])
-def test_another_origin_learns_nothing(client: Callable[..., Client], origin: str) -> None:
+def test_other_origins_get_no_cors_headers(client: Callable[..., Client], origin: str) -> None:
     gateway = client(APP)
     preflight = gateway.options("/zip-jobs", headers={"Origin": origin, **PREFLIGHT})
     assert (preflight.status_code, cors_headers(preflight)) == (204, {})
@@ -75,7 +75,7 @@ def test_another_origin_learns_nothing(client: Callable[..., Client], origin: st
     assert (answer.status_code, cors_headers(answer)) == (202, {})
 
 
-def test_an_answer_says_that_the_page_may_read_it_and_what_the_function_says_is_dropped(
+def test_api_replaces_cors_headers_of_the_function(
     client: Callable[..., Client],
 ) -> None:
     answer = client(APP).post("/zip-jobs", headers={"Origin": APP})
@@ -83,7 +83,7 @@ def test_an_answer_says_that_the_page_may_read_it_and_what_the_function_says_is_
     assert cors_headers(answer) == {"allow-origin": APP, "expose-headers": "location"}
 
 
-def test_without_origins_a_preflight_finds_nothing(client: Callable[..., Client]) -> None:
+def test_preflight_is_not_found_without_cors(client: Callable[..., Client]) -> None:
     answer = client().options("/zip-jobs", headers={"Origin": APP, **PREFLIGHT})
     assert (answer.status_code, answer.json) == (404, {"message": "Not Found"})
     assert cors_headers(answer) == {}

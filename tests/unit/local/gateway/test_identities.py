@@ -1,4 +1,4 @@
-"""Whose access keys the embedded IAM has."""
+"""Access keys of users and assumed roles are found."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def sts(url: str) -> Any:
     return aws_client("sts", url, "us-east-1")
 
 
-def test_the_user_local_is_always_there_and_knows_who_it_is(sts: Any) -> None:
+def test_user_local_exists_and_can_identify_itself(sts: Any) -> None:
     key = find_access_key("local")
     assert key is not None
     assert (key.secret, key.user_arn) == ("local", ACCOUNT.format("iam", "user/local"))
@@ -39,7 +39,7 @@ def test_the_user_local_is_always_there_and_knows_who_it_is(sts: Any) -> None:
     assert (caller["Arn"], caller["UserId"]) == (key.user_arn, key.user_id)
 
 
-def test_a_user_that_was_made_has_keys_as_long_as_they_are_active(iam: Any) -> None:
+def test_only_active_keys_of_a_user_are_found(iam: Any) -> None:
     user = iam.create_user(UserName="identities-ann")["User"]
     made = iam.create_access_key(UserName="identities-ann")["AccessKey"]
     key = find_access_key(made["AccessKeyId"])
@@ -55,7 +55,7 @@ def test_a_user_that_was_made_has_keys_as_long_as_they_are_active(iam: Any) -> N
     assert find_access_key(made["AccessKeyId"]) is None
 
 
-def test_a_role_that_was_assumed_has_keys_with_a_token_and_an_end(iam: Any, sts: Any) -> None:
+def test_keys_of_an_assumed_role_have_token_and_expiry(iam: Any, sts: Any) -> None:
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = iam.create_role(RoleName="identities-role", AssumeRolePolicyDocument=trust)["Role"]
     made = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="monday")
@@ -69,5 +69,5 @@ def test_a_role_that_was_assumed_has_keys_with_a_token_and_an_end(iam: Any, sts:
     assert abs((key.expires - made["Credentials"]["Expiration"]).total_seconds()) < 2
 
 
-def test_a_key_that_nobody_made_belongs_to_nobody(url: str) -> None:
+def test_unknown_key_is_not_found(url: str) -> None:
     assert find_access_key("AKIANOBODY") is None

@@ -1,4 +1,4 @@
-"""Signature Version 4: what botocore signs passes, and nothing that was changed afterwards."""
+"""Signatures of botocore are accepted, and changed requests refused."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,7 @@ def signed(
     region: str = REGION,
     presign: bool = False,
 ) -> RawRequest:
-    """A request as botocore signs it, and as it goes over the wire."""
+    """Return a request as botocore signs and sends it."""
     request = AWSRequest(method, HOST + target, dict(headers or {}), body)
     credentials = Credentials(key.access_key_id, key.secret, key.session_token)
     if presign:
@@ -69,7 +69,7 @@ segments = values.filter(lambda text: text not in ("", ".", ".."))
     note=st.text("ab \t", max_size=9),
     presign=st.booleans(),
 )
-def test_what_botocore_signs_passes(
+def test_requests_signed_by_botocore_are_accepted(
     method: str,
     path: list[str],
     query: list[tuple[str, str]],
@@ -98,9 +98,7 @@ def test_what_botocore_signs_passes(
         {"body": b'{"keys": ["b"]}'},
     ],
 )
-def test_what_was_changed_after_it_was_signed_is_refused(
-    change: dict[str, object], presign: bool
-) -> None:
+def test_request_changed_after_signing_is_refused(change: dict[str, object], presign: bool) -> None:
     body = b"" if presign else b'{"keys": ["a"]}'
     request = signed("POST", "/zip-jobs?limit=1", body, presign=presign)
     if presign and "query" in change:
@@ -110,7 +108,7 @@ def test_what_was_changed_after_it_was_signed_is_refused(
 
 
 @pytest.mark.parametrize("name", ["host", "x-amz-date", "idempotency-key"])
-def test_a_signed_header_that_was_changed_is_refused(name: str) -> None:
+def test_changed_signed_header_is_refused(name: str) -> None:
     request = signed(headers={"idempotency-key": "one"})
     other = {"x-amz-date": f"{request.headers['x-amz-date'][:-3]}59Z"}.get(name, "other")
     headers = {**request.headers, name: other}
@@ -119,7 +117,7 @@ def test_a_signed_header_that_was_changed_is_refused(name: str) -> None:
             signer(replace(request, headers=headers))
 
 
-def test_a_header_that_is_not_signed_may_be_added() -> None:
+def test_unsigned_header_can_be_added() -> None:
     request = signed()
     assert signer(replace(request, headers={**request.headers, "via": "1.1 proxy"})) == ANN
 
@@ -130,18 +128,18 @@ def test_an_unsigned_body_is_refused() -> None:
         signer(signed("POST", body=b"{}", headers=headers))
 
 
-def test_another_secret_is_refused() -> None:
+def test_wrong_secret_is_refused() -> None:
     with pytest.raises(InvalidSignature, match="does not match"):
         signer(signed(key=replace(ANN, secret="guessed")))
 
 
-def test_a_key_that_does_not_exist_is_refused() -> None:
+def test_unknown_access_key_is_refused() -> None:
     with pytest.raises(InvalidSignature, match="security token .* invalid"):
         signer(signed(key=replace(ANN, access_key_id="AKIANOBODY")))
 
 
 @pytest.mark.parametrize(
-    ("request_", "complaint"),
+    ("request_", "message"),
     [
         (RawRequest("GET", "/", "", {}, b""), "Missing Authentication Token"),
         (RawRequest("GET", "/", "", {"authorization": "Bearer x"}, b""), "requires 'Credential'"),
@@ -149,15 +147,13 @@ def test_a_key_that_does_not_exist_is_refused() -> None:
         (signed(region="us-east-1"), "valid region: 'eu-central-1'"),
     ],
 )
-def test_a_request_that_is_signed_for_nothing_or_something_else_is_refused(
-    request_: RawRequest, complaint: str
-) -> None:
-    with pytest.raises(InvalidSignature, match=complaint):
+def test_missing_signature_or_wrong_scope_is_refused(request_: RawRequest, message: str) -> None:
+    with pytest.raises(InvalidSignature, match=message):
         signer(request_)
 
 
 @pytest.mark.parametrize("name", ["X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires"])
-def test_a_presigned_url_that_lacks_something_is_refused(name: str) -> None:
+def test_incomplete_presigned_url_is_refused(name: str) -> None:
     request = signed(presign=True)
     query = request.query.replace(name, "X-Other")
     with pytest.raises(InvalidSignature, match="AWS query-string parameters must include"):
@@ -165,21 +161,21 @@ def test_a_presigned_url_that_lacks_something_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("expires", ["604801", "-1", "soon"])
-def test_a_presigned_url_lives_a_week_at_the_most(expires: str) -> None:
+def test_presigned_url_expires_within_a_week(expires: str) -> None:
     request = signed(presign=True)
     query = request.query.replace("X-Amz-Expires=60", f"X-Amz-Expires={expires}")
     with pytest.raises(InvalidSignature, match="X-Amz-Expires"):
         signer(replace(request, query=query))
 
 
-def test_a_date_that_is_none_is_refused() -> None:
+def test_invalid_date_is_refused() -> None:
     request = signed()
     day = request.headers["x-amz-date"][:8]
     with pytest.raises(InvalidSignature, match="ISO-8601"):
         signer(replace(request, headers={**request.headers, "x-amz-date": f"{day}, noon"}))
 
 
-def test_the_host_must_be_signed() -> None:
+def test_host_header_must_be_signed() -> None:
     request = signed()
     authorization = request.headers["authorization"].replace("host;", "")
     with pytest.raises(InvalidSignature, match="Host"):
@@ -187,7 +183,7 @@ def test_the_host_must_be_signed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("presign", "minutes", "complaint"),
+    ("presign", "minutes", "message"),
     [
         (False, 4, None),
         (False, -4, None),
@@ -198,19 +194,17 @@ def test_the_host_must_be_signed() -> None:
         (True, -6, "Signature not yet current"),
     ],
 )
-def test_a_signature_is_good_for_five_minutes_and_a_presigned_url_for_as_long_as_it_says(
-    presign: bool, minutes: int, complaint: str | None
-) -> None:
+def test_signature_expires(presign: bool, minutes: int, message: str | None) -> None:
     request = signed(presign=presign)
-    if complaint is None:
+    if message is None:
         assert signer(request, timedelta(minutes=minutes)) == ANN
     else:
-        with pytest.raises(InvalidSignature, match=complaint):
+        with pytest.raises(InvalidSignature, match=message):
             signer(request, timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize("presign", [False, True])
-def test_temporary_credentials_need_their_token_and_end(presign: bool) -> None:
+def test_temporary_credentials_need_their_token_and_expire(presign: bool) -> None:
     assert signer(signed(key=SESSION, presign=presign)) == SESSION
     for token in (None, "another"):
         with pytest.raises(InvalidSignature, match="invalid"):
@@ -219,6 +213,6 @@ def test_temporary_credentials_need_their_token_and_end(presign: bool) -> None:
         signer(signed(key=OLD_SESSION, presign=presign))
 
 
-def test_the_key_of_a_user_has_no_token() -> None:
+def test_user_key_with_a_token_is_refused() -> None:
     with pytest.raises(InvalidSignature, match="invalid"):
         signer(signed(key=replace(ANN, session_token="token")))

@@ -1,4 +1,4 @@
-"""JSON Web Tokens, as JWT authorizers take them."""
+"""JWT authorizers accept valid tokens only."""
 
 import time
 from collections.abc import Iterator
@@ -36,19 +36,21 @@ def verifier(issuer: Issuer) -> TokenVerifier:
         {"iat": None},
     ],
 )
-def test_a_good_token_passes(
+def test_valid_token_is_accepted(
     issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any]
 ) -> None:
     assert verifier.verify(issuer.token(**claims))["sub"] == "ann"
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512"])
-def test_a_longer_digest_will_do(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
+def test_longer_rsa_digests_are_accepted(
+    issuer: Issuer, verifier: TokenVerifier, algorithm: str
+) -> None:
     assert verifier.verify(issuer.token(algorithm=algorithm))["sub"] == "ann"
 
 
 @pytest.mark.parametrize(
-    ("claims", "complaint"),
+    ("claims", "message"),
     [
         ({"aud": "somebody"}, "valid audience"),
         ({"aud": "somebody", "client_id": AUDIENCE}, "valid audience"),
@@ -61,52 +63,52 @@ def test_a_longer_digest_will_do(issuer: Issuer, verifier: TokenVerifier, algori
         ({"iat": 2**40}, "not valid yet"),
     ],
 )
-def test_a_token_for_others_or_of_others_or_at_another_time_is_refused(
-    issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any], complaint: str
+def test_token_with_wrong_claims_is_refused(
+    issuer: Issuer, verifier: TokenVerifier, claims: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InvalidToken, match=complaint):
+    with pytest.raises(InvalidToken, match=message):
         verifier.verify(issuer.token(**claims))
 
 
-def test_what_another_key_signed_is_refused(issuer: Issuer, verifier: TokenVerifier) -> None:
+def test_token_signed_with_another_key_is_refused(issuer: Issuer, verifier: TokenVerifier) -> None:
     with pytest.raises(InvalidToken, match="signature is not valid"):
         verifier.verify(issuer.token(key=new_key()))
 
 
-def test_a_key_that_the_issuer_does_not_show_is_refused(
-    issuer: Issuer, verifier: TokenVerifier
-) -> None:
+def test_token_with_unknown_kid_is_refused(issuer: Issuer, verifier: TokenVerifier) -> None:
     with pytest.raises(InvalidToken, match="kid"):
         verifier.verify(issuer.token(kid="second"))
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none"])
-def test_only_rsa_signs(issuer: Issuer, verifier: TokenVerifier, algorithm: str) -> None:
+def test_algorithms_other_than_rsa_are_refused(
+    issuer: Issuer, verifier: TokenVerifier, algorithm: str
+) -> None:
     key = "a secret that is long enough for the digest" if algorithm == "HS256" else ""
     with pytest.raises(InvalidToken, match="algorithm is not supported"):
         verifier.verify(issuer.token(key=key, algorithm=algorithm))
 
 
 @pytest.mark.parametrize("text", ["", "no token", "a.b.c", "é"])
-def test_what_is_no_token_is_refused(verifier: TokenVerifier, text: str) -> None:
+def test_malformed_token_is_refused(verifier: TokenVerifier, text: str) -> None:
     with pytest.raises(InvalidToken, match="cannot be decoded"):
         verifier.verify(text)
 
 
-def test_the_issuers_keys_are_fetched_once(issuer: Issuer, verifier: TokenVerifier) -> None:
+def test_issuer_keys_are_cached(issuer: Issuer, verifier: TokenVerifier) -> None:
     issuer.asked.clear()
     for _ in range(3):
         verifier.verify(issuer.token())
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
 
 
-def test_an_issuer_that_does_not_answer_lets_nobody_pass(issuer: Issuer) -> None:
+def test_token_is_refused_if_issuer_is_unreachable(issuer: Issuer) -> None:
     nowhere = TokenVerifier("https://127.0.0.1:1", [AUDIENCE])
     with pytest.raises(InvalidToken, match="cannot be fetched"):
         nowhere.verify(issuer.token(iss="https://127.0.0.1:1"))
 
 
-def test_functions_get_claims_as_strings() -> None:
+def test_claims_are_converted_to_strings() -> None:
     now = int(time.time())
     claims = {"sub": "ann", "iat": now, "admin": True, "groups": ["staff", "editors"]}
     assert as_strings(claims) == {

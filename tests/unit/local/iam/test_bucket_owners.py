@@ -1,4 +1,4 @@
-"""Who expects another account's bucket is denied, and so is a function that expects nobody's."""
+"""Requests need the right expected bucket owner, and those of functions need one."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,12 +24,12 @@ def world() -> Iterator[World]:
 @pytest.fixture(autouse=True)
 def everything_is_allowed(world: World) -> None:
     world.denials.clear()
-    world.let(allow("s3:*", OWN), allow("s3:*", f"{OWN}/*"))
+    world.allow(allow("s3:*", OWN), allow("s3:*", f"{OWN}/*"))
     world.admin("s3").put_object(Bucket=BUCKET, Key="owned", Body=b"abc")
 
 
-def forget(name: str) -> Callable[..., None]:
-    """What takes a parameter out of a request again."""
+def remove(name: str) -> Callable[..., None]:
+    """Return a handler that removes a parameter."""
 
     def handler(params: dict[str, Any], **_: Any) -> None:
         params.pop(name)
@@ -49,12 +49,12 @@ def forget(name: str) -> Callable[..., None]:
         ("create_multipart_upload", {"Key": "owned"}, "AccessDenied"),
     ],
 )
-def test_who_expects_another_is_denied(
+def test_wrong_expected_bucket_owner_is_denied(
     world: World, method: str, parameters: dict[str, Any], code: str
 ) -> None:
-    astray = world.role("s3")
-    BucketOwners(OTHERS).watch(astray)
-    error = denied(lambda: getattr(astray, method)(Bucket=BUCKET, **parameters))
+    client = world.role("s3")
+    BucketOwners(OTHERS).watch(client)
+    error = denied(lambda: getattr(client, method)(Bucket=BUCKET, **parameters))
     assert (error["Code"], error["HTTPStatusCode"]) == (code, 403)
     expected = {**parameters, "ExpectedBucketOwner": OTHERS}
     error = denied(lambda: getattr(world.admin("s3"), method)(Bucket=BUCKET, **expected))
@@ -64,7 +64,7 @@ def test_who_expects_another_is_denied(
 
 
 @pytest.mark.parametrize(("to", "of"), [(ACCOUNT_ID, OTHERS), (OTHERS, ACCOUNT_ID)])
-def test_a_copy_is_of_and_to_whom_it_expects(world: World, to: str, of: str) -> None:
+def test_copy_checks_both_expected_owners(world: World, to: str, of: str) -> None:
     copy = world.admin("s3").copy_object
     address = {"Bucket": BUCKET, "Key": "copy", "CopySource": f"{BUCKET}/owned"}
     owners = {"ExpectedBucketOwner": to, "ExpectedSourceBucketOwner": of}
@@ -72,24 +72,26 @@ def test_a_copy_is_of_and_to_whom_it_expects(world: World, to: str, of: str) -> 
     copy(**address, **dict.fromkeys(owners, ACCOUNT_ID))
 
 
-def test_a_functions_request_says_whom_it_expects_or_is_denied(world: World) -> None:
-    mute = world.role("s3")
-    mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedBucketOwner"))
-    error = denied(lambda: mute.get_object(Bucket=BUCKET, Key="owned"))
+def test_function_request_without_expected_owner_is_denied(world: World) -> None:
+    client = world.role("s3")
+    client.meta.events.register_last("before-parameter-build.s3", remove("ExpectedBucketOwner"))
+    error = denied(lambda: client.get_object(Bucket=BUCKET, Key="owned"))
     assert error["Code"] == "AccessDenied"
     assert "s3 GetObject, which has no expected bucket owner" in world.denials[0]
 
 
-def test_of_a_copy_it_says_both(world: World) -> None:
-    mute, source = world.role("s3"), {"Bucket": BUCKET, "Key": "owned"}
-    mute.meta.events.register_last("before-parameter-build.s3", forget("ExpectedSourceBucketOwner"))
+def test_function_copy_without_expected_source_owner_is_denied(world: World) -> None:
+    client, source = world.role("s3"), {"Bucket": BUCKET, "Key": "owned"}
+    client.meta.events.register_last(
+        "before-parameter-build.s3", remove("ExpectedSourceBucketOwner")
+    )
     address = {"Bucket": BUCKET, "Key": "copy", "CopySource": source}
-    assert denied(lambda: mute.copy_object(**address))["Code"] == "AccessDenied"
+    assert denied(lambda: client.copy_object(**address))["Code"] == "AccessDenied"
     assert "s3 CopyObject, which has no expected bucket owner" in world.denials[0]
     world.role("s3").copy_object(**address)
 
 
-def test_a_link_need_not_say_it(world: World) -> None:
+def test_presigned_link_needs_no_expected_owner(world: World) -> None:
     address = {"Bucket": BUCKET, "Key": "owned"}
     link = world.role("s3").generate_presigned_url("get_object", Params=address)
     assert urllib3.request("GET", link).data == b"abc"

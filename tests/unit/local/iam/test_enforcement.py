@@ -1,4 +1,4 @@
-"""The embedded AWS lets a role's session do what its policies say, and answers as AWS else."""
+"""A role's session can do what its policies allow; other requests are denied as on AWS."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_allowed(world: World) -> None:
-    world.let()
+    world.allow()
     world.denials.clear()
 
 
@@ -37,8 +37,8 @@ def url_of(queue: str) -> str:
     return f"http://127.0.0.1/{ACCOUNT_ID}/{queue}"
 
 
-class TestAnswers:
-    """A denial looks as the service's own."""
+class TestDenials:
+    """A denial has the format of the service."""
 
     def test_s3(self, world: World) -> None:
         error = denied(lambda: world.role("s3").get_object(Bucket=BUCKET, Key="a"))
@@ -69,49 +69,49 @@ class TestAnswers:
         assert (error["Code"], error["HTTPStatusCode"]) == ("AccessDenied", 403)
 
 
-def test_the_log_says_who_may_not_do_what_to_what(world: World) -> None:
+def test_log_names_principal_action_and_resource(world: World) -> None:
     denied(lambda: world.role("s3").get_object(Bucket=BUCKET, Key="a"))
     (line,) = world.denials
     assert line.startswith("zipper: AccessDenied: User: arn:aws:sts::")
     assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/a" in line
 
 
-def test_an_operation_that_nobody_knows_is_denied_and_says_where_to_add_it(world: World) -> None:
-    world.let(allow("*", "*"))
+def test_unknown_operation_is_denied(world: World) -> None:
+    world.allow(allow("*", "*"))
     error = denied(lambda: world.role("s3").get_bucket_policy(Bucket=BUCKET))
     assert error["Code"] == "AccessDenied"
     assert "local/iam/required_actions.py" in world.denials[0]
 
 
-def test_what_the_role_may_is_done_and_whoever_is_no_role_may_everything(world: World) -> None:
+def test_allowed_requests_succeed(world: World) -> None:
     world.admin("s3").put_object(Bucket=BUCKET, Key="allowed", Body=b"abc")
-    world.let(allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/allowed"))
+    world.allow(allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/allowed"))
     assert world.role("s3").get_object(Bucket=BUCKET, Key="allowed")["Body"].read() == b"abc"
     assert world.denials == []
 
 
-def test_a_missing_object_is_told_only_to_those_who_may_list(world: World) -> None:
+def test_not_found_needs_list_permission(world: World) -> None:
     s3 = world.role("s3")
     read = allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/*")
-    world.let(read)
+    world.allow(read)
     assert denied(lambda: s3.get_object(Bucket=BUCKET, Key="gone"))["Code"] == "AccessDenied"
     assert denied(lambda: s3.head_object(Bucket=BUCKET, Key="gone"))["Code"] == "403"
-    world.let(read, allow("s3:ListBucket", f"arn:aws:s3:::{BUCKET}"))
+    world.allow(read, allow("s3:ListBucket", f"arn:aws:s3:::{BUCKET}"))
     assert denied(lambda: s3.get_object(Bucket=BUCKET, Key="gone"))["Code"] == "NoSuchKey"
     assert denied(lambda: s3.head_object(Bucket=BUCKET, Key="gone"))["Code"] == "404"
     assert world.denials == []
 
 
-def test_a_presigned_link_may_what_its_signer_may(world: World) -> None:
+def test_presigned_link_has_the_signers_permissions(world: World) -> None:
     world.admin("s3").put_object(Bucket=BUCKET, Key="linked", Body=b"abc")
     address = {"Bucket": BUCKET, "Key": "linked"}
     link = world.role("s3").generate_presigned_url("get_object", Params=address)
     assert urllib3.request("GET", link).status == 403
-    world.let(allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/linked"))
+    world.allow(allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/linked"))
     assert urllib3.request("GET", link).data == b"abc"
 
 
-def test_of_several_keys_those_are_deleted_that_may_be(world: World) -> None:
+def test_delete_objects_deletes_only_allowed_keys(world: World) -> None:
     for key in ("keep/1", "drop/1", "drop/2"):
         world.admin("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
 
@@ -119,18 +119,18 @@ def test_of_several_keys_those_are_deleted_that_may_be(world: World) -> None:
         objects = {"Objects": [{"Key": key} for key in keys]}
         return world.role("s3").delete_objects(Bucket=BUCKET, Delete=objects)
 
-    world.let(allow("s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/drop/*"))
-    answer = delete("keep/1", "drop/1", "drop/2")
-    assert {found["Key"] for found in answer["Deleted"]} == {"drop/1", "drop/2"}
-    assert [(found["Key"], found["Code"]) for found in answer["Errors"]] == [
+    world.allow(allow("s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/drop/*"))
+    response = delete("keep/1", "drop/1", "drop/2")
+    assert {found["Key"] for found in response["Deleted"]} == {"drop/1", "drop/2"}
+    assert [(found["Key"], found["Code"]) for found in response["Errors"]] == [
         ("keep/1", "AccessDenied")
     ]
-    answer = delete("keep/1")
-    assert (answer.get("Deleted"), len(answer["Errors"])) == (None, 1)
+    response = delete("keep/1")
+    assert (response.get("Deleted"), len(response["Errors"])) == (None, 1)
     assert world.admin("s3").head_object(Bucket=BUCKET, Key="keep/1")
 
 
-def test_a_bucket_s_policy_gives_and_takes(world: World) -> None:
+def test_bucket_policy_allows_and_denies(world: World) -> None:
     s3 = world.role("s3")
     resource = f"arn:aws:s3:::{BUCKET}/shared"
     role = {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:role/iam-role"}
@@ -140,30 +140,30 @@ def test_a_bucket_s_policy_gives_and_takes(world: World) -> None:
     put(Bucket=BUCKET, Policy=document(give))
     s3.put_object(Bucket=BUCKET, Key="shared", Body=b"")
     put(Bucket=BUCKET, Policy=document(give, take))
-    world.let(allow("s3:PutObject", resource))
+    world.allow(allow("s3:PutObject", resource))
     error = denied(lambda: s3.put_object(Bucket=BUCKET, Key="shared", Body=b""))
     assert "explicit deny in a resource-based policy" in error["Message"]
     world.admin("s3").delete_bucket_policy(Bucket=BUCKET)
 
 
-def test_a_bucket_that_wants_tls_is_open_for_the_stack_speaks_for_it(world: World) -> None:
-    """On loopback there is none, and moto's own look at the policy denies everything."""
+def test_bucket_policy_requiring_tls_allows_the_stack(world: World) -> None:
+    """Loopback has no TLS, and moto's own check of the policy denies everything."""
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     everything = [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
     statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Condition": insecure}
     s3 = world.admin("s3")
     s3.put_bucket_policy(Bucket=BUCKET, Policy=document({**statement, "Resource": everything}))
-    world.let(allow("s3:PutObject", f"arn:aws:s3:::{BUCKET}/*"))
+    world.allow(allow("s3:PutObject", f"arn:aws:s3:::{BUCKET}/*"))
     world.role("s3").put_object(Bucket=BUCKET, Key="over-tls", Body=b"")
     s3.delete_bucket_policy(Bucket=BUCKET)
 
 
 class TestDeliveries:
-    """EventBridge sends what the queues' policies let it send."""
+    """EventBridge sends only what queue policies allow."""
 
     @pytest.fixture
     def rule(self, world: World) -> str:
-        events = world.admin("events")  # on a bus without what other tests have left
+        events = world.admin("events")  # on its own bus, without rules of other tests
         with suppress(events.exceptions.ResourceAlreadyExistsException):
             events.create_event_bus(Name=BUS)
         pattern = '{"source": ["iam"]}'
@@ -178,10 +178,10 @@ class TestDeliveries:
         return arn
 
     def receive(self, world: World, queue: str) -> list[Any]:
-        answer = world.admin("sqs").receive_message(
+        response = world.admin("sqs").receive_message(
             QueueUrl=url_of(queue), MessageAttributeNames=["All"]
         )
-        found: list[Any] = answer.get("Messages", [])
+        found: list[Any] = response.get("Messages", [])
         for message in found:
             world.admin("sqs").delete_message(
                 QueueUrl=url_of(queue), ReceiptHandle=message["ReceiptHandle"]
@@ -201,13 +201,13 @@ class TestDeliveries:
         entry = {"EventBusName": BUS, "Source": "iam", "DetailType": "d", "Detail": '{"a": 1}'}
         world.admin("events").put_events(Entries=[entry])
 
-    def test_without_a_policy_an_event_is_lost(self, world: World, rule: str) -> None:
+    def test_event_is_lost_without_a_queue_policy(self, world: World, rule: str) -> None:
         self.put(world)
         assert self.receive(world, QUEUE) == self.receive(world, f"{QUEUE}-dead") == []
         assert len(world.denials) == 2
         assert "events.amazonaws.com is not authorized to perform: sqs:SendMess" in world.denials[0]
 
-    def test_with_one_of_another_rule_it_is_a_dead_letter(self, world: World, rule: str) -> None:
+    def test_event_becomes_dead_letter_if_target_denies_it(self, world: World, rule: str) -> None:
         self.permit(world, QUEUE, f"{rule}-other")
         self.permit(world, f"{QUEUE}-dead", rule)
         self.put(world)
@@ -218,8 +218,8 @@ class TestDeliveries:
         assert attributes["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
         assert attributes["RULE_ARN"]["StringValue"] == rule
 
-    def test_with_one_of_the_rule_it_arrives(self, world: World, rule: str) -> None:
-        """The policy is still there when something else of the queue has changed."""
+    def test_event_arrives_if_queue_policy_allows_the_rule(self, world: World, rule: str) -> None:
+        """The policy remains when another attribute of the queue is set."""
         self.permit(world, QUEUE, rule)
         world.admin("sqs").set_queue_attributes(
             QueueUrl=url_of(QUEUE), Attributes={"VisibilityTimeout": "1"}

@@ -1,4 +1,4 @@
-"""What is under a customer key is for those who may use the key, as AWS asks for it."""
+"""Encrypted resources require the KMS permissions that AWS requires."""
 
 import json
 from collections.abc import Iterator
@@ -14,188 +14,199 @@ from local.names import ACCOUNT_ID
 from tests.unit.local.iam.world import REGION, World, allow, denied, document, living_world
 
 PLAIN_BUCKET, PLAIN_TABLE = "keys-bucket", "keys-table"
-SEALED_BUCKET, SEALED_QUEUE, SEALED_TABLE = "sealed-bucket", "sealed-queue", "sealed-table"
+ENCRYPTED_BUCKET, ENCRYPTED_QUEUE, ENCRYPTED_TABLE = (
+    "encrypted-bucket",
+    "encrypted-queue",
+    "encrypted-table",
+)
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}
 
 
 @dataclass
-class Sealed:
-    """A bucket, a queue and a table under one key."""
+class EncryptedWorld:
+    """A bucket, a queue and a table encrypted with one key."""
 
     key_id: str
     key: str
     queue_url: str
     world: World
 
-    def let(self, *statements: Any) -> None:
-        """Give the role these, and all that the services themselves ask for."""
+    def allow(self, *statements: Any) -> None:
+        """Allow the role these statements, and all actions of the services."""
         all_of_them = allow(["s3:*", "sqs:*", "dynamodb:*"], "*")
-        self.world.let(all_of_them, *statements)
+        self.world.allow(all_of_them, *statements)
 
-    def say(self, *statements: Any) -> None:
-        """Make these the key's policy."""
+    def set_key_policy(self, *statements: Any) -> None:
+        """Replace the key's policy."""
         self.world.admin("kms").put_key_policy(
             KeyId=self.key_id, PolicyName="default", Policy=document(*statements)
         )
 
 
 @pytest.fixture(scope="module")
-def sealed_world() -> Iterator[Sealed]:
+def encrypted_world() -> Iterator[EncryptedWorld]:
     with living_world("keys") as world:
-        yield _seal(world)
+        yield _encrypt(world)
 
 
-def _seal(world: World) -> Sealed:
+def _encrypt(world: World) -> EncryptedWorld:
     metadata = world.admin("kms").create_key(Policy=document(_delegate()))["KeyMetadata"]
     key = metadata["Arn"]
-    world.admin("s3").create_bucket(Bucket=SEALED_BUCKET)
+    world.admin("s3").create_bucket(Bucket=ENCRYPTED_BUCKET)
     by_default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
     world.admin("s3").put_bucket_encryption(
-        Bucket=SEALED_BUCKET,
+        Bucket=ENCRYPTED_BUCKET,
         ServerSideEncryptionConfiguration={
             "Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]
         },
     )
     url = world.admin("sqs").create_queue(
-        QueueName=SEALED_QUEUE, Attributes={"KmsMasterKeyId": key}
+        QueueName=ENCRYPTED_QUEUE, Attributes={"KmsMasterKeyId": key}
     )["QueueUrl"]
     world.admin("dynamodb").create_table(
-        TableName=SEALED_TABLE,
+        TableName=ENCRYPTED_TABLE,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
     )
-    return Sealed(metadata["KeyId"], key, url, world)
+    return EncryptedWorld(metadata["KeyId"], key, url, world)
 
 
 @pytest.fixture
-def sealed(sealed_world: Sealed) -> Sealed:
-    sealed_world.say(_delegate())
-    sealed_world.world.admin("s3").put_object(Bucket=SEALED_BUCKET, Key="a", Body=b"a")
-    return sealed_world
+def encrypted(encrypted_world: EncryptedWorld) -> EncryptedWorld:
+    encrypted_world.set_key_policy(_delegate())
+    encrypted_world.world.admin("s3").put_object(Bucket=ENCRYPTED_BUCKET, Key="a", Body=b"a")
+    return encrypted_world
 
 
 def _delegate() -> dict[str, Any]:
-    """What leaves a key to its account's own policies."""
+    """Return the statement that delegates a key to its account's policies."""
     return {**allow("kms:*", "*"), "Principal": ROOT}
 
 
-def use(sealed: Sealed, *actions: str, by: str = "s3") -> dict[str, Any]:
-    return dict(use_key([f"kms:{action}" for action in actions], sealed.key, REGION, [by]))
+def use(encrypted: EncryptedWorld, *actions: str, by: str = "s3") -> dict[str, Any]:
+    return dict(use_key([f"kms:{action}" for action in actions], encrypted.key, REGION, [by]))
 
 
-def test_an_object_is_read_by_those_who_may_decrypt(sealed: Sealed) -> None:
-    s3 = sealed.world.role("s3")
-    sealed.let()
-    error = denied(lambda: s3.get_object(Bucket=SEALED_BUCKET, Key="a"))
+def test_reading_an_object_needs_decrypt(encrypted: EncryptedWorld) -> None:
+    s3 = encrypted.world.role("s3")
+    encrypted.allow()
+    error = denied(lambda: s3.get_object(Bucket=ENCRYPTED_BUCKET, Key="a"))
     assert (error["Code"], error["HTTPStatusCode"]) == ("AccessDenied", 403)
-    assert f"kms:Decrypt on resource: {sealed.key}" in error["Message"]
-    sealed.let(use(sealed, "Decrypt"))
-    assert s3.get_object(Bucket=SEALED_BUCKET, Key="a")["Body"].read() == b"a"
+    assert f"kms:Decrypt on resource: {encrypted.key}" in error["Message"]
+    encrypted.allow(use(encrypted, "Decrypt"))
+    assert s3.get_object(Bucket=ENCRYPTED_BUCKET, Key="a")["Body"].read() == b"a"
 
 
-def test_what_is_under_no_key_needs_none(sealed: Sealed) -> None:
-    sealed.let()
-    sealed.world.role("s3").put_object(Bucket=PLAIN_BUCKET, Key="plain", Body=b"a")
-    sealed.world.role("dynamodb").put_item(TableName=PLAIN_TABLE, Item={"id": {"S": "plain"}})
+def test_unencrypted_resources_need_no_key(encrypted: EncryptedWorld) -> None:
+    encrypted.allow()
+    encrypted.world.role("s3").put_object(Bucket=PLAIN_BUCKET, Key="plain", Body=b"a")
+    encrypted.world.role("dynamodb").put_item(TableName=PLAIN_TABLE, Item={"id": {"S": "plain"}})
 
 
-def test_an_object_is_written_by_those_who_may_have_data_keys_made(sealed: Sealed) -> None:
-    s3 = sealed.world.role("s3")
-    sealed.let(use(sealed, "Decrypt"))
-    error = denied(lambda: s3.put_object(Bucket=SEALED_BUCKET, Key="b", Body=b"b"))
+def test_writing_an_object_needs_generate_data_key(encrypted: EncryptedWorld) -> None:
+    s3 = encrypted.world.role("s3")
+    encrypted.allow(use(encrypted, "Decrypt"))
+    error = denied(lambda: s3.put_object(Bucket=ENCRYPTED_BUCKET, Key="b", Body=b"b"))
     assert "kms:GenerateDataKey" in error["Message"]
-    sealed.let(use(sealed, "GenerateDataKey"))
-    s3.put_object(Bucket=SEALED_BUCKET, Key="b", Body=b"b")
+    encrypted.allow(use(encrypted, "GenerateDataKey"))
+    s3.put_object(Bucket=ENCRYPTED_BUCKET, Key="b", Body=b"b")
 
 
-def test_an_upload_in_parts_needs_decryption_too(sealed: Sealed) -> None:
-    s3 = sealed.world.role("s3")
-    sealed.let(use(sealed, "GenerateDataKey"))
-    error = denied(lambda: s3.create_multipart_upload(Bucket=SEALED_BUCKET, Key="c"))
+def test_multipart_upload_needs_decrypt_too(encrypted: EncryptedWorld) -> None:
+    s3 = encrypted.world.role("s3")
+    encrypted.allow(use(encrypted, "GenerateDataKey"))
+    error = denied(lambda: s3.create_multipart_upload(Bucket=ENCRYPTED_BUCKET, Key="c"))
     assert "kms:Decrypt" in error["Message"]
-    sealed.let(use(sealed, "GenerateDataKey", "Decrypt"))
-    s3.create_multipart_upload(Bucket=SEALED_BUCKET, Key="c")
+    encrypted.allow(use(encrypted, "GenerateDataKey", "Decrypt"))
+    s3.create_multipart_upload(Bucket=ENCRYPTED_BUCKET, Key="c")
 
 
-def test_to_copy_is_to_decrypt_the_source(sealed: Sealed) -> None:
-    s3 = sealed.world.role("s3")
-    upload = sealed.world.admin("s3").create_multipart_upload(Bucket=PLAIN_BUCKET, Key="d")[
+def test_copy_needs_decrypt_of_the_source(encrypted: EncryptedWorld) -> None:
+    s3 = encrypted.world.role("s3")
+    upload = encrypted.world.admin("s3").create_multipart_upload(Bucket=PLAIN_BUCKET, Key="d")[
         "UploadId"
     ]
 
     def copy() -> Any:
-        source = {"Bucket": SEALED_BUCKET, "Key": "a"}
+        source = {"Bucket": ENCRYPTED_BUCKET, "Key": "a"}
         at = {"Bucket": PLAIN_BUCKET, "Key": "d", "UploadId": upload, "PartNumber": 1}
         return s3.upload_part_copy(CopySource=source, **at)
 
-    sealed.let()
+    encrypted.allow()
     assert "kms:Decrypt" in denied(copy)["Message"]
-    sealed.let(*use_object_keys(["kms:Decrypt"], [sealed.key]))
+    encrypted.allow(*use_object_keys(["kms:Decrypt"], [encrypted.key]))
     copy()
 
 
-def test_a_queue_is_sent_to_and_read_by_those_who_may(sealed: Sealed) -> None:
-    sqs = sealed.world.role("sqs")
-    sealed.let(use(sealed, "Decrypt", by="sqs"))
-    error = denied(lambda: sqs.send_message(QueueUrl=sealed.queue_url, MessageBody="x"))
+def test_encrypted_queue_needs_kms_permissions(encrypted: EncryptedWorld) -> None:
+    sqs = encrypted.world.role("sqs")
+    encrypted.allow(use(encrypted, "Decrypt", by="sqs"))
+    error = denied(lambda: sqs.send_message(QueueUrl=encrypted.queue_url, MessageBody="x"))
     assert "kms:GenerateDataKey" in error["Message"]
-    sqs.receive_message(QueueUrl=sealed.queue_url)
-    sealed.let(use(sealed, "GenerateDataKey", by="sqs"))
+    sqs.receive_message(QueueUrl=encrypted.queue_url)
+    encrypted.allow(use(encrypted, "GenerateDataKey", by="sqs"))
     assert (
-        "kms:Decrypt" in denied(lambda: sqs.receive_message(QueueUrl=sealed.queue_url))["Message"]
+        "kms:Decrypt"
+        in denied(lambda: sqs.receive_message(QueueUrl=encrypted.queue_url))["Message"]
     )
 
 
-def test_a_table_is_for_those_who_may_decrypt(sealed: Sealed) -> None:
-    table = sealed.world.role("dynamodb")
-    sealed.let()
+def test_encrypted_table_needs_decrypt(encrypted: EncryptedWorld) -> None:
+    table = encrypted.world.role("dynamodb")
+    encrypted.allow()
     item = {"id": {"S": "x"}}
     assert (
         "kms:Decrypt"
-        in denied(lambda: table.put_item(TableName=SEALED_TABLE, Item=item))["Message"]
+        in denied(lambda: table.put_item(TableName=ENCRYPTED_TABLE, Item=item))["Message"]
     )
-    sealed.let(use(sealed, "Decrypt", by="dynamodb"))
-    table.put_item(TableName=SEALED_TABLE, Item=item)
+    encrypted.allow(use(encrypted, "Decrypt", by="dynamodb"))
+    table.put_item(TableName=ENCRYPTED_TABLE, Item=item)
 
 
-def test_a_service_through_which_the_key_may_not_be_used_is_refused(sealed: Sealed) -> None:
-    sealed.let(use(sealed, "Decrypt", by="dynamodb"))
-    s3 = sealed.world.role("s3")
-    assert "kms:Decrypt" in denied(lambda: s3.get_object(Bucket=SEALED_BUCKET, Key="a"))["Message"]
+def test_key_policy_can_restrict_the_service(encrypted: EncryptedWorld) -> None:
+    encrypted.allow(use(encrypted, "Decrypt", by="dynamodb"))
+    s3 = encrypted.world.role("s3")
+    assert (
+        "kms:Decrypt" in denied(lambda: s3.get_object(Bucket=ENCRYPTED_BUCKET, Key="a"))["Message"]
+    )
 
 
-def test_a_role_s_policy_counts_only_if_the_key_leaves_it_to_the_account(sealed: Sealed) -> None:
-    """Unlike anywhere else within an account."""
-    s3 = sealed.world.role("s3")
-    sealed.let(use(sealed, "Decrypt"))
-    sealed.say({**allow("kms:*", "*"), "Principal": {"AWS": "arn:aws:iam::111122223333:root"}})
-    error = denied(lambda: s3.get_object(Bucket=SEALED_BUCKET, Key="a"))
+def test_role_policy_needs_delegation_by_the_key_policy(encrypted: EncryptedWorld) -> None:
+    """Other resources need no delegation within an account."""
+    s3 = encrypted.world.role("s3")
+    encrypted.allow(use(encrypted, "Decrypt"))
+    encrypted.set_key_policy(
+        {**allow("kms:*", "*"), "Principal": {"AWS": "arn:aws:iam::111122223333:root"}}
+    )
+    error = denied(lambda: s3.get_object(Bucket=ENCRYPTED_BUCKET, Key="a"))
     assert "no resource-based policy allows the kms:Decrypt action" in error["Message"]
     role = {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:role/keys-role"}
-    sealed.let()
-    sealed.say({**allow("kms:Decrypt", "*"), "Principal": role})
-    assert s3.get_object(Bucket=SEALED_BUCKET, Key="a")["Body"].read() == b"a"
+    encrypted.allow()
+    encrypted.set_key_policy({**allow("kms:Decrypt", "*"), "Principal": role})
+    assert s3.get_object(Bucket=ENCRYPTED_BUCKET, Key="a")["Body"].read() == b"a"
 
 
-def test_eventbridge_sends_to_a_sealed_queue_if_queue_and_key_let_it(sealed: Sealed) -> None:
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{SEALED_QUEUE}"
+def test_eventbridge_needs_queue_and_key_policy(encrypted: EncryptedWorld) -> None:
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{ENCRYPTED_QUEUE}"
     sends = {**allow("sqs:SendMessage", queue), "Principal": {"Service": "events.amazonaws.com"}}
-    sealed.world.admin("sqs").set_queue_attributes(
-        QueueUrl=sealed.queue_url, Attributes={"Policy": document(sends)}
+    encrypted.world.admin("sqs").set_queue_attributes(
+        QueueUrl=encrypted.queue_url, Attributes={"Policy": document(sends)}
     )
-    permissions = sealed.world.permissions
+    permissions = encrypted.world.permissions
     access = Access.on_behalf_of("arn:rule", "sqs:SendMessage", queue, ACCOUNT_ID)
     assert not permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
     uses = allow(["kms:GenerateDataKey", "kms:Decrypt"], "*")
-    sealed.say(_delegate(), {**uses, "Principal": {"Service": "events.amazonaws.com"}})
+    encrypted.set_key_policy(
+        _delegate(), {**uses, "Principal": {"Service": "events.amazonaws.com"}}
+    )
     assert permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
 
 
-def test_eventbridge_does_not_tell_a_key_for_which_rule_it_comes(sealed: Sealed) -> None:
-    """As AWS: a condition on it would have no event delivered."""
-    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{SEALED_QUEUE}"
+def test_eventbridge_sends_no_source_arn_to_kms(encrypted: EncryptedWorld) -> None:
+    """As on AWS: with such a condition, no event would be delivered."""
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{ENCRYPTED_QUEUE}"
     for_a_rule = json.loads(
         document(
             {
@@ -205,6 +216,6 @@ def test_eventbridge_does_not_tell_a_key_for_which_rule_it_comes(sealed: Sealed)
             }
         )
     )["Statement"]
-    sealed.say(_delegate(), *for_a_rule)
+    encrypted.set_key_policy(_delegate(), *for_a_rule)
     access = Access.on_behalf_of("arn:rule", "sqs:SendMessage", queue, ACCOUNT_ID)
-    assert not sealed.world.permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)
+    assert not encrypted.world.permissions.is_allowed(EVENT_BRIDGE, "delivers an event", access)

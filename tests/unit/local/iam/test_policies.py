@@ -1,4 +1,4 @@
-"""What policies say: the IAM User Guide's rules, one by one."""
+"""Policies are evaluated by the rules of the IAM User Guide."""
 
 import json
 from typing import Any
@@ -53,25 +53,25 @@ def resource_allows(
     return decide(access or get(), principal, ApplicablePolicies(resource=resource)).allowed
 
 
-def test_what_nothing_allows_is_denied() -> None:
+def test_access_is_denied_by_default() -> None:
     assert not allows()
     assert not decide(get(), ROLE, ApplicablePolicies()).allowed
 
 
-def test_a_role_may_what_its_policy_says_and_no_more() -> None:
+def test_role_policy_allows_only_its_actions_and_resources() -> None:
     assert allows(GET)
     assert not allows({**GET, "Action": "s3:GetObjectVersion"})
     assert not allows({**GET, "Resource": "arn:aws:s3:::bucket/other/*"})
     assert not allows({**GET, "Resource": "arn:aws:s3:::bucket"})
 
 
-def test_a_deny_wins_wherever_it_stands() -> None:
+def test_explicit_deny_overrides_allow() -> None:
     assert not allows(GET, DENY)
     both = ApplicablePolicies([policy(GET)], policy({**DENY, "Principal": "*"}, kind="resource"))
     assert not decide(get(), ROLE, both).allowed
 
 
-def test_a_denial_says_what_is_missing() -> None:
+def test_denial_has_a_reason() -> None:
     assert (
         "no identity-based policy allows the s3:GetObject"
         in decide(get(), ROLE, ApplicablePolicies()).reason
@@ -82,22 +82,22 @@ def test_a_denial_says_what_is_missing() -> None:
 
 class TestWildcards:
     @pytest.mark.parametrize("action", ["s3:Get*", "S3:getobject", "s3:GetO?ject", "*"])
-    def test_actions_have_them_and_no_case(self, action: str) -> None:
+    def test_actions_support_wildcards_and_ignore_case(self, action: str) -> None:
         assert allows({**GET, "Action": ["sqs:*", action]})
 
-    def test_resources_have_them_and_case(self) -> None:
+    def test_resources_support_wildcards_and_match_case(self) -> None:
         assert allows({**GET, "Resource": "arn:aws:s3:::b?cket/*.zip"})
         assert not allows({**GET, "Resource": "arn:aws:s3:::bucket/ZIPS/*"})
 
     @given(st.text(min_size=1).filter(lambda text: not set(text) & set("*?$")))
-    def test_all_else_is_literal(self, key: str) -> None:
+    def test_other_characters_are_literal(self, key: str) -> None:
         arn = f"arn:aws:s3:::bucket/{key}"
         assert allows({**GET, "Resource": arn}, access=get(arn))
         assert not allows({**GET, "Resource": arn}, access=get(f"{arn}x"))
         assert allows({**GET, "Resource": "arn:aws:s3:::bucket/*"}, access=get(arn))
 
 
-def test_not_action_and_not_resource_are_everything_else() -> None:
+def test_not_action_and_not_resource_invert_the_match() -> None:
     assert not allows({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"})
     assert allows({"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"})
     assert not allows({"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::bucket/*"})
@@ -105,26 +105,26 @@ def test_not_action_and_not_resource_are_everything_else() -> None:
 
 
 class TestPoliciesOfResources:
-    def test_one_that_names_the_role_is_enough_within_an_account(self) -> None:
+    def test_policy_naming_the_role_allows_within_an_account(self) -> None:
         assert resource_allows(TO_ROLE)
         assert resource_allows({**GET, "Principal": {"AWS": ROLE.name}})
         assert resource_allows({**GET, "Principal": "*"})
         assert not resource_allows({**GET, "Principal": {"AWS": f"{ROLE.role_arn}x"}})
 
-    def test_one_that_names_the_account_leaves_it_to_the_role_s_policies(self) -> None:
+    def test_policy_naming_the_account_needs_role_policy(self) -> None:
         root = {**GET, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
         assert not resource_allows(root)
         both = ApplicablePolicies([policy(GET)], policy(root, kind="resource"))
         assert decide(get(), ROLE, both).allowed
 
-    def test_between_accounts_it_takes_both(self) -> None:
+    def test_cross_account_access_needs_both_policies(self) -> None:
         foreign = get(account=OTHER_ACCOUNT)
         of_role, of_bucket = [policy(GET)], policy(TO_ROLE, kind="resource")
         assert not decide(foreign, ROLE, ApplicablePolicies(of_role)).allowed
         assert not decide(foreign, ROLE, ApplicablePolicies(resource=of_bucket)).allowed
         assert decide(foreign, ROLE, ApplicablePolicies(of_role, of_bucket)).allowed
 
-    def test_a_service_needs_one_that_names_it_and_its_source(self) -> None:
+    def test_service_needs_policy_naming_it_and_its_source(self) -> None:
         def send(rule: str) -> Access:
             return Access.on_behalf_of(rule, "sqs:SendMessage", QUEUE, ACCOUNT)
 
@@ -133,7 +133,7 @@ class TestPoliciesOfResources:
         assert not resource_allows(TO_EVENTS, access=send(RULE), principal=Principal("s3"))
         assert not resource_allows(TO_EVENTS, access=send(RULE))
 
-    def test_a_function_s_is_the_only_one_that_counts(self) -> None:
+    def test_only_resource_policy_allows_invocation(self) -> None:
         everything = [policy({"Effect": "Allow", "Action": "*", "Resource": "*"})]
         assert not decide(get(), ROLE, ApplicablePolicies(everything, only_resource=True)).allowed
 
@@ -165,11 +165,11 @@ class TestConditions:
             ("ArnNotEquals", RULE, False),
         ],
     )
-    def test_arns_are_compared_part_by_part(self, operator: str, wanted: str, holds: bool) -> None:
+    def test_arns_are_compared_by_part(self, operator: str, wanted: str, holds: bool) -> None:
         statement = {**GET, "Condition": {operator: {"aws:SourceArn": wanted}}}
         assert allows(statement, access=get(**{"aws:sourcearn": RULE})) is holds
 
-    def test_a_key_that_the_request_has_not_meets_nothing_unless_it_is_said(self) -> None:
+    def test_missing_condition_key(self) -> None:
         for operator, holds in [
             ("StringLike", False),
             ("StringLikeIfExists", True),
@@ -177,17 +177,17 @@ class TestConditions:
         ]:
             assert allows({**GET, "Condition": {operator: {"s3:prefix": "*"}}}) is holds
 
-    def test_all_must_hold(self) -> None:
+    def test_all_conditions_must_hold(self) -> None:
         condition = {"StringEquals": {"s3:prefix": "a", "s3:delimiter": "/"}}
         statement = {**GET, "Condition": condition}
         assert allows(statement, access=get(**{"s3:prefix": "a", "s3:delimiter": "/"}))
         assert not allows(statement, access=get(**{"s3:prefix": "a"}))
 
-    def test_names_of_keys_have_no_case(self) -> None:
+    def test_condition_keys_ignore_case(self) -> None:
         statement = {**GET, "Condition": {"StringEquals": {"AWS:PrincipalAccount": ACCOUNT}}}
         assert allows(statement)
 
-    def test_requests_come_over_tls_and_one_without_it_can_be_denied(self) -> None:
+    def test_requests_count_as_tls(self) -> None:
         insecure = {"Bool": {"aws:SecureTransport": "false"}}
         tls_only = {**DENY, "Principal": "*", "Condition": insecure}
         both = ApplicablePolicies([policy(GET)], policy(tls_only, kind="resource"))
@@ -196,7 +196,7 @@ class TestConditions:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"Condition": {"NumericLessThan": {"s3:max-keys": "1"}}}, "operator NumericLessThan"),
         ({"Condition": {"StringEquals": {"aws:username": "a"}}}, "key aws:username"),
@@ -208,14 +208,12 @@ class TestConditions:
         ({"Action": [1]}, "A policy contains 1"),
     ],
 )
-def test_what_is_not_played_is_an_error_and_never_passed_over(
-    change: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(PolicyError, match=said):
+def test_unsupported_element_is_an_error(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
         policy({**GET, **change})
 
 
 @pytest.mark.parametrize("document", ["{", "[]", '{"Statement": []}', '{"Version": "2008-10-17"}'])
-def test_a_document_that_is_none_is_an_error(document: str) -> None:
+def test_invalid_document_is_an_error(document: str) -> None:
     with pytest.raises(PolicyError):
         parse_policy(document, "identity")

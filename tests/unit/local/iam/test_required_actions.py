@@ -1,16 +1,13 @@
-"""Which actions on which resources each request needs, as boto3 really sends it."""
+"""The actions that requests require, as boto3 sends them."""
 
-import io
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from local.aws_requests import identify_request
 from local.iam.required_actions import Location, RequiredActions, required_actions
+from tests.unit.local.captured import Capture, NotSent
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 LOCATION = Location(REGION, ACCOUNT)
@@ -25,62 +22,25 @@ Send = Callable[[str, str, dict[str, Any]], RequiredActions]
 
 
 @pytest.fixture(scope="module")
-def clients() -> dict[str, Any]:
-    session = boto3.Session("a", "b", region_name=REGION)
-    services = ("s3", "dynamodb", "sqs", "events", "logs", "sts")
-    return {
-        name: session.client(name, endpoint_url="http://127.0.0.1:1")  # type: ignore[call-overload]
-        for name in services
-    }
+def capture() -> Capture:
+    return Capture()
 
 
 @pytest.fixture
-def send(clients: dict[str, Any]) -> Send:
-    """Send a request nowhere; what it required."""
+def send(capture: Capture) -> Send:
+    """Return what a request requires."""
 
-    def sent(service: str, operation: str, parameters: dict[str, Any]) -> RequiredActions:
-        found: list[RequiredActions] = []
+    def required(service: str, operation: str, parameters: dict[str, Any]) -> RequiredActions:
+        with pytest.raises(NotSent):
+            getattr(capture.client(service), operation)(**parameters)
+        body = capture.environ["wsgi.input"].getvalue()
+        request = identify_request(capture.environ)
+        assert request is not None
+        actions = required_actions(request, capture.environ, LOCATION)
+        assert capture.environ["wsgi.input"].read() == body
+        return actions
 
-        def catch(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-            found.append(_required(request))
-            return AWSResponse(request.url, 200, {}, io.BytesIO(b"{}"))  # type: ignore[arg-type]
-
-        events = clients[service].meta.events
-        events.register("before-send", catch)
-        try:
-            getattr(clients[service], operation)(**parameters)
-        except Exception:  # noqa: BLE001  (the answer is none)
-            assert found
-        finally:
-            events.unregister("before-send", catch)
-        return found[0]
-
-    return sent
-
-
-def _required(request: AWSPreparedRequest) -> RequiredActions:
-    url = urlsplit(request.url)
-    body: Any = request.body or b""
-    data = body.encode() if isinstance(body, str) else body
-    data = data if isinstance(data, bytes | bytearray) else data.read()
-    headers = {
-        f"HTTP_{name.upper().replace('-', '_')}": v.decode() if isinstance(v, bytes) else v
-        for name, v in request.headers.items()
-    }
-    environ: Any = {
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": unquote(url.path).encode().decode("latin-1"),
-        "QUERY_STRING": url.query,
-        "CONTENT_LENGTH": str(len(data)),
-        "CONTENT_TYPE": headers.get("HTTP_CONTENT_TYPE", ""),
-        "wsgi.input": io.BytesIO(data),
-        **headers,
-    }
-    named = identify_request(environ)
-    assert named is not None
-    found = required_actions(named, environ, LOCATION)
-    assert environ["wsgi.input"].read() == data
-    return found
+    return required
 
 
 def needed(required: RequiredActions) -> set[tuple[str, str]]:
@@ -107,21 +67,21 @@ def needed(required: RequiredActions) -> set[tuple[str, str]]:
         ("get_object_acl", {"VersionId": "1"}, "GetObjectVersionAcl"),
     ],
 )
-def test_an_object_s_requests(
+def test_object_requests(
     send: Send, operation: str, parameters: dict[str, Any], action: str
 ) -> None:
     required = send("s3", operation, {**OF_OBJECT, **parameters})
     assert needed(required) == {(f"s3:{action}", OBJECT)}
 
 
-def test_what_is_compared_with_what_stands_there_must_be_readable(send: Send) -> None:
+def test_conditional_write_needs_read_permission(send: Send) -> None:
     put = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "IfMatch": '"etag"'})
     assert needed(put) == {("s3:PutObject", OBJECT), ("s3:GetObject", OBJECT)}
     put = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "IfNoneMatch": "*"})
     assert needed(put) == {("s3:PutObject", OBJECT)}
 
 
-def test_a_write_with_tags_needs_to_tag(send: Send) -> None:
+def test_write_with_tags_needs_tagging_permission(send: Send) -> None:
     required = send("s3", "put_object", {**OF_OBJECT, "Body": b"", "Tagging": "a=b"})
     assert needed(required) == {("s3:PutObject", OBJECT), ("s3:PutObjectTagging", OBJECT)}
 
@@ -129,7 +89,7 @@ def test_a_write_with_tags_needs_to_tag(send: Send) -> None:
 @pytest.mark.parametrize(
     ("version", "action"), [({}, "GetObject"), ({"VersionId": "1"}, "GetObjectVersion")]
 )
-def test_a_copy_reads_its_source_and_writes_its_target(
+def test_copy_needs_source_and_target_permissions(
     send: Send, version: dict[str, str], action: str
 ) -> None:
     source = {"Bucket": "source", "Key": "ü/1.pdf", **version}
@@ -142,12 +102,12 @@ def test_a_copy_reads_its_source_and_writes_its_target(
     assert {access.resource for access in required.if_missing} == {"arn:aws:s3:::source"}
 
 
-def test_to_learn_that_an_object_is_missing_takes_the_right_to_list(send: Send) -> None:
+def test_missing_object_needs_list_permission(send: Send) -> None:
     (access,) = send("s3", "get_object", OF_OBJECT).if_missing
     assert (access.action, access.resource) == ("s3:ListBucket", BUCKET)
 
 
-def test_a_bucket_s_requests(send: Send) -> None:
+def test_bucket_requests(send: Send) -> None:
     listing = send("s3", "list_objects_v2", {"Bucket": "bucket", "Prefix": "work/"})
     assert needed(listing) == {("s3:ListBucket", BUCKET)}
     assert ("s3:prefix", "work/") in listing.accesses[0].keys
@@ -158,7 +118,7 @@ def test_a_bucket_s_requests(send: Send) -> None:
     assert needed(send("s3", "head_bucket", {"Bucket": "bucket"})) == {("s3:ListBucket", BUCKET)}
 
 
-def test_each_of_several_keys_is_deleted_by_its_own_right(send: Send) -> None:
+def test_delete_objects_needs_permission_for_each_key(send: Send) -> None:
     objects = [{"Key": "a&b"}, {"Key": "c", "VersionId": "1"}]
     required = send("s3", "delete_objects", {"Bucket": "bucket", "Delete": {"Objects": objects}})
     assert needed(required) == {
@@ -168,7 +128,7 @@ def test_each_of_several_keys_is_deleted_by_its_own_right(send: Send) -> None:
 
 
 @pytest.mark.parametrize("operation", ["get_bucket_policy", "delete_bucket", "get_bucket_acl"])
-def test_what_nobody_needs_is_unknown(send: Send, operation: str) -> None:
+def test_unlisted_bucket_operations_are_unknown(send: Send, operation: str) -> None:
     assert not send("s3", operation, {"Bucket": "bucket"}).is_known
 
 
@@ -201,14 +161,14 @@ def test_what_nobody_needs_is_unknown(send: Send, operation: str) -> None:
         ),
     ],
 )
-def test_a_table_s_requests(
+def test_table_requests(
     send: Send, operation: str, parameters: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
     required = send("dynamodb", operation, parameters)
     assert needed(required) == {(f"dynamodb:{action}", resource) for action, resource in expected}
 
 
-def test_a_batch_of_messages_needs_what_one_message_needs(send: Send) -> None:
+def test_message_batch_needs_the_action_of_one_message(send: Send) -> None:
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:jobs"
     one = send("sqs", "send_message", {"QueueUrl": QUEUE_URL, "MessageBody": "x"})
     entries = [{"Id": "1", "MessageBody": "x"}]
@@ -216,7 +176,7 @@ def test_a_batch_of_messages_needs_what_one_message_needs(send: Send) -> None:
     assert needed(one) == needed(batch) == {("sqs:SendMessage", arn)}
 
 
-def test_events_go_to_each_bus_by_its_own_right(send: Send) -> None:
+def test_put_events_needs_permission_for_each_bus(send: Send) -> None:
     other = "arn:aws:events:us-west-2:210987654321:event-bus/other"
     entry = {"Source": "s", "DetailType": "d", "Detail": "{}"}
     entries = [{**entry, "EventBusName": "mine"}, {**entry, "EventBusName": other}, entry]
@@ -227,7 +187,7 @@ def test_events_go_to_each_bus_by_its_own_right(send: Send) -> None:
     }
 
 
-def test_a_log_stream_s_requests(send: Send) -> None:
+def test_log_stream_requests(send: Send) -> None:
     stream = {"logGroupName": "group", "logStreamName": "stream"}
     required = send("logs", "create_log_stream", stream)
     assert needed(required) == {
@@ -235,7 +195,7 @@ def test_a_log_stream_s_requests(send: Send) -> None:
     }
 
 
-def test_who_asks_who_it_is_needs_nothing_and_to_be_another_is_unknown(send: Send) -> None:
+def test_sts_requests(send: Send) -> None:
     assert needed(send("sts", "get_caller_identity", {})) == set()
     role = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/zipper", "RoleSessionName": "one"}
     assert not send("sts", "assume_role", role).is_known

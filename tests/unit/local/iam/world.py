@@ -1,4 +1,4 @@
-"""An embedded AWS with a role, for tests of what the role may."""
+"""An embedded AWS with a role, for tests of its permissions."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,14 +20,14 @@ from zipjobs.s3.bucket_owners import BucketOwners
 
 REGION = "us-east-1"
 SERVICES = ("s3", "dynamodb", "sqs", "events", "iam", "kms", "sts")
-MAY_TRUST = {
+TRUST_LAMBDA = {
     "Effect": "Allow",
     "Principal": {"Service": "lambda.amazonaws.com"},
     "Action": "sts:AssumeRole",
 }
 
 NOTHING = {"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"}
-"""For moto wants a statement."""
+"""Allows nothing: moto requires a statement."""
 
 
 def document(*statements: Any) -> str:
@@ -42,7 +42,7 @@ def allow(action: str | list[str], resource: str, **more: Any) -> dict[str, Any]
 class World:
     """An embedded AWS with a role, and clients of its administrator and of the role.
 
-    What there is has names that begin with ``name``: a process has one account, with all its tests.
+    All names begin with ``name``, because the tests of a process share one account.
     """
 
     name: str
@@ -51,8 +51,8 @@ class World:
     role: Callable[[str], Any]
     denials: list[str]
 
-    def let(self, *statements: Any) -> None:
-        """Give the role these statements and no others."""
+    def allow(self, *statements: Any) -> None:
+        """Replace the role's policy."""
         statements = statements or (NOTHING,)
         self.admin("iam").put_role_policy(
             RoleName=f"{self.name}-role", PolicyName="all", PolicyDocument=document(*statements)
@@ -61,7 +61,7 @@ class World:
 
 @contextmanager
 def living_world(name: str) -> Iterator[World]:
-    """With a bucket, a table, a queue and one for its dead letters, all while the block lasts."""
+    """Run an embedded AWS with a bucket, a table, a queue and a dead-letter queue."""
     denials: list[str] = []
     permissions = Permissions(ACCOUNT_ID, lambda who, line: denials.append(f"{who}: {line}"))
     with (
@@ -82,7 +82,7 @@ def living_world(name: str) -> Iterator[World]:
         for queue in (f"{name}-queue", f"{name}-queue-dead"):
             admin("sqs").create_queue(QueueName=queue)
         admin("iam").create_role(
-            RoleName=f"{name}-role", AssumeRolePolicyDocument=document(MAY_TRUST)
+            RoleName=f"{name}-role", AssumeRolePolicyDocument=document(TRUST_LAMBDA)
         )
         credentials = admin("sts").assume_role(
             RoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/{name}-role", RoleSessionName="zipper"
@@ -105,7 +105,7 @@ def living_world(name: str) -> Iterator[World]:
 
 
 def denied(call: Callable[[], Any]) -> dict[str, Any]:
-    """The error of a call that is denied."""
+    """Return the error of a denied call."""
     with pytest.raises(ClientError) as raised:
         call()
     return {**raised.value.response["Error"], **raised.value.response["ResponseMetadata"]}

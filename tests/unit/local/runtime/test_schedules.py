@@ -1,4 +1,4 @@
-"""EventBridge's schedules, as the embedded AWS plays them."""
+"""Scheduled rules invoke functions."""
 
 import queue
 import threading
@@ -16,27 +16,27 @@ from tests.support.waiting import PATIENCE_SECONDS
 if TYPE_CHECKING:
     from local.runtime.functions import Function
 
-ARN = "arn:aws:events:us-east-1:123456789012:rule/sweep"
+ARN = "arn:aws:events:us-east-1:123456789012:rule/reconcile"
 
 
-class Called:
-    """A function that fails, and tells what it was given."""
+class RecordingFunction:
+    """A function that records its events, and fails."""
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def invoke(self, event: object) -> Any:
         self.events.put(event)
-        raise InvocationFailed("it never works")
+        raise InvocationFailed("it always fails")
 
 
-def test_a_function_is_invoked_every_period_until_the_schedule_stops() -> None:
-    called = Called()
-    schedule = Schedule(DeclaredSchedule(ARN, "sweep", 0.01), cast("Function", called))
+def test_schedule_invokes_function_every_period_until_stopped() -> None:
+    function = RecordingFunction()
+    schedule = Schedule(DeclaredSchedule(ARN, "reconcile", 0.01), cast("Function", function))
     schedule.start()
     first, second = (
-        called.events.get(timeout=PATIENCE_SECONDS),
-        called.events.get(timeout=PATIENCE_SECONDS),
+        function.events.get(timeout=PATIENCE_SECONDS),
+        function.events.get(timeout=PATIENCE_SECONDS),
     )
     schedule.stop()
     schedule.join()
@@ -53,37 +53,37 @@ def test_a_function_is_invoked_every_period_until_the_schedule_stops() -> None:
     }
 
 
-def test_a_target_may_say_what_the_function_is_given() -> None:
-    called = Called()
-    declared = DeclaredSchedule(ARN, "sweep", 0.01, '{"all": true}')
-    schedule = Schedule(declared, cast("Function", called))
+def test_target_input_replaces_the_event() -> None:
+    function = RecordingFunction()
+    declared = DeclaredSchedule(ARN, "reconcile", 0.01, '{"all": true}')
+    schedule = Schedule(declared, cast("Function", function))
     schedule.start()
-    assert called.events.get(timeout=PATIENCE_SECONDS) == {"all": True}
+    assert function.events.get(timeout=PATIENCE_SECONDS) == {"all": True}
     schedule.stop()
     schedule.join()
 
 
-def test_a_schedule_stops_at_once_and_invokes_nothing_before_its_first_period() -> None:
-    called = Called()
-    schedule = Schedule(DeclaredSchedule(ARN, "sweep", 3600), cast("Function", called))
+def test_schedule_stopped_in_its_first_period_invokes_nothing() -> None:
+    function = RecordingFunction()
+    schedule = Schedule(DeclaredSchedule(ARN, "reconcile", 3600), cast("Function", function))
     schedule.start()
     schedule.stop()
     joined = threading.Thread(target=schedule.join)
     joined.start()
     joined.join(PATIENCE_SECONDS)
     assert not joined.is_alive()
-    assert called.events.empty()
+    assert function.events.empty()
 
 
 @pytest.mark.parametrize(
     ("expression", "seconds"),
     [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7200)],
 )
-def test_rates_are_periods(expression: str, seconds: int) -> None:
-    assert period_seconds("sweep", expression) == seconds
+def test_rate_expression_is_converted_to_seconds(expression: str, seconds: int) -> None:
+    assert period_seconds("reconcile", expression) == seconds
 
 
 @pytest.mark.parametrize("expression", ["cron(0 20 * * ? *)", "rate(0 minutes)", "rate(1 second)"])
-def test_what_is_no_rate_is_named(expression: str) -> None:
-    with pytest.raises(LocalError, match="Rule sweep"):
-        period_seconds("sweep", expression)
+def test_unsupported_schedule_expression_is_an_error(expression: str) -> None:
+    with pytest.raises(LocalError, match="Rule reconcile"):
+        period_seconds("reconcile", expression)
