@@ -81,12 +81,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the results as JSON on stdout")
     parser.add_argument("--rounds", type=int, default=9, help="starts per function (default: 9)")
     parser.add_argument("--write", action="store_true", help="write the table of docs/packaging.md")
-    parser.add_argument(
-        "--before",
-        type=Path,
-        metavar="FILE",
-        help="--json output of an earlier run to compare with",
-    )
     options = parser.parse_args(arguments)
     version, python = installed_python()
     Console(stderr=True).print(f"Building the package for {version}; starting it with {python} …")
@@ -99,10 +93,8 @@ def main(arguments: list[str]) -> int:
     if options.json:
         sys.stdout.write(json.dumps([asdict(start) for start in starts], indent=1) + "\n")
         return 0
-    rows = [_cells(start, _earlier(options.before).get(_key(start))) for start in starts]
-    description = _description(
-        options.rounds, python, sizes, is_compared=options.before is not None
-    )
+    rows = [_cells(start) for start in starts]
+    description = _description(options.rounds, python, sizes)
     if options.write:
         write_section("packaging.md", COMMAND, f"{markdown(_HEADINGS, rows, 2)}\n\n{description}")
     table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
@@ -150,27 +142,10 @@ def measure(
 _HEADINGS = ("function", "bytecode", "import, CPU ms", "clients, CPU ms", "peak MB", "modules")
 
 
-def _key(start: Start) -> tuple[str, bool]:
-    return start.function, start.has_bytecode
-
-
-def _earlier(file: Path | None) -> dict[tuple[str, bool], Start]:
-    if file is None:
-        return {}
-    starts = [Start(**start) for start in json.loads(file.read_text())]
-    return {_key(start): start for start in starts}
-
-
-def _cells(start: Start, before: Start | None) -> list[str]:
-    numbers = _numbers(start)
-    if before is not None:
-        pairs = zip(_numbers(before), numbers, strict=True)
-        numbers = [f"{was} → {now}" for was, now in pairs]
-    return [start.function, "shipped" if start.has_bytecode else "none", *numbers]
-
-
-def _numbers(start: Start) -> list[str]:
+def _cells(start: Start) -> list[str]:
     return [
+        start.function,
+        "shipped" if start.has_bytecode else "none",
         f"{start.import_s * 1000:.0f}",
         f"{start.clients_s * 1000:.0f}",
         f"{start.peak_mb:.0f}",
@@ -185,16 +160,16 @@ def _packed_mb() -> float:
     return archive.stat().st_size / 1e6
 
 
-def _description(rounds: int, python: str, sizes: list[float], *, is_compared: bool) -> str:
+def _description(rounds: int, python: str, sizes: list[float]) -> str:
     """Describe the measurement."""
     command = [python, "-I", "-c", "import platform; print(platform.python_version())"]
     version = subprocess.check_output(command, text=True).strip()  # noqa: S603
     without, size = sizes
     machine = f"{os.cpu_count()} cores, Python {version}, {MACHINE}"
-    description = f"The minimum of {rounds} starts, {machine}"
-    if is_compared:
-        description += ", earlier run → this run"
-    return f"{description}.\nThe package is {without:.1f} MB, and {size:.1f} MB with bytecode."
+    return (
+        f"The minimum of {rounds} starts, {machine}.\n"
+        f"The package is {without:.1f} MB, and {size:.1f} MB with bytecode."
+    )
 
 
 if __name__ == "__main__":
