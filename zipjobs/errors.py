@@ -1,10 +1,10 @@
-"""Errors, typed by what happens next.
+"""The errors of this package, typed by what happens next.
 
 ::
 
     ZipJobsError
-    ├── PermanentError       the job is FAILED with this code and sentence; the message is done
-    │   ├── SchemaError                    with the places that are wrong
+    ├── PermanentError       the job is FAILED with this code and message; no retry
+    │   ├── SchemaError                lists the invalid fields
     │   │   ├── InvalidRequest           INVALID_REQUEST
     │   │   └── InvalidManifest          INVALID_MANIFEST
     │   ├── NotAllowed               NOT_ALLOWED
@@ -18,28 +18,31 @@
     │   ├── ArchiveTooLarge          ARCHIVE_TOO_LARGE
     │   ├── ListTooLarge             LIST_TOO_LARGE
     │   └── IdempotencyKeyReused     IDEMPOTENCY_KEY_REUSED
-    └── TransientError       the message goes back to the queue and is tried again
-        ├── JobBusy                  another worker holds the job's lease
-        ├── LeaseLost                the job was taken over or ended: stop, change nothing
-        ├── UploadGone               somebody else aborted or completed the upload
-        └── ServiceUnavailable       AWS did not do what was asked, and may later
+    └── TransientError       the message returns to the queue and is retried
+        ├── JobBusy                  another worker has the job's lease
+        ├── LeaseLost                this worker lost the job's lease: stop, change nothing
+        ├── UploadGone               the multipart upload was aborted or completed
+        └── ServiceUnavailable       an AWS service is temporarily unavailable
 
-An error that is none of these is a defect; it is handled like a ``TransientError``, so that the
-queue's redrive, and at last the dead-letter function, still give the job an end.
+Any other exception is a defect. It is retried like a ``TransientError``. After the last attempt the
+dead-letter function sets the job to FAILED.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
+
+from zipjobs.model import Model
 
 
 class ZipJobsError(Exception):
-    """Root of the errors that this package raises on purpose."""
+    """The base class of all errors that this package raises intentionally."""
 
 
 class PermanentError(ZipJobsError):
-    """Trying again cannot help. ``code`` is stable; the message says what to do.
+    """An error that a retry cannot fix.
 
-    ``objects`` are the sources that it is about, if it is about any.
+    ``code`` is stable, and the message says what to do. ``objects`` are the source objects that
+    caused the error, if any.
     """
 
     code: ClassVar[str]
@@ -49,8 +52,10 @@ class PermanentError(ZipJobsError):
         self.objects = tuple(objects)
 
 
-class FieldProblem(NamedTuple):
-    """What is wrong in one place of a request: its JSON pointer (``#/keys/0``), line, if known."""
+class FieldProblem(Model):
+    """What is wrong with one field of a request or manifest, with its JSON pointer (`#/keys/0`)
+    and line, counted from 1. Either is null if it is not known.
+    """
 
     detail: str
     pointer: str | None = None
@@ -58,7 +63,7 @@ class FieldProblem(NamedTuple):
 
 
 class SchemaError(PermanentError):
-    """Something does not fit its schema. ``problems`` are the places that do not."""
+    """A request or manifest that does not match its schema. ``problems`` are its invalid fields."""
 
     def __init__(self, message: str, problems: Sequence[FieldProblem] = ()) -> None:
         super().__init__(message)
@@ -66,19 +71,19 @@ class SchemaError(PermanentError):
 
 
 class InvalidRequest(SchemaError):
-    """The request does not fit the schema."""
+    """The request does not match the schema."""
 
     code = "INVALID_REQUEST"
 
 
 class InvalidManifest(SchemaError):
-    """The manifest is gone, is not JSON, or does not fit the schema."""
+    """The manifest or list was deleted, is not JSON, or does not match its schema."""
 
     code = "INVALID_MANIFEST"
 
 
 class NotAllowed(PermanentError):
-    """A bucket or prefix is outside the configured allow-list."""
+    """A bucket or prefix is not in the configured allow-list."""
 
     code = "NOT_ALLOWED"
 
@@ -90,7 +95,7 @@ class SourceNotFound(PermanentError):
 
 
 class SourceForbidden(PermanentError):
-    """The function's role may not read a source object."""
+    """The function's role is not allowed to read a source object."""
 
     code = "SOURCE_FORBIDDEN"
 
@@ -108,43 +113,43 @@ class SourceChanged(PermanentError):
 
 
 class DuplicateName(PermanentError):
-    """Two members would have the same name, and the request wants that to be an error."""
+    """Two members would have the same name, and the request sets ``onDuplicate`` to ``fail``."""
 
     code = "DUPLICATE_NAME"
 
 
 class TargetForbidden(PermanentError):
-    """The function's role may not write the archive where it was asked to."""
+    """The function's role is not allowed to write the archive."""
 
     code = "TARGET_FORBIDDEN"
 
 
 class TargetExists(PermanentError):
-    """There is another object where the archive was to go."""
+    """Another object exists at the key of the archive."""
 
     code = "TARGET_EXISTS"
 
 
 class ArchiveTooLarge(PermanentError):
-    """The archive would exceed what one S3 multipart upload can hold."""
+    """The archive would exceed the limits of an S3 multipart upload."""
 
     code = "ARCHIVE_TOO_LARGE"
 
 
 class ListTooLarge(PermanentError):
-    """The list of objects takes more memory, bytes or time than one job may use."""
+    """The list of objects exceeds the memory, bytes or time of one job."""
 
     code = "LIST_TOO_LARGE"
 
 
 class IdempotencyKeyReused(PermanentError):
-    """The idempotency key came with another request before."""
+    """The idempotency key was used with a different request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class TransientError(ZipJobsError):
-    """Trying again may help. ``retry_after_seconds`` is a hint for the queue, if there is one."""
+    """An error that a retry may fix. ``retry_after_seconds`` is a hint for the queue, or None."""
 
     def __init__(self, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -152,22 +157,22 @@ class TransientError(ZipJobsError):
 
 
 class JobBusy(TransientError):
-    """Another worker holds the job's lease."""
+    """Another worker has the job's lease."""
 
 
 class LeaseLost(TransientError):
-    """The job is no longer this worker's: another took it over, or it has its end already."""
+    """Another worker took over the job, or the job has reached a final status."""
 
 
 class UploadGone(TransientError):
-    """The multipart upload is over: somebody else aborted or completed it."""
+    """The multipart upload was aborted or completed by another process."""
 
 
 class ServiceUnavailable(TransientError):
-    """AWS did not do what was asked, and may later."""
+    """An AWS service is temporarily unavailable."""
 
 
 def aws_error_code(error: Exception) -> str:
-    """The code by which AWS tells its errors apart; empty for one that did not come from it."""
+    """Return the error code of an AWS response, or an empty string if ``error`` has none."""
     response: Mapping[str, Any] = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))

@@ -1,4 +1,4 @@
-"""The base of every value that leaves the process as JSON."""
+"""The base class of all values that are stored or sent as JSON, and timestamps."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,12 +8,12 @@ from pydantic.alias_generators import to_camel
 
 
 def utc_now() -> datetime:
-    """The default clock."""
+    """Return the current time in UTC: the default clock."""
     return datetime.now(UTC)
 
 
 def iso_utc(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond: ``2026-11-23T16:44:23.120Z``."""
+    """Return an RFC 3339 timestamp in UTC with milliseconds: ``2026-11-23T16:44:23.120Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -25,6 +25,6 @@ Timestamp = Annotated[
 
 
 class Model(BaseModel):
-    """Immutable; camelCase outside, snake_case inside."""
+    """An immutable value with camelCase names in JSON and snake_case names in Python."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)

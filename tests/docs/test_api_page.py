@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from zipjobs.api.problems import ProblemDetails
-from zipjobs.errors import PermanentError
-from zipjobs.jobs.job import JobError, Problem
+from zipjobs.errors import FieldProblem, PermanentError
+from zipjobs.jobs.job import JobError
 from zipjobs.jobs.view import ArchiveView, JobView
 from zipjobs.model import Model
 from zipjobs.requests.schema import JobRequest, parse_request
@@ -100,7 +100,7 @@ def test_the_example_job_has_all_fields() -> None:
 
 def test_the_fields_of_a_job_error_are_described() -> None:
     (row,) = re.findall(r"^\| `error` \|.*$", section("Get a job"), re.MULTILINE)
-    assert fields(JobError) | fields(Problem) <= set(re.findall(r"`(\w+)`", row))
+    assert fields(JobError) | fields(FieldProblem) <= set(re.findall(r"`(\w+)`", row))
 
 
 def test_the_example_problem_is_valid() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs import batch_get
-from zipjobs.jobs.batch_get import TRIES, batch_get_items
+from zipjobs.jobs.batch_get import ATTEMPTS, batch_get_items
 
 NAMES = [f"job-{number}" for number in range(7)]
 KEYS = [{"jobId": {"S": name}} for name in NAMES]
@@ -71,9 +71,9 @@ def test_a_table_that_never_answers_for_all_is_an_error_in_the_end(
     dynamodb: Any, answers: Callable[[int], None], pauses: list[int]
 ) -> None:
     answers(0)
-    with pytest.raises(ServiceUnavailable, match="did not answer for all"):
+    with pytest.raises(ServiceUnavailable, match="did not return all items"):
         names(dynamodb)
-    assert pauses == list(range(1, TRIES))
+    assert pauses == list(range(1, ATTEMPTS))
 
 
 def test_without_keys_nothing_is_asked(dynamodb: Any) -> None:

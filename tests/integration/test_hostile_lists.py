@@ -106,7 +106,7 @@ def test_the_unpacked_bytes_of_a_list_are_limited(rig: Rig, set_limit: Change) -
     job = run_list(rig, gzip.compress(b'{"key": "a/one.pdf"}\n' * 10_000))
     assert code_of(job) == "LIST_TOO_LARGE"
     assert job.error is not None
-    assert "100,000 bytes when unpacked" in job.error.message
+    assert "100,000 uncompressed bytes" in job.error.message
 
 
 REQUESTS = {

@@ -122,7 +122,7 @@ def test_a_job_that_has_another_status_by_now_is_not_listed(
 ) -> None:
     """The index follows the table, a little later."""
     submit("job-1")
-    before = {ALICE: jobs.table.listed(ALICE, Status.PENDING, None, 20)}
+    before = {ALICE: jobs.table.list_keys(ALICE, Status.PENDING, None, 20)}
     stale = lambda table, owner, *rest: before.get(owner, ListKeys([], None))  # noqa: E731
     monkeypatch.setattr(JobTable, "listed", stale)
     assert ids(jobs, ALICE, Status.RUNNING) == []

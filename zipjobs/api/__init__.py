@@ -1,3 +1,1 @@
-"""HTTP in front of the jobs: routes, their description, and errors as problem details. It never
-decides what becomes of a job.
-"""
+"""The HTTP API: routes, their OpenAPI description, and errors as problem details."""

@@ -1,4 +1,4 @@
-"""``DELETE /zip-jobs/{jobId}``: cancels a job that has not ended."""
+"""``DELETE /zip-jobs/{jobId}``: cancel a job."""
 
 import logging
 from http import HTTPStatus
@@ -8,14 +8,14 @@ from aws_lambda_powertools.event_handler import Response
 
 from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, json_response
-from zipjobs.api.problems import HttpProblem, documented
+from zipjobs.api.problems import JOB_FINISHED, HttpProblem, problem_responses
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
-
-if TYPE_CHECKING:
-    from zipjobs.wiring.lifecycle import CancelDependencies
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Status
 from zipjobs.jobs.view import JobView
+
+if TYPE_CHECKING:
+    from zipjobs.wiring.lifecycle import CancelDependencies
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ app: "Api[CancelDependencies]" = Api()
     operation_id="cancelJob",
     tags=[JOBS],
     summary="Cancel a job",
-    description="Its workers stop within seconds, and nothing is left of its archive. A job that "
-    "is CANCELLED already is answered alike; one that is READY or FAILED stays so.",
+    description="Workers stop within seconds, and partial output is deleted. Cancelling a "
+    "CANCELLED job again returns the same response. A READY or FAILED job does not change.",
     responses={
         200: {
-            "description": "The job, CANCELLED",
+            "description": "The job is CANCELLED",
             "content": {"application/json": {"model": JobView}},
         },
-        **documented(
+        **problem_responses(
             HTTPStatus.FORBIDDEN,
             HTTPStatus.NOT_FOUND,
             HTTPStatus.CONFLICT,
@@ -45,8 +45,8 @@ app: "Api[CancelDependencies]" = Api()
 def cancel(job_id: JobId) -> Response[str]:
     """Cancel a job.
 
-    It is cancelled once the table says so: what then fails is made up for by its worker, or by the
-    reconciler.
+    The job is cancelled once its record says so. If the clean-up after that fails, the job's
+    worker or the reconciler completes it.
     """
     telemetry.log_keys.append_keys(job_id=job_id)
     dependencies = app.dependencies
@@ -56,12 +56,12 @@ def cancel(job_id: JobId) -> Response[str]:
     try:
         job = dependencies.finalizer.cancel(job_id)
     except TransientError:
-        logger.exception("Job %s: not cancelled, or not to the end", job_id)
+        logger.exception("Job %s: cancelling failed", job_id)
         raise
     if job is None:
         raise job_not_found(job_id)
     if job.status is not Status.CANCELLED:
-        detail = f"Job {job_id} is {job.status}: it cannot be cancelled."
-        raise HttpProblem(HTTPStatus.CONFLICT, "JOB_FINISHED", detail)
+        detail = f"Job {job_id} is {job.status} and cannot be cancelled."
+        raise HttpProblem(HTTPStatus.CONFLICT, JOB_FINISHED, detail)
     logger.info("Job %s: CANCELLED", job_id)
     return json_response(JobView.of(job))

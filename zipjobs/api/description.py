@@ -1,4 +1,4 @@
-"""The API's OpenAPI 3.1 description, generated from the routes of its functions."""
+"""The OpenAPI 3.1 description of the API, generated from the routes of its functions."""
 
 import json
 from collections.abc import Iterable
@@ -8,21 +8,33 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 
 from zipjobs.api.application import JOBS, Api
-from zipjobs.api.problems import PROBLEM_JSON, example_of
+from zipjobs.api.problems import PROBLEM_JSON, example_problem
+from zipjobs.requests.schema import JobRequest
 
 OPENAPI_VERSION = "3.1.0"
 API_VERSION = "1"
 
 TITLE = "S3 ZIP Jobs"
 DESCRIPTION = """\
-ZIP archives of the objects that you keep in S3, made where they live.
+Create ZIP archives of the objects in your S3 buckets.
 
-`POST` what to zip, `GET` the job until it is `READY`, and follow its `downloadUrl`.
+`POST` a job, `GET` it until it is `READY`, and download the archive from its `downloadUrl`.
 """
 
-_VALIDATION_ANSWER = "422"
-_VALIDATION_SCHEMAS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
-"""What Powertools would answer with where we answer with a problem."""
+REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {
+    "keys": {
+        "summary": "Objects by key",
+        "value": {"keys": ["uploads/one.pdf", "uploads/two.pdf"]},
+    },
+    "entries": {
+        "summary": "Objects with their own names in the archive",
+        "value": {"entries": [{"key": "uploads/one.pdf", "name": "2026/invoice 1.pdf"}]},
+    },
+    "prefix": {
+        "summary": "All PDFs below a prefix, skipping objects that were deleted",
+        "value": {"prefix": "uploads/", "include": ["**/*.pdf"], "onMissing": "skip"},
+    },
+}
 
 SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
     "iam": {
@@ -34,19 +46,24 @@ SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
     },
     "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
 }
-"""By ``apiAuth``; ``none`` has none."""
+"""The security scheme of each value of ``apiAuth``. ``none`` has no scheme."""
 
-
-_GATEWAY_ANSWERS = {"iam": "403", "jwt": "401"}
-_GATEWAY_ANSWER = {
+_GATEWAY_STATUSES = {"iam": "403", "jwt": "401"}
+_GATEWAY_RESPONSE = {
     "schema": {"type": "object", "properties": {"message": {"type": "string"}}},
     "example": {"message": "Forbidden"},
 }
-"""Of requests without the right signature or token, which reach no function."""
+"""API Gateway's own response to a request without a valid signature or token."""
+
+_POWERTOOLS_STATUS = "422"
+_POWERTOOLS_SCHEMAS = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
+"""Powertools' own response to an invalid request, which our problem responses replace."""
+
+_SCHEMAS = "#/components/schemas/"
 
 
 def describe(apps: Iterable[Api[Any]], auth: str) -> str:
-    """The description as JSON. ``auth`` is the stack's ``apiAuth``."""
+    """Return the description as JSON. ``auth`` is the stack's ``apiAuth`` setting."""
     is_open = auth not in SECURITY_SCHEMES
     merge = OpenAPIMerge(
         title=TITLE,
@@ -59,58 +76,73 @@ def describe(apps: Iterable[Api[Any]], auth: str) -> str:
         on_conflict="error",
     )
     for app in apps:
-        merge.add_schema(_described(app))
+        merge.add_schema(_describe_app(app))
     description = merge.get_openapi_schema()
+    _add_request_body(description)
     if not is_open:
-        _add_gateways_answer(description, _GATEWAY_ANSWERS[auth])
-    return json.dumps(description, ensure_ascii=False)
+        _add_gateway_response(description, _GATEWAY_STATUSES[auth])
+    return json.dumps(_without_titles(description), ensure_ascii=False)
 
 
-def _add_gateways_answer(description: dict[str, Any], status: str) -> None:
-    for path in description["paths"].values():
-        for operation in path.values():
-            answer = operation["responses"].setdefault(
-                status, {"description": "The gateway does not know who sent the request"}
-            )
-            answer.setdefault("content", {})["application/json"] = _GATEWAY_ANSWER
-
-
-def _described(app: Api[Any]) -> dict[str, Any]:
-    """One function's routes, with problems for all their errors."""
-    schema: dict[str, Any] = json.loads(
+def _describe_app(app: Api[Any]) -> dict[str, Any]:
+    """Return the description of one function's routes, with problems for all their errors."""
+    description: dict[str, Any] = json.loads(
         app.get_openapi_json_schema(openapi_version=OPENAPI_VERSION)
     )
-    for path in schema["paths"].values():
+    for path in description["paths"].values():
         for operation in path.values():
-            answer = operation["responses"].get(_VALIDATION_ANSWER, {})
-            if "application/json" in answer.get("content", {}):
-                del operation["responses"][_VALIDATION_ANSWER]
-            for status, answer in operation["responses"].items():
-                if problem := answer["content"].get(PROBLEM_JSON):
-                    problem["example"] = example_of(HTTPStatus(int(status)))
+            response = operation["responses"].get(_POWERTOOLS_STATUS, {})
+            if "application/json" in response.get("content", {}):
+                del operation["responses"][_POWERTOOLS_STATUS]
+            for status, response in operation["responses"].items():
+                if problem := response["content"].get(PROBLEM_JSON):
+                    problem["example"] = example_problem(HTTPStatus(int(status)))
             for parameter in operation.get("parameters", []):
-                parameter["schema"] = _given(parameter["schema"])
-    for name in _VALIDATION_SCHEMAS:
-        schema["components"]["schemas"].pop(name, None)
-    untitled: dict[str, Any] = _untitled(schema)
-    return untitled
+                parameter["schema"] = _not_null(parameter["schema"])
+    for name in _POWERTOOLS_SCHEMAS:
+        description["components"]["schemas"].pop(name, None)
+    return description
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter that is there: one that may be left out cannot be null."""
+def _add_request_body(description: dict[str, Any]) -> None:
+    """Describe the body of ``POST /zip-jobs``, which its route parses itself: docs/adr/0005."""
+    schema = JobRequest.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
+    description["components"]["schemas"] |= schema.pop("$defs") | {JobRequest.__name__: schema}
+    description["paths"]["/zip-jobs"]["post"]["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": f"{_SCHEMAS}{JobRequest.__name__}"},
+                "examples": REQUEST_EXAMPLES,
+            }
+        },
+    }
+
+
+def _add_gateway_response(description: dict[str, Any], status: str) -> None:
+    for path in description["paths"].values():
+        for operation in path.values():
+            response = operation["responses"].setdefault(
+                status, {"description": "The request is not authenticated"}
+            )
+            response.setdefault("content", {})["application/json"] = _GATEWAY_RESPONSE
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter without null: an optional parameter is absent, not null."""
     choices = [choice for choice in schema.pop("anyOf", []) if choice != {"type": "null"}]
-    del schema["description"]  # the parameter has it
+    del schema["description"]  # the parameter has it too
     return {**choices[0], **schema} if choices else schema
 
 
-def _untitled(node: Any) -> Any:
-    """Without the titles that pydantic makes of the names of fields."""
+def _without_titles(node: Any) -> Any:
+    """Return ``node`` without the titles that pydantic derives from names of fields."""
     if isinstance(node, list):
-        return [_untitled(item) for item in node]
+        return [_without_titles(item) for item in node]
     if not isinstance(node, dict):
         return node
     return {
-        name: _untitled(value)
+        name: _without_titles(value)
         for name, value in node.items()
         if not (name == "title" and isinstance(value, str) and "version" not in node)
     }

@@ -1,4 +1,4 @@
-"""The API's page: Swagger UI, with all that it needs in one document."""
+"""The documentation page: Swagger UI, with its scripts and styles in one HTML document."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -48,12 +48,15 @@ footer { padding-bottom: 48px; font-size: 14px; color: #495057; }
 .swagger-ui .response-col_links, .swagger-ui .try-out__btn.cancel,
 .swagger-ui .scheme-container, .swagger-ui .authorization__btn { display: none; }
 """
-"""Calmer than Swagger UI's own. What is hidden is of no use here: there is one server, one may
-always try, and the API knows who calls by the way by which they came to the page."""
+"""Overrides of Swagger UI's style.
+
+Hidden are the choice of a server (there is one), the buttons that enable requests (they are always
+enabled), and the authorization dialog (requests are authenticated in the same way as the page).
+"""
 
 _START = """
 const spec = SPEC;
-const nothing = () => () => null;
+const noComponent = () => () => null;
 SwaggerUIBundle({
   dom_id: "#swagger-ui",
   spec,
@@ -63,8 +66,8 @@ SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
   syntaxHighlight: { theme: "idea" },
-  // The curl command that it would show is not signed, so the API would refuse it.
-  plugins: spec.security ? [{ wrapComponents: { curl: nothing } }] : [],
+  // The curl command of Swagger UI is not signed, so the API would reject it.
+  plugins: spec.security ? [{ wrapComponents: { curl: noComponent } }] : [],
 });
 """
 
@@ -84,7 +87,7 @@ https://www.apache.org/licenses/LICENSE-2.0. Libraries that it bundles have thei
 </head>
 <body>
 <div id="swagger-ui"></div>
-<footer><a href="openapi.json">openapi.json</a> says the same to programs.</footer>
+<footer>The same description for programs: <a href="openapi.json">openapi.json</a></footer>
 <script>{bundle}</script>
 <script>{start}</script>
 </body>
@@ -94,14 +97,14 @@ https://www.apache.org/licenses/LICENSE-2.0. Libraries that it bundles have thei
 
 @dataclass(frozen=True)
 class Page:
-    """An HTML page, and the headers that restrict it to what is in it."""
+    """An HTML page and its security headers."""
 
     html: str
     headers: Mapping[str, str]
 
 
 def swagger_page(description: str) -> Page:
-    """Return the page of an API with this OpenAPI description."""
+    """Return the page for an OpenAPI description in JSON."""
     assets = files(_ASSETS)
     css = (assets / "swagger-ui.min.css").read_text()
     bundle = (assets / "swagger-ui-bundle.min.js").read_text()
@@ -111,9 +114,9 @@ def swagger_page(description: str) -> Page:
 
 
 def _security_headers(scripts: Sequence[str], styles: Sequence[str]) -> dict[str, str]:
-    """Let the page run these scripts and styles only, load nothing, and call no other API.
+    """Return headers that allow only these scripts and styles, and requests to this API.
 
-    An inline script or style is allowed by its hash: "Content Security Policy Level 3", 2.3.1.
+    An inline script or style is allowed by its hash ("Content Security Policy Level 3", 2.3.1).
     """
     policy = (
         "default-src 'none'",

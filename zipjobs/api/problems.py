@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, with a stable ``code`` as an extension."""
+"""Error responses: RFC 9457 problem details with a stable ``code``."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from zipjobs.errors import (
     PermanentError,
     ZipJobsError,
 )
-from zipjobs.jobs.job import shorten
+from zipjobs.jobs.job import truncate_message
 from zipjobs.model import Model
 
 PROBLEM_JSON = "application/problem+json"
@@ -25,29 +25,32 @@ NOT_FOUND = "NOT_FOUND"
 INTERNAL_ERROR = "INTERNAL_ERROR"
 NO_CALLER = "NO_CALLER"
 NO_SUBJECT = "NO_SUBJECT"
+JOB_NOT_FOUND = "JOB_NOT_FOUND"
+JOB_FINISHED = "JOB_FINISHED"
 
 _STATUSES: Mapping[type[PermanentError], HTTPStatus] = {
     NotAllowed: HTTPStatus.FORBIDDEN,
     IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-"""Of every other permanent error: 400."""
+"""The HTTP status of a permanent error. The default is 400."""
 
+_UNAVAILABLE_DETAIL = "An AWS service is temporarily unavailable. Try again in a moment."
 
-EXAMPLES: Mapping[HTTPStatus, tuple[str, str]] = {
+_EXAMPLES: Mapping[HTTPStatus, tuple[str, str]] = {
     HTTPStatus.BAD_REQUEST: (INVALID_REQUEST, "keys.0: Input should be a valid string"),
-    HTTPStatus.FORBIDDEN: (NotAllowed.code, "sourceBucket: others/a.pdf is not allowed here."),
-    HTTPStatus.NOT_FOUND: ("JOB_NOT_FOUND", "There is no such job."),
-    HTTPStatus.CONFLICT: ("JOB_FINISHED", "The job is READY: it cannot be cancelled."),
+    HTTPStatus.FORBIDDEN: (NotAllowed.code, "sourceBucket: others/a.pdf is not allowed."),
+    HTTPStatus.NOT_FOUND: (JOB_NOT_FOUND, "Job 6f1c2a94 does not exist."),
+    HTTPStatus.CONFLICT: (JOB_FINISHED, "Job 6f1c2a94 is READY and cannot be cancelled."),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
         IdempotencyKeyReused.code,
-        "This Idempotency-Key came with another request before.",
+        "This Idempotency-Key was used with a different request.",
     ),
-    HTTPStatus.SERVICE_UNAVAILABLE: (UNAVAILABLE, "AWS did not do what was asked just now."),
+    HTTPStatus.SERVICE_UNAVAILABLE: (UNAVAILABLE, _UNAVAILABLE_DETAIL),
 }
 
 
-class WrongField(Model):
-    """What is wrong in one place of a request: a JSON pointer into the body, or a parameter."""
+class InvalidField(Model):
+    """An invalid field of the body, as a JSON pointer, or an invalid parameter."""
 
     detail: str
     pointer: str | None = Field(default=None, examples=["#/keys/0"])
@@ -55,54 +58,55 @@ class WrongField(Model):
 
 
 class ProblemDetails(Model):
-    """Why a request was refused, or could not be answered."""
+    """Why a request failed."""
 
     type: str = Field(
-        default="about:blank", description="No more than the status says: RFC 9457, 4.2.1."
+        default="about:blank",
+        description="Always `about:blank`: the status says what the problem is (RFC 9457, 4.2.1).",
     )
-    title: str = Field(description="The status in words.", examples=["Bad Request"])
+    title: str = Field(description="The name of the HTTP status.", examples=["Bad Request"])
     status: int = Field(examples=[400])
-    code: str = Field(description="Stable, for programs.", examples=[INVALID_REQUEST])
-    detail: str = Field(description="What is wrong, and what to do about it.")
-    errors: tuple[WrongField, ...] | None = Field(
-        default=None, description="The places that are wrong, if there are such."
+    code: str = Field(description="A stable code for programs.", examples=[INVALID_REQUEST])
+    detail: str = Field(description="What is wrong and how to fix it.")
+    errors: tuple[InvalidField, ...] | None = Field(
+        default=None, description="The invalid fields or parameters, if there are any."
     )
 
 
 class HttpProblem(Exception):
-    """Ends a request with this answer."""
+    """Ends a request with an error response."""
 
     def __init__(
-        self, status: HTTPStatus, code: str, detail: str, errors: Sequence[WrongField] = ()
+        self, status: HTTPStatus, code: str, detail: str, errors: Sequence[InvalidField] = ()
     ) -> None:
         super().__init__(detail)
         self.problem = ProblemDetails(
             title=status.phrase,
             status=status,
             code=code,
-            detail=shorten(detail),
+            detail=truncate_message(detail),
             errors=tuple(errors) or None,
         )
 
     @classmethod
-    def of(cls, error: ZipJobsError) -> "HttpProblem":
-        """What the client learns of an error."""
+    def from_error(cls, error: ZipJobsError) -> "HttpProblem":
+        """Return the problem that a client sees for ``error``."""
         match error:
             case InvalidRequest():
-                wrong = [
-                    WrongField(detail=problem.detail, pointer=problem.pointer)
+                invalid = [
+                    InvalidField(detail=problem.detail, pointer=problem.pointer)
                     for problem in error.problems
                 ]
-                return cls(HTTPStatus.BAD_REQUEST, error.code, str(error), wrong)
+                return cls(HTTPStatus.BAD_REQUEST, error.code, str(error), invalid)
             case PermanentError():
                 status = _STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
                 return cls(status, error.code, str(error))
             case _:
-                detail = "AWS did not do what was asked just now. Try again in a moment."
-                return cls(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, detail)
+                return cls(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, _UNAVAILABLE_DETAIL)
 
     @property
     def response(self) -> Response[str]:
+        """The response, with ``Retry-After`` in seconds if the client should try again."""
         is_transient = self.problem.status == HTTPStatus.SERVICE_UNAVAILABLE
         return Response(
             status_code=self.problem.status,
@@ -112,16 +116,16 @@ class HttpProblem(Exception):
         )
 
 
-def documented(*statuses: HTTPStatus) -> dict[int, Any]:
-    """How the problems with these statuses stand in the API's description."""
+def problem_responses(*statuses: HTTPStatus) -> dict[int, Any]:
+    """Return the OpenAPI responses of an operation that can fail with ``statuses``."""
     content = {PROBLEM_JSON: {"model": ProblemDetails}}
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
 
 
-def example_of(status: HTTPStatus) -> dict[str, Any]:
-    """A problem with this status, as JSON."""
-    code, detail = EXAMPLES[status]
-    wrong = [WrongField(detail=detail.partition(": ")[2], pointer="#/keys/0")]
-    errors = wrong if status is HTTPStatus.BAD_REQUEST else []
+def example_problem(status: HTTPStatus) -> dict[str, Any]:
+    """Return an example of a problem with ``status``, as JSON."""
+    code, detail = _EXAMPLES[status]
+    invalid = [InvalidField(detail=detail.partition(": ")[2], pointer="#/keys/0")]
+    errors = invalid if status is HTTPStatus.BAD_REQUEST else []
     problem = HttpProblem(status, code, detail, errors).problem
     return problem.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,17 +1,19 @@
-"""What the routes of a job have in common."""
+"""What the routes of a single job share."""
 
 from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from zipjobs.api.problems import HttpProblem
+from zipjobs.api.problems import JOB_NOT_FOUND, HttpProblem
 
 JOB_PATH = "/zip-jobs/<jobId>"
 
-JobId = Annotated[str, Path(alias="jobId", description="As the answer to its POST names it.")]
+JobId = Annotated[
+    str, Path(alias="jobId", description="The `jobId` in the response to `POST /zip-jobs`.")
+]
 
 
 def job_not_found(job_id: str) -> HttpProblem:
-    """Whether there is none of that id, or one that the caller may not know of."""
-    return HttpProblem(HTTPStatus.NOT_FOUND, "JOB_NOT_FOUND", f"There is no job {job_id}.")
+    """Return the problem of a job that does not exist, or that the caller may not see."""
+    return HttpProblem(HTTPStatus.NOT_FOUND, JOB_NOT_FOUND, f"Job {job_id} does not exist.")

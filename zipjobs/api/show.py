@@ -1,7 +1,4 @@
-"""``GET /zip-jobs/{jobId}`` shows a job, with fresh download links if it is READY.
-
-``GET /zip-jobs`` lists jobs, newest first.
-"""
+"""``GET /zip-jobs/{jobId}``: show a job. ``GET /zip-jobs``: list jobs, newest first."""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from zipjobs import telemetry
 from zipjobs.api.application import JOBS, Api, json_response
-from zipjobs.api.problems import documented
+from zipjobs.api.problems import problem_responses
 from zipjobs.api.routes import JOB_PATH, JobId, job_not_found
 from zipjobs.jobs.download_links import DownloadLink
 from zipjobs.jobs.job import Job, Status
@@ -29,10 +26,12 @@ app: "Api[StatusDependencies]" = Api()
     operation_id="getJob",
     tags=[JOBS],
     summary="Show a job",
-    description="With download links made for this answer, if it is READY.",
+    description="A READY job has download links, created for this response.",
     responses={
         200: {"description": "The job", "content": {"application/json": {"model": JobView}}},
-        **documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE),
+        **problem_responses(
+            HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
     },
 )
 def get(job_id: JobId) -> Response[str]:
@@ -51,20 +50,22 @@ def get(job_id: JobId) -> Response[str]:
     operation_id="listJobs",
     tags=[JOBS],
     summary="List jobs, newest first",
-    description="Your own, and those that came by manifest.",
+    description="Your own jobs, and all jobs that were submitted by manifest.",
     responses={
         200: {"description": "A page", "content": {"application/json": {"model": JobsView}}},
-        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
+        **problem_responses(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
     },
 )
 def list_jobs(
-    status: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
+    status: Annotated[Status | None, Query(description="List only jobs with this status.")] = None,
     limit: Annotated[
-        int, Query(ge=1, le=MAX_LIMIT, description="How many jobs a page has at the most.")
+        int, Query(ge=1, le=MAX_LIMIT, description="The maximum number of jobs in a page.")
     ] = DEFAULT_LIMIT,
     cursor: Annotated[
         str | None,
-        Query(pattern=CURSOR, description="`nextCursor` of the page before, to get the next one."),
+        Query(pattern=CURSOR, description="`nextCursor` of the previous page."),
     ] = None,
 ) -> Response[str]:
     """List jobs."""
@@ -74,5 +75,5 @@ def list_jobs(
 
 
 def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
-    done = None if job.status is Status.READY else app.dependencies.progress.total(job)
-    return JobView.of(job, links, done)
+    counts = None if job.status is Status.READY else app.dependencies.progress.total(job)
+    return JobView.of(job, links, counts)

@@ -1,6 +1,6 @@
-"""``POST /zip-jobs``: checks a request, puts it on the queue, answers 202.
+"""``POST /zip-jobs``: submit a job.
 
-With an ``Idempotency-Key``, the same request again is the same job.
+The same request with the same ``Idempotency-Key`` is the same job.
 """
 
 import logging
@@ -13,8 +13,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from zipjobs import telemetry
-from zipjobs.api.application import JOBS, Api, RequestBody, json_response
-from zipjobs.api.problems import documented
+from zipjobs.api.application import JOBS, Api, json_response
+from zipjobs.api.problems import problem_responses
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import EVERYONE, Status, Submission, Trigger
 from zipjobs.model import Model, utc_now
@@ -24,7 +24,7 @@ from zipjobs.requests.idempotency import (
     key_reused,
     request_digest,
 )
-from zipjobs.requests.schema import JobRequest
+from zipjobs.requests.schema import JobRequest, parse_request
 from zipjobs.requests.storage import ObjectRef
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ app: "Api[EnqueueDependencies]" = Api()
 
 
 class SubmittedJob(Model):
-    """A job that was accepted, now or before with the same idempotency key."""
+    """A submitted job. PENDING if it is new, its status if the idempotency key is known."""
 
     job_id: str
     status: Status
@@ -47,17 +47,18 @@ class SubmittedJob(Model):
     operation_id="submitJob",
     tags=[JOBS],
     summary="Submit a job",
-    description="Zip objects in S3. Ask for the job until it is READY, FAILED or CANCELLED.",
+    description="Create a ZIP archive of objects in S3. Poll the job until it is READY, FAILED or "
+    "CANCELLED.",
     responses={
         202: {
             "description": "The job was accepted",
             "headers": {
-                "Location": {"description": "The job", "schema": {"type": "string"}},
+                "Location": {"description": "The path of the job", "schema": {"type": "string"}},
                 "Retry-After": {"description": "Seconds", "schema": {"type": "string"}},
             },
             "content": {"application/json": {"model": SubmittedJob}},
         },
-        **documented(
+        **problem_responses(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.FORBIDDEN,
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -66,23 +67,23 @@ class SubmittedJob(Model):
     },
 )
 def post(
-    request: RequestBody,
     idempotency_key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="The same key with the same request is the same job, however often it is "
-            "sent. Such as a UUID. Each caller has keys of its own.",
+            description="A unique value, such as a UUID. Sending the same request with the same "
+            "key again returns the same job. Keys of different callers are independent.",
             min_length=1,
             max_length=MAX_KEY_CHARS,
             pattern="^[ -~]+$",
         ),
     ] = None,
 ) -> Response[str]:
-    """Accept a job."""
-    accepted = submit(request, app.dependencies, idempotency_key, app.caller)
-    headers = {"location": f"/zip-jobs/{accepted.job_id}", "retry-after": "1"}
-    return json_response(accepted, HTTPStatus.ACCEPTED, headers)
+    """Submit a job. ``zipjobs/api/description.py`` describes the body."""
+    request = parse_request(app.body)
+    job = submit(request, app.dependencies, idempotency_key, app.caller)
+    headers = {"location": f"/zip-jobs/{job.job_id}", "retry-after": "1"}
+    return json_response(job, HTTPStatus.ACCEPTED, headers)
 
 
 def submit(
@@ -91,10 +92,13 @@ def submit(
     key: str | None = None,
     caller: str = EVERYONE,
 ) -> SubmittedJob:
-    """Accept a job, or find that it was accepted before: with the same idempotency ``key``."""
+    """Submit a job, or return the job that the caller submitted with this idempotency ``key``.
+
+    Raises InvalidRequest, NotAllowed, IdempotencyKeyReused and ServiceUnavailable.
+    """
     if key is None:
         job_id = str(uuid.uuid4())
-        return _accept(job_id, request, dependencies, caller, dependencies.requests.save)
+        return _enqueue(job_id, request, dependencies, caller, dependencies.requests.save)
     job_id = idempotent_job_id(key, caller)
     telemetry.log_keys.append_keys(job_id=job_id)
     digest = request_digest(request)
@@ -102,13 +106,13 @@ def submit(
     if job is None:
         dependencies.store.forget_expired(job_id)
         save_once = dependencies.requests.save_once
-        return _accept(job_id, request, dependencies, caller, save_once, digest)
+        return _enqueue(job_id, request, dependencies, caller, save_once, digest)
     if job.request_digest != digest:
         raise key_reused()
     return SubmittedJob(job_id=job_id, status=job.status)
 
 
-def _accept(
+def _enqueue(
     job_id: str,
     request: JobRequest,
     dependencies: "EnqueueDependencies",
@@ -116,11 +120,10 @@ def _accept(
     save: Callable[[str, JobRequest], ObjectRef],
     digest: str | None = None,
 ) -> SubmittedJob:
-    """Queue a job, and record it.
+    """Send the message of a new job, then create its record.
 
-    The message goes out before the record: a worker that finds no record writes it, so there is
-    no moment at which a crash would leave a recorded job that nobody works on. Once it is out the
-    job is accepted, whatever becomes of the record here.
+    The job is accepted once the message is sent. A worker that finds no record creates it, so a
+    crash between the two steps loses nothing: docs/adr/0001.
     """
     telemetry.log_keys.append_keys(job_id=job_id)
     destination = dependencies.allow_list.resolve(request, job_id)
@@ -136,12 +139,14 @@ def _accept(
     try:
         dependencies.store.create(submission, destination, request.count)
     except TransientError:
-        logger.warning("Job %s: its worker will record it", job_id, exc_info=True)
-    logger.info("Job %s: accepted, %s", job_id, _extent(request))
+        logger.warning("Job %s: not recorded yet; its worker will do it", job_id, exc_info=True)
+    logger.info("Job %s: accepted, %s", job_id, _source(request))
     return SubmittedJob(job_id=job_id, status=Status.PENDING)
 
 
-def _extent(request: JobRequest) -> str:
+def _source(request: JobRequest) -> str:
     if request.count is not None:
         return f"{request.count:,} entries"
-    return f"entries to be found (prefix {request.prefix!r}, list {request.entries_from!r})"
+    if request.prefix is not None:
+        return f"entries below prefix {request.prefix!r}"
+    return f"entries from {request.entries_from!r}"

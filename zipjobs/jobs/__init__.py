@@ -1,4 +1,4 @@
-"""What is recorded: the job and its states, messages, events, the job list and download links.
+"""The job record and its states, queue messages, events, the job list and download links.
 
-Never reads or writes a byte of an archive.
+This package never reads or writes archives.
 """

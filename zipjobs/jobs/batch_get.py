@@ -1,4 +1,4 @@
-"""Items of the job table by their keys, many at a time."""
+"""Reads many items of the job table at once."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,29 +12,29 @@ from zipjobs.s3.retry import pause_seconds
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TRIES = 5
-"""With a second and a half of pauses between them, of the API's half a minute."""
+ATTEMPTS = 5
+"""Attempts to read all items. The pauses take 1.5 s of the 30 s that API Gateway waits."""
 
 
 def batch_get_items(
     dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """The items that there are of up to 100 ``keys``, in any order.
+    """Yield the items of up to 100 ``keys`` that exist, in any order. Raises ServiceUnavailable.
 
-    DynamoDB answers for as many as it likes, and has to be asked again for the others
-    ("BatchGetItem" in its API Reference). Raises ServiceUnavailable.
+    DynamoDB can return only some of the items. The others are requested again ("BatchGetItem" in
+    the Amazon DynamoDB API Reference).
     """
-    wanted: Any = {table: {"Keys": keys}} if keys else {}
-    for attempt in range(TRIES):
-        if not wanted:
+    remaining: Any = {table: {"Keys": keys}} if keys else {}
+    for attempt in range(ATTEMPTS):
+        if not remaining:
             return
         if attempt:
             time.sleep(pause_seconds(attempt))
         try:
-            answer = dynamodb.batch_get_item(RequestItems=wanted)
+            response = dynamodb.batch_get_item(RequestItems=remaining)
         except (ClientError, BotoCoreError) as error:
-            raise ServiceUnavailable(f"The job table did not answer: {error}") from error
-        yield from answer["Responses"].get(table, [])
-        wanted = answer.get("UnprocessedKeys")
-    if wanted:
-        raise ServiceUnavailable("The job table did not answer for all that it was asked for.")
+            raise ServiceUnavailable(f"The request to the job table failed: {error}") from error
+        yield from response["Responses"].get(table, [])
+        remaining = response.get("UnprocessedKeys")
+    if remaining:
+        raise ServiceUnavailable(f"The job table did not return all items in {ATTEMPTS} attempts.")

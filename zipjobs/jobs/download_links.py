@@ -1,4 +1,4 @@
-"""Download links, minted for one answer and never stored."""
+"""Presigned download links, created for one response and never stored."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_TTL_SECONDS = 604_800
-"""Seven days: "Download and upload objects with presigned URLs" in the S3 User Guide."""
+"""7 days ("Download and upload objects with presigned URLs" in the S3 User Guide)."""
 
 
 class DownloadLink(NamedTuple):
-    """Presigned URLs of an archive and its receipt, and when they end, at the latest."""
+    """The presigned URLs of an archive and its receipt, and the latest time when they expire."""
 
     url: str
     receipt_url: str
@@ -26,7 +26,7 @@ class DownloadLink(NamedTuple):
 
 
 class DownloadLinks:
-    """Presigns archives. ``s3`` must sign with SigV4."""
+    """Creates presigned URLs. ``s3`` must sign with SigV4."""
 
     def __init__(
         self, s3: "S3Client", ttl_seconds: int, clock: Callable[[], datetime] = utc_now
@@ -36,7 +36,7 @@ class DownloadLinks:
         self._clock = clock
 
     def create(self, job: Job) -> tuple[DownloadLink, ...]:
-        """A link to each archive of a job that is READY."""
+        """Return the links to the archives of a READY job, in the order of ``job.archives``."""
         expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
         stem = file_name(job).removesuffix(".zip")
         links = []
@@ -50,7 +50,7 @@ class DownloadLinks:
         return tuple(links)
 
     def _presign(self, job: Job, key: str, version_id: str | None, name: str) -> str:
-        """A link to one version of an object, so that nothing put there later is downloaded."""
+        """Return a link to one version of an object: a later version must not be downloaded."""
         assert job.target_bucket is not None
         params = {
             "Bucket": job.target_bucket,
@@ -65,8 +65,10 @@ class DownloadLinks:
 
 
 def file_name(job: Job) -> str:
-    """The name that the request gave to the archive; else ``q3-invoices.zip`` for the manifest
-    ``q3-invoices.json``; else the archive's own name.
+    """Return the file name for a download of the job's archive.
+
+    It is the archive name of the request, or ``q3-invoices.zip`` for the manifest
+    ``q3-invoices.json``, or the name of the archive's key.
     """
     stem = (job.target_key or job.job_id).rpartition("/")[2].removesuffix(".zip")
     manifest = manifest_of(job)
@@ -76,7 +78,7 @@ def file_name(job: Job) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """An ``attachment`` header that carries any Unicode name: RFC 6266, with its ASCII fallback."""
+    """Return an ``attachment`` header for any Unicode name, with an ASCII fallback (RFC 6266)."""
     ascii_name = "".join(
         c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in name
     )

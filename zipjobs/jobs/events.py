@@ -1,4 +1,4 @@
-"""Completion events: what a finished job says on the event bus."""
+"""Completion events, which are sent to the event bus when a job is finished."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -22,14 +22,14 @@ DETAIL_TYPES = {
 
 
 class Durations(Model):
-    """Where the time went, in seconds: waiting in the queue, and being worked on."""
+    """The time in seconds that the job waited in the queue, and that workers took."""
 
     queued_seconds: float
     running_seconds: float
 
     @classmethod
     def of(cls, job: Job) -> "Durations":
-        """Those of a job that is final."""
+        """Return the durations of a finished job."""
         assert job.finished_at is not None
         started_at = job.started_at or job.finished_at
         return cls(
@@ -39,7 +39,7 @@ class Durations(Model):
 
 
 class CompletionDetail(JobSummary):
-    """The ``detail`` of a completion event. ``event_id`` is the same for every repetition."""
+    """The ``detail`` of a completion event. A repeated event has the same ``event_id``."""
 
     version: Literal["1"] = "1"
     event_id: str
@@ -48,7 +48,7 @@ class CompletionDetail(JobSummary):
 
     @classmethod
     def of(cls, job: Job) -> "CompletionDetail":
-        """Describe a job that is final."""
+        """Return the detail for a finished job."""
         assert job.finished_at is not None
         return cls(
             **summary_of(job),
@@ -59,16 +59,16 @@ class CompletionDetail(JobSummary):
 
 
 class CompletionEvents:
-    """Publishes completion events on one bus, at least once each."""
+    """Sends completion events to one bus, each at least once."""
 
     def __init__(self, events: "EventBridgeClient", bus: str) -> None:
         self._events = events
         self._bus = bus
 
     def publish(self, job: Job) -> None:
-        """Say that ``job`` is final. Raises ServiceUnavailable if the bus did not take it."""
+        """Send the event of a finished job. Raises ServiceUnavailable."""
         try:
-            answer = self._events.put_events(
+            response = self._events.put_events(
                 Entries=[
                     {
                         "EventBusName": self._bus,
@@ -79,10 +79,10 @@ class CompletionEvents:
                 ]
             )
         except (ClientError, BotoCoreError) as error:
-            raise ServiceUnavailable(f"The event bus did not answer: {error}") from error
-        if answer["FailedEntryCount"]:
-            code = answer["Entries"][0].get("ErrorCode")
-            raise ServiceUnavailable(f"The event bus refused the completion event: {code}")
+            raise ServiceUnavailable(f"Sending the completion event failed: {error}") from error
+        if response["FailedEntryCount"]:
+            code = response["Entries"][0].get("ErrorCode")
+            raise ServiceUnavailable(f"The event bus rejected the completion event: {code}")
 
 
 def _seconds(start: datetime, end: datetime) -> float:

@@ -1,4 +1,4 @@
-"""The job: what the table holds and what the API shows of it."""
+"""The job: its record in DynamoDB, and the values in it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,33 +7,32 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from zipjobs.errors import PermanentError, SchemaError
+from zipjobs.errors import FieldProblem, PermanentError, SchemaError
 from zipjobs.model import Model, Timestamp, iso_utc
 from zipjobs.requests.storage import ObjectRef
 
 SCHEMA_VERSION = 1
 
-
 MAX_MESSAGE_CHARS = 2000
-"""A record has room for 400 KB and an event for 256 KB; a person has less patience."""
-
+"""DynamoDB limits an item to 400 KB, and EventBridge an event to 256 KB. This is for readers."""
 
 MAX_RECORDED_NAMES = 200
 MAX_RECORDED_NAME_CHARS = 20_000
-"""How many objects a record names, and in how many characters. The receipt names all."""
+"""Objects in a record's list, and characters in all of them. A receipt lists all objects."""
 
 UNFINISHED_SECONDS = 15 * 86_400
-"""How long the record of a job without an end is kept: longer than the queue keeps its messages,
-which is 14 days, and than the reconciler leaves it without an end."""
+"""How long the record of an unfinished job is kept. SQS keeps messages for 14 days, and the
+reconciler finishes a stuck job earlier.
+"""
 
 
-def shorten(text: str) -> str:
-    """``text``, cut to ``MAX_MESSAGE_CHARS``."""
+def truncate_message(text: str) -> str:
+    """Return ``text``, truncated to ``MAX_MESSAGE_CHARS``."""
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
 def truncate_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The first of ``names``, as far as a record has room for them."""
+    """Return the first of ``names``, up to the limits of a record."""
     fitting: list[str] = []
     chars = 0
     for name in names[:MAX_RECORDED_NAMES]:
@@ -45,9 +44,9 @@ def truncate_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Status(StrEnum):
-    """States move one way: PENDING → RUNNING → READY, FAILED or CANCELLED.
+    """The status of a job: PENDING → RUNNING → READY, FAILED or CANCELLED.
 
-    A job that nobody has started can be FAILED or CANCELLED too.
+    A PENDING job can also become FAILED or CANCELLED directly.
     """
 
     PENDING = "PENDING"
@@ -61,62 +60,52 @@ FINAL_STATUSES = frozenset({Status.READY, Status.FAILED, Status.CANCELLED})
 
 
 class Trigger(StrEnum):
-    """How a job came in."""
+    """How a job was submitted."""
 
     API = "api"
     MANIFEST = "manifest"
 
 
-class Problem(Model):
-    """What is wrong in one place of a manifest, with its JSON pointer and its line, if known."""
-
-    detail: str
-    pointer: str | None = None
-    line: int | None = None
-
-
 class JobError(Model):
-    """Why a job failed: a stable code, a sentence that says what to do, and the objects that it is
-    about, if it is about any: as many as a record has room for. Of a manifest that is wrong,
-    ``problems`` are the places.
+    """Why a job failed: a stable code and a message that says what to do. `objects` are the first
+    source objects that caused the error, `problems` the invalid fields of a manifest.
     """
 
     code: str
     message: str
     objects: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[FieldProblem, ...] = ()
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
+        """Return the record of an error, truncated to the limits of a record."""
         problems = error.problems if isinstance(error, SchemaError) else ()
         return cls(
             code=error.code,
-            message=shorten(str(error)),
+            message=truncate_message(str(error)),
             objects=truncate_names(error.objects),
             problems=tuple(
-                Problem(detail=shorten(one.detail), pointer=one.pointer, line=one.line)
-                for one in problems
+                problem.model_copy(update={"detail": truncate_message(problem.detail)})
+                for problem in problems
             ),
         )
 
 
 EVERYONE = "*"
-"""The owner of a job that is nobody's own: all who may call the API see it."""
+"""The owner of a job without an owner, which every caller of the API can see."""
 
 
 class UploadRef(Model):
-    """A multipart upload to ``key`` of the job's target bucket."""
+    """A multipart upload to ``key`` in the job's target bucket."""
 
     key: str
     upload_id: str
 
 
 class FinishedArchive(Model):
-    """What is known of a finished archive. ``crc32`` is eight hexadecimal digits. The version IDs
-    are those of the archive and its receipt, if the target bucket keeps versions.
-
-    Of its members' bytes, S3 copied ``copied_bytes``; the rest passed through the function. The
-    object at ``receipt_key`` lists its entries.
+    """A finished archive. `size` is in bytes. `crc32` has eight hexadecimal digits. The object at
+    ``receipt_key`` lists the entries. S3 copied ``copied_bytes`` of the members' bytes; the others
+    passed through the function. The version IDs are null unless the target bucket keeps versions.
     """
 
     key: str
@@ -131,20 +120,20 @@ class FinishedArchive(Model):
 
     @property
     def parts(self) -> int:
-        """Of how many parts the archive was made; S3 says so behind the dash of its ETag."""
+        """The number of uploaded parts, which the archive's ETag contains after its hyphen."""
         return int(self.etag.strip('"').partition("-")[2] or 1)
 
 
 JobId = Annotated[str, StringConstraints(pattern="^[0-9A-Za-z-]{1,64}$")]
-"""The service makes UUIDs. It becomes part of keys in S3."""
+"""A job ID: a UUID in practice. It is part of keys in S3."""
 
 
 class Submission(Model):
-    """A job as it arrives on the queue: its id, how it came in, and where its request stands.
+    """A message on the job queue: a job's ID and the reference of its request.
 
-    With ``segment``, that segment of a job that has been planned. ``request_digest`` is that of a
-    request that came with an idempotency key, ``sequencer`` S3's of the drop of a manifest: of two
-    drops of the same key, the later one's is greater.
+    With ``segment``, the message is for one segment of a large job. ``request_digest`` is set for a
+    request with an idempotency key. ``sequencer`` is S3's for the upload of a manifest: a later
+    upload to the same key has a greater one.
     """
 
     job_id: JobId
@@ -158,19 +147,20 @@ class Submission(Model):
 
 
 def list_key(submitted_at: datetime, job_id: str) -> str:
-    """The place of a job among all jobs, in order of time: ``20261123T164423.120Z_<job id>``.
+    """Return the sort key of a job in the job list: ``20261123T164423.120Z_<job ID>``.
 
-    It is a cursor too, of characters that need no escape in a query.
+    It is also the cursor of a page, so it needs no escapes in a URL.
     """
     return f"{iso_utc(submitted_at).replace('-', '').replace(':', '')}_{job_id}"
 
 
 class Job(Model):
-    """One item of the table, keyed by ``jobId``, and listed by ``owner`` and ``list_key``.
+    """A job's record: one item of the table, with the partition key ``jobId``.
 
-    ``attempts`` counts the workers that took the job on. ``skipped`` objects did not exist, of
-    which ``skipped_objects`` are as many as the record has room for. While the reconciler has to
-    check the job, it is in the index by ``sweep`` and ``sweep_at``, seconds since 1970.
+    ``owner`` and ``list_key`` are the keys of the index that lists jobs. ``sweep`` and ``sweep_at``
+    (seconds since 1970) are the keys of the index of jobs that the reconciler must check, and
+    ``sweeps`` counts its checks. ``attempts`` counts the workers that claimed the job. ``skipped``
+    counts missing objects; ``skipped_objects`` are the first of them.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -211,22 +201,25 @@ class Job(Model):
 
     @property
     def is_final(self) -> bool:
+        """Whether the job has reached a final status."""
         return self.status in FINAL_STATUSES
 
     @property
     def owner_tag(self) -> str:
-        """What objects bear that were made for this job, and for none that had its id before: an
-        idempotency key may be used again when its job is forgotten.
+        """The tag of objects that were created for this job.
+
+        It contains the creation time because job IDs repeat: an idempotency key can be used again
+        when the record of its job has expired.
         """
         return f"{self.job_id}/{iso_utc(self.created_at)}"
 
     def is_visible_to(self, caller: str) -> bool:
-        """Whether ``caller`` may know of the job."""
+        """Return whether ``caller`` can see and cancel the job."""
         return self.owner in (EVERYONE, caller)
 
     @property
     def submission(self) -> Submission:
-        """The message that the job came in by."""
+        """The job's message, to send it again."""
         return Submission(
             job_id=self.job_id,
             owner=self.owner,
@@ -239,7 +232,7 @@ class Job(Model):
 
     @classmethod
     def pending(cls, submission: Submission, now: datetime) -> "Job":
-        """The record of a job that nobody has started."""
+        """Return the record of a new job."""
         return cls(
             job_id=submission.job_id,
             owner=submission.owner,

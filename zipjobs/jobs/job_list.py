@@ -1,4 +1,4 @@
-"""The list of jobs, newest first, a page at a time: from an index, never by a scan."""
+"""The list of jobs, newest first, in pages that are read from an index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from zipjobs.jobs.table import JobTable
 
 MAX_LIMIT = 100
-"""Jobs in a page: as many as one BatchGetItem reads (Amazon DynamoDB API Reference)."""
+"""Jobs in a page, as many as one BatchGetItem reads (Amazon DynamoDB API Reference)."""
 
 DEFAULT_LIMIT = 20
 
 CURSOR = r"^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z_[0-9a-f-]{1,64}$"
-"""A ``list_key``: when a job came in, and its id."""
+"""The pattern of a ``list_key``: when a job was submitted, and its ID."""
 
 
 class JobPage(NamedTuple):
-    """Some jobs, newest first, and the cursor of the page behind them, or None at the end."""
+    """A page of jobs, newest first, and the cursor of the next page, or None at the end."""
 
     jobs: tuple[Job, ...]
     next_cursor: str | None
@@ -29,10 +29,9 @@ class JobPage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """Reads the jobs that somebody may see: their own, and those that are nobody's own.
+    """Lists the jobs that a caller can see: their own, and those without an owner.
 
-    A cursor is the place of a job in the list: the page behind it is the same, whatever jobs come
-    or go meanwhile.
+    A cursor is the ``list_key`` of a job, so new and expired jobs do not shift the next page.
     """
 
     table: "JobTable"
@@ -45,22 +44,23 @@ class JobList:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> JobPage:
-        """Up to ``limit`` jobs behind ``cursor``. It may be fewer, or none, before the end.
+        """Return up to ``limit`` jobs after ``cursor``.
 
-        Raises ServiceUnavailable.
+        A page before the end can be short or empty. Raises ServiceUnavailable.
         """
-        found = [
-            self.table.listed(owner, status, cursor, limit)
+        queries = [
+            self.table.list_keys(owner, status, cursor, limit)
             for owner in dict.fromkeys((caller, EVERYONE))
         ]
-        # Of an owner whose jobs were not read to the end, there may be more below the last one.
-        floor = max((part.read_to for part in found if part.read_to), default="")
-        keys = sorted((key for part in found for key in part.keys if key >= floor), reverse=True)
+        # If a query stopped early, its owner may have more jobs below the last key that it read.
+        floor = max((query.read_to for query in queries if query.read_to), default="")
+        keys = [key for query in queries for key in query.keys if key >= floor]
+        keys.sort(reverse=True)
         shown = keys[:limit]
         last = shown[-1] if len(keys) > limit else floor
         jobs = self.table.get_many([key.rpartition("_")[2] for key in shown])
         now = int(self.clock().timestamp())
-        kept = (job for job in jobs if job.expires_at > now and job.is_visible_to(caller))
-        # The index follows the table, a little later.
-        kept = (job for job in kept if status in (None, job.status))
-        return JobPage(tuple(kept), last or None)
+        visible = (job for job in jobs if job.expires_at > now and job.is_visible_to(caller))
+        # The index is eventually consistent: check the status in the record.
+        matching = (job for job in visible if status in (None, job.status))
+        return JobPage(tuple(matching), last or None)

@@ -1,7 +1,7 @@
-"""What arrives on the queue: our own message, or EventBridge's event about a manifest.
+"""Parses messages of the job queue: our own, and EventBridge events about new manifests.
 
-Both become the same ``Submission``. EventBridge's event reaches the queue untouched; its shape is
-that of "Using EventBridge", Event message structure, in the S3 User Guide.
+Both become a ``Submission``. "Using EventBridge", Event message structure, in the S3 User Guide
+describes the events.
 """
 
 import uuid
@@ -16,13 +16,14 @@ from zipjobs.requests.fields import BucketName, ETag, Key, VersionId
 from zipjobs.requests.storage import ObjectRef
 
 MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
-"""Namespace of the ids of jobs that come from manifests. Changing it would repeat old jobs."""
+"""The UUID namespace of jobs from manifests. A different one would repeat old jobs."""
 
 UNVERSIONED = "null"
+"""The version ID of objects in a bucket without versioning."""
 
 
 class UnknownMessage(ZipJobsError):
-    """A message on the queue that is neither ours nor an event about a new object."""
+    """A message that is neither a job nor an event about a new object."""
 
 
 class _EventBucket(Model):
@@ -51,7 +52,7 @@ _MESSAGE: TypeAdapter[Submission | _ObjectCreated] = TypeAdapter(Submission | _O
 
 
 def parse_message(body: str) -> Submission:
-    """Read a message's body. Raises UnknownMessage."""
+    """Return the job that the body of a message names. Raises UnknownMessage."""
     try:
         message = _MESSAGE.validate_json(body)
     except ValidationError as error:
@@ -60,18 +61,18 @@ def parse_message(body: str) -> Submission:
 
 
 def _from_manifest(event: _ObjectCreated) -> Submission:
-    bucket, found = event.detail.bucket.name, event.detail.object
-    version_id = None if found.version_id == UNVERSIONED else found.version_id
+    bucket, manifest = event.detail.bucket.name, event.detail.object
+    version_id = None if manifest.version_id == UNVERSIONED else manifest.version_id
     return Submission(
-        job_id=manifest_job_id(bucket, found.key, version_id, found.etag, found.sequencer),
+        job_id=manifest_job_id(bucket, manifest.key, version_id, manifest.etag, manifest.sequencer),
         trigger=Trigger.MANIFEST,
         request=ObjectRef(
             bucket=bucket,
-            key=found.key,
+            key=manifest.key,
             version_id=version_id,
-            etag=None if version_id else found.etag,
+            etag=None if version_id else manifest.etag,
         ),
-        sequencer=found.sequencer or None,
+        sequencer=manifest.sequencer or None,
         submitted_at=event.time,
     )
 
@@ -79,10 +80,10 @@ def _from_manifest(event: _ObjectCreated) -> Submission:
 def manifest_job_id(
     bucket: str, key: str, version_id: str | None, etag: str, sequencer: str
 ) -> str:
-    """The id of the job of one drop of a manifest.
+    """Return the ID of the job for one upload of a manifest.
 
-    The version names the drop. Without versions the sequencer and ETag do: S3 gives a doubled
-    event the same ones, and a later drop another sequencer.
+    The version identifies the upload. Without versioning, the sequencer and ETag do: a duplicate
+    event has the same ones, and a later upload has another sequencer.
     """
-    drop = ("version", version_id) if version_id else ("sequencer", sequencer, etag)
-    return str(uuid.uuid5(MANIFEST_JOBS, "\0".join((bucket, key, *drop))))
+    upload = ("version", version_id) if version_id else ("sequencer", sequencer, etag)
+    return str(uuid.uuid5(MANIFEST_JOBS, "\0".join((bucket, key, *upload))))

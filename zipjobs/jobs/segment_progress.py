@@ -1,7 +1,7 @@
-"""How far the segments of a planned job are.
+"""The progress of the segments of a large job.
 
-Each segment's count stands in one of a few items beside the job's record, so that many workers who
-report at a time do not write to the same one.
+The counts of all segments are spread over a few items next to the job's record, so concurrent
+workers rarely write to the same item.
 """
 
 from typing import TYPE_CHECKING
@@ -16,40 +16,40 @@ from zipjobs.jobs.summary import ProgressCounts
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MOST_ITEMS = 50
-"""BatchGetItem takes 100, and 16 MB; an item takes 400 KB."""
+MAX_ITEMS = 50
+"""Items per job. BatchGetItem reads up to 100 items and 16 MB, and an item has up to 400 KB."""
 
 
 class SegmentProgress:
-    """Reads and writes the counts of segments."""
+    """Reads and writes the progress of segments."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
 
-    def record(self, job: Job, segment: int, done: ProgressCounts) -> None:
-        """Record how far a segment is. Raises ServiceUnavailable."""
+    def record(self, job: Job, segment: int, counts: ProgressCounts) -> None:
+        """Record the progress of a segment. Raises ServiceUnavailable."""
         try:
             self._dynamodb.update_item(
                 TableName=self._table,
-                Key={"jobId": {"S": _item(job.job_id, segment % MOST_ITEMS)}},
+                Key={"jobId": {"S": _item(job.job_id, segment % MAX_ITEMS)}},
                 UpdateExpression="SET #entries = :entries, #bytes = :bytes, expiresAt = :expires",
                 ExpressionAttributeNames={
                     "#entries": f"entries{segment}",
                     "#bytes": f"bytes{segment}",
                 },
                 ExpressionAttributeValues={
-                    ":entries": {"N": str(done.entries)},
-                    ":bytes": {"N": str(done.source_bytes)},
+                    ":entries": {"N": str(counts.entries)},
+                    ":bytes": {"N": str(counts.source_bytes)},
                     ":expires": {"N": str(job.expires_at)},
                 },
             )
         except (ClientError, BotoCoreError) as error:
-            raise ServiceUnavailable(f"The job table did not answer: {error}") from error
+            raise ServiceUnavailable(f"The request to the job table failed: {error}") from error
 
     def total(self, job: Job) -> ProgressCounts:
-        """How far the segments of ``job`` are, together. Raises ServiceUnavailable."""
-        items = min(job.segments or 0, MOST_ITEMS)
+        """Return the total progress of all segments of ``job``. Raises ServiceUnavailable."""
+        items = min(job.segments or 0, MAX_ITEMS)
         if not items:
             return ProgressCounts(job.entries_done, job.bytes_done)
         keys = [{"jobId": {"S": _item(job.job_id, number)}} for number in range(items)]

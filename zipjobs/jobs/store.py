@@ -1,4 +1,4 @@
-"""The jobs' records. Every change of state is one conditional write."""
+"""The records of jobs. Every status change is one conditional write."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,30 +22,30 @@ from zipjobs.requests.allow_list import Destination
 MAX_PROBLEM_CHARS = 2000
 
 MAX_JOB_ID_BYTES = 2048
-"""Of a partition key: "Service, account, and table quotas" in the DynamoDB Developer Guide."""
+"""Bytes of a partition key ("Service, account, and table quotas", DynamoDB Developer Guide)."""
 
 MAX_CHECKS = 6
-"""How often the reconciler checks a job before it fails it. The time between checks doubles."""
+"""Checks by the reconciler before it fails a stuck job. The time between checks doubles."""
 
-_NO_LAST_WORD = (
-    "No worker could report a problem: each was stopped before (by its timeout or for want of "
-    "memory), or the event never reached one."
+_NO_LAST_PROBLEM = (
+    "No worker reported a problem. Either each worker was stopped, by its timeout or because it "
+    "ran out of memory, or the event never reached a worker."
 )
 
 _IS_NEW = "attribute_not_exists(jobId)"
 _IS_UNFINISHED = "#status = :pending OR #status = :running"
 _IS_UNLEASED = f"{_IS_NEW} OR #status = :pending OR (#status = :running AND leaseUntil <= :now)"
-# An answer may get lost: whoever asks again finds the claim that it has made already.
+# The response to a claim may be lost, so a worker can repeat its own claim.
 _IS_CLAIMABLE = f"{_IS_UNLEASED} OR (#status = :running AND leaseOwner = :owner)"
 _IS_RUNNING = "#status = :running"
 _IS_MINE = "#status = :running AND leaseOwner = :owner"
 
 
 class JobStore:
-    """Reads and writes jobs. Every method raises ServiceUnavailable.
+    """Reads and writes records. All methods raise ServiceUnavailable.
 
-    The record of a job that has its end lives ``keep_seconds`` more. The reconciler looks at a job
-    without one ``grace_seconds`` after the last thing that its workers were to do.
+    The record of a finished job is kept for ``keep_seconds``. The reconciler checks an unfinished
+    job ``grace_seconds`` after its lease ends or its last heartbeat.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class JobStore:
         self._clock = clock
 
     def get(self, job_id: str) -> Job | None:
-        """The job, or None. An expired record that DynamoDB has yet to drop counts as gone."""
+        """Return the job, or None if it does not exist or its record has expired."""
         if len(job_id.encode()) > MAX_JOB_ID_BYTES:
             return None
         job = self._table.get(job_id)
         return job if job and job.expires_at > self._now() else None
 
     def create(self, submission: Submission, destination: Destination, entries: int | None) -> None:
-        """Record a job that nobody has started, unless a worker was faster."""
+        """Create the record of a new job, unless a worker has created it already."""
         changes = self._pending(submission) | _destination(destination)
         try:
             self._update(submission.job_id, changes | {"entriesTotal": entries}, _IS_NEW)
@@ -76,14 +76,14 @@ class JobStore:
             return
 
     def forget_expired(self, job_id: str) -> None:
-        """Make room for a new job of that id, if an expired record stands in its place."""
+        """Delete the expired record with this ID, if any, so that a new job can use the ID."""
         self._table.delete_expired(job_id, self._now())
 
     def claim(self, submission: Submission, owner: str, lease_until: datetime) -> Job:
-        """Make ``owner`` the worker of a job until ``lease_until``, recording the job if new.
+        """Lease a job to the worker ``owner`` until ``lease_until``. Create its record if needed.
 
-        Returns the job: RUNNING and leased to ``owner``, or already final. Raises JobBusy while
-        another worker's lease runs.
+        Return the job, which is RUNNING and leased to ``owner``, or has a final status. Raises
+        JobBusy while another worker has the lease.
         """
         now, until = self._clock(), int(lease_until.timestamp())
         changes = {
@@ -104,25 +104,30 @@ class JobStore:
         except ConditionFailed as refused:
             job = refused.job
         if job is None:
-            raise ServiceUnavailable("The job table refused a claim without saying why.")
+            raise ServiceUnavailable("The job table rejected a claim without a reason.")
         if job.is_final:
             return job
         wait = (job.lease_until or 0) - int(now.timestamp()) + 1
-        raise JobBusy(f"Job {job.job_id} is being worked on.", retry_after_seconds=max(1, wait))
+        raise JobBusy(
+            f"Another worker has the lease of job {job.job_id}.", retry_after_seconds=max(1, wait)
+        )
 
     def record_destination(self, job: Job, destination: Destination, entries: int | None) -> Job:
-        """Record what the request turned out to ask for. Raises LeaseLost."""
+        """Record the destination and the number of entries, if known. Raises LeaseLost."""
         changes = {"entriesTotal": entries, "bytesTotal": None, "entriesDone": 0, "bytesDone": 0}
         return self._update_mine(job, _destination(destination) | changes)
 
     def record_uploads(self, job: Job, uploads: Sequence[UploadRef]) -> Job:
-        """Record multipart uploads, so that whoever outlives the worker can abort them."""
+        """Record multipart uploads, so that they can be aborted if the worker dies.
+
+        Raises LeaseLost.
+        """
         return self._update_mine(job, {"uploads": [_dump(upload) for upload in uploads]})
 
     def record_plan(
         self, job: Job, segments: int, entries: int, source_bytes: int, skipped: Sequence[str]
     ) -> Job:
-        """Record that the job's segments are planned. From now on they are the work."""
+        """Record the number of segments and the totals of a large job. Raises LeaseLost."""
         changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
         return self._update_mine(job, changes | _skipped(skipped))
 
@@ -134,13 +139,13 @@ class JobStore:
         entries_total: int | None = None,
         bytes_total: int | None = None,
     ) -> None:
-        """Record how far the archive is, and of how much, if that is known. Raises LeaseLost."""
+        """Record the progress, and the totals if they are known. Raises LeaseLost."""
         totals = {"entriesTotal": entries_total, "bytesTotal": bytes_total}
         known = {name: total for name, total in totals.items() if total is not None}
         self._update_mine(job, {"entriesDone": entries, "bytesDone": source_bytes, **known})
 
     def send_heartbeat(self, job: Job) -> None:
-        """Tell the reconciler that a planned job is being worked on."""
+        """Postpone the reconciler's next check of a large job that is making progress."""
         try:
             self._update(job.job_id, self._grace(), _IS_UNFINISHED)
         except ConditionFailed:
@@ -154,9 +159,9 @@ class JobStore:
         source_bytes: int,
         skipped: Sequence[str] | None = None,
     ) -> Job:
-        """RUNNING → READY, by whoever finished it. Raises LeaseLost.
+        """Change RUNNING to READY. Raises LeaseLost.
 
-        ``skipped`` may be left out if the plan has noted it.
+        ``skipped`` is None if ``record_plan`` has recorded the skipped objects.
         """
         changes = {
             "status": Status.READY,
@@ -169,29 +174,30 @@ class JobStore:
         return self._finish(job, changes if skipped is None else changes | _skipped(skipped))
 
     def fail(self, job: Job, error: JobError) -> Job:
-        """RUNNING → FAILED. Raises LeaseLost."""
+        """Change RUNNING to FAILED. Raises LeaseLost."""
         return self._finish(job, {"status": Status.FAILED, "error": _dump(error)})
 
     def cancel(self, job_id: str) -> Job | None:
-        """PENDING or RUNNING → CANCELLED, whoever works on it.
+        """Change PENDING or RUNNING to CANCELLED, whether or not a worker has the lease.
 
-        Returns the job as it stands, which may have had another end before; None if there is none.
+        Return the job, which may have had another final status before, or None if it does not
+        exist.
         """
-        changes = {"status": Status.CANCELLED} | self._end()
+        changes = {"status": Status.CANCELLED} | self._final()
         try:
             return self._update(job_id, changes, f"attribute_exists(jobId) AND ({_IS_UNFINISHED})")
         except ConditionFailed:
             return self.get(job_id)
 
     def fail_exhausted(self, submission: Submission) -> Job:
-        """Any state but a final one → FAILED, on behalf of a queue that gave up.
+        """Change PENDING or RUNNING to FAILED after the last attempt.
 
-        Returns the job as it stands, which is READY if its work was done after all. Raises
-        JobBusy while a worker's lease runs.
+        Return the job, which may have had another final status before. Raises JobBusy while a
+        worker has the lease.
         """
         known = self.get(submission.job_id)
         error = _retries_exhausted(known.last_problem if known else None)
-        changes = {"status": Status.FAILED, "error": _dump(error)} | self._end()
+        changes = {"status": Status.FAILED, "error": _dump(error)} | self._final()
         new = self._pending(submission)
         try:
             return self._update(submission.job_id, changes, _IS_UNLEASED, if_absent=new)
@@ -199,10 +205,10 @@ class JobStore:
             job = refused.job
         if job is not None and job.is_final:
             return job
-        raise JobBusy(f"Job {submission.job_id} is being worked on.")
+        raise JobBusy(f"Another worker has the lease of job {submission.job_id}.")
 
     def release(self, job: Job, problem: str | None) -> None:
-        """End the lease early, so that the next delivery need not wait; keep what went wrong."""
+        """End the lease, so that the next attempt can start, and record its problem, if any."""
         note = {"lastProblem": problem[:MAX_PROBLEM_CHARS]} if problem else {}
         try:
             self._update_mine(job, {"leaseUntil": 0, **self._grace(), **note})
@@ -210,9 +216,9 @@ class JobStore:
             return
 
     def record_event_sent(self, job: Job) -> None:
-        """Record that the completion event went out: nothing is left to do for the job.
+        """Record that the completion event was sent, so the reconciler ignores the job.
 
-        Of a job whose record is gone there is nothing to record either.
+        Does nothing if the record has expired.
         """
         with suppress(ConditionFailed):
             self._update(
@@ -223,14 +229,14 @@ class JobStore:
             )
 
     def overdue(self) -> Iterator[Job]:
-        """The jobs that have had no end, or whose end had no event, for too long."""
+        """Yield the unfinished jobs, and finished jobs without an event, that must be checked."""
         for job_id in self._table.overdue(self._now()):
             job = self.get(job_id)
             if job is not None and job.sweep_at is not None and job.sweep_at <= self._now():
                 yield job
 
     def record_check(self, job: Job) -> None:
-        """Record that the reconciler did what it could; it comes again after twice the time."""
+        """Record a check by the reconciler. The next check is after twice the time."""
         due = self._now() + (self._grace_seconds << (job.sweeps + 1))
         try:
             self._update(job.job_id, {"sweepAt": due}, _IS_UNFINISHED, increments="sweeps")
@@ -244,32 +250,32 @@ class JobStore:
         return {"sweepAt": self._now() + self._grace_seconds}
 
     def _pending(self, submission: Submission) -> dict[str, Any]:
-        """A new record, without its key."""
+        """Return the attributes of a new record, without its key."""
         record = _dump(Job.pending(submission, self._clock()))
         del record["jobId"]
         return record | {"sweep": UNFINISHED} | self._grace()
 
-    def _end(self) -> dict[str, Any]:
+    def _final(self) -> dict[str, Any]:
         now = self._clock()
         expires_at = int(now.timestamp()) + self._keep_seconds
         return {"finishedAt": iso_utc(now), "expiresAt": expires_at, **self._grace()}
 
     def _finish(self, job: Job, changes: Mapping[str, Any]) -> Job:
-        """Give a job its end; one that this worker has given it already counts as success.
+        """Set a final status. Succeeds if this worker has already set it.
 
-        A planned job has many workers, who do the same; any of them may end it.
+        A large job has several workers, and any of them can finish it.
         """
-        is_planned = job.segments is not None
-        condition = _IS_RUNNING if is_planned else _IS_MINE
+        is_large = job.segments is not None
+        condition = _IS_RUNNING if is_large else _IS_MINE
         try:
             return self._update(
-                job.job_id, {**changes, **self._end()}, condition, owner=job.lease_owner
+                job.job_id, {**changes, **self._final()}, condition, owner=job.lease_owner
             )
         except ConditionFailed as refused:
-            done = refused.job
-            is_ours = done and (is_planned or done.lease_owner == job.lease_owner)
-            if done and is_ours and (done.status == changes["status"] or is_planned):
-                return done
+            current = refused.job
+            is_ours = current and (is_large or current.lease_owner == job.lease_owner)
+            if current and is_ours and (current.status == changes["status"] or is_large):
+                return current
             raise _lost(job) from refused
 
     def _update_mine(self, job: Job, changes: Mapping[str, Any]) -> Job:
@@ -291,7 +297,7 @@ class JobStore:
     ) -> Job:
         now = self._clock()
         changes = {**changes, "updatedAt": iso_utc(now)}
-        set_anyway = {*changes, increments}
+        set_explicitly = {*changes, increments}
         operands = {
             ":pending": Status.PENDING,
             ":running": Status.RUNNING,
@@ -302,7 +308,7 @@ class JobStore:
             job_id,
             changes,
             condition,
-            if_absent={n: v for n, v in (if_absent or {}).items() if n not in set_anyway},
+            if_absent={n: v for n, v in (if_absent or {}).items() if n not in set_explicitly},
             increments=increments,
             removes=removes,
             operands=operands,
@@ -310,14 +316,14 @@ class JobStore:
 
 
 def _lost(job: Job) -> LeaseLost:
-    return LeaseLost(f"Job {job.job_id} was taken over by another worker, or has its end.")
+    return LeaseLost(f"Job {job.job_id} was taken over by another worker, or is finished.")
 
 
 def _retries_exhausted(problem: str | None) -> JobError:
-    last = f"The last problem was: {problem}" if problem else _NO_LAST_WORD
+    last = f"The last problem was: {problem}" if problem else _NO_LAST_PROBLEM
     return JobError(
         code="RETRIES_EXHAUSTED",
-        message=f"The job was tried several times and never finished. {last} Submit it again.",
+        message=f"The job failed in every attempt. {last} Submit it again.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What everybody is told of a job: who asks for it, and who hears of its end."""
+"""The fields of a job that the API, completion events and status objects have in common."""
 
 from typing import Any, NamedTuple
 
@@ -8,21 +8,21 @@ from zipjobs.requests.storage import ObjectRef
 
 
 class ProgressCounts(NamedTuple):
-    """Entries, and bytes of their bodies, that are in S3."""
+    """Finished entries, and the bytes of their bodies."""
 
     entries: int
     source_bytes: int
 
 
 class Count(Model):
-    """How much of something is done, of how much; the total is null while it is not known."""
+    """How much is done. The total is null until it is known."""
 
     done: int
     total: int | None
 
 
 class JobSummary(Model):
-    """A job. ``target_key`` is that of its only archive; of several, ``archives`` tells."""
+    """A job. ``target_key`` is null if it has several archives: see ``archives``."""
 
     job_id: str
     status: Status
@@ -41,7 +41,7 @@ class JobSummary(Model):
 
 
 def summary_of(job: Job) -> dict[str, Any]:
-    """The fields of ``JobSummary``, as the job's record has them."""
+    """Return the fields of ``JobSummary`` for a job's record."""
     return {
         "job_id": job.job_id,
         "status": job.status,
@@ -61,5 +61,5 @@ def summary_of(job: Job) -> dict[str, Any]:
 
 
 def manifest_of(job: Job) -> ObjectRef | None:
-    """Where the job's manifest stands, if it came from one."""
+    """Return the reference of the job's manifest, or None if it was submitted by API."""
     return job.request if job.trigger is Trigger.MANIFEST else None

@@ -1,4 +1,4 @@
-"""The DynamoDB table of jobs: items in and out, and conditional writes of them."""
+"""The DynamoDB table of jobs: reads and conditional writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SWEEP_INDEX = "sweep"
 UNFINISHED = "yes"
-"""The one value of the index's partition key, ``sweep``; items without it are not in the index."""
+"""The only value of the index's partition key, ``sweep``. Finished jobs do not have the key."""
 
 OWNER_INDEX = "owner"
 
@@ -24,7 +24,7 @@ _from_dynamodb = TypeDeserializer().deserialize
 
 
 class ConditionFailed(Exception):
-    """A conditional write was refused; ``job`` is what stands in the table."""
+    """A conditional write was rejected. ``job`` is the current record, if any."""
 
     def __init__(self, job: Job | None) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class ConditionFailed(Exception):
 
 
 class ListKeys(NamedTuple):
-    """Places in the list, newest first. ``read_to`` is the last that was looked at, and None if
-    that was the end.
+    """List keys, newest first. ``read_to`` is the last key that the query read, or None at the
+    end.
     """
 
     keys: list[str]
@@ -41,22 +41,22 @@ class ListKeys(NamedTuple):
 
 
 class JobTable:
-    """Reads and writes items. Every method raises ServiceUnavailable."""
+    """Reads and writes records. All methods raise ServiceUnavailable."""
 
     def __init__(self, dynamodb: "DynamoDBClient", name: str) -> None:
         self._dynamodb = dynamodb
         self._name = name
 
     def get(self, job_id: str) -> Job | None:
-        """The job, as the last write left it, or None."""
+        """Return the job with a consistent read, or None."""
         try:
-            answer = self._dynamodb.get_item(
+            response = self._dynamodb.get_item(
                 TableName=self._name, Key=_key(job_id), ConsistentRead=True
             )
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
-        item = answer.get("Item", {})
-        return _job(item) if "status" in item else None  # else it counts segments' progress
+        item = response.get("Item", {})
+        return _job(item) if "status" in item else None  # items of SegmentProgress have no status
 
     def update(
         self,
@@ -69,10 +69,11 @@ class JobTable:
         removes: Sequence[str] = (),
         operands: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Set ``changes``, and ``if_absent`` where nothing stands yet, if ``condition`` holds.
+        """Update a record if ``condition`` is true, and return the new record.
 
-        ``condition`` may name ``#status`` and ``operands``, of which it needs not use all. Returns
-        the job as it then is. Raises ConditionFailed.
+        Sets ``changes``, sets ``if_absent`` for attributes that do not exist, adds 1 to the
+        attribute ``increments``, and removes ``removes``. ``condition`` can use ``#status`` and
+        ``operands``. Raises ConditionFailed.
         """
         defaults = if_absent or {}
         sets = [f"#{name} = :set_{name}" for name in changes]
@@ -87,7 +88,7 @@ class JobTable:
         values |= {name: value for name, value in (operands or {}).items() if name in condition}
         names = {*changes, *defaults, *removes, "status"} | ({increments} if increments else set())
         try:
-            answer = self._dynamodb.update_item(
+            response = self._dynamodb.update_item(
                 TableName=self._name,
                 Key=_key(job_id),
                 UpdateExpression=expression,
@@ -107,12 +108,12 @@ class JobTable:
             raise _unavailable(error) from error
         except BotoCoreError as error:
             raise _unavailable(error) from error
-        job = _job(answer["Attributes"])
+        job = _job(response["Attributes"])
         assert job is not None
         return job
 
     def delete_expired(self, job_id: str, now: int) -> None:
-        """Delete a job that expired before ``now`` and that DynamoDB has yet to drop."""
+        """Delete a record that has expired but that DynamoDB has not deleted yet."""
         try:
             self._dynamodb.delete_item(
                 TableName=self._name,
@@ -126,10 +127,13 @@ class JobTable:
         except BotoCoreError as error:
             raise _unavailable(error) from error
 
-    def listed(self, owner: str, status: Status | None, before: str | None, limit: int) -> ListKeys:
-        """The ``list_key`` of up to ``limit`` jobs of one owner, of those with a smaller one.
+    def list_keys(
+        self, owner: str, status: Status | None, before: str | None, limit: int
+    ) -> ListKeys:
+        """Return the list keys of up to ``limit`` jobs of one owner that are older than ``before``.
 
-        With ``status``, of all that one read of the index finds: it filters 1 MB at the most.
+        With ``status``, ``limit`` is ignored: one query reads and filters at most 1 MB of the
+        index.
         """
         condition, values = "#owner = :owner", {":owner": owner}
         if before is not None:
@@ -143,7 +147,7 @@ class JobTable:
             values[":status"] = status
         names = {"#owner": "owner"} | ({"#status": "status"} if status else {})
         try:
-            answer = self._dynamodb.query(
+            response = self._dynamodb.query(
                 TableName=self._name,
                 IndexName=OWNER_INDEX,
                 KeyConditionExpression=condition,
@@ -154,25 +158,25 @@ class JobTable:
             )
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
-        keys = [item["listKey"]["S"] for item in answer["Items"]]
-        last = answer.get("LastEvaluatedKey")
+        keys = [item["listKey"]["S"] for item in response["Items"]]
+        last = response.get("LastEvaluatedKey")
         return ListKeys(keys, last["listKey"]["S"] if last else None)
 
     def get_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """The jobs that there are of up to 100, in that order."""
+        """Return the jobs that exist of up to 100 IDs, in the same order."""
         keys = [_key(job_id) for job_id in job_ids]
         jobs = (_job(item) for item in batch_get_items(self._dynamodb, self._name, keys))
         found = {job.job_id: job for job in jobs if job is not None}
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     def overdue(self, now: int) -> Iterator[str]:
-        """The ids of the jobs that the reconciler has to look at, longest due first."""
+        """Yield the IDs of jobs that the reconciler must check, the longest overdue first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=SWEEP_INDEX,
-            KeyConditionExpression="sweep = :swept AND sweepAt <= :now",
+            KeyConditionExpression="sweep = :sweep AND sweepAt <= :now",
             ExpressionAttributeValues={
-                ":swept": _to_dynamodb(UNFINISHED),
+                ":sweep": _to_dynamodb(UNFINISHED),
                 ":now": _to_dynamodb(now),
             },
         )
@@ -191,15 +195,15 @@ def _key(job_id: str) -> dict[str, Any]:
 def _job(item: Mapping[str, Any] | None) -> Job | None:
     if not item:
         return None
-    found = {name: _from_dynamodb(value) for name, value in item.items()}
-    version = found.get("schemaVersion", SCHEMA_VERSION)
+    fields = {name: _from_dynamodb(value) for name, value in item.items()}
+    version = fields.get("schemaVersion", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         raise ServiceUnavailable(
-            f"The record of job {found.get('jobId')} is of version {version}, and this code reads "
-            f"{SCHEMA_VERSION} only. Deploy the code that wrote it."
+            f"The record of job {fields.get('jobId')} has version {version}, but this code reads "
+            f"only version {SCHEMA_VERSION}. Deploy the code that wrote it."
         )
-    return Job.model_validate(found)
+    return Job.model_validate(fields)
 
 
 def _unavailable(error: Exception) -> ServiceUnavailable:
-    return ServiceUnavailable(f"The job table did not answer: {error}")
+    return ServiceUnavailable(f"The request to the job table failed: {error}")

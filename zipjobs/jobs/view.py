@@ -1,4 +1,4 @@
-"""The job as ``GET /zip-jobs/{id}`` shows it."""
+"""The JSON of a job in the API."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,12 +10,12 @@ from zipjobs.jobs.job import FinishedArchive, Job, JobError
 from zipjobs.jobs.summary import Count, JobSummary, ProgressCounts, summary_of
 from zipjobs.model import Model, Timestamp
 
-_LEFT_OUT = Field(exclude_if=lambda value: value is None)
-"""Where there is none, it is not in the JSON."""
+_OMIT_NONE = Field(exclude_if=lambda value: value is None)
+"""Omit the field from the JSON if it is None."""
 
 
 class ArchiveView(FinishedArchive):
-    """An archive of a READY job, with links made for this answer."""
+    """An archive of a READY job, with download links created for this response."""
 
     download_url: str
     receipt_url: str
@@ -23,23 +23,22 @@ class ArchiveView(FinishedArchive):
 
 
 class JobView(JobSummary):
-    """What a client learns of a job. Archives and links are there when the job is READY.
-
-    ``download_url`` is that of the only archive; of several, ``archives`` tells.
+    """A job. A READY job has archives with download links. A job with one archive also has
+    ``download_url``.
     """
 
     archives: tuple[ArchiveView, ...]
     updated_at: Timestamp
-    download_url: Annotated[str | None, _LEFT_OUT] = None
-    download_url_expires_at: Annotated[Timestamp | None, _LEFT_OUT] = None
-    error: Annotated[JobError | None, _LEFT_OUT] = None
+    download_url: Annotated[str | None, _OMIT_NONE] = None
+    download_url_expires_at: Annotated[Timestamp | None, _OMIT_NONE] = None
+    error: Annotated[JobError | None, _OMIT_NONE] = None
 
     @classmethod
     def of(
-        cls, job: Job, links: Sequence[DownloadLink] = (), done: ProgressCounts | None = None
+        cls, job: Job, links: Sequence[DownloadLink] = (), counts: ProgressCounts | None = None
     ) -> "JobView":
-        """Describe a job, of which so much is ``done``: its record may not know that."""
-        done = done or ProgressCounts(job.entries_done, job.bytes_done)
+        """Return the view of a job. Progress is from ``counts``, or else from the record."""
+        counts = counts or ProgressCounts(job.entries_done, job.bytes_done)
         archives = tuple(
             ArchiveView(
                 **archive.model_dump(),
@@ -50,13 +49,13 @@ class JobView(JobSummary):
             for archive, link in zip(job.archives, links, strict=False)
         )
         only = archives[0] if len(archives) == 1 else None
-        facts = summary_of(job) | {
-            "entries": Count(done=done.entries, total=job.entries_total),
-            "bytes": Count(done=done.source_bytes, total=job.bytes_total),
+        fields = summary_of(job) | {
+            "entries": Count(done=counts.entries, total=job.entries_total),
+            "bytes": Count(done=counts.source_bytes, total=job.bytes_total),
             "archives": archives,
         }
         return cls(
-            **facts,
+            **fields,
             updated_at=job.updated_at,
             download_url=only.download_url if only else None,
             download_url_expires_at=only.download_url_expires_at if only else None,
@@ -64,9 +63,10 @@ class JobView(JobSummary):
 
 
 class JobsView(Model):
-    """A page of the list of jobs: without links, which come with the job alone."""
+    """A page of jobs. Jobs in a list have no download links."""
 
     jobs: tuple[JobView, ...]
     next_cursor: str | None = Field(
-        description="Of the next page; null at the end. A page before it may be short, or empty."
+        description="The cursor of the next page, or null at the end. A page before the end can be "
+        "short or empty."
     )

@@ -1,4 +1,4 @@
-"""Where a job may read and write: configured defaults and allow-lists."""
+"""Where jobs may read and write: the stack's default buckets and allow-lists."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,24 +10,24 @@ from zipjobs.zipformat.file_names import safe_file_name
 
 ZIP = ".zip"
 LONGEST_SUFFIX = "-001.receipt.json"
-"""What takes the place of ``.zip`` in the longest key that is made of an archive's."""
+"""The longest suffix that replaces ``.zip`` in a key that is derived from an archive's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A bucket, or the part of it below a prefix."""
+    """A bucket, or the keys in a bucket that start with a prefix."""
 
     bucket: str
     prefix: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``bucket`` or ``bucket/prefix``."""
+        """Return the location that ``bucket`` or ``bucket/prefix`` names."""
         bucket, _, prefix = text.partition("/")
         return cls(bucket, prefix)
 
     def covers(self, bucket: str, key: str) -> bool:
-        """Whether ``key`` in ``bucket`` lies in this location."""
+        """Return whether ``key`` in ``bucket`` is in this location."""
         return bucket == self.bucket and key.startswith(self.prefix)
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A request with its defaults filled in: where it reads and where its archive goes."""
+    """Where a job reads and writes, after the stack's defaults are applied to its request."""
 
     source_bucket: str
     target_bucket: str
@@ -45,7 +45,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """The stack's defaults and allow-lists for requests."""
+    """The stack's default buckets, and the locations that requests may name."""
 
     source_bucket: str
     target_bucket: str
@@ -54,11 +54,11 @@ class AllowList:
     allowed_targets: tuple[Location, ...]
 
     def resolve(self, request: JobRequest, job_id: str) -> Destination:
-        """Fill in the defaults.
+        """Return the destination of a job, with the stack's defaults applied.
 
-        An archive with a name stands in a folder of its own, so that no two jobs want the same key.
-        Raises NotAllowed if a bucket or prefix is not on its list, and InvalidRequest if the key
-        would be too long.
+        An archive with a name is stored in a folder named after its job, so keys of different jobs
+        never collide. Raises NotAllowed if a location is not allowed, and InvalidRequest if the
+        archive's key would be too long.
         """
         source_bucket = request.source_bucket or self.source_bucket
         target_bucket = request.target_bucket or self.target_bucket
@@ -69,7 +69,7 @@ class AllowList:
         return Destination(source_bucket, target_bucket, target_key)
 
     def _require_sources(self, request: JobRequest, source_bucket: str) -> None:
-        """Check all that the request itself names; what a list names is checked as it is read."""
+        """Check all sources in the request. Sources in a list are checked when it is read."""
         for key in request.keys:
             self.require_source(source_bucket, key, "sourceBucket")
         for entry in request.entries:
@@ -79,12 +79,12 @@ class AllowList:
         if request.entries_from is not None:
             self.require_source(*split_s3_url(request.entries_from), "entriesFrom")
 
-    def require_source(self, bucket: str, key: str, where: str) -> None:
-        """Raise NotAllowed, which names ``where``, unless jobs may read ``key``.
+    def require_source(self, bucket: str, key: str, field: str) -> None:
+        """Raise NotAllowed unless jobs may read ``key``. The message starts with ``field``.
 
-        Of a prefix: unless they may read every key that begins with it.
+        If ``key`` is a prefix, jobs must be allowed to read every key that starts with it.
         """
-        _require(self.allowed_sources, bucket, key, where)
+        _require(self.allowed_sources, bucket, key, field)
 
 
 def _target_key(prefix: str, job_id: str, archive_name: str | None) -> str:
@@ -93,24 +93,24 @@ def _target_key(prefix: str, job_id: str, archive_name: str | None) -> str:
     excess = len(f"{stem}{LONGEST_SUFFIX}".encode()) - MAX_KEY_BYTES
     if excess > 0:
         detail = (
-            f"behind targetPrefix and the job's id it makes a key {excess} bytes too long for "
-            "S3: shorten one of them"
+            f"with targetPrefix and the job ID, the archive's key is {excess} bytes too long for "
+            "S3. Shorten targetPrefix or archiveName"
         )
-        problem = FieldProblem(detail, "#/archiveName")
+        problem = FieldProblem(detail=detail, pointer="#/archiveName")
         raise InvalidRequest(f"archiveName: {detail}", [problem])
     return stem + ZIP
 
 
 def _stem(archive_name: str) -> str:
-    """The name of the archive's file, safe and without ``.zip``."""
-    is_whole = archive_name.lower().endswith(ZIP)
-    return safe_file_name(archive_name[: -len(ZIP)] if is_whole else archive_name)
+    """Return the safe file name of an archive, without ``.zip``."""
+    has_suffix = archive_name.lower().endswith(ZIP)
+    return safe_file_name(archive_name[: -len(ZIP)] if has_suffix else archive_name)
 
 
-def _require(allowed: tuple[Location, ...], bucket: str, key: str, where: str) -> None:
+def _require(allowed: tuple[Location, ...], bucket: str, key: str, field: str) -> None:
     if not any(location.covers(bucket, key) for location in allowed):
-        places = ", ".join(str(location) for location in allowed)
+        locations = ", ".join(str(location) for location in allowed)
         raise NotAllowed(
-            f"{where}: {bucket}/{key} is outside the places that this stack allows: {places}. "
-            "Use one of them, or add yours to the stack's configuration."
+            f"{field}: {bucket}/{key} is not allowed. This stack allows {locations}. Use one of "
+            "these locations, or add yours to the stack's configuration."
         )

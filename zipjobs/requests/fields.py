@@ -1,4 +1,4 @@
-"""What the single values of a request may be. The schema says so too, as far as it can."""
+"""The types of a request's fields, with their limits, validators and JSON Schema keywords."""
 
 import re
 import unicodedata
@@ -10,17 +10,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from zipjobs.requests.globs import translate
 
 MAX_KEY_BYTES = 1024
-"""Of UTF-8: "Naming Amazon S3 objects" in the S3 User Guide."""
+"""Bytes of UTF-8 in a key ("Naming Amazon S3 objects" in the S3 User Guide)."""
 
 MAX_PREFIX_BYTES = 900
-"""Of a target prefix: the rest of a key's bytes is for the archive's name."""
+"""Bytes of a target prefix. The other bytes of the key are for the archive's name."""
 
 MAX_ARCHIVE_NAME_BYTES = 200
-"""File systems stop at 255 bytes a name; the rest is for ``-001`` and ``.receipt.json``."""
+"""File systems limit a name to 255 bytes. The others are for ``-001`` and ``.receipt.json``."""
 
 MIN_ARCHIVE_BYTES = 64 * 1024**2
-MAX_ARCHIVE_BYTES = 10_000 * 5 * 1024**3
-"""48.8 TiB: 10,000 parts of 5 GiB, "Amazon S3 multipart upload limits" in the S3 User Guide."""
+MAX_MULTIPART_BYTES = 10_000 * 5 * 1024**3
+"""10,000 parts of 5 GiB, the most that one multipart upload can contain ("Amazon S3 multipart
+upload limits" in the S3 User Guide). A request may name sizes up to this limit. The archive itself
+is limited by S3's largest object, which is slightly smaller: ``zipjobs/archive/part_sizing.py``.
+"""
 
 MAX_ETAG_CHARS = 128
 
@@ -35,7 +38,7 @@ _DOT_SEGMENT = re.compile(r"(^|/)\.{1,2}(/|$)")
 
 def _key(key: str) -> str:
     if len(key.encode()) > MAX_KEY_BYTES:
-        raise ValueError(f"a key has at most {MAX_KEY_BYTES:,} bytes of UTF-8")
+        raise ValueError(f"a key can have at most {MAX_KEY_BYTES:,} bytes of UTF-8")
     return key
 
 
@@ -47,22 +50,22 @@ def _without_control(text: str) -> str:
 
 def _target_prefix(prefix: str) -> str:
     if _DOT_SEGMENT.search(prefix):
-        raise ValueError('"." and ".." are no folders in S3: use folder names only')
+        raise ValueError('"." and ".." are not folders in S3: use folder names only')
     if len(prefix.encode()) > MAX_PREFIX_BYTES:
-        raise ValueError(f"a prefix has at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
+        raise ValueError(f"a prefix can have at most {MAX_PREFIX_BYTES:,} bytes of UTF-8")
     return prefix
 
 
 def _whole(number: Any) -> Any:
-    """``1e9`` and ``1.0`` are integers, in JSON and to its schemas."""
+    """Convert a float such as ``1e9`` or ``1.0``, which JSON Schema accepts as an integer."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _archive_name(name: str) -> str:
     if "/" in name or "\\" in name:
-        raise ValueError("a file's name has no slash or backslash: folders go into targetPrefix")
+        raise ValueError("a file name must not contain / or \\: put folders into targetPrefix")
     if len(unicodedata.normalize("NFC", name).encode()) > MAX_ARCHIVE_NAME_BYTES:
-        raise ValueError(f"an archive's name has at most {MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8")
+        raise ValueError(f"an archive name has at most {MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8")
     return name
 
 
@@ -72,10 +75,10 @@ def _glob(glob: str) -> str:
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``. Raises ValueError."""
+    """Return the bucket and key of ``s3://bucket/key``. Raises ValueError."""
     bucket, _, key = url.removeprefix(_S3_SCHEME).partition("/")
     if not (url.startswith(_S3_SCHEME) and 3 <= len(bucket) <= 63 and key):
-        raise ValueError("a list is named as s3://bucket/key")
+        raise ValueError("use the form s3://bucket/key")
     return bucket, _key(key)
 
 
@@ -84,12 +87,12 @@ def _s3_url(url: str) -> str:
     return url
 
 
-def _says(**keywords: Any) -> Any:
-    """Keywords for the schema alone: a validator checks them with a better message."""
+def _schema(**keywords: Any) -> Any:
+    """Return keywords for the JSON Schema only. A validator checks them with a better message."""
     return Field(json_schema_extra=keywords)
 
 
-# What becomes part of a request to S3 as it is. A character outside these could end a header.
+# These values are sent to S3 in headers and paths, so line breaks and spaces are not accepted.
 BucketName = Annotated[
     str, StringConstraints(min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$")
 ]
@@ -97,7 +100,7 @@ VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024, patt
 ETag = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ETAG_CHARS, pattern=r'^"?[!#-~]+"?$')
 ]
-"""With or without its quotes. RFC 9110, 8.8.3; S3's are hexadecimal digits and a hyphen."""
+"""An ETag with or without quotes (RFC 9110, 8.8.3)."""
 
 Key = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_KEY_BYTES), AfterValidator(_key)
@@ -108,44 +111,44 @@ TargetPrefix = Annotated[
     StringConstraints(max_length=MAX_PREFIX_BYTES),
     AfterValidator(_without_control),
     AfterValidator(_target_prefix),
-    _says(**{"not": {"pattern": f"[{_CONTROL}]|{_DOT_SEGMENT.pattern}"}}),
+    _schema(**{"not": {"pattern": f"[{_CONTROL}]|{_DOT_SEGMENT.pattern}"}}),
 ]
 ArchiveName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ARCHIVE_NAME_BYTES),
     AfterValidator(_without_control),
     AfterValidator(_archive_name),
-    _says(pattern=r"^[^/\\]+$", **{"not": {"pattern": f"[{_CONTROL}]"}}),
+    _schema(pattern=r"^[^/\\]+$", **{"not": {"pattern": f"[{_CONTROL}]"}}),
 ]
 MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
 ArchiveBytes = Annotated[
-    int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_ARCHIVE_BYTES), BeforeValidator(_whole)
+    int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_MULTIPART_BYTES), BeforeValidator(_whole)
 ]
 S3Url = Annotated[
     str,
     StringConstraints(max_length=len(_S3_SCHEME) + 63 + 1 + MAX_KEY_BYTES),
     AfterValidator(_s3_url),
-    _says(pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$"),
+    _schema(pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$"),
 ]
 
 
 class Compression(StrEnum):
-    """How members are kept: as they are, or deflated where that makes them smaller."""
+    """How members are stored: uncompressed, or deflated if that makes them smaller."""
 
     STORE = "store"
     DEFLATE = "deflate"
 
 
 class OnMissing(StrEnum):
-    """What becomes of a job when an object that it asks for does not exist."""
+    """What a job does if an object does not exist."""
 
     FAIL = "fail"
     SKIP = "skip"
 
 
 class Naming(StrEnum):
-    """What a member is called: the last component of its key, the whole key, or the key below
+    """The name of a member: the last component of its key, the whole key, or the key relative to
     the folder of the prefix.
     """
 
@@ -155,7 +158,7 @@ class Naming(StrEnum):
 
 
 class OnDuplicate(StrEnum):
-    """What becomes of a job when two members would have the same name."""
+    """What a job does if two members would have the same name."""
 
     SUFFIX = "suffix"
     FAIL = "fail"

@@ -1,11 +1,11 @@
-"""Globs over keys, matched in time proportional to the glob's length times the path's.
+"""Globs that match keys.
 
-``*`` and ``?`` stop at ``/``, ``**`` does not. ``**/`` at the start of a path component is any
-number of folders, including none. ``[abc]``, ``[a-z]`` and ``[!abc]`` are one character that is not
-``/``. A ``[`` without a ``]`` is an ordinary character. Matching is case-sensitive.
+``*`` and ``?`` do not match ``/``, ``**`` does. ``**/`` at the start of a path component matches
+any number of folders, including none. ``[abc]``, ``[a-z]`` and ``[!abc]`` match one character other
+than ``/``. A ``[`` without a ``]`` matches itself. Matching is case-sensitive.
 
-RE2 guarantees the time. Python's ``re`` backtracks: a glob with several wildcards can take cubic
-time, and users write the globs.
+Globs are untrusted, so they are matched by RE2, whose time is proportional to the length of the
+glob times the length of the path. Python's ``re`` backtracks and can take cubic time.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 MAX_GLOBS_CHARS = 8_192
-"""In all globs of a request. The worst of them cost about 20 ms for a key of 1,024 bytes."""
+"""Characters in all globs of a request. The worst case takes 20 ms for a key of 1,024 bytes."""
 
 _TOKEN = re.compile(
     r"(?P<folders>(?:^|(?<=/))(?:\*\*/)+)|(?P<any>\*\*+)|(?P<star>\*)|(?P<one>\?)"
@@ -26,7 +26,7 @@ _SLASH = ord("/")
 
 
 def matcher(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
-    """Return a test for paths: ``exclude`` wins, and an empty ``include`` accepts every path."""
+    """Return a function that tests paths. ``exclude`` wins, an empty ``include`` accepts all."""
     wanted = _any_of(include) if include else None
     unwanted = _any_of(exclude) if exclude else None
 
@@ -62,7 +62,7 @@ def _ranges(members: str) -> Iterator[tuple[int, int]]:
         if len(rest) > 2 and rest[1] == "-":
             high, rest = rest[2], rest[3:]
             if low > high:
-                raise ValueError(f"the range {low}-{high} runs backwards")
+                raise ValueError(f"the range {low}-{high} is reversed")
         else:
             rest = rest[1:]
         first, last = ord(low), ord(high)
@@ -80,7 +80,7 @@ def _escaped(code_point: int) -> str:
 
 
 def _any_of(globs: Sequence[str]) -> Any:
-    import re2  # here, since only the zipper matches: all functions validate globs
+    import re2  # here, because only the zipper needs it
 
     options = re2.Options()
     options.dot_nl = True  # "." is any character of a key

@@ -1,4 +1,4 @@
-"""Where a value stands in the JSON that it was written in."""
+"""JSON pointers and line numbers of values in a JSON document."""
 
 import json
 import re
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 Path = tuple[str | int, ...]
-"""The names and numbers that lead from the whole to a value."""
+"""The names and indexes that lead from the root of a document to a value."""
 
 MAX_STEP_CHARS = 100
-"""A longer name is no field of ours, and is not repeated: its pointer ends before it."""
+"""A pointer ends before a longer name: no field of a request has one."""
 
-_BLANKS = re.compile(r"[ \t\n\r]*")
+_WHITESPACE = re.compile(r"[ \t\n\r]*")
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def pointer_to(path: Path) -> str:
-    """``path`` as a JSON pointer in a URI fragment: ``#/keys/0``. RFC 6901, 6."""
+    """Return ``path`` as a JSON pointer in a URI fragment, ``#/keys/0`` (RFC 6901, section 6)."""
     pointer = "#"
     for step in map(str, path):
         if len(step) > MAX_STEP_CHARS:
@@ -27,66 +27,71 @@ def pointer_to(path: Path) -> str:
 
 
 def line_at(text: str, path: Path) -> int:
-    """The line, from 1 on, in which the value at ``path`` begins; where that is not there, the
-    last value on the way that is. ``text`` is a JSON document.
+    """Return the line, counted from 1, on which the value at ``path`` begins.
 
-    Takes the time that reading ``text`` takes, and the memory of one value beside the way.
+    If there is no such value, return the line of its innermost parent that exists. ``text`` must be
+    valid JSON. It is read once, up to the value.
     """
-    at = _after_blanks(text, 0)
+    position = _skip_whitespace(text, 0)
     for step in path:
-        if text[at] not in "{[":
+        if text[position] not in "{[":
             break
-        found = next((place for name, place in _values(text, at) if name == step), None)
-        if found is None:
+        child = next((at for name, at in _children(text, position) if name == step), None)
+        if child is None:
             break
-        at = found
-    return text.count("\n", 0, at) + 1
+        position = child
+    return _line(text, position)
 
 
-def line_of_second(text: str, name: str) -> int | None:
-    """The line of the second member of that name: of the whole, or of an object in its lists.
+def duplicate_line(text: str, name: str) -> int | None:
+    """Return the line of the second member called ``name`` in one object, or None.
 
-    None, if there is none before the place where ``text`` ceases to be JSON.
+    Only the root object and the objects in its lists are searched. ``text`` may end in a syntax
+    error: then the search ends there too.
     """
     try:
-        for at in _objects(text):
-            named = [place for step, place in _values(text, at) if step == name]
-            if len(named) > 1:
-                return text.count("\n", 0, named[1]) + 1
+        for start in _objects(text):
+            positions = [at for member, at in _children(text, start) if member == name]
+            if len(positions) > 1:
+                return _line(text, positions[1])
     except (ValueError, IndexError, RecursionError):
         pass
     return None
 
 
 def _objects(text: str) -> Iterator[int]:
-    """Where each object in a list of the whole begins, and then the whole, as readers end them."""
-    whole = _after_blanks(text, 0)
-    if text[whole] != "{":
+    """Yield where objects begin, in the order in which they end: in the root's lists, the root."""
+    root = _skip_whitespace(text, 0)
+    if text[root] != "{":
         return
-    for _, value in _values(text, whole):
-        if text[value] == "[":
-            yield from (item for _, item in _values(text, value) if text[item] == "{")
-    yield whole
+    for _, child in _children(text, root):
+        if text[child] == "[":
+            yield from (item for _, item in _children(text, child) if text[item] == "{")
+    yield root
 
 
-def _values(text: str, at: int) -> Iterator[tuple[str | int, int]]:
-    """The name or number of each value in the object or list at ``at``, and where it begins."""
-    is_object = text[at] == "{"
-    at = _after_blanks(text, at + 1)
-    number = 0
-    while text[at] not in "}]":
-        name: str | int = number
+def _children(text: str, position: int) -> Iterator[tuple[str | int, int]]:
+    """Yield the name or index and the position of each value in an object or array."""
+    is_object = text[position] == "{"
+    position = _skip_whitespace(text, position + 1)
+    index = 0
+    while text[position] not in "}]":
+        name: str | int = index
         if is_object:
-            name, at = _JSON.raw_decode(text, at)
-            at = _after_blanks(text, _after_blanks(text, at) + 1)
-        yield name, at
-        at = _after_blanks(text, _JSON.raw_decode(text, at)[1])
-        if text[at] == ",":
-            at = _after_blanks(text, at + 1)
-        number += 1
+            name, position = _JSON.raw_decode(text, position)
+            position = _skip_whitespace(text, _skip_whitespace(text, position) + 1)
+        yield name, position
+        position = _skip_whitespace(text, _JSON.raw_decode(text, position)[1])
+        if text[position] == ",":
+            position = _skip_whitespace(text, position + 1)
+        index += 1
 
 
-def _after_blanks(text: str, at: int) -> int:
-    match = _BLANKS.match(text, at)
+def _skip_whitespace(text: str, position: int) -> int:
+    match = _WHITESPACE.match(text, position)
     assert match is not None
     return match.end()
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1

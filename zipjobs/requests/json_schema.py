@@ -1,7 +1,7 @@
-"""The JSON Schema of a request: what pydantic does not see of it by itself.
+"""The rules of the request's JSON Schema that pydantic cannot derive from its fields.
 
-It accepts what the parser accepts, but for what JSON Schema cannot say: lengths in bytes of UTF-8,
-and whether a glob's ranges run forwards.
+The schema accepts what the parser accepts, except for rules that JSON Schema cannot express:
+lengths in bytes of UTF-8, the total length of globs, and globs with a reversed range.
 """
 
 from typing import Any
@@ -9,37 +9,37 @@ from typing import Any
 Schema = dict[str, Any]
 
 
-def _given(field: str, **value: Any) -> Schema:
-    """That ``field`` is there, and such a value."""
+def _has(field: str, **value: Any) -> Schema:
+    """Return a schema that requires ``field`` to be present, with a value of this schema."""
     return {"required": [field], "properties": {field: value}}
 
 
-_PREFIX = _given("prefix", type="string")
-_A_LIST_IN_S3 = _given("entriesFrom", type="string")
+_PREFIX = _has("prefix", type="string")
+_ENTRIES_FROM = _has("entriesFrom", type="string")
 
-_WAYS = [{"required": ["keys"]}, {"required": ["entries"]}, _PREFIX, _A_LIST_IN_S3]
+_SOURCES = [{"required": ["keys"]}, {"required": ["entries"]}, _PREFIX, _ENTRIES_FROM]
 
 _RULES = [
-    {"if": _given("include", minItems=1), "then": _PREFIX},
-    {"if": _given("exclude", minItems=1), "then": _PREFIX},
-    {"if": _given("naming", const="relative"), "then": _PREFIX},
-    {"if": _given("stripPrefix", type="string"), "then": _given("naming", const="path")},
+    {"if": _has("include", minItems=1), "then": _PREFIX},
+    {"if": _has("exclude", minItems=1), "then": _PREFIX},
+    {"if": _has("naming", const="relative"), "then": _PREFIX},
+    {"if": _has("stripPrefix", type="string"), "then": _has("naming", const="path")},
     {
-        "if": _given("maxArchiveBytes", type="integer"),
+        "if": _has("maxArchiveBytes", type="integer"),
         "then": {"properties": {"compression": {"const": "store"}}},
     },
 ]
 
 
 def request_schema(schema: Schema) -> None:
-    """Add to the request's schema how its fields go together."""
+    """Add the rules between fields to the schema of a request."""
     entry_schema(schema)
-    schema["oneOf"] = _WAYS
+    schema["oneOf"] = _SOURCES
     schema["allOf"] = _RULES
 
 
 def entry_schema(schema: Schema) -> None:
-    """Drop the defaults that only say that a field may be left out."""
+    """Remove defaults that only say that a field is optional."""
     for field in schema["properties"].values():
         if field.get("default") in (None, []):
             field.pop("default", None)

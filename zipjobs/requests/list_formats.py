@@ -1,5 +1,5 @@
-"""The lines of lists in S3, and the rows in them: JSON Lines, CSV as s3tar reads it, and the CSV of
-an S3 Inventory. All of them are streamed.
+"""Readers of the lists that ``entriesFrom`` names: JSON Lines, CSV in the format of s3tar, and the
+CSV files of an S3 Inventory. All lists are streamed.
 """
 
 import csv
@@ -16,9 +16,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from zipjobs.errors import InvalidManifest, InvalidRequest, ListTooLarge
-from zipjobs.requests.fields import MAX_ARCHIVE_BYTES, ETag
+from zipjobs.requests.fields import MAX_MULTIPART_BYTES, ETag
 from zipjobs.requests.schema import ROW, RequestedEntry
-from zipjobs.requests.strict_json import once
+from zipjobs.requests.strict_json import unique_members
 from zipjobs.requests.validation_errors import format_errors
 from zipjobs.s3.ranged_file import ObjectFile
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_LINE_BYTES = 64 * 1024
-"""Twice what key, name and version take at their longest, each character escaped."""
+"""Twice the longest key, name and version with every character escaped."""
 
 MAX_RECORD_BYTES = 64 * 1024
-"""Of a CSV record, which may have several lines. It bounds the record's fields too."""
+"""Bytes of a CSV record, which can have several lines, and so of each of its fields."""
 
 MAX_LIST_BYTES = 1024**3
-"""Of all files of a list together, unpacked: five million rows of 200 bytes."""
+"""Uncompressed bytes of all files of a list: five million rows of 200 bytes."""
 
 MAX_BLANK_LINES = 100_000
-"""In all files of a list together. A gigabyte of them packs to a megabyte."""
+"""Blank lines in all files of a list. A gigabyte of them compresses to a megabyte."""
 
 _BUFFER_BYTES = 64 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -45,9 +45,9 @@ _CSV_COLUMNS = ("bucket", "key", "size", "etag")
 
 @dataclass(frozen=True, slots=True, config=ROW)
 class Row(RequestedEntry):
-    """One line of a list."""
+    """One object in a list."""
 
-    size: Annotated[int, Field(ge=0, le=MAX_ARCHIVE_BYTES)] | None = None
+    size: Annotated[int, Field(ge=0, le=MAX_MULTIPART_BYTES)] | None = None
     etag: ETag | None = None
 
 
@@ -55,9 +55,10 @@ _ROW: TypeAdapter[Row] = TypeAdapter(Row)
 
 
 class ReadLimit:
-    """What reading the files of one list may take. ``check`` is called for each line.
+    """The limits of reading one list.
 
-    ``check`` may raise to stop the reading: the job was cancelled, or its time is up.
+    ``check`` is called for each line. It raises to stop reading: the job was cancelled, or its time
+    is up.
     """
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
@@ -66,17 +67,17 @@ class ReadLimit:
         self._blank_lines_left = MAX_BLANK_LINES
 
     def count(self, line: bytes) -> None:
-        """Count a line. Raises ListTooLarge, and what ``check`` raises."""
+        """Count a line. Raises ListTooLarge and the errors of ``check``."""
         self._check()
         self._bytes_left -= len(line)
         if self._bytes_left < 0:
             raise ListTooLarge(
-                f"The list has more than {MAX_LIST_BYTES:,} bytes when unpacked. Split it into "
+                f"The list has more than {MAX_LIST_BYTES:,} uncompressed bytes. Split it into "
                 "several jobs."
             )
 
     def count_blank(self) -> None:
-        """Count a line or record without content. Raises ListTooLarge."""
+        """Count a blank line or record. Raises ListTooLarge."""
         self._blank_lines_left -= 1
         if self._blank_lines_left < 0:
             raise ListTooLarge(
@@ -85,9 +86,9 @@ class ReadLimit:
 
 
 class Lines:
-    """The lines of an object, plain or gzip as its first bytes say.
+    """The lines of an object in S3, which is gzip if its first bytes say so.
 
-    Iterating raises InvalidManifest, what ``limit`` raises, and what ``ObjectFile`` raises.
+    Iterating raises InvalidManifest and the errors of ``limit`` and ``ObjectFile``.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, key: str, limit: ReadLimit) -> None:
@@ -97,8 +98,8 @@ class Lines:
         self._number = 0
 
     @property
-    def place(self) -> str:
-        """The line that was read last."""
+    def location(self) -> str:
+        """The object and the number of the last line that was read."""
         return f"{self._where}, line {self._number}"
 
     def __iter__(self) -> Iterator[bytes]:
@@ -107,7 +108,7 @@ class Lines:
         while line := self._read(file):
             self._number += 1
             if len(line) > MAX_LINE_BYTES:
-                raise self.wrong(f"it has more than {MAX_LINE_BYTES:,} bytes")
+                raise self.invalid(f"the line has more than {MAX_LINE_BYTES:,} bytes")
             self.limit.count(line)
             if self._number == 1:
                 line = line.removeprefix(_UTF8_BOM)
@@ -120,15 +121,15 @@ class Lines:
             return file.readline(MAX_LINE_BYTES + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             self._number += 1
-            raise self.wrong(f"the gzip data is damaged: {error}") from error
+            raise self.invalid(f"the gzip data is damaged: {error}") from error
 
-    def wrong(self, problem: str) -> InvalidManifest:
-        """The error that says what is wrong with the line that was read last."""
-        return InvalidManifest(f"{self.place}: {problem}")
+    def invalid(self, problem: str) -> InvalidManifest:
+        """Return the error of the last line that was read."""
+        return InvalidManifest(f"{self.location}: {problem}")
 
 
 def rows_of(lines: Lines) -> Iterator[Row]:
-    """Read JSON Lines, or CSV if the first line that is not blank is no JSON."""
+    """Yield the rows of a list: JSON Lines if the first line with content is JSON, else CSV."""
     rest = iter(lines)
     first = next((line for line in rest if line.strip()), b"")
     is_json = first.lstrip().startswith((b"{", b"["))
@@ -140,28 +141,32 @@ def _json_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
         if text := line.strip():
             try:
                 row = _ROW.validate_json(text, by_alias=True, by_name=False)
-                json.loads(text, object_pairs_hook=once)  # the schema sees the last of two
+                json.loads(
+                    text, object_pairs_hook=unique_members
+                )  # the schema sees the last of two
                 yield row
             except InvalidRequest as error:
-                raise lines.wrong(str(error)) from error
+                raise lines.invalid(str(error)) from error
             except ValidationError as error:
                 problems = format_errors(error).replace(" at line 1 column ", " at column ")
-                raise lines.wrong(problems) from error
+                raise lines.invalid(problems) from error
 
 
 def _csv_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
-    """Read ``bucket,key,size[,etag]``, keys as they are."""
+    """Yield the rows of ``bucket,key,size[,etag]``. Keys are not URL-encoded."""
     for fields in _fields(lines, data):
         if len(fields) not in (3, 4):
-            raise lines.wrong(f"bucket,key,size[,etag] wanted, and it has {len(fields)} fields")
+            raise lines.invalid(f"expected bucket,key,size[,etag], found {len(fields)} fields")
         yield _row(lines, dict(zip(_CSV_COLUMNS, fields, strict=False)))
 
 
 def inventory_rows(lines: Lines, columns: list[str]) -> Iterator[Row]:
-    """Read the latest versions, keys URL-encoded."""
+    """Yield the latest versions in a file of an S3 Inventory. Its keys are URL-encoded."""
     for fields in _fields(lines, lines):
         if len(fields) != len(columns):
-            raise lines.wrong(f"fileSchema has {len(columns)} fields, and it has {len(fields)}")
+            raise lines.invalid(
+                f"expected the {len(columns)} fields of fileSchema, found {len(fields)}"
+            )
         item = dict(zip(columns, fields, strict=True))
         if item.get("IsDeleteMarker", "").lower() == "true":
             continue
@@ -170,7 +175,7 @@ def inventory_rows(lines: Lines, columns: list[str]) -> Iterator[Row]:
         try:
             key = unquote_plus(item["Key"], errors="strict")
         except UnicodeDecodeError as error:
-            raise lines.wrong(f"Key: it is not URL-encoded UTF-8: {error.reason}") from error
+            raise lines.invalid(f"Key: not URL-encoded UTF-8: {error.reason}") from error
         if is_folder_marker(key, item.get("Size")):
             continue
         version_id = item.get("VersionId", "")
@@ -187,7 +192,7 @@ def inventory_rows(lines: Lines, columns: list[str]) -> Iterator[Row]:
 
 
 def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
-    """Read CSV (RFC 4180), without the blank lines. A quoted field may have several lines."""
+    """Yield CSV records (RFC 4180) that are not blank. A quoted field can have several lines."""
     record_bytes = 0
 
     def decoded() -> Iterator[str]:
@@ -195,8 +200,8 @@ def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
         for line in data:
             record_bytes += len(line)
             if record_bytes > MAX_RECORD_BYTES:
-                raise lines.wrong(
-                    f"its record has more than {MAX_RECORD_BYTES:,} bytes. Check that every quoted "
+                raise lines.invalid(
+                    f"the record has more than {MAX_RECORD_BYTES:,} bytes. Check that every quoted "
                     "field is closed"
                 )
             yield line.decode()
@@ -207,26 +212,26 @@ def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
         try:
             fields = next(reader, None)
         except UnicodeDecodeError as error:
-            raise lines.wrong(f"it is not UTF-8: {error.reason}") from error
+            raise lines.invalid(f"not UTF-8: {error.reason}") from error
         except csv.Error as error:
-            raise lines.wrong(f"it is not CSV: {error}") from error
+            raise lines.invalid(f"not CSV: {error}") from error
         if fields is None:
             return
         if len(fields) > 1 or "".join(fields).strip():
             yield fields
-        elif fields:  # such as "" in quotes; the line of an empty record has been counted
+        elif fields:  # such as ""; Lines has counted records that are blank lines
             lines.limit.count_blank()
 
 
 def _row(lines: Lines, fields: dict[str, str]) -> Row:
-    """Validate the text of a row's fields; of those that may be left out, empty is left out."""
+    """Return the row with these fields. An optional field is omitted if its text is empty."""
     given = {name: text for name, text in fields.items() if text or name in ("bucket", "key")}
     try:
         return _ROW.validate_strings(given)
     except ValidationError as error:
-        raise lines.wrong(format_errors(error)) from error
+        raise lines.invalid(format_errors(error)) from error
 
 
 def is_folder_marker(key: str, size: int | str | None) -> bool:
-    """Whether the object is what consoles make to show an empty folder."""
+    """Return whether an object is an empty one that a console created to show a folder."""
     return key.endswith("/") and str(size) == "0"

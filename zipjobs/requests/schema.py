@@ -1,4 +1,4 @@
-"""The one request schema: a REST body and a manifest are the same JSON."""
+"""The schema of requests. A REST body and a manifest are the same JSON."""
 
 import re
 from typing import Annotated, Final, Literal, Self
@@ -30,20 +30,22 @@ from zipjobs.requests.fields import (
 )
 from zipjobs.requests.globs import MAX_GLOBS_CHARS
 from zipjobs.requests.json_schema import entry_schema, request_schema
-from zipjobs.requests.strict_json import MAX_ENTRIES, SEVERAL, precheck
-from zipjobs.requests.validation_errors import refusal, rule
+from zipjobs.requests.strict_json import MAX_ENTRIES, SPLIT_HINT, precheck
+from zipjobs.requests.validation_errors import invalid_request, request_error
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Of a manifest. A REST body is cut off at 6 MB by Lambda's payload limit already."""
+"""Bytes of a manifest. Lambda limits a REST body to 6 MB ("Lambda quotas", Developer Guide)."""
 
-EXPLAINED_BYTES = 64 * 1024
-"""In longer requests a list is read to its first mistake only: each takes 850 bytes of memory."""
+FULL_REPORT_BYTES = 64 * 1024
+"""In a longer request, only the first invalid item of each list is reported: collecting an error
+takes 850 bytes of memory.
+"""
 
 MAX_GLOBS = 100
-"""In each of ``include`` and ``exclude``: every listed key is held against all of them."""
+"""Globs in each of ``include`` and ``exclude``. Each listed key is matched against them all."""
 
 _UTF8_BOM = b"\xef\xbb\xbf"
-_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 ROW = ConfigDict(
@@ -59,7 +61,7 @@ ROW = ConfigDict(
 class RequestedEntry:
     """An object to zip."""
 
-    # A tenth of a model's size: a manifest has room for a million of them.
+    # A dataclass takes a tenth of the memory of a model. A manifest can list a million of them.
 
     key: Annotated[
         Key,
@@ -70,19 +72,22 @@ class RequestedEntry:
     ]
     bucket: Annotated[
         BucketName | None,
-        Field(description="Its bucket; left out: `sourceBucket`.", examples=["my-documents"]),
+        Field(
+            description="The object's bucket. Default: `sourceBucket`.", examples=["my-documents"]
+        ),
     ] = None
     name: Annotated[
         MemberName | None,
         Field(
-            description="The member's path in the archive, made safe; left out: as `naming` says.",
+            description="The path of the object in the archive, changed where it is not safe. "
+            "Default: see `naming`.",
             examples=["invoices/July.pdf"],
         ),
     ] = None
     version_id: Annotated[
         VersionId | None,
         Field(
-            description="The object's version; left out: the latest.",
+            description="The object's version. Default: the latest version.",
             examples=["3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY"],
         ),
     ] = None
@@ -95,7 +100,7 @@ _LISTED = Field(
     fail_fast=True,
     exclude_if=lambda listed: not listed,
 )
-"""A list with something in it, or left out."""
+"""An optional list that must not be empty."""
 
 Globs = Annotated[
     tuple[Glob, ...],
@@ -107,8 +112,8 @@ REQUEST_VERSION: Final = "1"
 
 
 class JobRequest(Model):
-    """What to zip, by exactly one of `keys`, `entries`, `prefix` and `entriesFrom`, and how.
-    Everything else has a default.
+    """What to zip and how. Set exactly one of `keys`, `entries`, `prefix` and `entriesFrom`. All
+    other fields are optional.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=request_schema)
@@ -120,194 +125,194 @@ class JobRequest(Model):
     )
     entries: Annotated[tuple[RequestedEntry, ...], _LISTED] = Field(
         default=(),
-        description="Objects, each with a bucket, a version or a name of its own.",
+        description="Objects with their own bucket, version or name in the archive.",
         examples=[[{"key": "2026/q3/invoice-1.pdf", "name": "invoices/July.pdf"}]],
     )
     prefix: KeyPrefix | None = Field(
         default=None,
-        description="All keys in `sourceBucket` that begin with it. Up to "
-        f"{MAX_KEY_BYTES:,} bytes of UTF-8; empty: the whole bucket.",
+        description="Zip all objects in `sourceBucket` whose keys start with this prefix, up to "
+        f"{MAX_KEY_BYTES:,} bytes of UTF-8. An empty prefix means the whole bucket.",
         examples=["2026/q3/"],
     )
     entries_from: S3Url | None = Field(
         default=None,
-        description="A list in S3, of any length: JSON Lines, CSV, or the `manifest.json` of an "
-        f"S3 Inventory. Its key has up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+        description="The URL of a list of objects in S3: JSON Lines, CSV, or the "
+        "`manifest.json` of an S3 Inventory. Its key can have up to "
+        f"{MAX_KEY_BYTES:,} bytes of UTF-8.",
         examples=["s3://my-documents/lists/q3.jsonl"],
     )
     include: Globs = Field(
         default=(),
-        description="Of the keys below `prefix`, those that one of these globs matches; left out: "
-        "all. A range in a glob, as in `[a-z]`, runs forwards.",
+        description="Zip only objects below `prefix` whose keys match one of these globs. Default: "
+        "all objects. A range in a glob, such as `[a-z]`, must be in ascending order.",
         examples=[["**/*.pdf"]],
     )
     exclude: Globs = Field(
         default=(),
-        description="And none that one of these globs matches. All globs together have up to "
-        f"{MAX_GLOBS_CHARS:,} characters.",
+        description="Do not zip objects whose keys match one of these globs. All globs "
+        f"together can have up to {MAX_GLOBS_CHARS:,} characters.",
         examples=[["drafts/**"]],
     )
     source_bucket: BucketName | None = Field(
         default=None,
-        description="Where keys are that come without a bucket; left out: the stack's.",
+        description="The bucket of objects that do not name one. Default: the stack's source "
+        "bucket.",
         examples=["my-documents"],
     )
     target_bucket: BucketName | None = Field(
         default=None,
-        description="Where the archive goes; left out: the stack's.",
+        description="The bucket of the archive. Default: the stack's target bucket.",
         examples=["my-archives"],
     )
     target_prefix: TargetPrefix | None = Field(
         default=None,
-        description="The folder that the archive goes to, with or without its slash, up to "
-        f"{MAX_PREFIX_BYTES} bytes of UTF-8; left out: the stack's.",
+        description="The folder of the archive, with or without a trailing slash, up to "
+        f"{MAX_PREFIX_BYTES} bytes of UTF-8. Default: the stack's target prefix.",
         examples=["zips/"],
     )
     archive_name: ArchiveName | None = Field(
         default=None,
-        description="The archive's file name, with or without `.zip`, made safe, up to "
-        f"{MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8 in form NFC. The archive is "
-        "`<targetPrefix>/<jobId>/<archiveName>.zip` then; else `<targetPrefix>/<jobId>.zip`.",
+        description="The archive's file name, with or without `.zip`, up to "
+        f"{MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8 in NFC. Unsafe characters are changed. "
+        "The archive's key is `<targetPrefix>/<jobId>/<archiveName>.zip`. Without a name, it is "
+        "`<targetPrefix>/<jobId>.zip`.",
         examples=["q3-invoices"],
     )
     naming: Naming = Field(
         default=Naming.BASENAME,
-        description="What a member without a name of its own is called: `basename`, the last "
-        "component of its key; `path`, the whole key; `relative`, with `prefix`, the key without "
-        "the prefix's folder (all of it up to its last slash).",
+        description="The names of objects in the archive, unless an entry has its own `name`. "
+        "`basename`: the last component of the key. `path`: the whole key. `relative`: the key "
+        "without the folder of `prefix`, which is `prefix` up to its last slash.",
     )
     strip_prefix: Key | None = Field(
         default=None,
-        description="With `naming` `path`: what is taken off the front of keys that begin with "
-        f"it; others stay whole. Up to {MAX_KEY_BYTES:,} bytes of UTF-8.",
+        description="Remove this prefix from names in the archive. Requires `naming` `path`. Keys "
+        "that do not start with the prefix are not changed. Up to "
+        f"{MAX_KEY_BYTES:,} bytes of UTF-8.",
         examples=["2026/"],
     )
     on_duplicate: OnDuplicate = Field(
         default=OnDuplicate.SUFFIX,
-        description="When members would have the same name, upper and lower case aside: `suffix` "
-        "numbers them, `report (2).pdf`; `fail` ends the job with `DUPLICATE_NAME`.",
+        description="What to do if names in the archive are the same, ignoring case. `suffix`: "
+        "number them, as in `report (2).pdf`. `fail`: fail the job with `DUPLICATE_NAME`.",
     )
     on_missing: OnMissing = Field(
         default=OnMissing.FAIL,
-        description="When objects do not exist: `fail` ends the job, and names all of them; "
-        "`skip` leaves them out, and the job and its receipt name them.",
+        description="What to do if objects do not exist. `fail`: fail the job and list them in its "
+        "error. `skip`: zip the other objects and list the missing ones in the job and receipt.",
     )
     compression: Compression = Field(
         default=Compression.STORE,
-        description="`store`, or `deflate` for text and the like; what it would not make smaller "
-        "is stored.",
+        description="`store`: do not compress. `deflate`: compress objects that become smaller, "
+        "such as text.",
     )
     max_archive_bytes: ArchiveBytes | None = Field(
         default=None,
-        description="The most bytes of one archive; what is more becomes numbered archives. Not "
-        "with `deflate`.",
+        description="The maximum size of one archive in bytes. A larger job creates several "
+        "numbered archives. Not allowed with `deflate`.",
         examples=[4_294_967_296],
     )
     version: Literal["1"] = Field(
         default=REQUEST_VERSION,
-        description="The version of this format. A request of another one is refused.",
+        description="The version of this format. Other versions are rejected.",
         examples=[REQUEST_VERSION],
     )
 
     @model_validator(mode="after")
-    def _says_what_to_zip(self) -> Self:
-        ways = {
+    def _check_source(self) -> Self:
+        sources = {
             "keys": bool(self.keys),
             "entries": bool(self.entries),
             "prefix": self.prefix is not None,
             "entriesFrom": self.entries_from is not None,
         }
-        given = [way for way, is_given in ways.items() if is_given]
+        given = [source for source, is_given in sources.items() if is_given]
         if len(given) != 1:
-            raise rule(
-                "what_to_zip",
-                f"Say what to zip by exactly one of {', '.join(ways)}; the request has "
+            raise request_error(
+                "one_source",
+                f"set exactly one of {', '.join(sources)}. This request has "
                 f"{' and '.join(given) or 'none of them'}",
-                at=given[-1] if given else "",
+                field=given[-1] if given else "",
             )
         return self
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.prefix is None and (self.include or self.exclude):
-            raise rule(
+            raise request_error(
                 "globs_without_prefix",
-                "include and exclude choose among the keys below a prefix",
-                at="include" if self.include else "exclude",
+                "include and exclude require prefix: set prefix, or remove them",
+                field="include" if self.include else "exclude",
             )
         if sum(map(len, (*self.include, *self.exclude))) > MAX_GLOBS_CHARS:
-            raise rule(
+            raise request_error(
                 "globs_too_long",
                 f"include and exclude together have more than {MAX_GLOBS_CHARS:,} characters: use "
                 "fewer or shorter globs, or list the keys",
-                at="include" if self.include else "exclude",
+                field="include" if self.include else "exclude",
             )
         if self.prefix is None and self.naming is Naming.RELATIVE:
-            raise rule(
-                "relative_to_nothing",
-                "naming relative leaves out the folder of prefix, and there is no prefix: use "
-                "path, and stripPrefix for what should not be in the archive",
-                at="naming",
+            raise request_error(
+                "relative_without_prefix",
+                "naming relative requires prefix: set prefix, or use naming path with stripPrefix",
+                field="naming",
             )
         if self.strip_prefix is not None and self.naming is not Naming.PATH:
-            raise rule(
-                "nothing_to_strip",
-                "stripPrefix shortens the names that naming path gives: set naming to path, or "
-                "leave stripPrefix out",
-                at="stripPrefix",
+            raise request_error(
+                "strip_without_path",
+                "stripPrefix requires naming path: set naming to path, or remove stripPrefix",
+                field="stripPrefix",
             )
         if self.max_archive_bytes is not None and self.compression is Compression.DEFLATE:
-            raise rule(
-                "sizes_unknown",
-                "maxArchiveBytes needs sizes that are known beforehand: leave it out, or deflate",
-                at="maxArchiveBytes",
+            raise request_error(
+                "limit_with_deflate",
+                "maxArchiveBytes is not allowed with compression deflate: remove one of them",
+                field="maxArchiveBytes",
             )
         return self
 
     @property
     def count(self) -> int | None:
-        """How many entries there will be, if the request itself lists them."""
+        """The number of entries, or None if only the list or prefix in S3 has it."""
         return len(self.keys) or len(self.entries) or None
 
 
 class _ValidationErrorCollector(JobRequest):
-    """The same schema, which does not stop at a list's first mistake."""
+    """The same schema, but it reports all invalid items of a list instead of the first."""
 
     keys: Annotated[tuple[Key, ...], Field(min_length=1, strict=False)] = ()
     entries: Annotated[tuple[RequestedEntry, ...], Field(min_length=1, strict=False)] = ()
 
 
 def parse_request(data: bytes) -> JobRequest:
-    """Validate ``data`` as a request in JSON.
+    """Parse and validate a request in JSON, from a REST body or a manifest.
 
-    Raises InvalidRequest with every field that is wrong and where it stands, up to
-    ``MAX_REPORTED_ERRORS``; of each list in a request above ``EXPLAINED_BYTES``, with the first
-    mistake.
+    Raises InvalidRequest with up to ``MAX_REPORTED_ERRORS`` invalid fields and their positions. If
+    ``data`` is longer than ``FULL_REPORT_BYTES``, only the first invalid item of a list
+    is reported.
     """
     if len(data) > MAX_REQUEST_BYTES:
-        raise InvalidRequest(
-            f"The request is too long; the limit is {MAX_REQUEST_BYTES:,} bytes. {SEVERAL}"
-        )
+        raise InvalidRequest(f"The request has more than {MAX_REQUEST_BYTES:,} bytes. {SPLIT_HINT}")
     data = data.removeprefix(_UTF8_BOM)
     precheck(data)
     try:
         return JobRequest.model_validate_json(data, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _explained(data, error) from error
+        raise _full_report(data, error) from error
 
 
-def _explained(data: bytes, error: ValidationError) -> InvalidRequest:
-    """What is wrong with ``data``, of which ``error`` may name the beginning only."""
-    if error.errors()[0]["type"] == "json_invalid" and _HALF_OF_A_PAIR.search(data):
-        refused = refusal(error, data)
+def _full_report(data: bytes, error: ValidationError) -> InvalidRequest:
+    """Return all problems of ``data``. ``error`` has only the first of each list."""
+    if error.errors()[0]["type"] == "json_invalid" and _SURROGATE_ESCAPE.search(data):
+        invalid = invalid_request(error, data)
         return InvalidRequest(
-            f"{refused}. Half of a surrogate pair is no character, and no key has one: "
-            "write both \\u escapes of the pair, or the character itself.",
-            problems=refused.problems,
+            f"{invalid}. Half of a surrogate pair is not a character: write both \\u escapes of "
+            "the pair, or the character itself.",
+            invalid.problems,
         )
-    if len(data) <= EXPLAINED_BYTES:
+    if len(data) <= FULL_REPORT_BYTES:
         try:
             _ValidationErrorCollector.model_validate_json(data, by_alias=True, by_name=False)
-        except ValidationError as whole:
-            return refusal(whole, data)
-    return refusal(error, data)
+        except ValidationError as complete:
+            return invalid_request(complete, data)
+    return invalid_request(error, data)

@@ -1,7 +1,6 @@
-"""What to zip, one by one: from the request, from a listing of a bucket, or from a list in S3.
+"""The objects to zip: from the request, from a prefix of a bucket, or from a list in S3.
 
-Lists are JSON Lines, CSV as s3tar reads it, or an S3 Inventory. They are streamed: a list of a
-million rows takes no more memory than one of ten.
+Prefixes and lists are streamed, so memory does not depend on their length.
 """
 
 import io
@@ -35,20 +34,21 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-"""Storage classes whose objects have to be restored before they can be read."""
+"""Storage classes whose objects must be restored before they can be read."""
 
 MAX_COLUMNS = 64
-"""Of an inventory: S3 writes some twenty ("Amazon S3 Inventory list" in the S3 User Guide)."""
+"""Columns of an inventory. S3 writes about twenty ("Amazon S3 Inventory list", S3 User Guide)."""
 
 INVENTORY = "manifest.json"
-"""How the key of an S3 Inventory's manifest ends: "Locating your inventory list", S3 User Guide."""
+"""The end of an inventory manifest's key ("Locating your inventory list", S3 User Guide)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """One object to zip, as the request or its list names it.
+    """One object to zip, as the request, prefix or list names it.
 
-    ``size`` in bytes. ``etag`` is quoted, as S3 gives it. With both, the one state that is wanted.
+    ``size`` is in bytes, and ``etag`` has quotes. If both are set, the object must still match them
+    when it is read.
     """
 
     bucket: str
@@ -64,7 +64,7 @@ class _InventoryFile(Model):
 
 
 class _Inventory(Model):
-    """``manifest.json``: "Inventory manifest" in the S3 User Guide."""
+    """The ``manifest.json`` of an inventory ("Inventory manifest" in the S3 User Guide)."""
 
     destination_bucket: str
     file_format: str
@@ -73,7 +73,7 @@ class _Inventory(Model):
 
 
 class SourceReader:
-    """Finds the objects that requests ask for."""
+    """Finds the objects of requests."""
 
     def __init__(self, s3: "S3Client", policy: AllowList) -> None:
         self._s3 = s3
@@ -85,12 +85,13 @@ class SourceReader:
         source_bucket: str,
         check: Callable[[], None] = lambda: None,
     ) -> Iterator[SourceObject]:
-        """Yield what ``request``, which the policy has resolved, asks for, in the list's order.
+        """Yield the objects of ``request`` in the order of its list.
 
-        What names no bucket is in ``source_bucket``. ``check`` is called for each key or line that
-        is read, wanted or not; what it raises ends the reading. Raises InvalidRequest if nothing
-        matches; InvalidManifest and NotAllowed with the line; ListTooLarge; SourceNotFound,
-        SourceForbidden, SourceArchived and SourceChanged of the list; ServiceUnavailable.
+        ``request`` must have passed the allow-list. ``source_bucket`` is the bucket of objects that
+        do not name one. ``check`` is called for each key or line that is read, and stops reading if
+        it raises. Raises InvalidRequest if nothing matches a prefix; InvalidManifest and NotAllowed
+        with a line of the list; ListTooLarge; SourceNotFound, SourceForbidden, SourceArchived and
+        SourceChanged for the list itself; and ServiceUnavailable.
         """
         if request.prefix is not None:
             return self._below(source_bucket, request.prefix, request, check)
@@ -98,7 +99,7 @@ class SourceReader:
             bucket, key = split_s3_url(request.entries_from)
             read = self._inventory if key.endswith(INVENTORY) else self._list
             limit = ReadLimit(check)
-            return _some(read(bucket, key, source_bucket, limit), request.entries_from)
+            return _not_empty(read(bucket, key, source_bucket, limit), request.entries_from)
         return chain(
             (SourceObject(source_bucket, key) for key in request.keys),
             (
@@ -110,7 +111,7 @@ class SourceReader:
     def _below(
         self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
     ) -> Iterator[SourceObject]:
-        """List the keys that begin with ``prefix``, without the markers of folders."""
+        """Yield the objects whose keys start with ``prefix``, except folder markers."""
         where = f"s3://{bucket}/{prefix}"
         is_wanted = matcher(request.include, request.exclude)
         found = False
@@ -122,18 +123,18 @@ class SourceReader:
                 if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
                     found = True
                     if item.get("StorageClass") in ARCHIVED:
-                        yield SourceObject(bucket, key)  # whoever asks for its size learns whether
+                        yield SourceObject(bucket, key)  # it may be restored: the size probe checks
                     else:
                         yield SourceObject(bucket, key, size=size, etag=_quoted(item["ETag"]))
         except ClientError as error:
             raise source_error(error, where, "s3:ListBucket on the bucket") from error
         except BotoCoreError as error:
-            raise ServiceUnavailable(f"Listing {where} broke off: {error}") from error
+            raise ServiceUnavailable(f"Listing {where} failed: {error}") from error
         if not found:
             raise InvalidRequest(
-                f"prefix: nothing matched: no object below {where} passes include and exclude."
+                f"prefix: nothing matched: no object below {where} matches include and exclude."
                 if request.include or request.exclude
-                else f"prefix: nothing matched: there is no object below {where}."
+                else f"prefix: nothing matched: there are no objects below {where}."
             )
 
     def _list(
@@ -141,21 +142,18 @@ class SourceReader:
     ) -> Iterator[SourceObject]:
         lines = Lines(self._s3, bucket, key, limit)
         for row in rows_of(lines):
-            yield self._listed(row, row.bucket or source_bucket, lines)
+            yield self._source_object(row, row.bucket or source_bucket, lines)
 
     def _inventory(
         self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
     ) -> Iterator[SourceObject]:
-        """Read the latest versions in the data files that the manifest names.
-
-        Folder markers are left out, as in a listing, which an inventory stands for.
-        """
+        """Yield the latest versions in the data files of an inventory, except folder markers."""
         where = f"s3://{bucket}/{key}"
         manifest = self._manifest(bucket, key)
         data_bucket = manifest.destination_bucket.rpartition(":")[2]
         columns = [column.strip() for column in manifest.file_schema.split(",")]
         if not {"Bucket", "Key"} <= set(columns):
-            raise InvalidManifest(f"{where}: fileSchema has no Bucket or no Key")
+            raise InvalidManifest(f"{where}: fileSchema must contain Bucket and Key")
         if len(columns) > MAX_COLUMNS:
             raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
         for file in manifest.files:
@@ -163,7 +161,7 @@ class SourceReader:
         for file in manifest.files:
             lines = Lines(self._s3, data_bucket, file.key, limit)
             for row in inventory_rows(lines, columns):
-                yield self._listed(row, row.bucket or source_bucket, lines)
+                yield self._source_object(row, row.bucket or source_bucket, lines)
 
     def _manifest(self, bucket: str, key: str) -> _Inventory:
         where = f"s3://{bucket}/{key}"
@@ -177,27 +175,27 @@ class SourceReader:
             raise InvalidManifest(f"{where}: {error}") from error
         except ValidationError as error:
             raise InvalidManifest(
-                f"{where} is no manifest of an S3 Inventory: {format_errors(error)}"
+                f"{where} is not the manifest of an S3 Inventory: {format_errors(error)}"
             ) from error
         if manifest.file_format != "CSV":
             raise InvalidManifest(
-                f"{where}: fileFormat is {manifest.file_format}, and only CSV is read. "
-                "Configure the inventory's output format as CSV."
+                f"{where}: fileFormat is {manifest.file_format}. Configure the inventory's output "
+                "format as CSV."
             )
         return manifest
 
-    def _listed(self, row: Row, bucket: str, lines: Lines) -> SourceObject:
-        self._policy.require_source(bucket, row.key, lines.place)
+    def _source_object(self, row: Row, bucket: str, lines: Lines) -> SourceObject:
+        self._policy.require_source(bucket, row.key, lines.location)
         return SourceObject(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
 
 
-def _some(listed: Iterator[SourceObject], where: str) -> Iterator[SourceObject]:
-    """Pass ``listed`` on. Raises InvalidManifest if there is nothing."""
-    first = next(listed, None)
+def _not_empty(objects: Iterator[SourceObject], where: str) -> Iterator[SourceObject]:
+    """Yield ``objects``. Raises InvalidManifest if there are none."""
+    first = next(objects, None)
     if first is None:
-        raise InvalidManifest(f"{where}: nothing matched: the list names no object.")
+        raise InvalidManifest(f"{where}: nothing matched: the list is empty.")
     yield first
-    yield from listed
+    yield from objects
 
 
 def _quoted(etag: str | None) -> str | None:

@@ -1,5 +1,6 @@
-"""The list of what to zip stands in S3: a manifest where it was dropped, a REST body where we put
-it. A job's record and its message only point at it.
+"""Stored requests: manifests, and REST bodies that the API writes to S3.
+
+A job's record and messages contain only a reference to its request.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ObjectRef(Model):
-    """One state of an object in S3: by version, or by ETag where the bucket keeps no versions."""
+    """One version of an object in S3, identified by its ETag if the bucket has no versioning."""
 
     bucket: str
     key: str
@@ -40,7 +41,7 @@ class _Address(TypedDict):
 
 
 class RequestReader:
-    """Reads and validates the request that a job points at."""
+    """Reads and validates the request of a job."""
 
     def __init__(self, s3: "S3Client") -> None:
         self._s3 = s3
@@ -52,7 +53,7 @@ class RequestReader:
             body = self._s3.get_object(**_address(ref))["Body"]
             data = body.read(MAX_REQUEST_BYTES + 1)
             if len(data) <= MAX_REQUEST_BYTES:
-                data += body.read()  # nothing, if it is all there; else botocore notices here
+                data += body.read()  # raises if the body is incomplete
             body.close()
             return parse_request(data)
         except InvalidRequest as error:
@@ -62,27 +63,25 @@ class RequestReader:
         except ClientError as error:
             match aws_error_code(error):
                 case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket":
-                    reason = "was deleted before it could be read. Drop it again."
+                    reason = "was deleted before it was read. Upload it again."
                 case "PreconditionFailed":
-                    reason = (
-                        "was replaced before it could be read; the replacement has its own job."
-                    )
+                    reason = "was replaced before it was read. The new object has its own job."
                 case "AccessDenied":
                     reason = (
-                        "may not be read by the zipper's role. Grant s3:GetObject on it. "
+                        "cannot be read by the zipper's role. Grant s3:GetObject on it. "
                         + OWNER_HINT
                     )
                 case code:
-                    raise ServiceUnavailable(f"S3 answered {code} for {where}.") from error
+                    raise ServiceUnavailable(f"S3 returned {code} for {where}.") from error
             raise InvalidManifest(f"{where} {reason}") from error
         except BotoCoreError as error:
-            raise ServiceUnavailable(f"Reading {where} broke off: {error}") from error
+            raise ServiceUnavailable(f"Reading {where} failed: {error}") from error
 
 
 class RequestWriter:
-    """Keeps REST bodies below ``prefix``, which is not the prefix that manifests are dropped in.
+    """Stores REST requests below ``prefix``, which differs from the prefix of manifests.
 
-    They are of use for ``keep_seconds``.
+    A stored request is used for ``keep_seconds``, the retention of its job.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, prefix: str, keep_seconds: int) -> None:
@@ -92,16 +91,17 @@ class RequestWriter:
         self._keep_seconds = keep_seconds
 
     def save(self, job_id: str, request: JobRequest) -> ObjectRef:
-        """Store ``request``. Raises ServiceUnavailable."""
+        """Store a request and return its reference. Raises ServiceUnavailable."""
         try:
             return self._put(job_id, request)
         except (ClientError, BotoCoreError) as error:
             raise _not_stored(error) from error
 
     def save_once(self, job_id: str, request: JobRequest) -> ObjectRef:
-        """Store ``request``, or find that it is stored: whoever comes first, comes alone.
+        """Store a request unless the job has one, and return the reference of the stored one.
 
-        Raises IdempotencyKeyReused if it is another that is stored, and ServiceUnavailable.
+        Raises IdempotencyKeyReused if the stored request is different and has not expired, and
+        ServiceUnavailable.
         """
         try:
             return self._put(job_id, request, IfNoneMatch="*")
@@ -122,27 +122,27 @@ class RequestWriter:
         raise key_reused()
 
     def _put(self, job_id: str, request: JobRequest, **condition: str) -> ObjectRef:
-        answer = self._s3.put_object(
+        response = self._s3.put_object(
             Bucket=self._bucket,
             Key=self._key(job_id),
             Body=request_json(request),
             ContentType="application/json",
             **condition,  # type: ignore[arg-type]
         )
-        return self._ref(job_id, answer)
+        return self._ref(job_id, response)
 
     def _key(self, job_id: str) -> str:
         return f"{self._prefix}{job_id}.json"
 
-    def _ref(self, job_id: str, answer: Mapping[str, Any]) -> ObjectRef:
-        version_id = answer.get("VersionId")
-        etag = None if version_id else answer["ETag"]
+    def _ref(self, job_id: str, response: Mapping[str, Any]) -> ObjectRef:
+        version_id = response.get("VersionId")
+        etag = None if version_id else response["ETag"]
         key = self._key(job_id)
         return ObjectRef(bucket=self._bucket, key=key, version_id=version_id, etag=etag)
 
 
 def _not_stored(error: Exception) -> ServiceUnavailable:
-    return ServiceUnavailable(f"The request could not be stored: {error}")
+    return ServiceUnavailable(f"Storing the request failed: {error}")
 
 
 def _address(ref: ObjectRef) -> _Address:

@@ -1,147 +1,150 @@
-"""Looks through JSON that strangers wrote, before the schema does."""
+"""Checks of a request's JSON that run before the schema."""
 
 import json
 from typing import Any, NoReturn
 
 from zipjobs.errors import FieldProblem, InvalidRequest
-from zipjobs.requests.json_pointers import line_of_second
+from zipjobs.requests.json_pointers import duplicate_line
 
 MAX_ENTRIES = 1_000_000
-"""Keys or entries in one request: each takes 600 bytes of memory while it is read."""
+"""Keys or entries in one request. Parsing takes about 600 bytes of memory for each."""
 
 MAX_MEMBERS = 32
-"""Of one JSON object: more than any object of a request has."""
+"""Members of one JSON object, more than any object of a request has."""
 
-SEVERAL = "Split it into several jobs, or put the list in S3 and name it as entriesFrom."
-"""What to do about too much of anything."""
+SPLIT_HINT = "Split it into several jobs, or store the list in S3 and name it in entriesFrom."
 
-_MAX_SHOWN_CHARS = 60
+_MAX_EXCERPT_CHARS = 60
 
 
 def precheck(data: bytes) -> None:
-    """Refuse what the schema does not see, or would take gigabytes to refuse.
+    """Check JSON for what the schema cannot check. Raises InvalidRequest.
 
-    That is: what is not UTF-8, members given twice, of which the schema would see the last one
-    only, and more values than a request may have. Keeps the strings of one list at the most.
+    Rejects text that is not UTF-8, members that appear twice (the schema would use the last one),
+    and lists so long that validating them would take gigabytes of memory. No objects are kept.
     """
     if not data.strip():
-        _refuse('the request is empty. Send an object, such as {"keys": ["a.pdf"]}')
+        _reject('the request is empty. Send an object, such as {"keys": ["a.pdf"]}')
     encoding = json.detect_encoding(data)
     if not encoding.startswith("utf-8"):
-        _refuse(f"it must be UTF-8, and it is {encoding.upper()}. Save it as UTF-8")
+        _reject(f"the encoding is {encoding.upper()}. Save the file as UTF-8")
     counter = _Counter()
     try:
         document = json.loads(
             data.decode(),
-            object_pairs_hook=counter.see_object,
-            parse_constant=_refuse_constant,
+            object_pairs_hook=counter.add_object,
+            parse_constant=_reject_constant,
             parse_int=str,
             parse_float=str,
         )
     except UnicodeDecodeError as error:
-        _refuse(f"it must be UTF-8, and byte {error.start + 1:,} is not. Save it as UTF-8")
+        _reject(f"byte {error.start + 1:,} is not valid UTF-8. Save the file as UTF-8")
     except json.JSONDecodeError as error:
-        what = error.msg.removesuffix(" at")
-        where = f"{what} at line {error.lineno} column {error.colno}"
-        _refuse(f"{where}. Correct it there", error.lineno)
-    except DuplicateKey as twice:
-        raise _placed(twice, data.decode()) from None
+        message = error.msg.removesuffix(" at")
+        _reject(
+            f"{message} at line {error.lineno} column {error.colno}. Fix the syntax", error.lineno
+        )
+    except DuplicateMember as error:
+        raise _with_line(error, data.decode()) from None
     except RecursionError:
-        _refuse("it is nested too deeply. A request is one object with lists in it")
+        _reject("it is nested too deeply. A request is one object that contains lists")
     if isinstance(document, list):
-        counter.see_list("The request", document)
+        counter.add_list("The request", document)
 
 
-def _refuse(problem: str, line: int | None = None) -> NoReturn:
+def _reject(problem: str, line: int | None = None) -> NoReturn:
     detail = f"Invalid JSON: {problem}."
-    raise InvalidRequest(detail, problems=[FieldProblem(detail, line=line)])
+    raise InvalidRequest(detail, [FieldProblem(detail=detail, line=line)])
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    _refuse(f"{constant} is no number. Leave the field out, or give it a value")
+def _reject_constant(constant: str) -> NoReturn:
+    _reject(f"{constant} is not a JSON number. Remove the field, or give it a value")
 
 
-class DuplicateKey(InvalidRequest):
-    """An object has two members of that ``name``."""
+class DuplicateMember(InvalidRequest):
+    """An object has two members called ``name``."""
 
     def __init__(self, message: str, name: str) -> None:
-        super().__init__(message, [FieldProblem(message)])
+        super().__init__(message, [FieldProblem(detail=message)])
         self.name = name
 
 
-def _placed(twice: DuplicateKey, text: str) -> InvalidRequest:
-    """The same with the line of the second one, if that is found."""
-    line = line_of_second(text, twice.name)
-    is_told = line is not None and "\n" in text.strip()
-    message = f"Line {line:,}: {twice}" if is_told else str(twice)
-    return InvalidRequest(message, [FieldProblem(str(twice), line=line)])
+def _with_line(error: DuplicateMember, text: str) -> InvalidRequest:
+    """Return the error with the line of the second member, if it can be found."""
+    line = duplicate_line(text, error.name)
+    is_multiline = "\n" in text.strip()
+    message = f"Line {line:,}: {error}" if line is not None and is_multiline else str(error)
+    return InvalidRequest(message, [FieldProblem(detail=str(error), line=line)])
 
 
-def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The members of an object, by name. Raises DuplicateKey."""
-    given = dict(members)
-    if len(given) < len(members):
-        raise _repetition(members)
-    return given
+def unique_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of an object by name. Raises DuplicateMember."""
+    values = dict(members)
+    if len(values) < len(members):
+        raise _duplicate(members)
+    return values
+
+
+def _duplicate(members: list[tuple[str, Any]]) -> DuplicateMember:
+    values: dict[str, Any] = {}
+    for name, value in members:
+        if name in values:
+            texts = [text for text in (values[name], value) if isinstance(text, str)]
+            quoted = " and ".join(f'"{excerpt(text)}"' for text in texts)
+            return DuplicateMember(
+                f"{excerpt(name)}: appears twice in one object{quoted and f', as {quoted}'}, and "
+                "only one of them would count. Remove one, or merge them.",
+                name,
+            )
+        values[name] = value
+    raise AssertionError("no member appears twice")
 
 
 class _Counter:
-    """Looks at every object and list of a document that is read, and keeps none of the objects."""
+    """Counts the objects and list items of a document while it is parsed."""
 
     def __init__(self) -> None:
         self._objects = 0
-        self._listed = 0
+        self._items = 0
 
-    def see_object(self, members: list[tuple[str, Any]]) -> None:
-        """Raise InvalidRequest, if there are too many of them, or two of one name."""
-        given = once(members)
-        if len(given) > MAX_MEMBERS:
+    def add_object(self, members: list[tuple[str, Any]]) -> None:
+        """Count an object and its lists. Raises InvalidRequest if a limit is exceeded."""
+        unique_members(members)
+        if len(members) > MAX_MEMBERS:
             raise InvalidRequest(
-                f"One object has {len(given):,} members, {shown(members[0][0])} the first; a "
-                'request has no object like that. List what to zip in "keys".'
+                f"One object has {len(members):,} members, the first is {excerpt(members[0][0])}. "
+                'No object of a request has that many. List what to zip in "keys".'
             )
         self._objects += 1
-        self._require(self._objects - 1)
+        self._check(self._objects - 1)  # the request itself is an object
         for name, value in members:
             if isinstance(value, list):
-                self.see_list(shown(name), value)
+                self.add_list(excerpt(name), value)
 
-    def see_list(self, name: str, items: list[Any]) -> None:
-        """Raise InvalidRequest, if there are too many of them, or lists."""
+    def add_list(self, name: str, items: list[Any]) -> None:
+        """Count the items of a list. Raises InvalidRequest if a limit is exceeded."""
         if list in set(map(type, items)):
             raise InvalidRequest(
-                f"{name}: there is a list in the list. List keys, or objects with a key."
+                f"{name}: a list must not contain lists. List keys, or objects with a key."
             )
-        self._listed += len(items)
-        self._require(self._listed)
+        self._items += len(items)
+        self._check(self._items)
 
-    def _require(self, count: int) -> None:
+    def _check(self, count: int) -> None:
         if count > MAX_ENTRIES:
             raise InvalidRequest(
-                f"The request lists more than {MAX_ENTRIES:,} keys or entries. {SEVERAL}"
+                f"The request lists more than {MAX_ENTRIES:,} keys or entries. {SPLIT_HINT}"
             )
 
 
-def _repetition(members: list[tuple[str, Any]]) -> DuplicateKey:
-    given: dict[str, Any] = {}
-    for name, value in members:
-        if name in given:
-            both = (given[name], value)
-            values = " and ".join(f'"{shown(one)}"' for one in both if isinstance(one, str))
-            return DuplicateKey(
-                f"{shown(name)}: given twice in one object{values and f', as {values}'}; only one "
-                "of them would count. Give it once, with all that belongs to it.",
-                name,
-            )
-        given[name] = value
-    raise AssertionError("no member is given twice")
+def excerpt(text: str) -> str:
+    """Return untrusted ``text`` for use in a message: shortened, with invisible characters
+    escaped.
+    """
+    short = text if len(text) <= _MAX_EXCERPT_CHARS else f"{text[:_MAX_EXCERPT_CHARS]}…"
+    return printable(short)
 
 
-def shown(text: str) -> str:
-    """Somebody's ``text`` as it may stand in a sentence: short, with nothing invisible in it."""
-    return visible(text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…")
-
-
-def visible(text: str) -> str:
-    """``text``, with what cannot be seen written as escapes."""
+def printable(text: str) -> str:
+    """Return ``text`` with characters that are not printable escaped."""
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,97 +1,78 @@
-"""What is wrong with a request, in words, and where."""
+"""Turns pydantic's validation errors into messages, JSON pointers and line numbers."""
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from zipjobs.errors import FieldProblem, InvalidRequest
 from zipjobs.requests.json_pointers import Path, line_at, pointer_to
-from zipjobs.requests.strict_json import shown, visible
+from zipjobs.requests.strict_json import excerpt, printable
 
 MAX_REPORTED_ERRORS = 5
 
-_SYNTAX = re.compile(r" at line (\d+) column \d+$")
+_SYNTAX_ERROR = re.compile(r" at line (\d+) column \d+$")
 
 
-class Violation(NamedTuple):
-    """``field`` is empty where the whole is wrong; ``path`` leads to the value then, if to one."""
-
-    field: str
-    complaint: str
-    path: Path
-
-
-def rule(name: str, sentence: str, at: str = "") -> PydanticCustomError:
-    """The error of a request whose fields do not go together; it is for the one ``at`` to give."""
-    return PydanticCustomError(name, "{sentence}", {"sentence": sentence, "at": at})
+def request_error(code: str, message: str, field: str = "") -> PydanticCustomError:
+    """Return the error of a model validator. ``field`` is the field that should change."""
+    return PydanticCustomError(code, "{message}", {"message": message, "field": field})
 
 
 def format_errors(error: ValidationError) -> str:
-    """Every field that is wrong and how, up to ``MAX_REPORTED_ERRORS``."""
-    mistakes = _mistakes_in(error)
-    named = mistakes[:MAX_REPORTED_ERRORS]
-    return _sentence([_line(one.field, one.complaint) for one in named], len(mistakes))
+    """Return a message with the first ``MAX_REPORTED_ERRORS`` fields and their problems."""
+    errors = _relevant_errors(error)
+    return _join([_sentence(one, None) for one in errors[:MAX_REPORTED_ERRORS]], len(errors))
 
 
-def refusal(error: ValidationError, data: bytes) -> InvalidRequest:
-    """The same of a request, with the places in ``data``, the JSON that it was written in.
+def invalid_request(error: ValidationError, data: bytes) -> InvalidRequest:
+    """Return the error of a request, with the positions of invalid fields in its JSON.
 
-    The sentence tells lines only if there are several.
+    The message contains line numbers only if ``data`` has several lines.
     """
-    mistakes = _mistakes_in(error)
     text = data.decode()
-    is_long = "\n" in text.strip()
-    problems, lines = [], []
-    for one in mistakes[:MAX_REPORTED_ERRORS]:
-        problem = _placed(one, text)
+    is_multiline = "\n" in text.strip()
+    errors = _relevant_errors(error)
+    problems, sentences = [], []
+    for one in errors[:MAX_REPORTED_ERRORS]:
+        problem = _field_problem(one, text)
         problems.append(problem)
-        is_told = is_long and problem.pointer is not None
-        lines.append(_line(one.field, one.complaint, problem.line if is_told else None))
-    return InvalidRequest(_sentence(lines, len(mistakes)), problems=problems)
+        has_line = is_multiline and problem.pointer is not None
+        sentences.append(_sentence(one, problem.line if has_line else None))
+    return InvalidRequest(_join(sentences, len(errors)), problems)
 
 
-def _mistakes_in(error: ValidationError) -> list[Violation]:
-    every = error.errors(include_url=False, include_input=False)
-    within = {problem["loc"][:1] for problem in every if len(problem["loc"]) > 1}
-    return [
-        _mistake(problem)
-        for problem in every
-        if problem["type"] != "too_short" or problem["loc"] not in within  # only for the mistakes
-    ]
+def _relevant_errors(error: ValidationError) -> list[ErrorDetails]:
+    """Return the errors, except that a list is too short because its items are invalid."""
+    errors = error.errors(include_url=False, include_input=False)
+    parents = {one["loc"][:1] for one in errors if len(one["loc"]) > 1}
+    return [one for one in errors if one["type"] != "too_short" or one["loc"] not in parents]
 
 
-def _mistake(problem: ErrorDetails) -> Violation:
-    field = ".".join(shown(str(step)) for step in problem["loc"])
-    at = problem.get("ctx", {}).get("at", "")
-    path = problem["loc"] or ((at,) if at else ())
-    return Violation(field, visible(_complaint(problem)), path)
+def _field_problem(error: ErrorDetails, text: str) -> FieldProblem:
+    detail = _detail(error)
+    if syntax := _SYNTAX_ERROR.search(detail):
+        return FieldProblem(detail=detail, line=int(syntax[1]))
+    field = error.get("ctx", {}).get("field", "")
+    path: Path = error["loc"] or ((field,) if field else ())
+    line = line_at(text, path) if path else None
+    return FieldProblem(detail=detail, pointer=pointer_to(path), line=line)
 
 
-def _complaint(problem: ErrorDetails) -> str:
-    """Pydantic's words, which would be others for a dataclass than for a model."""
-    if problem["type"] == "unexpected_keyword_argument":
+def _detail(error: ErrorDetails) -> str:
+    if error["type"] == "unexpected_keyword_argument":  # a dataclass; models have this message:
         return "Extra inputs are not permitted"
-    return problem["msg"].removeprefix("Value error, ")
+    return printable(error["msg"].removeprefix("Value error, "))
 
 
-def _placed(mistake: Violation, text: str) -> FieldProblem:
-    if syntax := _SYNTAX.search(mistake.complaint):
-        return FieldProblem(mistake.complaint, line=int(syntax[1]))
-    line = line_at(text, mistake.path) if mistake.path else None
-    return FieldProblem(mistake.complaint, pointer_to(mistake.path), line)
-
-
-def _line(field: str, complaint: str, line: int | None = None) -> str:
+def _sentence(error: ErrorDetails, line: int | None) -> str:
+    field = ".".join(excerpt(str(step)) for step in error["loc"])
     if line is not None:
         field = f"{field} (line {line:,})" if field else f"Line {line:,}"
-    return f"{field}: {complaint}" if field else complaint
+    return f"{field}: {_detail(error)}" if field else _detail(error)
 
 
-def _sentence(lines: Iterable[str], count: int) -> str:
-    told = list(lines)
-    if count > MAX_REPORTED_ERRORS:
-        told.append(f"and {count - MAX_REPORTED_ERRORS:,} more")
-    return "; ".join(told)
+def _join(sentences: Sequence[str], count: int) -> str:
+    more = [f"and {count - len(sentences):,} more"] if count > len(sentences) else []
+    return "; ".join([*sentences, *more])

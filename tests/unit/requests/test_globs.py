@@ -85,7 +85,7 @@ def test_without_include_everything_is_in_but_what_is_excluded() -> None:
 
 
 def test_a_range_that_runs_backwards_is_refused() -> None:
-    with pytest.raises(ValueError, match="z-a runs backwards"):
+    with pytest.raises(ValueError, match="z-a is reversed"):
         matcher(["[z-a]"], [])
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from zipjobs.errors import InvalidRequest
-from zipjobs.requests.fields import MAX_ARCHIVE_BYTES, MIN_ARCHIVE_BYTES
+from zipjobs.requests.fields import MAX_MULTIPART_BYTES, MIN_ARCHIVE_BYTES
 from zipjobs.requests.schema import JobRequest, parse_request
 
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-UNSAYABLE = ("bytes of UTF-8", "runs backwards", "include and exclude together")
+UNSAYABLE = ("bytes of UTF-8", "is reversed", "include and exclude together")
 """How the parser speaks of what it refuses and JSON Schema cannot say. The descriptions do."""
 
 
@@ -70,7 +70,7 @@ LISTS_IN_S3 = st.sampled_from(["s3://", "s3:/", "S3://", "https://"]).flatmap(
 GLOBS = st.lists(
     st.sampled_from(["*", "**/*.pdf", "[a-z]", "[z-a]", "", "[", "\n"]) | LONG, max_size=1
 )
-ARCHIVE_BYTES = st.sampled_from([MIN_ARCHIVE_BYTES, MAX_ARCHIVE_BYTES]).flatmap(
+ARCHIVE_BYTES = st.sampled_from([MIN_ARCHIVE_BYTES, MAX_MULTIPART_BYTES]).flatmap(
     lambda limit: st.sampled_from([limit - 1, limit, limit + 1, limit + 0.5, float(limit)])
 )
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
