@@ -124,6 +124,6 @@ def test_a_job_that_has_another_status_by_now_is_not_listed(
     submit("job-1")
     before = {ALICE: jobs.table.list_keys(ALICE, Status.PENDING, None, 20)}
     stale = lambda table, owner, *rest: before.get(owner, ListKeys([], None))  # noqa: E731
-    monkeypatch.setattr(JobTable, "listed", stale)
+    monkeypatch.setattr(JobTable, "list_keys", stale)
     assert ids(jobs, ALICE, Status.RUNNING) == []
     assert ids(jobs, ALICE, Status.PENDING) == ["job-1"]

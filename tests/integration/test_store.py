@@ -139,7 +139,9 @@ def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
         UpdateExpression="SET schemaVersion = :two",
         ExpressionAttributeValues={":two": {"N": "2"}},
     )
-    with pytest.raises(ServiceUnavailable, match="job-1 is of version 2, and this code reads 1"):
+    with pytest.raises(
+        ServiceUnavailable, match="job-1 has version 2, but this code reads only version 1"
+    ):
         store.get("job-1") if read == "get" else store.claim(submission(), "worker", LATER)
 
 
