@@ -64,6 +64,7 @@ class Client:
         self.outputs = self.stack.outputs
         self.s3 = self.stack.client("s3")
         self.sqs = self.stack.client("sqs")
+        self.dynamodb = self.stack.client("dynamodb")
 
     def aws(self, *arguments: str) -> Any:
         """Run the AWS CLI; return what it printed, as JSON if it is."""
@@ -118,13 +119,20 @@ class Client:
         return key
 
     def finished(self, job_id: str) -> dict[str, Any]:
-        """Wait until a job has a final status; return the job as the API shows it."""
+        """Wait until a job has a final status; return the job as the API shows it.
 
-        def look() -> dict[str, Any] | None:
-            status, _, job = self.curl(f"/zip-jobs/{job_id}")
-            return job if status == 200 and job["status"] in FINAL else None
+        It polls the table, because a request to the API starts curl and a function.
+        """
+        record = {"TableName": self.outputs["tableName"], "Key": {"jobId": {"S": job_id}}}
 
-        return wait_for(f"the final status of job {job_id}", look)
+        def look() -> bool | None:
+            item = self.dynamodb.get_item(**record).get("Item", {})
+            return item.get("status", {}).get("S") in FINAL or None
+
+        wait_for(f"the final status of job {job_id}", look)
+        status, _, job = self.curl(f"/zip-jobs/{job_id}")
+        assert status == 200, job
+        return dict(job)
 
     def end_visibility_timeouts(self) -> None:
         """Make all messages on the job queue visible, as if their visibility timeouts had ended.
@@ -141,19 +149,22 @@ class Client:
         """Wait for a completion event whose detail matches."""
 
         def look() -> dict[str, Any] | None:
-            self.poll_events()
             found = [event for event in self._events if matches(event["detail"])]
+            if not found:
+                self.poll_events(wait_seconds=1)
             return found[0] if found else None
 
         return wait_for("a completion event", look)
 
-    def poll_events(self) -> list[dict[str, Any]]:
+    def poll_events(self, wait_seconds: int = 0) -> list[dict[str, Any]]:
         """Fetch the events that have arrived, each as docs/asyncapi.yaml describes it.
 
         Returns all of them so far.
         """
         answer = self.sqs.receive_message(
-            QueueUrl=self.outputs["eventsQueueUrl"], MaxNumberOfMessages=10
+            QueueUrl=self.outputs["eventsQueueUrl"],
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_seconds,
         )
         for message in answer.get("Messages", []):
             event = json.loads(message["Body"])
@@ -197,10 +208,9 @@ class Client:
         return self.digest(target.key)
 
     def uploads(self) -> list[Any]:
-        """The multipart uploads that the target bucket still holds, as the AWS CLI lists them."""
+        """The multipart uploads that the target bucket still holds."""
         bucket = self.outputs["targetBucket"]
-        answer = self.aws("s3api", "list-multipart-uploads", "--bucket", bucket)
-        found: list[Any] = answer.get("Uploads", []) if isinstance(answer, dict) else []
+        found: list[Any] = self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         return found
 
 

@@ -226,7 +226,7 @@ def sweep(client: Client) -> None:
 def leave_behind(client: Client, job_id: str) -> None:
     """What a worker leaves that dies at a bad moment: an upload, an archive, a working object."""
     bucket, key = client.outputs["targetBucket"], f"zips/{job_id}.zip"
-    job = client.stack.client("dynamodb").get_item(
+    job = client.dynamodb.get_item(
         TableName=client.outputs["tableName"], Key={"jobId": {"S": job_id}}
     )["Item"]
     mark = f"{job_id}/{job['createdAt']['S']}"
@@ -238,7 +238,7 @@ def leave_behind(client: Client, job_id: str) -> None:
 
 def change(client: Client, job_id: str, **numbers: int) -> None:
     """Set attributes of a job's record."""
-    client.stack.client("dynamodb").update_item(
+    client.dynamodb.update_item(
         TableName=client.outputs["tableName"],
         Key={"jobId": {"S": job_id}},
         UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in numbers),

@@ -121,7 +121,7 @@ def test_a_job_outlives_its_worker(
 
 def end_lease(client: Client, job_id: str) -> None:
     """Let a dead worker's lease, if it had one, end now, and not when it would have timed out."""
-    dynamodb = client.stack.client("dynamodb")
+    dynamodb = client.dynamodb
     with suppress(dynamodb.exceptions.ConditionalCheckFailedException):
         dynamodb.update_item(
             TableName=client.outputs["tableName"],

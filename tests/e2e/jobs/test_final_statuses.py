@@ -128,7 +128,7 @@ def test_a_job_whose_message_was_lost_is_found_by_the_reconciler(
 
 def rewind(client: Client, job_id: str) -> None:
     """Make the job due for the reconciler now."""
-    client.stack.client("dynamodb").update_item(
+    client.dynamodb.update_item(
         TableName=client.outputs["tableName"],
         Key={"jobId": {"S": job_id}},
         UpdateExpression="SET sweepAt = :past",
