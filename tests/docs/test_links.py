@@ -16,7 +16,11 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(
     r"`((?:bench|docs|handlers|infra|local|tests|tools|zipjobs|zipjobs_cli)/[\w./-]+)"
 )
+_NAME_IN_FILE = re.compile(r"`(\w+)` in\s`([\w./]+/\w+\.\w+)`")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def links(text: str) -> Iterator[str]:
@@ -46,15 +50,26 @@ def broken_links(page: Path) -> Iterator[str]:
             yield f"{link}: no such heading"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@each_page
 def test_relative_links_and_anchors_resolve(page: Path) -> None:
     assert list(broken_links(page)) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@each_page
 def test_paths_in_the_pages_exist(page: Path) -> None:
     named = _PATH.findall(_CODE_BLOCK.sub("", page.read_text()))
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@each_page
+def test_names_in_files_exist(page: Path) -> None:
+    named = _NAME_IN_FILE.findall(_CODE_BLOCK.sub("", page.read_text()))
+    missing = [
+        (name, path)
+        for name, path in named
+        if not re.search(rf"\b{name}\b", (ROOT / path).read_text())
+    ]
+    assert missing == []
 
 
 def test_broken_links_and_anchors_are_found(tmp_path: Path) -> None:
