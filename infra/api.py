@@ -11,6 +11,13 @@ from infra.functions.component import Functions
 
 AUTHORIZATION_TYPES = {"iam": "AWS_IAM", "jwt": "JWT", "none": "NONE"}
 
+BURST_SECONDS = 2
+"""The API accepts the requests of this many seconds at once."""
+
+MAX_BURST = 5000
+"""An account's quota: "Quotas for configuring and running an HTTP API" in the API Gateway Developer
+Guide."""
+
 CORS_METHODS = ("GET", "POST", "DELETE", "OPTIONS")
 CORS_REQUEST_HEADERS = (
     "authorization",
@@ -64,7 +71,7 @@ class HttpApi(pulumi.ComponentResource):
             name="$default",
             auto_deploy=True,
             default_route_settings={
-                "throttling_burst_limit": settings.api_burst,
+                "throttling_burst_limit": min(BURST_SECONDS * settings.api_rate, MAX_BURST),
                 "throttling_rate_limit": settings.api_rate,
             },
             opts=self._child,

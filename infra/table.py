@@ -41,7 +41,7 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
             },
         ],
         ttl={"attribute_name": "expiresAt", "enabled": True},
-        point_in_time_recovery={"enabled": settings.point_in_time_recovery},
+        point_in_time_recovery={"enabled": settings.protect_data},
         server_side_encryption={"enabled": True, "kms_key_arn": key} if key else None,
         deletion_protection_enabled=settings.protect_data,
         opts=retained(settings),

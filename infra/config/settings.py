@@ -52,20 +52,17 @@ class Settings:
     reconcile_minutes: int
     alarm_email: str
     alarm_oldest_message_seconds: int
-    alarm_error_percent: int
     api_auth: str
     api_jwt_issuer: str
     api_jwt_audience: tuple[str, ...]
     api_docs: bool
     api_cors_origins: tuple[str, ...]
-    api_burst: int
     api_rate: int
     completion_events_queue: bool
     tracing: bool
     customer_key: str
     source_kms_key_arns: tuple[str, ...]
     target_kms_key_arns: tuple[str, ...]
-    point_in_time_recovery: bool
     protect_data: bool
     force_destroy: bool
 
@@ -97,20 +94,17 @@ class Settings:
             reconcile_minutes=config.require_int("reconcileMinutes"),
             alarm_email=config.require("alarmEmail"),
             alarm_oldest_message_seconds=config.require_int("alarmOldestMessageSeconds"),
-            alarm_error_percent=config.require_int("alarmErrorPercent"),
             api_auth=config.require("apiAuth"),
             api_jwt_issuer=config.require("apiJwtIssuer"),
             api_jwt_audience=_strings(config, "apiJwtAudience"),
             api_docs=config.require_bool("apiDocs"),
             api_cors_origins=_strings(config, "apiCorsOrigins"),
-            api_burst=config.require_int("apiBurst"),
             api_rate=config.require_int("apiRate"),
             completion_events_queue=config.require_bool("completionEventsQueue"),
             tracing=config.require_bool("tracing"),
             customer_key=config.require("customerKey"),
             source_kms_key_arns=_strings(config, "sourceKmsKeyArns"),
             target_kms_key_arns=_strings(config, "targetKmsKeyArns"),
-            point_in_time_recovery=config.require_bool("pointInTimeRecovery"),
             protect_data=config.require_bool("protectData"),
             force_destroy=config.require_bool("forceDestroy"),
         )

@@ -87,8 +87,6 @@ def _check_numbers(settings: Settings) -> None:
         "segmentMib": (settings.segment_mib, 8, 16_384),
         "maxReceiveCount": (settings.max_receive_count, 1, 1000),
         "reconcileMinutes": (settings.reconcile_minutes, 1, DAY_SECONDS // 60),
-        "alarmErrorPercent": (settings.alarm_error_percent, 1, 100),
-        "apiBurst": (settings.api_burst, 1, 5000),
         "apiRate": (settings.api_rate, 1, 10_000),
     }
     for name, (value, low, high) in ranges.items():

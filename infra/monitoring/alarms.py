@@ -19,6 +19,9 @@ FIVE_MINUTES = 300
 
 GUIDE = "docs/operations.md"
 
+ERROR_PERCENT = 5
+"""How many percent of invocations, or of API responses, may be errors."""
+
 LATE_PERIODS = 3
 """How many periods an alarm looks back for a single event, because metrics arrive late."""
 
@@ -102,7 +105,7 @@ def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
                 **{f"i{n}": one.metric("Invocations") for n, one in enumerate(workers)},
             },
             expression="100 * (e0 + e1 + e2) / (i0 + i1 + i2)",
-            threshold=settings.alarm_error_percent,
+            threshold=ERROR_PERCENT,
             missing="notBreaching",  # no invocations, so no errors
             periods=3,
             datapoints=2,  # a single crash is retried
@@ -144,7 +147,7 @@ def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
             "The API returns 5xx responses.",
             {"errors": stack.api("5xx"), "all": stack.api("Count")},
             expression="100 * errors / all",
-            threshold=settings.alarm_error_percent,
+            threshold=ERROR_PERCENT,
             missing="notBreaching",  # no requests, so no errors
             periods=3,
             datapoints=2,

@@ -208,8 +208,6 @@ CASES = [
         {"night@example.com"},
     ),
     Case("alarmOldestMessageSeconds", 7777, at(ALARM, "oldest-message", "threshold"), 7777),
-    Case("alarmErrorPercent", 7, at(ALARM, "worker-errors", "threshold"), 7),
-    Case("alarmErrorPercent", 7, at(ALARM, "api-errors", "threshold"), 7),
     Case("apiAuth", "none", of_all(ROUTE, "authorizationType"), {"NONE"}),
     Case("apiAuth", "none", told("API_AUTH", *API, "docs"), {"none"}),
     Case(
@@ -238,7 +236,7 @@ CASES = [
         at("apigatewayv2/api:Api", "api", "corsConfiguration", "allowOrigins"),
         ["https://odd.example.com"],
     ),
-    Case("apiBurst", 77, at(STAGE, "api", "defaultRouteSettings", "throttlingBurstLimit"), 77),
+    Case("apiRate", 77, at(STAGE, "api", "defaultRouteSettings", "throttlingBurstLimit"), 154),
     Case("apiRate", 77, at(STAGE, "api", "defaultRouteSettings", "throttlingRateLimit"), 77),
     Case("completionEventsQueue", False, names_of(QUEUE), {"jobs", "dead-letters"}),
     Case("tracing", True, of_all(FUNCTION, "tracingConfig", "mode"), {"Active"}),
@@ -247,7 +245,13 @@ CASES = [
     Case("sourceKmsKeyArns", [KEY], of_keys("zipper"), [(["kms:Decrypt"], [KEY])]),
     Case("targetKmsKeyArns", [KEY], of_keys("zipper"), [(ENCRYPT, [KEY])]),
     Case("targetKmsKeyArns", [KEY], of_keys("status"), [(["kms:Decrypt"], [KEY])]),
-    Case("pointInTimeRecovery", True, at(TABLE, "jobs", "pointInTimeRecovery"), {"enabled": True}),
+    Case(
+        "protectData",
+        True,
+        at(TABLE, "jobs", "pointInTimeRecovery"),
+        {"enabled": True},
+        {"forceDestroy": False},
+    ),
     Case(
         "protectData",
         True,

@@ -209,14 +209,6 @@ def test_without_an_address_alarms_exist_without_a_topic() -> None:
     assert len(program.of(ALARM)) == 7
 
 
-def test_thresholds_are_settings() -> None:
-    changed = {"alarmOldestMessageSeconds": 7200, "alarmErrorPercent": 20}
-    alarms = Declared(declared("dev", changed)).of(ALARM)
-    assert alarms["oldest-message"].inputs["threshold"] == 7200
-    assert alarms["worker-errors"].inputs["threshold"] == 20
-    assert alarms["api-errors"].inputs["threshold"] == 20
-
-
 def test_a_message_in_progress_does_not_trigger_oldest_message(
     program: Declared,
 ) -> None:
