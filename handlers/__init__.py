@@ -1,1 +1,1 @@
-"""Lambda entry points, one file each: an event in, one call, an answer out."""
+"""The Lambda entry points, one file per function. Each passes its event to one call."""

@@ -1,4 +1,4 @@
-"""``DELETE /zip-jobs/{jobId}``: cancels a job that has not ended."""
+"""``DELETE /zip-jobs/{jobId}``: cancels a job that has no final status yet."""
 
 from typing import Any
 
@@ -8,6 +8,6 @@ from zipjobs.wiring import lifecycle as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    """Handle an HTTP API event (payload format 2.0) and return the response."""
     telemetry.start_logging(context)
     return app.handle(event, context, wiring.cancel_dependencies)

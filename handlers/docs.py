@@ -1,4 +1,4 @@
-"""``GET /openapi.json`` and ``GET /docs``: the API's description, and a page to try it on."""
+"""``GET /openapi.json`` and ``GET /docs``: the OpenAPI description and the Swagger page."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ app: Api[DocsSettings] = Api()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    """Handle an HTTP API event (payload format 2.0) and return the response."""
     telemetry.start_logging(context)
     return app.handle(event, context, DocsSettings.from_environment)
 
 
 @app.get("/openapi.json", include_in_schema=False, compress=True)
 def openapi() -> Response[str]:
-    """The description."""
+    """Return the OpenAPI description."""
     return Response(200, "application/json", _description())
 
 
 @app.get("/docs", include_in_schema=False, compress=True)
 def docs() -> Response[str]:
-    """The page."""
+    """Return the Swagger page."""
     page = swagger_page(_description())
     return Response(200, "text/html; charset=utf-8", page.html, headers=dict(page.headers))
 

@@ -1,6 +1,6 @@
-"""``POST /zip-jobs``: checks a request, puts it on the queue, answers 202.
+"""``POST /zip-jobs``: validates a request, sends it to the job queue, and returns 202.
 
-With an ``Idempotency-Key``, the same request again is the same job.
+A repeated request with the same ``Idempotency-Key`` returns the same job.
 """
 
 from typing import Any
@@ -11,6 +11,6 @@ from zipjobs.wiring import api as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    """Handle an HTTP API event (payload format 2.0) and return the response."""
     telemetry.start_logging(context)
     return app.handle(event, context, wiring.enqueue_dependencies)

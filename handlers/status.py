@@ -1,6 +1,6 @@
-"""``GET /zip-jobs/{jobId}`` shows a job, with fresh download links if it is READY.
+"""``GET /zip-jobs/{jobId}``: returns a job, with new download links if it is READY.
 
-``GET /zip-jobs`` lists jobs, newest first.
+``GET /zip-jobs``: lists jobs, newest first.
 """
 
 from typing import Any
@@ -11,6 +11,6 @@ from zipjobs.wiring import api as wiring
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """API Gateway HTTP API event, payload format 2.0, in; its answer out."""
+    """Handle an HTTP API event (payload format 2.0) and return the response."""
     telemetry.start_logging(context)
     return app.handle(event, context, wiring.status_dependencies)
