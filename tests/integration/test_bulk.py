@@ -1,4 +1,4 @@
-"""Bulk uploads, against moto: what arrives, what is skipped, and what happens to what fails."""
+"""Bulk uploads to moto: content, skipped files, retries and failures."""
 
 import base64
 import random
@@ -30,7 +30,7 @@ NO_PAUSES = (0.0, 0.0)
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[dict[str, bytes]], list[LocalFile]]:
-    """Writes files into the test's folder, and finds them below ``in/``."""
+    """Return a function that writes files and returns them with the prefix ``in/``."""
 
     def write(contents: dict[str, bytes]) -> list[LocalFile]:
         for name, body in contents.items():
@@ -69,7 +69,7 @@ def keys(files: Iterable[LocalFile]) -> list[str]:
     return [file.key for file in files]
 
 
-def test_every_object_is_its_file_and_has_its_crc32(s3: Any, make: Make) -> None:
+def test_objects_have_content_crc32_and_content_type(s3: Any, make: Make) -> None:
     contents = {"a.pdf": b"one", "größe/b.pdf": b"two", "empty.bin": b"", "large.pdf": LARGE}
     done = total(bulk(s3).run(make(contents)))
     assert sorted(keys(done.uploaded)) == sorted(f"in/{name}" for name in contents)
@@ -77,19 +77,19 @@ def test_every_object_is_its_file_and_has_its_crc32(s3: Any, make: Make) -> None
     for name, body in contents.items():
         where = {"Bucket": "src", "Key": f"in/{name}"}
         assert s3.get_object(**where)["Body"].read() == body
-        there = s3.head_object(**where, ChecksumMode="ENABLED")
-        assert there["ChecksumCRC32"] == crc32(body)
+        head = s3.head_object(**where, ChecksumMode="ENABLED")
+        assert head["ChecksumCRC32"] == crc32(body)
         is_pdf = name.endswith(".pdf")
-        assert there["ContentType"] == ("application/pdf" if is_pdf else "application/octet-stream")
+        assert head["ContentType"] == ("application/pdf" if is_pdf else "application/octet-stream")
 
 
-def test_a_large_file_is_sent_in_parts(s3: Any, make: Make) -> None:
+def test_large_files_are_uploaded_in_parts(s3: Any, make: Make) -> None:
     total(bulk(s3).run(make({"large.pdf": LARGE})))
     assert s3.head_object(Bucket="src", Key="in/large.pdf")["ETag"].endswith('-3"')
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
 
 
-def test_what_is_there_is_skipped_and_what_differs_is_not(s3: Any, make: Make) -> None:
+def test_only_new_and_changed_files_are_uploaded(s3: Any, make: Make) -> None:
     contents = {"same.pdf": b"same", "large.pdf": LARGE, "changed.pdf": b"new", "longer.pdf": b"xx"}
     files = make(contents)
     s3.put_object(Bucket="src", Key="in/changed.pdf", Body=b"old")
@@ -106,7 +106,7 @@ def test_what_is_there_is_skipped_and_what_differs_is_not(s3: Any, make: Make) -
 @pytest.mark.parametrize(
     "arguments", [{}, {"ChecksumAlgorithm": "SHA256"}, {"ChecksumAlgorithm": "CRC32"}]
 )
-def test_what_others_have_put_there_is_known_by_its_checksum_or_its_etag(
+def test_objects_of_other_programs_are_compared_by_checksum(
     s3: Any, make: Make, arguments: dict[str, str]
 ) -> None:
     files = make({"a.pdf": b"content"})
@@ -116,7 +116,7 @@ def test_what_others_have_put_there_is_known_by_its_checksum_or_its_etag(
     assert keys(total(bulk(s3).run(files)).uploaded) == ["in/a.pdf"]
 
 
-def test_what_others_have_sent_in_parts_is_sent_again(s3: Any, make: Make) -> None:
+def test_multipart_objects_without_crc32_are_uploaded_again(s3: Any, make: Make) -> None:
     files = make({"a.pdf": LARGE})
     upload = {"Bucket": "src", "Key": "in/a.pdf"}
     upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
@@ -127,7 +127,7 @@ def test_what_others_have_sent_in_parts_is_sent_again(s3: Any, make: Make) -> No
     assert keys(total(bulk(s3).run(files)).skipped) == ["in/a.pdf"]
 
 
-def test_batches_have_the_given_size_and_come_in_order(s3: Any, make: Make) -> None:
+def test_batches_have_the_given_size_and_order(s3: Any, make: Make) -> None:
     files = make({f"{number:02}.pdf": b"x" for number in range(7)})
     batches = list(bulk(s3, batch_files=3).run(files))
     assert [keys(batch.uploaded) for batch in batches] == [
@@ -135,29 +135,27 @@ def test_batches_have_the_given_size_and_come_in_order(s3: Any, make: Make) -> N
     ]
 
 
-def test_so_many_requests_are_under_way_and_no_more(
-    s3: Any, make: Make, faults: FaultInjector
-) -> None:
+def test_concurrency_is_limited(s3: Any, make: Make, faults: FaultInjector) -> None:
     files = make({f"{number:02}.pdf": b"x" for number in range(20)} | {"large.pdf": LARGE})
     faults.install(FaultPlan.parse("faults: [{service: s3, latency: 0.02}]"))
-    at_once, most, lock = 0, 0, threading.Lock()
+    current, highest, lock = 0, 0, threading.Lock()
 
-    def began(**_: Any) -> None:
-        nonlocal at_once, most
+    def on_start(**_: Any) -> None:
+        nonlocal current, highest
         with lock:
-            at_once += 1
-            most = max(most, at_once)
+            current += 1
+            highest = max(highest, current)
 
-    def ended(**_: Any) -> None:
-        nonlocal at_once
+    def on_end(**_: Any) -> None:
+        nonlocal current
         with lock:
-            at_once -= 1
+            current -= 1
 
     for operation in ("PutObject", "UploadPart"):
-        s3.meta.events.register(f"before-call.s3.{operation}", began)
-        s3.meta.events.register(f"after-call.s3.{operation}", ended)
+        s3.meta.events.register(f"before-call.s3.{operation}", on_start)
+        s3.meta.events.register(f"after-call.s3.{operation}", on_end)
     assert len(total(bulk(s3, concurrency=3).run(files)).uploaded) == 21
-    assert most == 3
+    assert highest == 3
 
 
 def test_a_file_that_fails_does_not_stop_the_others(
@@ -173,13 +171,13 @@ def test_a_file_that_fails_does_not_stop_the_others(
     (tmp_path / "5.pdf").unlink()
     done = total(bulk(s3, batch_files=2).run(files))
     assert keys(done.uploaded) == ["in/0.pdf", "in/1.pdf", "in/2.pdf", "in/4.pdf"]
-    refused, gone = done.failed
-    assert (refused.file.key, gone.file.key) == ("in/3.pdf", "in/5.pdf")
-    assert refused.problem.startswith("AccessDenied")
-    assert gone.problem == "No such file or directory"
+    rejected, missing = done.failed
+    assert (rejected.file.key, missing.file.key) == ("in/3.pdf", "in/5.pdf")
+    assert rejected.problem.startswith("AccessDenied")
+    assert missing.problem == "No such file or directory"
 
 
-def test_what_fails_and_may_pass_is_sent_again_when_its_batch_is_over(
+def test_transient_failures_are_retried_after_the_batch(
     s3: Any, make: Make, faults: FaultInjector
 ) -> None:
     files = make({f"{number}.pdf": b"x" for number in range(4)} | {"large.pdf": LARGE})
@@ -189,59 +187,54 @@ def test_what_fails_and_may_pass_is_sent_again_when_its_batch_is_over(
       - {operation: HeadObject, key: "*/1.pdf", times: 2, reset: true}
     """
     faults.install(FaultPlan.parse(plan))
-    told = Told()
-    done = total(bulk(impatient(s3), on_bytes=told).run(files))
+    progress = Progress()
+    done = total(bulk(without_retries(s3), on_bytes=progress).run(files))
     assert sorted(keys(done.uploaded)) == keys(files)
     assert done.failed == []
-    assert told.bytes == sum(file.size for file in files)
+    assert progress.bytes == sum(file.size for file in files)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
 
 
-def test_a_file_that_is_written_to_meanwhile_is_sent_again(s3: Any, make: Make) -> None:
+def test_a_file_that_changes_during_the_upload_is_retried(s3: Any, make: Make) -> None:
     (file,) = make({"large.pdf": LARGE})
     changed = LARGE[:-1] + bytes([LARGE[-1] ^ 1])
-    told = Told()
+    progress = Progress()
 
     def on_bytes(count: int) -> None:
         file.path.write_bytes(changed)
-        told(count)
+        progress(count)
 
     done = total(bulk(s3, concurrency=1, on_bytes=on_bytes).run([file]))
     assert (done.uploaded, done.failed) == ([file], [])
     assert s3.get_object(Bucket="src", Key=file.key)["Body"].read() == changed
-    assert told.bytes == file.size
+    assert progress.bytes == file.size
 
 
-def test_what_fails_again_and_again_is_a_failure_and_leaves_nothing(
-    s3: Any, make: Make, faults: FaultInjector
-) -> None:
+def test_a_permanent_failure_leaves_no_upload(s3: Any, make: Make, faults: FaultInjector) -> None:
     files = make({"a.pdf": b"x", "large.pdf": LARGE})
     plan = "faults: [{operation: UploadPart, error: {code: InternalError, status: 500}}]"
     faults.install(FaultPlan.parse(plan))
-    told = Told()
-    done = total(bulk(impatient(s3), on_bytes=told).run(files))
+    progress = Progress()
+    done = total(bulk(without_retries(s3), on_bytes=progress).run(files))
     assert keys(done.uploaded) == ["in/a.pdf"]
     (failure,) = done.failed
     assert failure.problem.startswith("InternalError")
-    assert told.bytes == 1
+    assert progress.bytes == 1
     faults.clear()
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="src")
 
 
-def test_a_key_that_no_object_can_have_is_a_failure(s3: Any, tmp_path: Path) -> None:
+def test_invalid_keys_are_failures(s3: Any, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"x")
     files = [LocalFile(tmp_path / "a.pdf", key, 1) for key in ("ü" * 513, "\udcff.pdf", "ü" * 512)]
     done = total(bulk(s3).run(files))
-    assert [failure.problem for failure in done.failed] == [
-        "its key has 1,026 bytes; S3 accepts 1,024",
-        "its name is not UTF-8",
-    ]
+    too_long, not_unicode = (failure.problem for failure in done.failed)
+    assert "1,026 bytes" in too_long
+    assert "not UTF-8" in not_unicode
     assert keys(done.uploaded) == ["ü" * 512]
 
 
-def test_when_nothing_gets_through_any_more_the_rest_is_not_tried(
-    s3: Any, make: Make, faults: FaultInjector
-) -> None:
+def test_consecutive_failures_stop_the_upload(s3: Any, make: Make, faults: FaultInjector) -> None:
     files = make({f"{number:03}.pdf": b"x" for number in range(MAX_CONSECUTIVE_FAILURES + 20)})
     plan = "faults: [{operation: PutObject, error: {code: ExpiredToken, status: 400}}]"
     faults.install(FaultPlan.parse(plan))
@@ -251,9 +244,7 @@ def test_when_nothing_gets_through_any_more_the_rest_is_not_tried(
     assert len(tried) == MAX_CONSECUTIVE_FAILURES
 
 
-def test_however_many_files_cannot_be_read_the_others_are_tried(
-    s3: Any, make: Make, tmp_path: Path
-) -> None:
+def test_unreadable_files_do_not_stop_the_upload(s3: Any, make: Make, tmp_path: Path) -> None:
     files = make({f"{number:03}.pdf": b"x" for number in range(MAX_CONSECUTIVE_FAILURES + 20)})
     for number in range(MAX_CONSECUTIVE_FAILURES + 10):
         (tmp_path / f"{number:03}.pdf").unlink()
@@ -261,7 +252,9 @@ def test_however_many_files_cannot_be_read_the_others_are_tried(
     assert keys(done.uploaded) == keys(files[-10:])
 
 
-def test_who_may_only_write_uploads_everything(s3: Any, make: Make, faults: FaultInjector) -> None:
+def test_without_read_permission_all_are_uploaded(
+    s3: Any, make: Make, faults: FaultInjector
+) -> None:
     files = make({"a.pdf": b"x"})
     plan = "faults: [{operation: HeadObject, error: {code: Forbidden, status: 403}}]"
     faults.install(FaultPlan.parse(plan))
@@ -269,16 +262,16 @@ def test_who_may_only_write_uploads_everything(s3: Any, make: Make, faults: Faul
         assert keys(total(bulk(s3).run(files)).uploaded) == ["in/a.pdf"]
 
 
-def test_without_a_connection_there_is_a_sentence_for_each_file(make: Make, aws: Any) -> None:
+def test_connection_errors_are_failures(make: Make, aws: Any) -> None:
     files = make({"a.pdf": b"x"})
     with nobody_listens() as port:
-        done = total(bulk(impatient(aws("s3"), f"http://127.0.0.1:{port}")).run(files))
+        done = total(bulk(without_retries(aws("s3"), f"http://127.0.0.1:{port}")).run(files))
     (failure,) = done.failed
     assert failure.problem.startswith("Could not connect to the endpoint URL")
 
 
-class Told:
-    """Adds up what ``on_bytes`` is told."""
+class Progress:
+    """Adds up the arguments of ``on_bytes``."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -289,8 +282,8 @@ class Told:
             self.bytes += count
 
 
-def impatient(s3: Any, url: str | None = None) -> Any:
-    """A client of the same endpoint, or of another, that tries once."""
+def without_retries(s3: Any, url: str | None = None) -> Any:
+    """Return a client for the same endpoint or ``url`` without retries."""
     return boto3.client(
         "s3",
         endpoint_url=url or s3.meta.endpoint_url,

@@ -101,7 +101,7 @@ class _Scanner:
                     return value
 
     def _read(self) -> bool:
-        """Read another piece, and drop what was parsed. Return False at the end of the text."""
+        """Read another piece and discard the parsed text. Return False at the end."""
         left = len(self._piece) - self._at
         if left > MAX_VALUE_CHARS:
             raise self._error(f"a value has more than {MAX_VALUE_CHARS:,} characters", self._at)

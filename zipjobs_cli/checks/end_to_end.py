@@ -35,7 +35,7 @@ MANIFEST = "test-flow"
 
 
 class Trigger(StrEnum):
-    """How a job is submitted."""
+    """The ways to submit a job."""
 
     API = "api"
     MANIFEST = "manifest"
@@ -45,9 +45,9 @@ class Trigger(StrEnum):
 class JobRun:
     """A job of a check.
 
-    ``submitted_at`` is a time of the monotonic clock. ``seconds`` is how long the job took so far,
-    and ``job`` the last response of the API. ``files`` are the downloaded archives. ``problem``
-    says why the check failed.
+    ``submitted_at`` is a time of the monotonic clock, ``seconds`` the duration until the last
+    response of the API, and ``job`` that response. ``files`` are the downloaded archives.
+    ``problem`` is the reason why the check failed.
     """
 
     job_id: str
@@ -181,7 +181,7 @@ def total_bytes(sizes: Counter[int]) -> int:
 def find_problems(
     archives: Sequence[Path], expected: Counter[int], on_progress: Callable[[int], None]
 ) -> list[str]:
-    """Return what is wrong with the archives of a job.
+    """Return the problems of the archives of a job.
 
     Each archive must match its receipt, and Python's zipfile must be able to read it. Together they
     must have the ``expected`` number of entries of each size. ``on_progress`` is called with the

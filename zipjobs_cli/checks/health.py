@@ -1,4 +1,4 @@
-"""The checks of ``doctor``: every part of a stack, and what is required to use it."""
+"""The checks of ``doctor``: all parts of a stack, and the tools and credentials to use it."""
 
 import platform
 import shutil
@@ -34,7 +34,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of the check ``what``: what was found, and what to do about it."""
+    """The result of the check ``what``: the facts, and advice if something is wrong."""
 
     what: str
     health: Health

@@ -16,10 +16,10 @@ MAX_PAUSE_SECONDS = 3.0
 PAUSE_FACTOR = 1.3
 
 EVENT_SECONDS = 60.0
-"""How long it may take until an uploaded manifest is a job (S3 event, EventBridge, SQS)."""
+"""Time limit until an uploaded manifest becomes a job (S3 event, EventBridge, SQS)."""
 
 LOG_SECONDS = 10.0
-"""How often progress is printed where stderr is not a terminal."""
+"""Interval of progress lines if stderr is not a terminal."""
 
 OnJob = Callable[[Job], None]
 
@@ -33,7 +33,7 @@ def wait_for_job(
 ) -> Job:
     """Poll a job until it is finished, and return it. ``on_job`` is called with every response.
 
-    ``start_seconds`` is how long the job may be unknown to the API. Raises what ``Api.get`` raises.
+    ``start_seconds`` is the time limit until the API knows the job. Raises what ``Api.get`` raises.
     """
     pause = FIRST_PAUSE_SECONDS
     deadline = time.monotonic() + start_seconds

@@ -49,7 +49,7 @@ def status_command(
 
     Exit codes:
 
-    - 0: the job was printed, whatever its status (`watch JOB` has an exit code for it)
+    - 0: the job was printed; use `watch JOB` for an exit code that depends on its status
     - 2: wrong usage, no such job, no stack, or no response
     - 130: interrupted
     """
@@ -153,7 +153,7 @@ def wait_and_exit(api: Api, job_id: str, as_json: bool, start_seconds: float = 0
     """Wait until a job is finished, with progress on stderr, and print it.
 
     Raises typer.Exit: 0 if it is READY, otherwise 1. If waiting is interrupted, print how to
-    continue. ``start_seconds`` is how long the API may not know the job.
+    continue. ``start_seconds`` is the time limit until the API knows the job.
     """
     try:
         with job_progress(is_silent=as_json) as on_job:

@@ -1,1 +1,1 @@
-"""What commands print: results on stdout; progress, hints and errors on stderr."""
+"""Output of commands: results on stdout; progress, hints and errors on stderr."""

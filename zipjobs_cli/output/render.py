@@ -16,7 +16,7 @@ from zipjobs_cli.output.screen import plain
 STYLES = {"READY": "green", "FAILED": "bold red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 MAX_NAMES = 20
-"""How many skipped objects, or objects of an error, are printed. ``--json`` prints all of them."""
+"""Maximum number of skipped objects, and of objects of an error. ``--json`` prints all."""
 
 
 def print_job(console: Console, job: Job, has_links: bool = False) -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
-class Typed:
+class Result:
     """Exit code and output of a command."""
 
     code: int
@@ -47,7 +47,7 @@ def environment(client: Client) -> dict[str, str]:
     }
 
 
-def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
+def start_zipjobs(client: Client, *arguments: object) -> subprocess.Popen[str]:
     """Start a command."""
     return subprocess.Popen(
         [sys.executable, "-m", "zipjobs_cli", *map(str, arguments)],
@@ -59,22 +59,15 @@ def begun(client: Client, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def typed(client: Client, *arguments: object) -> Typed:
-    """Run a command."""
-    with begun(client, *arguments) as running:
-        out, err = running.communicate()
-    return Typed(running.returncode, out, err)
-
-
-def piped(client: Client, text: str, *arguments: str, **variables: str) -> Typed:
-    """Run a command with ``text`` as stdin, and more environment variables."""
+def zipjobs(client: Client, *arguments: object, stdin: str = "", **variables: str) -> Result:
+    """Run a command with ``stdin`` and more environment ``variables``."""
     done = subprocess.run(
-        [sys.executable, "-m", "zipjobs_cli", *arguments],
+        [sys.executable, "-m", "zipjobs_cli", *map(str, arguments)],
         cwd=ROOT,
         env={**environment(client), **variables},
-        input=text,
+        input=stdin,
         capture_output=True,
         check=False,
         encoding="utf-8",
     )
-    return Typed(done.returncode, done.stdout, done.stderr)
+    return Result(done.returncode, done.stdout, done.stderr)

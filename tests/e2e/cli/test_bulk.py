@@ -7,13 +7,13 @@ from pathlib import Path
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
-from tests.e2e.cli.command import Typed, begun, typed
+from tests.e2e.cli.command import Result, start_zipjobs, zipjobs
 from tests.e2e.stack import Client
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
-def bulk(client: Client, *arguments: object) -> Typed:
-    return typed(client, "bulk-upload", *arguments)
+def bulk(client: Client, *arguments: object) -> Result:
+    return zipjobs(client, "bulk-upload", *arguments)
 
 
 def write(folder: Path, contents: dict[str, bytes]) -> None:
@@ -126,10 +126,12 @@ def test_ctrl_c_leaves_no_incomplete_upload(
     faults.install(FaultPlan.parse("faults: [{operation: UploadPart, latency: 0.5}]"))
 
     def upload() -> bool | None:
-        answer = client.s3.list_multipart_uploads(Bucket=bucket)
-        return True if answer.get("Uploads") else None
+        response = client.s3.list_multipart_uploads(Bucket=bucket)
+        return True if response.get("Uploads") else None
 
-    with begun(client, "bulk-upload", tmp_path, "--prefix", prefix, "--batch", 20) as running:
+    with start_zipjobs(
+        client, "bulk-upload", tmp_path, "--prefix", prefix, "--batch", 20
+    ) as running:
         wait_for("a multipart upload", upload)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=PATIENCE_SECONDS)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
-from tests.e2e.cli.command import Typed, begun, typed
+from tests.e2e.cli.command import Result, start_zipjobs, zipjobs
 from tests.e2e.stack import Client
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 FORBIDDEN = "{code: AccessDenied, status: 403}"
 
 
-def flow(client: Client, folder: Path, *arguments: object) -> Typed:
-    return typed(client, "test-flow", "--out", folder, *arguments)
+def flow(client: Client, folder: Path, *arguments: object) -> Result:
+    return zipjobs(client, "test-flow", "--out", folder, *arguments)
 
 
 def test_both_triggers_zip_all_objects_with_the_prefix(client: Client, tmp_path: Path) -> None:
@@ -95,17 +95,17 @@ def test_ctrl_c_prints_how_to_cancel_the_jobs(
     faults.install(FaultPlan.parse(plan))
 
     def running_job() -> str | None:
-        _, _, answer = client.curl("/zip-jobs?status=RUNNING")
-        return next((job["jobId"] for job in answer["jobs"]), None)
+        _, _, response = client.curl("/zip-jobs?status=RUNNING")
+        return next((job["jobId"] for job in response["jobs"]), None)
 
     arguments = ("--prefix", prefix, "--trigger", "api", "--out", tmp_path)
-    with begun(client, "test-flow", *arguments) as running:
+    with start_zipjobs(client, "test-flow", *arguments) as running:
         job_id = wait_for("the job to run", running_job)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=PATIENCE_SECONDS)
     assert (running.returncode, out) == (130, "")
     assert f"`python -m zipjobs_cli cancel {job_id}`" in err
-    assert typed(client, "cancel", job_id).code == 0
+    assert zipjobs(client, "cancel", job_id).code == 0
 
 
 def test_a_prefix_without_objects_is_an_error(client: Client, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_prefix_without_objects_is_an_error(client: Client, tmp_path: Path) ->
 
 
 def test_smoke_uploads_zips_and_cleans_up(client: Client) -> None:
-    done = typed(client, "smoke", "--json")
+    done = zipjobs(client, "smoke", "--json")
     assert (done.code, done.err) == (0, ""), done.out
     assert (done.json["isGood"], done.json["s3Copies"]) == (True, True)
     assert [job["trigger"] for job in done.json["jobs"]] == ["api", "manifest"]
@@ -128,7 +128,7 @@ def test_smoke_uploads_zips_and_cleans_up(client: Client) -> None:
 def test_smoke_passes_and_says_when_s3_does_not_copy(client: Client, faults: FaultInjector) -> None:
     plan = f"faults: [{{caller: zipper, operation: UploadPartCopy, error: {FORBIDDEN}}}]"
     faults.install(FaultPlan.parse(plan))
-    done = typed(client, "smoke")
+    done = zipjobs(client, "smoke")
     assert done.code == 0, done.out + done.err
     assert "Both archives match their receipts." in done.out
     assert "S3 copied nothing" in done.out

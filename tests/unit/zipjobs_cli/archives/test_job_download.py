@@ -49,7 +49,7 @@ def serve(exchange: Exchange, content: bytes = CONTENT, etag: str = ETAG) -> Non
 def cut_off(after: int) -> Answer:
     """Send the first bytes of the requested range, then close the connection."""
 
-    def answer(exchange: Exchange) -> None:
+    def send_part(exchange: Exchange) -> None:
         first = int(exchange.request.headers.get("range", "bytes=0-")[6:-1])
         rest = CONTENT[first:]
         sent_headers = {"ETag": ETAG}
@@ -59,7 +59,7 @@ def cut_off(after: int) -> Answer:
         exchange.send(response(rest[:after], status, sent_headers, length=len(rest)))
         exchange.hang_up()
 
-    return answer
+    return send_part
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ def test_an_interrupted_download_is_resumed(
 ) -> None:
     server.follow(cut_off(1000), cut_off(2000), say(error(503, "SlowDown")), serve)
     fetch(make_download(), tmp_path)
-    asked = [request.headers.get("range") for request in server.requests]
-    assert asked == [None, "bytes=1000-", "bytes=3000-", "bytes=3000-"]
+    ranges = [request.headers.get("range") for request in server.requests]
+    assert ranges == [None, "bytes=1000-", "bytes=3000-", "bytes=3000-"]
     assert {request.headers["if-match"] for request in server.requests} == {ETAG}
 
 

@@ -1,4 +1,4 @@
-"""End-to-end checks: what is wrong with jobs and archives."""
+"""End-to-end checks: problems of jobs and archives."""
 
 import time
 from collections import Counter

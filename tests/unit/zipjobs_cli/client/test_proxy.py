@@ -1,4 +1,4 @@
-"""The signing proxy: which requests it accepts, and what it forwards."""
+"""The signing proxy: accepted, rejected and forwarded requests."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,11 +46,11 @@ class Browser:
         return self.proxy.url.removeprefix(self.origin)
 
     def opened(self, **headers: str) -> "Browser":
-        answer = self.ask(self.opening_path, headers=headers)
-        assert answer.status == 200
-        assert b'<meta http-equiv="refresh" content="0; url=/docs">' in answer.data
-        assert answer.headers["cache-control"] == "no-store"
-        self.cookie, _, attributes = answer.headers["set-cookie"].partition("; ")
+        response = self.ask(self.opening_path, headers=headers)
+        assert response.status == 200
+        assert b'<meta http-equiv="refresh" content="0; url=/docs">' in response.data
+        assert response.headers["cache-control"] == "no-store"
+        self.cookie, _, attributes = response.headers["set-cookie"].partition("; ")
         assert "HttpOnly" in attributes
         assert "SameSite=Strict" in attributes
         return self
@@ -63,11 +63,11 @@ class Browser:
 
 def test_a_browser_with_the_url_gets_access(proxy: Proxy, server: ScriptedServer) -> None:
     browser = Browser(proxy).opened()
-    answer = browser.ask("/docs")
-    assert (answer.status, answer.data) == (200, b"<html>")
-    assert answer.headers["content-type"] == "text/html"
-    assert "set-cookie" not in answer.headers
-    assert "x-other" not in answer.headers
+    response = browser.ask("/docs")
+    assert (response.status, response.data) == (200, b"<html>")
+    assert response.headers["content-type"] == "text/html"
+    assert "set-cookie" not in response.headers
+    assert "x-other" not in response.headers
     (request,) = server.requests
     assert request.target == "/docs"
     assert "/eu-west-1/execute-api/aws4_request" in request.headers["authorization"]
@@ -111,10 +111,10 @@ def test_requests_of_other_sites_are_rejected(
 def test_the_secret_works_once(proxy: Proxy, server: ScriptedServer) -> None:
     first, second = Browser(proxy).opened(), Browser(proxy)
     for browser in (second, first):
-        answer = browser.ask(browser.opening_path)
-        assert answer.status == 403
-        assert b"Run `python -m zipjobs_cli docs` again." in answer.data
-        assert "set-cookie" not in answer.headers
+        response = browser.ask(browser.opening_path)
+        assert response.status == 403
+        assert b"Run `python -m zipjobs_cli docs` again." in response.data
+        assert "set-cookie" not in response.headers
     assert server.requests == []
     assert first.ask("/docs").status == 200
 
@@ -128,9 +128,9 @@ def test_only_one_of_many_simultaneous_browsers_gets_access(proxy: Proxy) -> Non
         return browser.ask(browser.opening_path)
 
     with ThreadPoolExecutor(len(browsers)) as pool:
-        answers = list(pool.map(opening, browsers))
-    assert sorted(answer.status for answer in answers) == [200, *[403] * 15]
-    assert sum("set-cookie" in answer.headers for answer in answers) == 1
+        responses = list(pool.map(opening, browsers))
+    assert sorted(response.status for response in responses) == [200, *[403] * 15]
+    assert sum("set-cookie" in response.headers for response in responses) == 1
 
 
 def test_a_rejected_request_does_not_use_up_the_secret(proxy: Proxy) -> None:
@@ -198,9 +198,9 @@ def test_programs_without_secret_or_cookie_are_rejected(
 ) -> None:
     browser = Browser(proxy)
     for path in ("/docs", "/open?secret=guess", "/open", "/open?secret="):
-        answer = browser.ask(path)
-        assert answer.status == 403
-        assert b"Run `python -m zipjobs_cli docs` again." in answer.data
+        response = browser.ask(path)
+        assert response.status == 403
+        assert b"Run `python -m zipjobs_cli docs` again." in response.data
     browser.cookie = f"zipjobs-{proxy.port}=guess"
     assert browser.ask("/zip-jobs", "POST", body=b"{}").status == 403
     assert server.requests == []
@@ -216,9 +216,9 @@ def test_an_api_that_does_not_respond_is_a_bad_gateway(monkeypatch: pytest.Monke
     with nobody_listens() as port:
         api = Api(Stack("a test", f"http://127.0.0.1:{port}", api_auth="none"), ())
         with running_proxy(api) as proxy:
-            answer = Browser(proxy).opened().ask("/docs")
-    assert answer.status == 502
-    assert b"does not respond" in answer.data
+            response = Browser(proxy).opened().ask("/docs")
+    assert response.status == 502
+    assert b"does not respond" in response.data
 
 
 def test_a_port_in_use_is_an_error(proxy: Proxy, server: ScriptedServer) -> None:

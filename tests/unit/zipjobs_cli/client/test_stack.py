@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.announcement import announced
 from zipjobs_cli.client import local_stacks, pulumi
 from zipjobs_cli.client.stack import LOCAL_KEY, Stack, StackSelector, find_stack
 from zipjobs_cli.errors import CliError, MissingOutput
@@ -45,10 +46,10 @@ def install_pulumi(tmp_path: Path, script: str) -> Path:
     """Install a fake Pulumi. Return the file with its folder and arguments."""
     program = tmp_path / "bin" / "pulumi"
     program.parent.mkdir()
-    asked = tmp_path / "asked"
-    program.write_text(f'#!/bin/sh\necho "$PWD: $*" > {asked}\n{script}\n')
+    calls = tmp_path / "calls"
+    program.write_text(f'#!/bin/sh\necho "$PWD: $*" > {calls}\n{script}\n')
     program.chmod(0o755)
-    return asked
+    return calls
 
 
 def test_the_url_of_the_api_is_enough() -> None:
@@ -84,10 +85,11 @@ def test_the_environment_is_ignored_for_another_url(
     assert find_stack(StackSelector(api_url="http://localhost:2")).source_bucket is None
 
 
-def test_a_local_stack_is_found(bare: Path, port: int) -> None:
+def test_an_announced_local_stack_is_found(bare: Path, port: int) -> None:
     url = f"http://127.0.0.1:{port}"
-    announce(bare, url)
-    stack = find_stack()
+    with announced({**OUTPUTS, "apiUrl": url, "apiAuth": "iam", "awsEndpointUrl": url}):
+        stack = find_stack()
+    assert list(bare.iterdir()) == []
     assert stack.api_url == url
     assert stack.endpoint_url == url
     assert "local stack" in stack.source
@@ -145,12 +147,12 @@ def test_local_stacks_that_ended_are_ignored_with_a_note(
 
 def test_the_selected_pulumi_stack_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # Pulumi runs in the folder of this project anyway
-    asked = install_pulumi(tmp_path, f"echo '{json.dumps(OUTPUTS)}'")
+    calls = install_pulumi(tmp_path, f"echo '{json.dumps(OUTPUTS)}'")
     stack = find_stack()
     assert (stack.api_auth, stack.region, stack.source_bucket) == ("jwt", "eu-central-1", "source")
     assert stack.source == "selected Pulumi stack"
     assert stack.endpoint_url is None
-    where, _, command = asked.read_text().strip().partition(": ")
+    where, _, command = calls.read_text().strip().partition(": ")
     assert (Path(where) / "Pulumi.yaml").is_file()
     assert command == "--non-interactive stack output --json"
 
@@ -160,14 +162,14 @@ def test_a_named_stack_precedes_a_local_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bare: Path, port: int, by: str
 ) -> None:
     announce(bare, f"http://127.0.0.1:{port}")
-    asked = install_pulumi(tmp_path, f"echo '{json.dumps(OUTPUTS)}'")
+    calls = install_pulumi(tmp_path, f"echo '{json.dumps(OUTPUTS)}'")
     if by == "environment":
         monkeypatch.setenv("ZIPJOBS_STACK", "prod")
     else:
         monkeypatch.setenv("ZIPJOBS_API_URL", "http://localhost:1")
     stack = find_stack(StackSelector(stack="prod" if by == "flag" else None))
     assert stack.source == "Pulumi stack prod"
-    assert asked.read_text().strip().endswith("stack output --json --stack prod")
+    assert calls.read_text().strip().endswith("stack output --json --stack prod")
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def damage(pair: Pair, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["no archive", "truncated archive", "unknown version"])
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_an_unreadable_file_is_one_line_on_stderr_and_exit_code_2(
+def test_an_unreadable_file_is_one_line_and_exit_code_2(
     make: Make, capsys: pytest.CaptureFixture[str], how: str, options: list[str]
 ) -> None:
     pair = make()

@@ -94,6 +94,17 @@ def run_docs(
         signal.signal(signal.SIGINT, before)
 
 
+def start_docs(*options: str, **variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zipjobs_cli", "docs", *options],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_only_the_owner_can_read_a_redirect_file(temporary: Path) -> None:
     before = os.umask(0)
     try:
@@ -169,14 +180,23 @@ def test_the_url_is_printed_without_a_browser(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     left: list[list[Path]] = []
-    ending = run_docs(
-        monkeypatch, lambda url: False, lambda: left.append(list(temporary.iterdir()))
-    )
-    assert ending == 0
+    code = run_docs(monkeypatch, lambda url: False, lambda: left.append(list(temporary.iterdir())))
+    assert code == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/open\?secret=[\w-]{43}\n", out)
     assert "If your browser" not in err
     assert left == [[]]
+
+
+def test_json_has_the_url(stack: ScriptedServer) -> None:
+    with start_docs("--json") as process:
+        assert process.stdout is not None
+        result = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert result["apiUrl"] == stack.url
+    assert result["url"].startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -198,15 +218,8 @@ def test_signals_delete_the_file_and_no_process_shows_the_secret(
         "while os.getppid() == parent: time.sleep(0.05)\n"
     )
     browser.chmod(0o700)
-    variables = {**os.environ, "BROWSER": f"{browser} %s &", "TMPDIR": str(temporary)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "zipjobs_cli", "docs"],
-        cwd=ROOT,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    variables = {"BROWSER": f"{browser} %s &", "TMPDIR": str(temporary)}
+    with start_docs(**variables) as process:
         assert process.stderr is not None
         hint = process.stderr.readline()
         wait_for("the browser", lambda: arguments.exists() or None)

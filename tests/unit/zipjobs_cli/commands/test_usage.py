@@ -94,6 +94,7 @@ def test_stack_options_may_precede_or_follow_the_command() -> None:
         (["submit", "--from", "/nope"], "/nope cannot be read"),
         (["submit", "a", "--compression", "zstd"], "'zstd' is not one of"),
         (["submit", "a", "--manifest", "x", "--idempotency-key", "k"], "with --manifest"),
+        (["submit", "a", "--include", "", "--manifest", "x"], "The request is invalid."),
         (["redrive"], "deadLetterQueueUrl"),
         (["docs", "--port", "99999"], "65535"),
         (["bulk-upload"], "--generate"),

@@ -55,7 +55,7 @@ def test_two_files_with_the_same_key_are_an_error(tmp_path: Path) -> None:
         find_files([tmp_path / "one", tmp_path / "two"], "in/")
 
 
-def test_links_to_files_are_followed_and_links_to_folders_ignored(tmp_path: Path) -> None:
+def test_links_to_files_are_followed_but_not_to_folders(tmp_path: Path) -> None:
     write(tmp_path, "in/a.pdf", "else/b.pdf")
     (tmp_path / "in/link.pdf").symlink_to(tmp_path / "else/b.pdf")
     (tmp_path / "in/folder").symlink_to(tmp_path / "else")

@@ -58,9 +58,9 @@ def test_the_command_prints_number_and_size(
     out, err = capsys.readouterr()
     assert (out, err) == (f"2 PDFs in {folder}, {size:,} bytes.\n", "")
     assert run("generate-pdfs", "1", "--out", folder, "--seed", "3", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     one = (folder / "document-0001.pdf").stat().st_size
-    assert told == {"folder": str(folder), "files": 1, "bytes": one, "seed": 3}
+    assert result == {"folder": str(folder), "files": 1, "bytes": one, "seed": 3}
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(
