@@ -45,7 +45,7 @@ def write_terminal() -> list[Path]:
         (job_id,) = re.findall(r"Job +(\S+)", Text.from_ansi(output).plain)
         download, verify = f"zipjobs download {job_id}", f"zipjobs verify {NAME}.zip"
         return [
-            _save("submit-running", {submit: _running_frame(output)}),
+            _save("submit-running", {submit: running_frame(output)}),
             _save("submit-ready", {submit: output}),
             *(
                 _save(name, {f"zipjobs {name}": _run(stack, f"zipjobs {name}")})
@@ -78,7 +78,7 @@ def _run(stack: PictureStack, command: str) -> str:
     ).stdout.decode()
 
 
-def _running_frame(output: str) -> str:
+def running_frame(output: str) -> str:
     """Return a frame that shows the progress bar in the middle. Raises ValueError without one."""
     least, most = RUNNING_SHARE
     for frame in output.split(_NEXT_FRAME):
@@ -88,12 +88,17 @@ def _running_frame(output: str) -> str:
     raise ValueError("The job finished without a frame in the middle: increase DOCUMENTS.")
 
 
+def without_bars(output: str) -> str:
+    """Return ``output`` without progress bars that were erased."""
+    return _ERASED_BAR.sub("", output).rstrip()
+
+
 def _save(name: str, outputs: dict[str, str]) -> Path:
     """Save commands with their outputs as one picture."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
     for command, output in outputs.items():
         console.print(f"[green]$[/] [bold]{command}[/]")
-        console.print(Text.from_ansi(_ERASED_BAR.sub("", output).rstrip()))
+        console.print(Text.from_ansi(without_bars(output)))
     path = PICTURES / f"{name}.svg"
     path.write_text(_WEB_FONT.sub("", console.export_svg(title="zipjobs", unique_id=name)))
     return path
