@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
-from tests.support.http_server import nobody_listens
+from tests.support.http_server import closed_port
 from zipjobs_cli.uploads.local_files import LocalFile, find_files
 from zipjobs_cli.uploads.s3_upload import (
     MAX_CONSECUTIVE_FAILURES,
@@ -264,7 +264,7 @@ def test_without_read_permission_all_are_uploaded(
 
 def test_connection_errors_are_failures(make: Make, aws: Any) -> None:
     files = make({"a.pdf": b"x"})
-    with nobody_listens() as port:
+    with closed_port() as port:
         done = total(bulk(without_retries(aws("s3"), f"http://127.0.0.1:{port}")).run(files))
     (failure,) = done.failed
     assert failure.problem.startswith("Could not connect to the endpoint URL")

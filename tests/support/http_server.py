@@ -285,7 +285,7 @@ class _Connection:
 
 
 @contextmanager
-def nobody_listens() -> Iterator[int]:
+def closed_port() -> Iterator[int]:
     """A port on loopback that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

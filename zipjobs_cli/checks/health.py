@@ -34,7 +34,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of the check ``what``: the facts, and advice if something is wrong."""
+    """The result of the check ``what``, with advice if something is wrong."""
 
     what: str
     health: Health

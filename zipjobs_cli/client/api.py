@@ -78,7 +78,7 @@ class Api:
             self._check_token()
 
     def submit(self, request: Mapping[str, Any] | bytes, key: str | None = None) -> Accepted:
-        """Submit a job. ``request`` is described in docs/api.md; bytes are sent as they are.
+        """Submit a job. ``request`` is described in docs/api.md; bytes are sent unchanged.
 
         ``key`` is the Idempotency-Key (default: a random one, so that retries are safe).
         """

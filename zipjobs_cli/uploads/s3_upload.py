@@ -35,7 +35,7 @@ TRANSIENT_CODES = frozenset({"BadDigest", "RequestTimeout", "RequestTimeTooSkewe
 """4xx errors that are retried. A file that is modified during the upload causes BadDigest."""
 
 MAX_CONSECUTIVE_FAILURES = 50
-"""After so many failures without a success in between, the other files are not tried."""
+"""After this number of failures without a success, the remaining files are not tried."""
 
 NOT_TRIED = "not tried because all previous uploads failed"
 

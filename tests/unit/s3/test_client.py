@@ -14,9 +14,9 @@ from tests.support.http_server import (
     Answer,
     Certificate,
     Exchange,
+    closed_port,
     error,
     make_certificate,
-    nobody_listens,
     response,
     say,
 )
@@ -419,7 +419,7 @@ def test_without_credentials_a_request_fails_and_no_other(loopback: Loopback) ->
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_server_that_refuses_is_reported(loopback: Loopback, scheme: str) -> None:
-    with nobody_listens() as port:
+    with closed_port() as port:
         received = get(loopback.connect(f"{scheme}://127.0.0.1:{port}"))
         assert isinstance(received.wait().error, OSError)
     assert received.status == 0
@@ -443,7 +443,7 @@ def test_an_address_that_refuses_is_not_tried_again_and_again(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = loopback.serve(say(response(b"hello", headers={"Connection": "close"})))
-    with nobody_listens() as dead:
+    with closed_port() as dead:
         found = [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
             for port in (dead, server.port)

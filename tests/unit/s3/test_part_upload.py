@@ -16,9 +16,9 @@ from tests.support.http_server import (
     Certificate,
     Exchange,
     ScriptedServer,
+    closed_port,
     error,
     make_certificate,
-    nobody_listens,
     response,
     say,
 )
@@ -295,7 +295,7 @@ def test_a_block_may_take_longer_to_send_than_a_connection_to_be_made(
 
 def test_a_server_that_refuses_counts_as_unavailable() -> None:
     part = Attempts(b"hello")
-    with nobody_listens() as port, pytest.raises(ServiceUnavailable, match="refused"):
+    with closed_port() as port, pytest.raises(ServiceUnavailable, match="refused"):
         part.sent_by(sender_to(f"http://127.0.0.1:{port}"))
 
 

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.support.http_server import ScriptedServer, nobody_listens, response, say
+from tests.support.http_server import ScriptedServer, closed_port, response, say
 from zipjobs_cli.checks.health import Finding, Health, examine
 from zipjobs_cli.client.stack import StackSelector
 
@@ -52,7 +52,7 @@ def test_an_open_api_needs_no_aws_credentials(server: ScriptedServer) -> None:
 
 
 def test_an_api_that_does_not_respond_fails() -> None:
-    with nobody_listens() as port:
+    with closed_port() as port:
         findings = findings_for(StackSelector(api_url=f"http://127.0.0.1:{port}"))
     assert findings["api"].health is Health.FAIL
     assert "does not respond" in findings["api"].found

@@ -11,7 +11,7 @@ from tests.support.http_server import (
     Answer,
     Exchange,
     ScriptedServer,
-    nobody_listens,
+    closed_port,
     response,
     say,
 )
@@ -103,7 +103,7 @@ def test_retries_end(api: Api, server: ScriptedServer, pauses: list[float]) -> N
 
 
 def test_the_error_names_an_api_that_does_not_respond(stack: Stack) -> None:
-    with nobody_listens() as port:
+    with closed_port() as port:
         api = Api(replace(stack, api_url=f"http://127.0.0.1:{port}"), pauses_seconds=())
         with pytest.raises(CliError, match=f"http://127.0.0.1:{port} does not respond: "):
             api.get(JOB)

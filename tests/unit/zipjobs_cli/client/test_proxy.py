@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from urllib3 import BaseHTTPResponse, PoolManager
 
-from tests.support.http_server import ScriptedServer, nobody_listens, response, say
+from tests.support.http_server import ScriptedServer, closed_port, response, say
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.proxy import Proxy, running_proxy
 from zipjobs_cli.client.stack import Stack
@@ -213,7 +213,7 @@ def test_other_paths_are_not_found(proxy: Proxy, server: ScriptedServer, path: s
 
 
 def test_an_api_that_does_not_respond_is_a_bad_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    with nobody_listens() as port:
+    with closed_port() as port:
         api = Api(Stack("a test", f"http://127.0.0.1:{port}", api_auth="none"), ())
         with running_proxy(api) as proxy:
             response = Browser(proxy).opened().ask("/docs")

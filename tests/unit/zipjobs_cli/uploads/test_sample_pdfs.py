@@ -38,7 +38,7 @@ def test_a_larger_count_does_not_change_the_first_files(tmp_path: Path) -> None:
     assert digests(list(generate(6, tmp_path / "more")))[:2] == few
 
 
-def test_all_documents_are_different(tmp_path: Path) -> None:
+def test_documents_are_different(tmp_path: Path) -> None:
     assert len(set(digests(list(generate(40, tmp_path))))) == 40
 
 
