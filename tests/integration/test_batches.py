@@ -7,7 +7,8 @@ import pytest
 
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs import batch_get
-from zipjobs.jobs.batch_get import ATTEMPTS, batch_get_items
+from zipjobs.jobs.batch_get import batch_get_items
+from zipjobs.s3.retry import BATCH_GET_ATTEMPTS
 
 NAMES = [f"job-{number}" for number in range(7)]
 KEYS = [{"jobId": {"S": name}} for name in NAMES]
@@ -71,9 +72,9 @@ def test_a_table_that_never_answers_for_all_is_an_error_in_the_end(
     dynamodb: Any, answers: Callable[[int], None], pauses: list[int]
 ) -> None:
     answers(0)
-    with pytest.raises(ServiceUnavailable, match="did not return all items"):
+    with pytest.raises(ServiceUnavailable, match="No complete response"):
         names(dynamodb)
-    assert pauses == list(range(1, ATTEMPTS))
+    assert pauses == list(range(1, BATCH_GET_ATTEMPTS))
 
 
 def test_without_keys_nothing_is_asked(dynamodb: Any) -> None:

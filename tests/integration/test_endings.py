@@ -18,10 +18,10 @@ from tests.support.builders import submission
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import MAX_RECORDED_NAMES, Job, JobError, Status, truncate_names
-from zipjobs.jobs.store import MAX_CHECKS
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
 from zipjobs.requests.schema import JobRequest
+from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.s3.target import OWNER_TAG
 from zipjobs.worker.archive_runner import ArchiveRunner
 from zipjobs.worker.request_loader import LoadedRequest

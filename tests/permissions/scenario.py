@@ -15,7 +15,7 @@ from tests.e2e.stack import FINAL, Client
 from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id
-from zipjobs.jobs.store import MAX_CHECKS
+from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.s3.target import OWNER_TAG
 
 STALLED = FaultPlan.parse(

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.retry import pause_seconds
+from zipjobs.s3.retry import BATCH_GET_ATTEMPTS, pause_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-ATTEMPTS = 5
-"""Attempts to read all items. The pauses take 1.5 s of the 30 s that API Gateway waits."""
 
 
 def batch_get_items(
@@ -25,7 +22,7 @@ def batch_get_items(
     the Amazon DynamoDB API Reference).
     """
     remaining: Any = {table: {"Keys": keys}} if keys else {}
-    for attempt in range(ATTEMPTS):
+    for attempt in range(BATCH_GET_ATTEMPTS):
         if not remaining:
             return
         if attempt:
@@ -37,4 +34,6 @@ def batch_get_items(
         yield from response["Responses"].get(table, [])
         remaining = response.get("UnprocessedKeys")
     if remaining:
-        raise ServiceUnavailable(f"The job table did not return all items in {ATTEMPTS} attempts.")
+        raise ServiceUnavailable(
+            f"No complete response from the job table in {BATCH_GET_ATTEMPTS} attempts."
+        )

@@ -24,9 +24,6 @@ MAX_PROBLEM_CHARS = 2000
 MAX_JOB_ID_BYTES = 2048
 """Bytes of a partition key ("Service, account, and table quotas", DynamoDB Developer Guide)."""
 
-MAX_CHECKS = 6
-"""Checks by the reconciler before it fails a stuck job. The time between checks doubles."""
-
 _NO_LAST_PROBLEM = (
     "No worker reported a problem. Either each worker was stopped, by its timeout or because it "
     "ran out of memory, or the event never reached a worker."

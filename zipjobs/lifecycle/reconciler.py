@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from zipjobs.errors import TransientError
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.queue import JobQueue
-from zipjobs.jobs.store import MAX_CHECKS, JobStore
+from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.lifecycle.metrics import JobMetrics
 from zipjobs.lifecycle.segment_objects import SegmentObjects
+from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.telemetry import log_keys
 
 logger = logging.getLogger(__name__)

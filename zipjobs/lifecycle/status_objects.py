@@ -16,6 +16,7 @@ from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.summary import manifest_of
 from zipjobs.model import iso_utc
+from zipjobs.s3.retry import STATUS_OBJECT_ATTEMPTS
 from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, is_refused
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ SUFFIX = ".status.json"
 MANIFEST_UPLOAD = "drop"
 UPLOADED_AT = "dropped-at"
 """Metadata that identifies the upload of the manifest: bucket and sequencer, and the time."""
-
-ATTEMPTS = 3
-"""An attempt only fails if the job of another upload finishes at the same moment."""
 
 RACES = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 """Error codes for an object that changed: "Conditional writes" in the S3 User Guide."""
@@ -67,9 +65,8 @@ class StatusObjects:
         target = Target(self._bucket, self.key_of(manifest.key))
         try:
             if not self._put(job, target):
-                raise ServiceUnavailable(
-                    f"{target} changed during each of {ATTEMPTS} attempts to write it."
-                )
+                attempts = STATUS_OBJECT_ATTEMPTS
+                raise ServiceUnavailable(f"{target} changed during {attempts} attempts.")
         except (ClientError, BotoCoreError) as error:
             if not is_refused(error):
                 raise ServiceUnavailable(f"{target} was not written: {error}") from error
@@ -77,7 +74,7 @@ class StatusObjects:
 
     def _put(self, job: Job, target: Target) -> bool:
         """Return whether nothing is left to do; False if all attempts met a concurrent change."""
-        for _ in range(ATTEMPTS):
+        for _ in range(STATUS_OBJECT_ATTEMPTS):
             found = self._find(target)
             if found is not None and not _can_replace(found, job, target):
                 return True

@@ -16,7 +16,7 @@ from zipjobs.errors import (
     aws_error_code,
 )
 from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
-from zipjobs.s3.retry import pause_seconds
+from zipjobs.s3.retry import COPY_ATTEMPTS, pause_seconds
 from zipjobs.s3.source import ObjectVersion
 from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, remove, target_error, target_errors
 from zipjobs.s3.upload_cleanup import UploadCleaner
@@ -34,7 +34,6 @@ UNVERSIONED = "null"
 BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
 """How S3 says that it would copy a range later."""
 
-COPY_ATTEMPTS = 3
 PAUSES_BEFORE = 4
 """Each attempt is four of botocore's already."""
 

@@ -15,6 +15,7 @@ from zipjobs.errors import (
     aws_error_code,
 )
 from zipjobs.s3.bucket_owners import OWNER_HINT
+from zipjobs.s3.retry import LIST_READ_ATTEMPTS
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 RANGE_BYTES = 1024 * 1024
 """Bytes per GET, held in memory. A list of a million rows takes 10 to 100 requests."""
-
-ATTEMPTS = 3
-"""Attempts to read a range completely. botocore does not retry once the body has started."""
 
 
 class ObjectFile(io.RawIOBase):
@@ -59,7 +57,7 @@ class ObjectFile(io.RawIOBase):
 
     def _next_range(self) -> bytes:
         problem: BotoCoreError | None = None
-        for _ in range(ATTEMPTS):
+        for _ in range(LIST_READ_ATTEMPTS):
             try:
                 answer = self._get()
                 data = answer["Body"].read()

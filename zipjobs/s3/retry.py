@@ -1,9 +1,26 @@
-"""The retry policy of S3 requests: attempts, and the pauses between them."""
+"""The retry policy: how many attempts each operation has, and the pauses between them."""
 
 import random
 
 ATTEMPTS = 10
-"""As AWS recommends for S3 ("How do I troubleshoot a HTTP 500 or 503 error from Amazon S3?")."""
+"""Attempts of a read or part upload, as AWS recommends for S3 ("How do I troubleshoot a HTTP 500 or
+503 error from Amazon S3?").
+"""
+
+COPY_ATTEMPTS = 3
+"""Attempts to copy a range. botocore makes four requests in each."""
+
+LIST_READ_ATTEMPTS = 3
+"""Attempts to read a range of a list. botocore does not retry once the body has started."""
+
+STATUS_OBJECT_ATTEMPTS = 3
+"""Attempts to replace a status object. One fails only if another job replaces it meanwhile."""
+
+BATCH_GET_ATTEMPTS = 5
+"""Attempts to read all items of a DynamoDB batch. The pauses take 1.5 s of the API's 30 s."""
+
+MAX_CHECKS = 6
+"""Checks by the reconciler before it fails a stuck job. The time between checks doubles."""
 
 FIRST_PAUSE_SECONDS = 0.1
 

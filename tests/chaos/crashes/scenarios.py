@@ -15,7 +15,7 @@ from tests.chaos.crashes.job_run import Trial
 from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import Status
-from zipjobs.jobs.store import MAX_CHECKS
+from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.s3.source import Entry, Source
 
 READY, FAILED, CANCELLED = Status.READY, Status.FAILED, Status.CANCELLED

@@ -24,7 +24,8 @@ from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.list_formats import Lines, ReadLimit, inventory_rows
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceReader
-from zipjobs.s3.ranged_file import ATTEMPTS, RANGE_BYTES
+from zipjobs.s3.ranged_file import RANGE_BYTES
+from zipjobs.s3.retry import LIST_READ_ATTEMPTS
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 REQUEST = JobRequest(entries_from="s3://src/list")
@@ -130,13 +131,13 @@ def test_a_list_is_asked_for_in_ranges_of_one_state() -> None:
 
 
 def test_a_range_that_breaks_off_is_asked_for_again() -> None:
-    s3 = OneObject(b'{"key": "a"}\n', breaks=ATTEMPTS - 1)
+    s3 = OneObject(b'{"key": "a"}\n', breaks=LIST_READ_ATTEMPTS - 1)
     assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == ["a"]
 
 
 def test_a_list_that_keeps_breaking_off_is_tried_later() -> None:
-    s3 = OneObject(b'{"key": "a"}\n', breaks=ATTEMPTS)
-    with pytest.raises(ServiceUnavailable, match="s3://src/list broke off: .*connection broken"):
+    s3 = OneObject(b'{"key": "a"}\n', breaks=LIST_READ_ATTEMPTS)
+    with pytest.raises(ServiceUnavailable, match="s3://src/list failed: .*connection broken"):
         list(lists_of(s3).read(REQUEST, "src"))
 
 
