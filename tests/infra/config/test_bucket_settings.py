@@ -43,7 +43,7 @@ def complaint_of(**change: object) -> str:
     return str(complaint.value)
 
 
-def test_with_the_longest_prefix_no_name_is_longer_than_aws_takes_and_one_is_as_long() -> None:
+def test_the_longest_prefix_still_makes_valid_names() -> None:
     """So a stack either stops at once, or none of its names is in the way later."""
     everything = {**LONGEST, "alarmEmail": ALARM_EMAIL, "customerKey": "create"}
     left = {
@@ -55,7 +55,7 @@ def test_with_the_longest_prefix_no_name_is_longer_than_aws_takes_and_one_is_as_
 
 
 @pytest.mark.parametrize("prefix", ["p" * 36, "", "My Stack!", "9lives", "-zips", "zips.eu"])
-def test_a_prefix_that_some_name_may_not_begin_with_stops_the_program(prefix: str) -> None:
+def test_an_invalid_resource_prefix_is_refused(prefix: str) -> None:
     text = complaint_of(resource_prefix=prefix)
     assert f'resourcePrefix is "{prefix}"' in text
     assert f"with the stack's name it makes {prefix}-dev" in text
@@ -63,14 +63,14 @@ def test_a_prefix_that_some_name_may_not_begin_with_stops_the_program(prefix: st
 
 
 @pytest.mark.parametrize("prefix", ["xn--zips", "sthree-zips", "amzn-s3-demo-zips"])
-def test_a_prefix_that_is_reserved_for_s3_stops_the_program(prefix: str) -> None:
+def test_a_resource_prefix_that_s3_reserves_is_refused(prefix: str) -> None:
     assert "not with xn--" in complaint_of(resource_prefix=prefix)
 
 
 @pytest.mark.parametrize(
     "stack", ["Prod", "feature_x", "feature.x", "a-stack-with-a-very-long-name"]
 )
-def test_the_stacks_name_is_part_of_all_others_and_checked_with_them(stack: str) -> None:
+def test_the_stacks_name_is_checked_with_the_prefix(stack: str) -> None:
     assert f"with the stack's name it makes s3-zip-jobs-{stack}" in complaint_of(stack=stack)
 
 
@@ -78,7 +78,7 @@ def test_the_stacks_name_is_part_of_all_others_and_checked_with_them(stack: str)
     "region",
     ["", "us-east", "US-EAST-1", "us-east-1a", "cn-north-1", "us-gov-west-1", "us-iso-east-1"],
 )
-def test_a_region_that_is_none_or_of_another_partition_stops_the_program(region: str) -> None:
+def test_an_unknown_or_unsupported_region_is_refused(region: str) -> None:
     assert complaint_of(region=region).startswith(f'Setting aws:region is "{region}", but it must')
 
 
@@ -101,21 +101,19 @@ def test_a_region_that_is_none_or_of_another_partition_stops_the_program(region:
         ("allowed_targets", "allowedTargets"),
     ],
 )
-def test_what_s3_would_not_call_a_bucket_stops_the_program(
-    bucket: str, field: str, name: str
-) -> None:
+def test_an_invalid_bucket_name_is_refused(bucket: str, field: str, name: str) -> None:
     text = complaint_of(**{field: (bucket,) if field.startswith("allowed") else bucket})
     assert text.startswith(f"Setting {name} is ")
     assert "bucket" in text.partition(", but ")[2]
 
 
 @pytest.mark.parametrize("field", ["source_bucket", "target_bucket", "manifest_bucket"])
-def test_a_place_in_a_bucket_is_no_bucket(field: str) -> None:
+def test_a_bucket_setting_refuses_a_prefix(field: str) -> None:
     assert "it must be a valid bucket name" in complaint_of(**{field: "documents/2026"})
 
 
 @pytest.mark.parametrize("bucket", ["abc", "b" * 63, "0-9.a", "2026.documents", "1.2.3.4.5"])
-def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
+def test_valid_bucket_names_are_accepted(bucket: str) -> None:
     checked(replace(VALID, source_bucket=bucket))
     checked(replace(VALID, allowed_targets=(bucket, f"{bucket}/zips/")))
 
@@ -137,7 +135,7 @@ def test_what_s3_calls_a_bucket_passes(bucket: str) -> None:
         "é" * 451,
     ],
 )
-def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: str) -> None:
+def test_a_prefix_with_a_meaning_in_iam_is_refused(prefix: str) -> None:
     """``*``, ``?`` and ``${`` would allow other places than those that are meant."""
     for field, name in (("target_prefix", "targetPrefix"), ("manifest_prefix", "manifestPrefix")):
         assert f"Setting {name} is " in complaint_of(**{field: prefix})
@@ -151,13 +149,13 @@ def test_a_prefix_that_iam_would_not_take_literally_stops_the_program(prefix: st
 
 
 @pytest.mark.parametrize("prefix", ["", "zips", "zips/q3"])
-def test_a_prefix_of_the_services_own_ends_in_a_slash(prefix: str) -> None:
+def test_target_and_manifest_prefixes_must_end_with_a_slash(prefix: str) -> None:
     """Else ``zips`` would be a prefix of ``zips-of-others/`` too."""
     assert "targetPrefix" in complaint_of(target_prefix=prefix)
     assert "it must end with a slash" in complaint_of(manifest_prefix=prefix)
 
 
-def test_places_of_any_language_and_of_the_greatest_length_pass() -> None:
+def test_long_and_non_ascii_prefixes_are_accepted() -> None:
     longest = "é" * 449 + "a/"
     checked(replace(VALID, target_prefix=longest, allowed_sources=(f"documents/{longest}",)))
     checked(replace(VALID, manifest_prefix=longest))
@@ -183,7 +181,7 @@ def test_manifests_and_targets_must_not_overlap(change: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize("place", ["shared/requests/", "shared/work/zips/", "shared/req"])
-def test_archives_never_land_where_the_service_keeps_things_that_expire(place: str) -> None:
+def test_targets_must_not_overlap_the_services_own_objects(place: str) -> None:
     with pytest.raises(InvalidSetting, match="manifestBucket.*objects that expire"):
         checked(replace(VALID, manifest_bucket="shared", allowed_targets=(place,)))
     checked(replace(VALID, manifest_bucket="shared", allowed_targets=("shared/other/",)))
@@ -191,12 +189,12 @@ def test_archives_never_land_where_the_service_keeps_things_that_expire(place: s
 
 
 @pytest.mark.parametrize("prefix", ["requests/", "requests/manifests/", "work/"])
-def test_manifests_are_not_dropped_where_the_service_keeps_things_of_its_own(prefix: str) -> None:
+def test_manifests_must_not_overlap_the_services_own_objects(prefix: str) -> None:
     assert "it must not overlap" in complaint_of(manifest_prefix=prefix)
 
 
 @pytest.mark.parametrize("prefix", ["work/", "requests/zips/"])
-def test_the_bucket_that_the_stack_makes_for_manifests_is_no_way_around_that(prefix: str) -> None:
+def test_targets_in_the_stacks_manifest_bucket_are_checked(prefix: str) -> None:
     """Its name is not known before it is made."""
     made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": prefix}
     with pytest.raises(LocalError, match="it must not overlap .*objects that expire"):
@@ -230,7 +228,7 @@ ONE_BUCKET = {"source_bucket": "one", "target_bucket": "one"}
         ),
     ],
 )
-def test_a_source_that_overlaps_targets_or_manifests_stops_the_program(
+def test_sources_must_not_overlap_targets_or_manifests(
     changes: dict[str, Any], setting: str, overlap: str
 ) -> None:
     text = complaint_of(**changes)
@@ -246,19 +244,19 @@ def test_a_source_that_overlaps_targets_or_manifests_stops_the_program(
         {"manifest_bucket": "one", "allowed_sources": ("one/manifests/",)},
     ],
 )
-def test_allow_source_overlap_permits_it(changes: dict[str, Any]) -> None:
+def test_allow_source_overlap_accepts_overlapping_sources(changes: dict[str, Any]) -> None:
     checked(replace(VALID, allow_source_overlap=True, **changes))
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/r", "/requests/", "/requests/abc", "/work/x/"])
-def test_a_source_never_overlaps_the_services_own_objects(prefix: str) -> None:
+def test_sources_must_not_overlap_the_services_own_objects(prefix: str) -> None:
     text = complaint_of(
         manifest_bucket="one", allowed_sources=(f"one{prefix}",), allow_source_overlap=True
     )
     assert "stores the requests of all callers" in text
 
 
-def test_places_beside_each_other_do_not_overlap() -> None:
+def test_separate_prefixes_do_not_overlap() -> None:
     checked(
         replace(
             VALID,

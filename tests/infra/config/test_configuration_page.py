@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,13 +27,13 @@ def copied(document: str) -> Policy:
     return parse_policy(document.replace("ZIPPER_ROLE_ARN", ROLE), "resource")
 
 
-def test_the_documented_outputs_are_those_of_the_program() -> None:
+def test_the_documented_outputs_match_the_program() -> None:
     section = TEXT.partition("## Stack outputs")[2]
     outputs = run_program(Recorder(), "dev", configuration("dev", {}))
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(outputs)
 
 
-def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> None:
+def test_the_documented_bucket_policy_lets_the_zipper_read() -> None:
     (own,) = (
         one.inputs["policy"]
         for one in declared("dev", {"allowedSources": ["their-documents/2026/"]}).values()
@@ -51,7 +52,7 @@ def test_the_policy_to_copy_lets_the_zipper_read_another_accounts_bucket() -> No
     assert not may("s3:PutObject", "/2026/a.pdf")
 
 
-def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> None:
+def test_the_documented_key_policy_allows_decryption_only_via_s3() -> None:
     key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     own = policies.document(*policies.use_object_keys(["kms:Decrypt"], [key]))
     both = ApplicablePolicies([parse_policy(own, "identity")], copied(KEY_POLICY))
@@ -66,15 +67,31 @@ def test_the_key_policy_to_copy_lets_the_zipper_decrypt_by_way_of_s3_alone() -> 
     assert not may("kms:Encrypt", "s3.us-east-1.amazonaws.com")
 
 
-def test_the_policy_to_copy_for_a_customer_key_is_the_one_that_the_stack_gives_its_own() -> None:
+def test_the_documented_customer_key_policy_is_the_stacks_own() -> None:
     own = policies.key_policy(OTHER_ACCOUNT, "us-east-1", "s3-zip-jobs-prod", has_alarms=True)
     assert json.loads(OWN_KEY_POLICY) == json.loads(own)
 
 
-def test_pulumi_new_asks_for_settings_that_there_are() -> None:
+def test_pulumi_new_asks_only_for_existing_settings() -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     template = project["template"]
     assert set(template["config"]) <= set(project["config"])
     for name, asked in template["config"].items():
         setting = project["config"][name]
         assert asked["default"] == setting.get("value", setting.get("default"))
+
+
+def rows() -> list[str]:
+    settings: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    found = []
+    for name, setting in settings.items():
+        default = setting.get("value", setting.get("default"))
+        shown = f"`{default if isinstance(default, str) else json.dumps(default)}`"
+        default_cell = shown if default not in ("", []) else ""
+        found.append(f"| `{name}` | {default_cell} | {setting['description']} |")
+    return found
+
+
+def test_the_configuration_table_matches_the_schema() -> None:
+    table = "\n".join(rows())
+    assert table in TEXT, f"the table should be:\n{table}"

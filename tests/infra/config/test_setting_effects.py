@@ -270,14 +270,14 @@ def program_with(settings: str) -> Declared:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.setting)
-def test_a_setting_is_found_where_it_belongs(case: Case) -> None:
+def test_a_setting_changes_the_resources_that_it_concerns(case: Case) -> None:
     without = program_with(json.dumps(case.others))
     assert case.read(without) != case.found
     odd = program_with(json.dumps({**case.others, case.setting: case.value}))
     assert case.read(odd) == case.found
 
 
-def test_every_setting_is_looked_for() -> None:
+def test_every_setting_has_a_case() -> None:
     changes_what_is_accepted = {"allowSourceOverlap"}  # tests/infra/config/test_bucket_settings.py
     looked_for = {case.setting for case in CASES}
     assert looked_for | changes_what_is_accepted == set(PROJECT["config"])

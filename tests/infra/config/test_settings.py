@@ -33,7 +33,7 @@ JWT = replace(
         replace(VALID, api_cors_origins=("https://app.example.com", "http://localhost:3000")),
     ],
 )
-def test_good_settings_pass(good: Settings) -> None:
+def test_valid_settings_are_accepted(good: Settings) -> None:
     assert checked(good) == good
 
 
@@ -91,9 +91,7 @@ def test_good_settings_pass(good: Settings) -> None:
         ({"region": "us-gov-west-1"}, "aws:region.*such as us-east-1"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_it_was_and_may_be(
-    change: dict[str, object], complaint: str
-) -> None:
+def test_the_error_names_setting_value_and_rule(change: dict[str, object], complaint: str) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
         checked(replace(VALID, **change))  # type: ignore[arg-type]
 
@@ -132,6 +130,6 @@ def test_a_number_is_within_the_range_of_its_description(name: str) -> None:
         ({"api_jwt_audience": tuple(map(str, range(51)))}, "apiJwtAudience.*1 to 50"),
     ],
 )
-def test_tokens_need_an_issuer_and_an_audience(change: dict[str, object], complaint: str) -> None:
+def test_jwt_requires_an_issuer_and_audiences(change: dict[str, object], complaint: str) -> None:
     with pytest.raises(InvalidSetting, match=complaint):
         checked(replace(JWT, **change))  # type: ignore[arg-type]

@@ -14,14 +14,14 @@ PLACES = tuple(f"documents-of-customer-{n}/2026/" for n in range(150))
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"
 
 
-def test_a_policy_may_be_as_long_as_iam_takes_white_space_aside() -> None:
+def test_a_policy_longer_than_iam_allows_is_refused() -> None:
     longest = "x" * 10_240
     assert fitting_policy(VALID, f" {longest}\n") == f" {longest}\n"
     with pytest.raises(InvalidSetting, match="policy has 10,241 characters. IAM allows 10,240"):
         fitting_policy(VALID, longest + "x")
 
 
-def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
+def test_an_environment_larger_than_lambda_allows_is_refused() -> None:
     """In which a quote, such as lists have, is two characters."""
     used = len('{"LIST":"[\\"\\"]"}')
     longest = {"LIST": '["' + "x" * (4096 - used) + '"]'}
@@ -41,9 +41,7 @@ def test_an_environment_may_be_as_long_as_lambda_takes_it_as_json() -> None:
         ("target_kms_key_arns", "targetKmsKeyArns"),
     ],
 )
-def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
-    field: str, name: str
-) -> None:
+def test_the_error_about_a_long_policy_names_the_longest_list(field: str, name: str) -> None:
     some = replace(VALID, allowed_sources=PLACES[:1], bucket_owners=PLACES)
     with pytest.raises(
         InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
@@ -59,9 +57,7 @@ def test_of_the_lists_that_make_a_policy_too_long_the_longest_is_named(
         ("bucket_owners", "bucketOwners"),
     ],
 )
-def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
-    field: str, name: str
-) -> None:
+def test_the_error_about_an_environment_names_the_longest_list(field: str, name: str) -> None:
     some = replace(VALID, allowed_targets=PLACES[:1], source_kms_key_arns=PLACES)
     with pytest.raises(
         InvalidSetting, match=f"^Setting {name} is .* but it must be shorter: together with"
@@ -91,7 +87,7 @@ def test_of_the_lists_that_make_an_environment_too_long_the_longest_is_named(
         ),
     ],
 )
-def test_every_role_and_every_function_is_measured(
+def test_lists_that_are_too_long_stop_the_program(
     settings: dict[str, list[str]], complaint: str
 ) -> None:
     with pytest.raises(LocalError, match=complaint):

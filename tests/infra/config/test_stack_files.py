@@ -37,36 +37,36 @@ def data_of(stack: Stack) -> set[str]:
     return {key for key, kind in kinds.items() if kind in DATA or KEEPS_A_BUCKET.match(kind)}
 
 
-def test_in_production_data_is_protected_and_stays_even_if_it_no_longer_is(prod: Stack) -> None:
+def test_production_data_is_protected_and_retained(prod: Stack) -> None:
     """With all that says how a bucket is kept: without, one that is left would be public sooner."""
     assert {key for key, one in prod.options.items() if one.is_protected} == data_of(prod)
     assert {key for key, one in prod.options.items() if one.is_retained} == data_of(prod)
     assert len(prod.of("Bucket")) == 3
 
 
-def test_in_production_no_bucket_goes_with_what_is_in_it(prod: Stack) -> None:
+def test_production_buckets_with_objects_are_not_deleted(prod: Stack) -> None:
     assert [bucket.inputs["forceDestroy"] for bucket in prod.of("Bucket")] == [False] * 3
 
 
-def test_in_production_the_table_cannot_be_deleted_and_can_be_restored(prod: Stack) -> None:
+def test_the_production_table_is_protected_and_restorable(prod: Stack) -> None:
     (table,) = prod.of("Table")
     assert table.inputs["deletionProtectionEnabled"] is True
     assert table.inputs["pointInTimeRecovery"] == {"enabled": True}
 
 
-def test_in_production_no_queue_collects_events_that_nobody_reads(prod: Stack) -> None:
+def test_production_has_no_completion_events_queue(prod: Stack) -> None:
     assert {one.name for one in prod.of("Queue")} == {
         "s3-zip-jobs-prod-jobs",
         "s3-zip-jobs-prod-dead-letters",
     }
 
 
-def test_in_production_logs_last_and_calls_are_signed(prod: Stack) -> None:
+def test_production_keeps_logs_and_requires_signed_requests(prod: Stack) -> None:
     assert {one.inputs["retentionInDays"] for one in prod.of("LogGroup")} == {90}
     assert {one.inputs["authorizationType"] for one in prod.of("Route")} == {"AWS_IAM"}
 
 
-def test_in_production_calls_are_few(prod: Stack, dev: Stack) -> None:
+def test_production_limits_requests_more_than_development(prod: Stack, dev: Stack) -> None:
     (few,), (many,) = (
         [one.inputs["defaultRouteSettings"] for one in stack.of("Stage")] for stack in (prod, dev)
     )
@@ -74,12 +74,12 @@ def test_in_production_calls_are_few(prod: Stack, dev: Stack) -> None:
     assert {limit for limit in few if few[limit] < many[limit]} == set(many)
 
 
-def test_production_does_not_start_before_it_is_known_who_is_on_call() -> None:
+def test_production_requires_an_alarm_email() -> None:
     with pytest.raises(LocalError, match=r"alarmEmail is .*it must be an email address"):
         declared("prod")
 
 
-def test_a_development_stack_goes_without_a_trace(dev: Stack) -> None:
+def test_a_development_stack_can_be_destroyed_completely(dev: Stack) -> None:
     assert not any(one.is_protected or one.is_retained for one in dev.options.values())
     assert all(bucket.inputs["forceDestroy"] for bucket in dev.of("Bucket"))
     (table,) = dev.of("Table")
@@ -87,20 +87,20 @@ def test_a_development_stack_goes_without_a_trace(dev: Stack) -> None:
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_stack_sets_only_what_is_a_setting(stack: str) -> None:
+def test_stack_files_use_only_existing_settings(stack: str) -> None:
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
     known = configuration("dev", {})
     assert set(yaml.safe_load(text)["config"]) <= set(known)
 
 
-def test_nothing_of_existing_buckets_is_changed() -> None:
+def test_existing_buckets_are_not_changed() -> None:
     named = {"sourceBucket": "theirs", "targetBucket": "archives", "manifestBucket": "drops"}
     others = {"allowedSources": ["others/2026/"], "allowedTargets": ["elsewhere"]}
     resources = Stack("prod", {"alarmEmail": ALARM_EMAIL, **named, **others}).resources
     assert [one.key for one in resources if one.type.startswith("aws:s3")] == []
 
 
-def test_functions_are_traced_only_if_that_is_asked_for(prod: Stack) -> None:
+def test_functions_are_traced_only_with_tracing(prod: Stack) -> None:
     assert {one.inputs["tracingConfig"]["mode"] for one in prod.of("Function")} == {"PassThrough"}
     traced = Stack("dev", {"tracing": True})
     assert {one.inputs["tracingConfig"]["mode"] for one in traced.of("Function")} == {"Active"}
@@ -108,7 +108,7 @@ def test_functions_are_traced_only_if_that_is_asked_for(prod: Stack) -> None:
     assert not any("xray" in one.inputs["policy"] for one in prod.of("RolePolicy"))
 
 
-def test_the_production_stack_can_be_played_too() -> None:
+def test_the_embedded_aws_deploys_the_production_stack() -> None:
     config = configuration("prod", {"alarmEmail": ALARM_EMAIL})
     region = config["aws:region"]
     with serving_aws(FaultInjector()) as url:

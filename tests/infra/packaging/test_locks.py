@@ -130,7 +130,7 @@ def test_direct_requirements_have_the_same_version_in_their_lock(lock: str, sour
 
 
 @pytest.mark.parametrize("lock", ["handlers/requirements.lock", "requirements.txt"])
-def test_what_is_shipped_and_deployed_has_the_versions_of_the_tests(lock: str) -> None:
+def test_shipped_packages_have_the_versions_of_the_tests(lock: str) -> None:
     tested = versions(DEV_LOCK)
     assert {name: tested.get(name) for name in versions(lock)} == versions(lock), "run make lock"
 

@@ -123,7 +123,7 @@ def test_a_function_loads_what_it_needs_and_nothing_else(package: Path, handler:
     assert parts == LOADS[handler]
 
 
-def test_the_bytecode_of_the_runtime_is_shipped_where_its_python_is(package: Path) -> None:
+def test_bytecode_is_shipped_if_the_runtimes_python_exists(package: Path) -> None:
     """Every source has its own, whose validity nothing but its version decides."""
     tag = VERSION.replace("python3.", "cpython-3")
     for source in package.rglob("*.py"):

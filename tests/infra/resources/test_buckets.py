@@ -57,7 +57,7 @@ def marks(program: Declared) -> set[str]:
     return {program.mark(BUCKET, role) for role in ROLES}
 
 
-def test_the_buckets_are_these(program: Declared) -> None:
+def test_the_program_declares_three_buckets(program: Declared) -> None:
     assert set(program.of(BUCKET)) == set(ROLES)
 
 
@@ -78,7 +78,7 @@ def test_every_bucket_is_private(program: Declared) -> None:
     assert blocks == dict.fromkeys(marks(program), all_four)
 
 
-def test_every_bucket_is_encrypted_has_no_acls_and_refuses_plain_http(program: Declared) -> None:
+def test_buckets_are_encrypted_without_acls_and_require_tls(program: Declared) -> None:
     encrypted = {
         one.inputs["bucket"]: rule["applyServerSideEncryptionByDefault"]
         for one in program.of(ENCRYPTION).values()
@@ -95,9 +95,7 @@ def test_every_bucket_is_encrypted_has_no_acls_and_refuses_plain_http(program: D
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_what_is_said_of_a_buckets_access_is_said_one_after_the_other(
-    stack: Stack, role: str
-) -> None:
+def test_access_settings_of_a_bucket_are_applied_in_order(stack: Stack, role: str) -> None:
     """S3 answers 409, OperationAborted, to two at a time."""
     name = f"s3-zip-jobs-dev-{role}"
     owned = stack.options[f"BucketOwnershipControls {name}-owned"]
@@ -110,14 +108,14 @@ def test_what_is_said_of_a_buckets_access_is_said_one_after_the_other(
 
 
 @pytest.mark.parametrize("role", ["source", "target"])
-def test_of_sources_and_archives_only_unfinished_uploads_are_forgotten(
+def test_only_incomplete_uploads_of_sources_and_targets_expire(
     program: Declared, role: str
 ) -> None:
     lifecycle = program.of(LIFECYCLE)[f"{role}-lifecycle"].inputs
     assert lifecycle == {"bucket": program.mark(BUCKET, role), "rules": [UPLOADS]}
 
 
-def test_of_manifests_also_what_the_service_keeps_there_for_itself_and_what_was_replaced(
+def test_requests_segments_and_old_manifests_expire(
     program: Declared,
 ) -> None:
     lifecycle = program.of(LIFECYCLE)["manifests-lifecycle"].inputs
@@ -127,7 +125,7 @@ def test_of_manifests_also_what_the_service_keeps_there_for_itself_and_what_was_
     }
 
 
-def test_nothing_is_forgotten_while_a_message_may_still_ask_for_it(program: Declared) -> None:
+def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
     queue = program.of("sqs/queue:Queue")["jobs"].inputs
     waits_days = queue["messageRetentionSeconds"] / 86_400
     for lifecycle in program.of(LIFECYCLE).values():
@@ -139,7 +137,7 @@ def test_nothing_is_forgotten_while_a_message_may_still_ask_for_it(program: Decl
             assert all(one > waits_days for one in days if one is not None), rule["id"]
 
 
-def test_no_object_ends_but_below_what_is_the_services_own(program: Declared) -> None:
+def test_only_the_services_own_objects_expire(program: Declared) -> None:
     """A rule that lost its prefix would delete the manifests, and who dropped them keeps them."""
     ending = {
         (name, rule["filter"]["prefix"])
@@ -153,7 +151,7 @@ def test_no_object_ends_but_below_what_is_the_services_own(program: Declared) ->
 # What it tells
 
 
-def test_the_bucket_of_manifests_has_versions_and_tells_eventbridge(program: Declared) -> None:
+def test_the_manifest_bucket_has_versions_and_sends_events(program: Declared) -> None:
     """A job reads the version that was dropped, whatever is dropped in its place."""
     bucket = program.mark(BUCKET, "manifests")
     (versioning,) = program.of(VERSIONING).values()
@@ -165,13 +163,13 @@ def test_the_bucket_of_manifests_has_versions_and_tells_eventbridge(program: Dec
     assert notification.inputs == {"bucket": bucket, "eventbridge": True}
 
 
-def test_no_manifest_is_told_of_before_it_has_a_version(stack: Stack) -> None:
+def test_events_start_after_versioning_is_enabled(stack: Stack) -> None:
     """The event of one that was dropped sooner would name none."""
     events = stack.options["BucketNotification s3-zip-jobs-dev-manifests-events"]
     assert "BucketVersioning s3-zip-jobs-dev-manifests-versions" in events.after
 
 
-def test_a_new_manifest_is_all_that_the_rule_matches(program: Declared) -> None:
+def test_the_rule_matches_only_new_manifests(program: Declared) -> None:
     """EventBridge's default bus has the events of every bucket of the account, and those of
     deletions: each would be a message on the queue.
     """

@@ -43,7 +43,7 @@ def keys_of(program: Declared) -> dict[str, Any]:
     return found
 
 
-def test_with_create_all_that_keeps_something_is_under_the_stacks_own_key(sealed: Declared) -> None:
+def test_create_encrypts_everything_with_the_stacks_key(sealed: Declared) -> None:
     (key,) = sealed.of("kms/key:Key").values()
     found = keys_of(sealed)
     assert len(found) == 3 + 3 + 1 + 1 + 7
@@ -52,13 +52,13 @@ def test_with_create_all_that_keeps_something_is_under_the_stacks_own_key(sealed
     assert not any("sqsManagedSseEnabled" in one.inputs for one in queues), "SQS takes one of both"
 
 
-def test_without_there_is_no_key_and_aws_own_ones_encrypt() -> None:
+def test_none_uses_the_keys_of_aws() -> None:
     plain = program("none")
     assert not [one for one in plain.resources.values() if one.type.startswith("aws:kms")]
     assert set(keys_of(plain).values()) == {None}
 
 
-def test_a_key_that_there_is_is_used_and_not_touched() -> None:
+def test_an_existing_key_is_used_and_not_changed() -> None:
     named = program(OTHER)
     assert not [one for one in named.resources.values() if one.type.startswith("aws:kms")]
     assert set(keys_of(named).values()) == {OTHER}
@@ -66,7 +66,7 @@ def test_a_key_that_there_is_is_used_and_not_touched() -> None:
     assert len(uses) == 6, "of seven functions one keeps nothing"
 
 
-def test_the_stacks_own_key_is_found_by_name_turned_every_year_and_lost_slowly(
+def test_the_stacks_key_has_an_alias_rotation_and_a_late_deletion(
     sealed: Declared,
 ) -> None:
     (key,) = sealed.of("kms/key:Key").values()
@@ -78,7 +78,7 @@ def test_the_stacks_own_key_is_found_by_name_turned_every_year_and_lost_slowly(
 
 
 @pytest.mark.parametrize("has_alarms", [True, False])
-def test_services_that_ask_in_their_own_name_are_in_the_keys_policy(has_alarms: bool) -> None:
+def test_the_key_policy_names_the_services_that_need_it(has_alarms: bool) -> None:
     """S3 and DynamoDB come as whoever asks them. Alarms write to a topic, if to anybody."""
     text = policies.key_policy("123456789012", "eu-west-1", "zips-prod", has_alarms=has_alarms)
     named = [

@@ -28,7 +28,7 @@ def api_of(**settings: Any) -> Declared:
     return Declared(declared("dev", settings))
 
 
-def test_every_route_leads_to_its_function(program: Declared) -> None:
+def test_every_route_invokes_its_function(program: Declared) -> None:
     integrations = {
         f"integrations/<{one.key}>": name for name, one in program.of(INTEGRATION).items()
     }
@@ -41,28 +41,28 @@ def test_every_route_leads_to_its_function(program: Declared) -> None:
         assert one.inputs["integrationUri"] == program.mark(FUNCTION, name)
 
 
-def test_functions_are_given_events_of_the_format_that_they_read(program: Declared) -> None:
+def test_integrations_use_payload_format_2(program: Declared) -> None:
     """In 1.0, method, path and caller have other names."""
     for integration in program.of(INTEGRATION).values():
         assert integration.inputs["integrationType"] == "AWS_PROXY"
         assert integration.inputs["payloadFormatVersion"] == "2.0"
 
 
-def test_the_api_is_deployed_as_it_changes(program: Declared) -> None:
+def test_changes_of_the_api_are_deployed_automatically(program: Declared) -> None:
     """Nothing here deploys it: a route that is declared would not be served."""
     (stage,) = program.of("apigatewayv2/stage:Stage").values()
     assert stage.inputs["autoDeploy"] is True
     assert stage.inputs["name"] == "$default", "it has no place in the paths that callers know"
 
 
-def test_the_api_asks_for_a_signature_unless_told_not_to(program: Declared) -> None:
+def test_requests_must_be_signed_by_default(program: Declared) -> None:
     routes = program.of(ROUTE).values()
     assert {route.inputs["authorizationType"] for route in routes} == {"AWS_IAM"}
     assert all("authorizerId" not in route.inputs for route in routes)
     assert program.of(AUTHORIZER) == {}
 
 
-def test_with_jwt_every_route_is_behind_one_authorizer() -> None:
+def test_jwt_adds_an_authorizer_to_every_route() -> None:
     issuer, audience = "https://login.example.com", ["zip-jobs"]
     graph = api_of(apiAuth="jwt", apiJwtIssuer=issuer, apiJwtAudience=audience)
     (authorizer,) = graph.of(AUTHORIZER).values()
@@ -76,7 +76,7 @@ def test_with_jwt_every_route_is_behind_one_authorizer() -> None:
     }
 
 
-def test_with_none_everybody_may_call_and_pulumi_says_so(
+def test_none_allows_everyone_and_logs_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     routes = api_of(apiAuth="none").of(ROUTE).values()
@@ -84,12 +84,12 @@ def test_with_none_everybody_may_call_and_pulumi_says_so(
     assert "apiAuth is none: anyone who knows the API's URL" in caplog.text
 
 
-def test_the_api_need_not_describe_itself() -> None:
+def test_the_docs_routes_are_optional() -> None:
     routes = api_of(apiDocs=False).of(ROUTE).values()
     assert {route.inputs["routeKey"] for route in routes} == set(ROUTES)
 
 
-def test_each_route_may_invoke_its_function_and_nothing_else_may(program: Declared) -> None:
+def test_only_its_routes_can_invoke_an_api_function(program: Declared) -> None:
     api = f"{program.mark(API, 'api')}/*"
     allowed = {
         (permission.inputs["function"], permission.inputs["sourceArn"])
@@ -106,7 +106,7 @@ def test_each_route_may_invoke_its_function_and_nothing_else_may(program: Declar
     }
 
 
-def test_pages_of_other_origins_may_call_only_if_they_are_named(program: Declared) -> None:
+def test_only_named_origins_can_call_the_api(program: Declared) -> None:
     """And never with a browser's credentials: nobody is known here by cookies."""
     assert "corsConfiguration" not in program.of(API)["api"].inputs
     named = api_of(apiCorsOrigins=["https://app.example.com"])

@@ -175,7 +175,7 @@ def values(statement: dict[str, Any], element: str) -> list[str]:
     return found if isinstance(found, list) else [found]
 
 
-def test_no_action_has_a_wildcard_and_nothing_says_what_is_not_meant(
+def test_actions_have_no_wildcards_and_no_not_elements(
     statements: list[dict[str, Any]],
 ) -> None:
     wide = {
@@ -189,7 +189,7 @@ def test_no_action_has_a_wildcard_and_nothing_says_what_is_not_meant(
         assert not statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}, statement
 
 
-def test_a_resource_has_a_wildcard_only_where_there_is_no_other_form(
+def test_resources_have_only_the_listed_wildcards(
     statements: list[dict[str, Any]],
 ) -> None:
     resources = {r for s in statements for r in values(s, "Resource") if "*" in r or "?" in r}
@@ -197,7 +197,7 @@ def test_a_resource_has_a_wildcard_only_where_there_is_no_other_form(
     assert [w for w in WILDCARDS if not any(re.fullmatch(w, r) for r in resources)] == []
 
 
-def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declared]) -> None:
+def test_services_act_only_for_resources_of_the_stack(policies: list[Declared]) -> None:
     """The confused deputy. Roles are there before their functions: they are for an account's."""
     sources: set[str] = set()
     silent: set[tuple[str, str]] = set()
@@ -223,7 +223,7 @@ def test_a_service_comes_on_behalf_of_one_resource_of_ours(policies: list[Declar
     assert [w for w in SOURCES_WITH_WILDCARDS if not any(re.fullmatch(w, s) for s in wide)] == []
 
 
-def test_nothing_is_denied_but_plain_http_and_that_to_everybody(policies: list[Declared]) -> None:
+def test_only_plain_http_is_denied_and_for_everyone(policies: list[Declared]) -> None:
     denials = [s for policy in policies for s in policy.statements if s["Effect"] == "Deny"]
     assert {resource for s in denials for resource in values(s, "Resource")} == {
         *(f"arn:aws:s3:::s3-zip-jobs-dev-{name}" for name in ("source", "target", "manifests")),
@@ -240,7 +240,7 @@ def test_nothing_is_denied_but_plain_http_and_that_to_everybody(policies: list[D
         assert statement["Action"] in ("s3:*", "sqs:*", "sns:Publish")
 
 
-def test_roles_are_lambda_s_alone(policies: list[Declared]) -> None:
+def test_only_lambda_can_assume_the_roles(policies: list[Declared]) -> None:
     trusts = [policy.statements for policy in policies if policy.is_trust]
     assert trusts
     for (statement,) in trusts:
@@ -248,7 +248,7 @@ def test_roles_are_lambda_s_alone(policies: list[Declared]) -> None:
         assert statement["Action"] == "sts:AssumeRole"
 
 
-def test_nothing_may_be_set_up_changed_or_passed_on(policies: list[Declared]) -> None:
+def test_functions_cannot_change_resources_or_permissions(policies: list[Declared]) -> None:
     """Functions use what there is, and cannot give themselves more. What a key lets its account and
     AWS's services do is no function's.
     """
@@ -266,7 +266,7 @@ def test_nothing_may_be_set_up_changed_or_passed_on(policies: list[Declared]) ->
             assert action == "sts:AssumeRole"
 
 
-def test_only_the_zipper_reads_sources_and_only_what_is_on_the_list(
+def test_only_the_zipper_reads_sources_on_the_allow_list(
     policies: list[Declared],
 ) -> None:
     readers = {
@@ -286,7 +286,7 @@ def test_only_the_zipper_reads_sources_and_only_what_is_on_the_list(
     }
 
 
-def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[Declared]) -> None:
+def test_object_keys_are_used_only_via_s3(policies: list[Declared]) -> None:
     """Whoever reads decrypts; whoever writes has data keys made, and decrypts those of parts."""
     uses = {
         (policy.name.removeprefix("s3-zip-jobs-dev-"), resource, *values(statement, "Action"))
@@ -317,7 +317,7 @@ def test_keys_are_for_s3_and_for_those_whose_objects_they_keep(policies: list[De
     assert through == [{"StringEquals": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com"]}}]
 
 
-def test_the_customer_key_is_for_what_a_function_has_services_do(
+def test_the_customer_key_is_used_only_via_services(
     policies: list[Declared],
 ) -> None:
     """None uses it directly, and the page's function, which keeps nothing, not at all."""
@@ -359,7 +359,7 @@ class TestParliament:
         found = parliament.analyze_policy_string(text, include_community_auditors=True).findings
         return [f"{finding.issue}: {finding.detail}" for finding in found]
 
-    def test_finds_nothing(self, parliament: Any, policies: list[Declared]) -> None:
+    def test_parliament_has_no_findings(self, parliament: Any, policies: list[Declared]) -> None:
         """It knows no trust policies, which have no resource."""
         others = [policy for policy in policies if not policy.is_trust]
         found = {policy.name: self.findings(parliament, policy.text) for policy in others}
@@ -373,7 +373,7 @@ class TestParliament:
             ("s3:GetObjects", "arn:aws:s3:::bucket/*", "UNKNOWN_ACTION"),
         ],
     )
-    def test_would_find_something(
+    def test_parliament_finds_known_mistakes(
         self, parliament: Any, action: str, resource: str, issue: str
     ) -> None:
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}

@@ -20,9 +20,7 @@ LONGEST_RETENTION_SECONDS = 14 * 86_400
 
 
 @pytest.mark.parametrize(("queue", "function"), RETRYING.items())
-def test_a_queue_feeds_its_function_and_that_one_alone(
-    program: Declared, queue: str, function: str
-) -> None:
+def test_each_queue_invokes_its_own_function(program: Declared, queue: str, function: str) -> None:
     mapping = program.of(MAPPING)[function].inputs
     assert mapping["eventSourceArn"] == program.mark(QUEUE, queue)
     assert mapping["functionName"] == program.mark(FUNCTION, function)
@@ -30,7 +28,7 @@ def test_a_queue_feeds_its_function_and_that_one_alone(
 
 
 @pytest.mark.parametrize(("queue", "function"), RETRYING.items())
-def test_a_message_stays_invisible_exactly_as_long_as_its_worker_may_live(
+def test_visibility_timeouts_equal_function_timeouts(
     program: Declared, queue: str, function: str
 ) -> None:
     """Less, and Lambda refuses the mapping, for two would work on one message. More, and a crash
@@ -41,7 +39,7 @@ def test_a_message_stays_invisible_exactly_as_long_as_its_worker_may_live(
     assert visible_again == program.of(FUNCTION)[function].inputs["timeout"]
 
 
-def test_what_is_tried_often_enough_goes_to_the_dead_letters(program: Declared) -> None:
+def test_failed_messages_move_to_the_dead_letter_queue(program: Declared) -> None:
     redrive = json.loads(program.of(QUEUE)["jobs"].inputs["redrivePolicy"])
     assert redrive == {
         "deadLetterTargetArn": program.mark(QUEUE, "dead-letters"),
@@ -49,13 +47,13 @@ def test_what_is_tried_often_enough_goes_to_the_dead_letters(program: Declared) 
     }
 
 
-def test_a_message_is_kept_as_long_as_sqs_keeps_any(program: Declared) -> None:
+def test_messages_have_the_longest_retention(program: Declared) -> None:
     for name in RETRYING:
         queue = program.of(QUEUE)[name].inputs
         assert queue["messageRetentionSeconds"] == LONGEST_RETENTION_SECONDS
 
 
-def test_dead_letters_are_given_an_end_before_their_retention_ends_them(program: Declared) -> None:
+def test_all_attempts_fit_into_a_messages_retention(program: Declared) -> None:
     """A message that moved to a dead-letter queue goes on aging from when it was sent. So even one
     that was tried to the last has time left for its end.
     """
@@ -75,7 +73,7 @@ def test_every_queue_refuses_plain_http(program: Declared) -> None:
     assert refusing == {f"<{queue.key}>" for queue in program.of(QUEUE).values()}
 
 
-def test_concurrency_is_bounded_where_messages_start_functions(program: Declared) -> None:
+def test_event_source_mappings_limit_concurrency(program: Declared) -> None:
     """By the mapping: reserved concurrency would throttle, and each throttle is a receive."""
     bounds = {
         name: one.inputs["scalingConfig"]["maximumConcurrency"]
@@ -86,13 +84,13 @@ def test_concurrency_is_bounded_where_messages_start_functions(program: Declared
         assert "reservedConcurrentExecutions" not in function.inputs
 
 
-def test_a_queue_that_feeds_a_function_goes_on_feeding_it(program: Declared) -> None:
+def test_event_source_mappings_are_enabled(program: Declared) -> None:
     """A mapping that is disabled fails nothing: messages wait for 14 days, and are gone."""
     for name, mapping in program.of(MAPPING).items():
         assert mapping.inputs.get("enabled", True), name
 
 
-def test_a_worker_says_which_messages_failed_and_has_one_job_at_a_time(program: Declared) -> None:
+def test_workers_report_failed_messages_and_run_one_job(program: Declared) -> None:
     mappings = program.of(MAPPING)
     for mapping in mappings.values():
         assert mapping.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -102,14 +100,14 @@ def test_a_worker_says_which_messages_failed_and_has_one_job_at_a_time(program: 
 # Rules
 
 
-def test_events_that_cannot_be_delivered_are_kept(program: Declared) -> None:
+def test_undeliverable_manifest_events_become_dead_letters(program: Declared) -> None:
     target = program.of(TARGET)["manifest-to-queue"].inputs
     assert target["rule"] == program.mark(RULE, "manifest-dropped")
     assert target["arn"] == program.mark(QUEUE, "jobs")
     assert target["deadLetterConfig"] == {"arn": program.mark(QUEUE, "dead-letters")}
 
 
-def test_every_queue_that_a_rule_sends_to_lets_that_rule_and_nobody_else(
+def test_only_its_own_rule_can_send_to_a_queue(
     program: Declared,
 ) -> None:
     sends: dict[str, set[str]] = {}
@@ -127,7 +125,7 @@ def test_every_queue_that_a_rule_sends_to_lets_that_rule_and_nobody_else(
     assert allowed == sends
 
 
-def test_every_rule_is_at_work(program: Declared) -> None:
+def test_every_rule_is_enabled(program: Declared) -> None:
     """One that is disabled says nothing: jobs that get lost stay lost, manifests start none."""
     rules = program.of(RULE)
     assert set(rules) == {"manifest-dropped", "reconciler", "completed"}
@@ -136,7 +134,7 @@ def test_every_rule_is_at_work(program: Declared) -> None:
         assert rule.inputs.get("isEnabled", True), name
 
 
-def test_the_reconciler_is_started_by_the_clock(program: Declared) -> None:
+def test_a_schedule_invokes_the_reconciler(program: Declared) -> None:
     rule = program.of(RULE)["reconciler"].inputs
     assert rule["scheduleExpression"] == "rate(15 minutes)"
     assert "eventBusName" not in rule, "schedules are of the default bus alone"
@@ -145,13 +143,13 @@ def test_the_reconciler_is_started_by_the_clock(program: Declared) -> None:
     assert target["arn"] == program.mark(FUNCTION, "reconciler")
 
 
-def test_one_minute_is_singular() -> None:
+def test_a_rate_of_one_minute_is_singular() -> None:
     """EventBridge refuses ``rate(1 minutes)``: "Rate expressions" in its User Guide."""
     often = Declared(declared("dev", {"reconcileMinutes": 1}))
     assert often.of(RULE)["reconciler"].inputs["scheduleExpression"] == "rate(1 minute)"
 
 
-def test_the_queue_of_completion_events_has_those_that_we_publish(program: Declared) -> None:
+def test_the_events_queue_receives_the_completion_events(program: Declared) -> None:
     """On our own bus, where AWS publishes nothing."""
     bus = program.mark("cloudwatch/eventBus:EventBus", "events")
     rule = program.of(RULE)["completed"].inputs

@@ -4,7 +4,7 @@ from tests.infra.conftest import Declared
 from zipjobs.jobs.table import OWNER_INDEX, SWEEP_INDEX
 
 
-def test_jobs_are_found_by_id_by_owner_and_by_when_they_are_overdue(program: Declared) -> None:
+def test_the_table_has_indexes_by_owner_and_by_heartbeat(program: Declared) -> None:
     """The reconciler needs ids. A list also asks for one status, which the index then has: what it
     has not cannot be asked for.
     """
@@ -29,12 +29,12 @@ def test_jobs_are_found_by_id_by_owner_and_by_when_they_are_overdue(program: Dec
     assert types == {"jobId": "S", "sweep": "S", "sweepAt": "N", "owner": "S", "listKey": "S"}
 
 
-def test_records_end_by_themselves(program: Declared) -> None:
+def test_records_expire(program: Declared) -> None:
     (table,) = program.of("dynamodb/table:Table").values()
     assert table.inputs["ttl"] == {"attributeName": "expiresAt", "enabled": True}
 
 
-def test_a_stack_that_does_nothing_pays_for_no_capacity(program: Declared) -> None:
+def test_the_table_is_billed_per_request(program: Declared) -> None:
     """Nor does one that a million jobs arrive at throttle them."""
     (table,) = program.of("dynamodb/table:Table").values()
     assert table.inputs["billingMode"] == "PAY_PER_REQUEST"

@@ -19,7 +19,7 @@ def can_have_tags(resource: Resource) -> bool:
     return "tags" in inspect.signature(found._internal_init).parameters
 
 
-def test_whatever_can_have_tags_has_those_of_the_stack() -> None:
+def test_every_taggable_resource_has_the_stacks_tags() -> None:
     resources = declared("prod", {"alarmEmail": ALARM_EMAIL}).values()
     tagged = {one.key for one in resources if one.inputs.get("tags")}
     assert tagged == {one.key for one in resources if can_have_tags(one)}
@@ -30,7 +30,7 @@ def test_whatever_can_have_tags_has_those_of_the_stack() -> None:
     )
 
 
-def test_a_resource_keeps_the_tags_that_it_has_of_its_own() -> None:
+def test_a_resource_keeps_its_own_tags() -> None:
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="s3-zip-jobs", stack="dev", preview=False)
 
