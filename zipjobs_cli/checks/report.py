@@ -1,6 +1,6 @@
-"""Show the progress and the results of end-to-end checks."""
+"""Progress and results of end-to-end checks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.table import Table
 from zipjobs_cli.checks.end_to_end import JobRun
 from zipjobs_cli.output.progress import bar
 from zipjobs_cli.output.render import STYLES
-from zipjobs_cli.output.screen import plain
+from zipjobs_cli.output.screen import plain, print_result, print_table
 
 _COLUMNS: dict[str, Callable[[JobRun], str]] = {
     "Job": lambda run: run.job_id,
@@ -44,6 +44,37 @@ def results_table(runs: Sequence[JobRun], headings: Sequence[str]) -> Table:
             *(plain(_COLUMNS[heading](run), styles.get(heading, "")) for heading in headings)
         )
     return table
+
+
+def print_results(runs: Sequence[JobRun], headings: Sequence[str], *success: str) -> None:
+    """Print a table and the problems, or the lines of ``success`` if there are none."""
+    print_table(results_table(runs, headings))
+    problems = [f"Job {run.job_id}: {run.problem}" for run in runs if run.problem]
+    for line in problems or success:
+        print_result(line, "bold red" if problems else "green")
+
+
+def results_json(
+    runs: Sequence[JobRun], summary: Mapping[str, object], fields: Sequence[str]
+) -> dict[str, object]:
+    """Return the JSON output: ``isGood``, the ``summary``, and these ``fields`` of each job."""
+    values = [
+        {
+            "jobId": run.job_id,
+            "trigger": run.trigger,
+            "status": run.status,
+            "entries": run.entries,
+            "bytes": run.bytes,
+            "seconds": round(run.seconds, 3),
+            "bytesPerSecond": round(run.bytes_per_second),
+            "copiedBytes": run.copied_bytes,
+            "files": [str(path) for path in run.files],
+            "problem": run.problem,
+        }
+        for run in runs
+    ]
+    jobs = [{field: value[field] for field in fields} for value in values]
+    return {"isGood": not any(run.problem for run in runs), **summary, "jobs": jobs}
 
 
 @contextmanager

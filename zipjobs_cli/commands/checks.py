@@ -23,7 +23,7 @@ from zipjobs_cli.checks.end_to_end import (
     wait_for_runs,
 )
 from zipjobs_cli.checks.health import Finding, Health, examine
-from zipjobs_cli.checks.report import results_table, run_progress
+from zipjobs_cli.checks.report import print_results, results_json, run_progress
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.stack import StackSelector, find_stack
 from zipjobs_cli.commands.options import JsonLinesOption, JsonOption, with_stack_options
@@ -33,7 +33,6 @@ from zipjobs_cli.output.screen import (
     plain,
     print_json,
     print_note,
-    print_result,
     print_table,
     program,
 )
@@ -44,6 +43,11 @@ FAILED = 1
 
 PREFIX = "uploads/"
 OUT = Path("out/test-flow")
+FLOW_COLUMNS = ("Job", "Trigger", "Status", "Entries", "Bytes", "Seconds", "MB/s", "Archive")
+FLOW_FIELDS = (
+    *("jobId", "trigger", "status", "entries", "bytes", "seconds", "bytesPerSecond"),
+    *("files", "problem"),
+)
 
 SMOKE_PREFIX = "smoke/"
 SMOKE_SIZES = {
@@ -52,6 +56,8 @@ SMOKE_SIZES = {
     "medium.bin": 6_000_000,
     "large.bin": 48 * 2**20,  # S3 copies most of it: docs/adr/0003-copy-threshold.md
 }
+SMOKE_COLUMNS = ("Job", "Trigger", "Status", "Seconds", "Copied by S3")
+SMOKE_FIELDS = ("jobId", "trigger", "status", "seconds", "copiedBytes", "problem")
 COPIED = "S3 copied the body of the large object and returned its CRC-32."
 NOT_COPIED = (
     "S3 copied nothing, so the function read the large object. Archives are the same, but jobs "
@@ -183,35 +189,13 @@ def flow_command(
     for run in runs:
         # By job ID: jobs of the same manifest name their archives alike.
         download_and_check(api, run, folder / f"{run.job_id}.zip", expected)
+    summary = {"bucket": bucket, "prefix": prefix, "objects": expected.total(), "bytes": size}
     if as_json:
-        print_json(
-            {
-                "isGood": not any(run.problem for run in runs),
-                "bucket": bucket,
-                "prefix": prefix,
-                "objects": expected.total(),
-                "bytes": size,
-                "jobs": [_flow_json(run) for run in runs],
-            }
-        )
+        print_json(results_json(runs, summary, FLOW_FIELDS))
     else:
-        headings = ("Job", "Trigger", "Status", "Entries", "Bytes", "Seconds", "MB/s", "Archive")
-        _print_runs(runs, headings, "All objects are in the archives, which match their receipts.")
+        success = "All objects are in the archives, which match their receipts."
+        print_results(runs, FLOW_COLUMNS, success)
     raise typer.Exit(FAILED if any(run.problem for run in runs) else 0)
-
-
-def _flow_json(run: JobRun) -> dict[str, object]:
-    return {
-        "jobId": run.job_id,
-        "trigger": run.trigger,
-        "status": run.status,
-        "entries": run.entries,
-        "bytes": run.bytes,
-        "seconds": round(run.seconds, 3),
-        "bytesPerSecond": round(run.bytes_per_second),
-        "files": [str(path) for path in run.files],
-        "problem": run.problem,
-    }
 
 
 @with_stack_options
@@ -249,18 +233,10 @@ def smoke_command(
             download_and_check(api, run, folder / f"{run.trigger}.zip", expected)
     has_copied = any(run.copied_bytes for run in runs)
     if as_json:
-        print_json(
-            {
-                "isGood": not any(run.problem for run in runs),
-                "s3Copies": has_copied,
-                "jobs": [_smoke_json(run) for run in runs],
-            }
-        )
+        print_json(results_json(runs, {"s3Copies": has_copied}, SMOKE_FIELDS))
     else:
-        headings = ("Job", "Trigger", "Status", "Seconds", "Copied by S3")
-        _print_runs(runs, headings, "Both archives match their receipts.")
-        if not any(run.problem for run in runs):
-            print_result(COPIED if has_copied else NOT_COPIED)
+        copied = COPIED if has_copied else NOT_COPIED
+        print_results(runs, SMOKE_COLUMNS, "Both archives match their receipts.", copied)
     raise typer.Exit(FAILED if any(run.problem for run in runs) else 0)
 
 
@@ -269,17 +245,6 @@ def _write_smoke_files(folder: Path) -> list[Path]:
         content = random.Random(name).randbytes(size)  # noqa: S311  (sample data)
         (folder / name).write_bytes(content)
     return [folder / name for name in SMOKE_SIZES]
-
-
-def _smoke_json(run: JobRun) -> dict[str, object]:
-    return {
-        "jobId": run.job_id,
-        "trigger": run.trigger,
-        "status": run.status,
-        "seconds": round(run.seconds, 3),
-        "copiedBytes": run.copied_bytes,
-        "problem": run.problem,
-    }
 
 
 def _run_jobs(
@@ -299,13 +264,3 @@ def _run_jobs(
             )
         raise
     return runs
-
-
-def _print_runs(runs: Sequence[JobRun], headings: Sequence[str], success: str) -> None:
-    """Print a table and the problems, or ``success`` if there are none."""
-    print_table(results_table(runs, headings))
-    problems = [f"Job {run.job_id}: {run.problem}" for run in runs if run.problem]
-    for problem in problems:
-        print_result(problem, "bold red")
-    if not problems:
-        print_result(success, "green")
