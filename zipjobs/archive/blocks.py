@@ -1,7 +1,7 @@
-"""The memory of a build: blocks of one size, which are lent and given back.
+"""The memory of a build: a pool of blocks of equal size.
 
-A part is a row of blocks. Rooms in them are reserved in the archive's order and filled in any
-order, by several reads at a time.
+A part is a sequence of blocks. Slots in them are reserved in the archive's order, and concurrent
+reads fill them in any order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,10 +12,10 @@ from zipjobs.s3.part_upload import BLOCK_BYTES
 
 
 class BlockPool:
-    """Lends blocks as long as all of them together stay within ``limit_bytes``.
+    """Lends blocks of at most ``limit_bytes`` in total.
 
-    Blocks are kept: fresh memory costs as much CPU as sending it. One build uses them at a time,
-    under its own lock.
+    Returned blocks are kept: allocating memory costs as much CPU as sending it. One build at a time
+    uses the pool, under its own lock.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -24,27 +24,27 @@ class BlockPool:
         self._free: list[memoryview] = []
 
     def lend(self) -> memoryview | None:
-        """A block, or None if there is no memory for it now."""
+        """Return a block, or None if all memory is lent."""
         if not self._left:
             return None
         self._left -= 1
         return self._free.pop() if self._free else memoryview(bytearray(BLOCK_BYTES))
 
     def give_back(self, memory: memoryview) -> None:
-        """Take back a block that nobody writes to any more."""
+        """Return a block to the pool. No read writes to it any more."""
         self._left += 1
         self._free.append(memory)
 
     def release(self, memory: memoryview) -> None:
-        """Forget a block that somebody may still write to."""
+        """Free a block that a read may still write to, without keeping it for reuse."""
         del memory
         self._left += 1
 
 
 class Block:
-    """A block of a part: how much of it is reserved, and how much of that is filled.
+    """A block of a part. Its first ``reserved`` bytes are assigned, ``filled`` of them are written.
 
-    ``on_filled`` is called when all that is reserved of it is filled.
+    ``on_filled`` is called when all reserved bytes are filled.
     """
 
     __slots__ = ("filled", "is_last", "memory", "on_filled", "reserved")
@@ -62,7 +62,7 @@ class Block:
 
 
 class Slot:
-    """Some bytes of a block, reserved for one piece of the archive."""
+    """Bytes of a block that are reserved for one piece of the archive."""
 
     __slots__ = ("block", "view")
 
@@ -70,8 +70,8 @@ class Slot:
         self.block = block
         self.view = view
 
-    def is_filled(self) -> None:
-        """All of the room's bytes are there."""
+    def mark_filled(self) -> None:
+        """Mark the slot as filled."""
         block = self.block
         block.filled += len(self.view)
         if block.filled == block.reserved:
@@ -79,7 +79,7 @@ class Slot:
 
 
 def crc_of(slots: list[Slot]) -> int:
-    """The CRC-32 of what stands in ``slots``, one behind the other."""
+    """Return the CRC-32 of the bytes in ``slots``, in order."""
     total = 0
     for slot in slots:
         total = crc32(slot.view, total)
@@ -87,7 +87,7 @@ def crc_of(slots: list[Slot]) -> int:
 
 
 def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks, all but the last of ``BLOCK_BYTES``."""
+    """Yield the same bytes in blocks of ``BLOCK_BYTES``. The last block may be shorter."""
     block = bytearray()
     for piece in pieces:
         block += piece

@@ -1,10 +1,9 @@
-"""Makes one archive: reads ahead, lays out what has been found, completes what has been sent.
+"""Builds one archive: reads ahead, lays out entries, and completes the upload.
 
-The engine is a state machine under one lock, moved by three kinds of event: a read found its
-object or brought its bytes, a part was sent or copied, memory came free. Bytes go straight from the
-connection into the part that they belong to. A local header is one of the things that fill a part,
-written once the CRC-32 of its body is known. So a part that holds the header of a large body waits,
-and the parts behind it go first.
+The builder is a state machine under one lock. Three kinds of events change it: a read found its
+object or received bytes, a part was sent or copied, memory became free. Bytes go directly from the
+connection into the part that they belong to. A local header is written once the CRC-32 of its body
+is known. A part with the header of a large body therefore waits, and later parts are sent first.
 """
 
 from abc import abstractmethod
@@ -31,9 +30,9 @@ from zipjobs.zipformat.records import central_directory
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A finished archive. Of its bodies, ``copied_bytes`` never left S3.
+    """A finished archive. S3 copied ``copied_bytes`` of its entries.
 
-    ``receipt`` has a line of each entry; ``missing`` were to be entries and do not exist.
+    ``receipt`` has one line per entry. ``missing`` are skipped entries whose objects do not exist.
     """
 
     etag: str
@@ -49,7 +48,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much work an archive has turned out to be so far."""
+    """The work of the entries that were found so far."""
 
     entries: int
     read_bytes: int
@@ -61,12 +60,12 @@ def build_archive(
     context: BuildContext,
     on_load: Callable[[Load], None] = lambda load: None,
 ) -> Archive:
-    """Write ``entries``, in order, as one ZIP through the upload, and complete it.
+    """Write ``entries``, in order, as one ZIP file, and complete the upload.
 
-    ``on_load`` is told of each entry whose size was found; what it raises ends the build. Raises
-    InvalidRequest if there are no entries, SourceNotFound if all of them are skipped, ValueError if
-    there is not enough memory, and whatever reader, layout and upload raise. The caller aborts the
-    upload on any error.
+    ``on_load`` is called for each entry that was found. An error that it raises ends the build.
+    Raises InvalidRequest if there are no entries, SourceNotFound if all of them are skipped,
+    ValueError if the pool is too small, and the errors of reader, layout and upload. The caller
+    aborts the upload after an error.
     """
     options = context.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
@@ -78,7 +77,7 @@ def build_archive(
 
 
 class ArchiveBuilder(PartAssembler):
-    """An assembly of a run of entries, which are found, in order, while it goes on."""
+    """Reads entries ahead, and places them in the archive in order."""
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class ArchiveBuilder(PartAssembler):
         self._entries = iter(entries)
         self._more_entries = True
         self._probed = 0
-        self._next = 0  # the index of the entry that is placed next
+        self._next = 0  # index of the next entry to place
         self._found: dict[
             int, ResolvedEntry | None
         ] = {}  # by index, not yet placed; None does not exist
@@ -106,10 +105,10 @@ class ArchiveBuilder(PartAssembler):
 
     @abstractmethod
     def _lay_out_end(self) -> bool:
-        """Plan what comes behind the last entry; false if that has to wait for CRC-32s."""
+        """Plan the bytes after the last entry. Return False if CRC-32s are missing for that."""
 
     def _lay_out(self) -> bool:
-        """Lay out the entries whose sizes are known, in order, and at last the end."""
+        """Lay out the entries whose sizes are known, in order. Return whether all is laid out."""
         if self._is_laid_out:
             return True
         self._probe()
@@ -128,7 +127,7 @@ class ArchiveBuilder(PartAssembler):
         self._receipt[placed.index] = placed.receipt_line()
 
     def _probe(self) -> None:
-        """Start to read entries ahead of the one that is placed next."""
+        """Start reads of entries ahead of the next one to place."""
         options = self._options
         limit = options.measurements if options.deflate else options.probes
         while self._more_entries and len(self._reads) < limit:
@@ -166,11 +165,11 @@ class ArchiveBuilder(PartAssembler):
         )
 
     def _add(self, found: ResolvedEntry) -> bool:
-        """Give an entry its place; false if its body has to be read before."""
+        """Place an entry. Return False if its body must be read first."""
         layout, size = self._layout, found.size
         if found.entry.size not in (None, found.pinned.size):
             source = found.entry.source
-            raise SourceChanged(f"{source} is not what it was when it was listed. Submit again.")
+            raise SourceChanged(f"{source} changed after it was listed. Submit the job again.")
         is_large = found.crc32 is None and layout.is_large(size)
         if size > HELD_BODY_BYTES and found.crc32 is None and not is_large:
             self._discard_probe(found)
@@ -213,7 +212,7 @@ class ArchiveBuilder(PartAssembler):
             found.probe.proceed()
         found.probe_bytes = 0
 
-    # What the transport's thread reports.
+    # Callbacks on the transport's thread.
 
     def _on_found(
         self, index: int, entry: Entry, probe: RangeRead, pinned: ObjectVersion, length: int
@@ -226,7 +225,7 @@ class ArchiveBuilder(PartAssembler):
     def _on_not_found(
         self, index: int, entry: Entry, read: RangeRead | SizePass, error: BaseException
     ) -> None:
-        """The read that was to find an entry has failed: before it did, or after."""
+        """Handle the failure of an entry's first read, before or after it found the object."""
         with self._lock:
             if index < self._next or index in self._found:
                 self._on_lost(read, error)
@@ -246,7 +245,7 @@ class ArchiveBuilder(PartAssembler):
 
 
 class _WholeArchiveBuilder(ArchiveBuilder):
-    """All entries of an archive, and its directory."""
+    """Builds all entries of an archive and its central directory."""
 
     def run(self) -> Archive:
         self._work()

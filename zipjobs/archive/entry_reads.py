@@ -1,4 +1,4 @@
-"""An entry on its way into the archive, and the reads that bring its bytes."""
+"""Entries that are being written, and the reads of their objects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from zipjobs.zipformat.deflate import Deflated, Run
 from zipjobs.zipformat.records import Member
 
 HELD_BODY_BYTES = 16 * MIB
-"""A body of up to this size stands in memory until its CRC-32 is known, and its header can go
-before it. A larger one that has no parts of its own is read twice."""
+"""A body of up to this size stays in memory until its CRC-32 is known, so that its header
+can be sent first. A larger body that S3 does not copy is read twice."""
 
 
 @dataclass(slots=True, eq=False)
 class ResolvedEntry:
-    """An entry whose object has been found. ``crc32`` is known if the body was read for it."""
+    """An entry whose object was found. ``crc32`` is known if the body was read."""
 
     entry: Entry
     pinned: ObjectVersion
@@ -33,11 +33,11 @@ class ResolvedEntry:
 
     @property
     def size(self) -> int:
-        """Bytes of the body in the archive."""
+        """Return the length of the body in the archive."""
         return self.deflated.size if self.deflated else self.pinned.size
 
     def member(self) -> Member:
-        """How ZIP describes it, but for the CRC-32."""
+        """Return the ZIP member, without the CRC-32."""
         pinned = self.pinned
         deflated_size = self.deflated.size if self.deflated else None
         return Member.of(self.entry.name, pinned.size, pinned.modified, deflated_size)
@@ -45,9 +45,9 @@ class ResolvedEntry:
 
 @dataclass(slots=True, eq=False)
 class PlacedEntry:
-    """An entry whose place in the archive is known.
+    """An entry with a position in the archive.
 
-    The first ``assembled_bytes`` of the body stand in assembled parts.
+    The first ``assembled_bytes`` of its body go into assembled parts; S3 copies the rest.
     """
 
     index: int
@@ -68,11 +68,11 @@ class PlacedEntry:
 
     @property
     def crc_is_known(self) -> bool:
-        """Whether every byte of the body has been seen, and ``member.CRC`` is right."""
+        """Return whether the whole body was read or copied, so that ``member.CRC`` is set."""
         return not self._unread_bytes
 
     def note_crc(self, first: int, length: int, range_crc: int) -> bool:
-        """Take the CRC-32 of a range into account; true if it was the last that was missing."""
+        """Record the CRC-32 of a range. Return whether the body's CRC-32 is known now."""
         if not self._unread_bytes:
             return False
         self._unread_bytes -= length
@@ -87,19 +87,19 @@ class PlacedEntry:
         return True
 
     def central_record(self) -> bytes:
-        """The central directory record."""
+        """Return the central directory record."""
         return self.member.central_record(self.offset)
 
     def receipt_line(self) -> bytes:
-        """The line of the receipt."""
+        """Return the line of the receipt."""
         found = self.found
         return entry_line(found.entry.name, found.pinned, self.member.CRC)
 
 
 class RangeRead:
-    """A run of a body on its way into the slots that were reserved for it: a reader's sink.
+    """A read of a range of a body into reserved slots: a sink of the reader.
 
-    The first fetch of an entry (its probe) finds the object before it has a place.
+    The first read of an entry, its probe, starts before the entry has a position.
     """
 
     __slots__ = (
@@ -141,7 +141,7 @@ class RangeRead:
         self._on_failed = on_failed
 
     def start(self, reader: ObjectReader, placed: PlacedEntry) -> None:
-        """Have the run read, now that there is slot for all of it."""
+        """Start the read. Slots are reserved for all of it."""
         self.placed = placed
         pinned, deflated = placed.found.pinned, placed.found.deflated
         first, length = self.first, self.length
@@ -151,31 +151,31 @@ class RangeRead:
         self.read = reader.read(pinned.source, first, length, self, pinned.etag, flows=True)
 
     def limit(self, length: int) -> None:
-        """Want only the first ``length`` bytes of what the probe found."""
+        """Shorten the read to its first ``length`` bytes."""
         self.length = self.unreserved = length
 
     def proceed(self) -> None:
-        """Let the probe's bytes flow, now that there is slot for all of them."""
+        """Let the bytes of the probe flow. Slots are reserved for all of them."""
         if self.read is not None:
             self.read.proceed(self.length)
 
     def cancel(self) -> None:
-        """Give the read up, if it was ever started."""
+        """Cancel the read if it was started."""
         if self.read is not None:
             self.read.cancel()
 
     @property
     def crc32(self) -> int:
-        """The CRC-32 of the run, once it is all there."""
+        """Return the CRC-32 of the range after it is complete."""
         return crc_of(self.slots)
 
-    # Called by the reader, on the transport's thread.
+    # Callbacks of the reader, on the transport's thread.
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
         if self._on_found is not None:
             try:
                 self._on_found(self, pinned, length)
-            except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+            except Exception as error:  # noqa: BLE001  (would end the transport's thread)
                 self._on_failed(self, error)
 
     def received(self, chunk: memoryview | bytes) -> None:
@@ -194,19 +194,19 @@ class RangeRead:
             chunk = memoryview(chunk)[size:]
 
     def done(self) -> None:
-        self.read = None  # finished objects that know each other would wait for the collector
+        self.read = None  # breaks a reference cycle, which would wait for the collector
         try:
             self._check_run()
             self._on_done(self)
-        except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+        except Exception as error:  # noqa: BLE001  (would end the transport's thread)
             self._on_failed(self, error)
         self.placed = None
 
     def _check_run(self) -> None:
-        """Raise ServiceUnavailable unless the deflated bytes are those that were measured."""
+        """Raise ServiceUnavailable if compressing again gave other bytes than before."""
         if self._run is not None and self.crc32 != self._run.crc32:
             raise ServiceUnavailable(
-                "Deflating a body again gave other bytes than before. The job is tried again."
+                "Compressing an object again gave other bytes than before. The job is retried."
             )
 
     def failed(self, error: ZipJobsError) -> None:
@@ -214,7 +214,7 @@ class RangeRead:
 
 
 class SizePass:
-    """Reads a body for its CRC-32 alone, or for what it takes when it is deflated: a sink."""
+    """Reads a body to learn its CRC-32 or its compressed size: a sink of the reader."""
 
     def __init__(
         self,
@@ -232,7 +232,7 @@ class SizePass:
         self._on_failed = on_failed
 
     def cancel(self) -> None:
-        """Give the read up."""
+        """Cancel the read."""
         if self.read is not None:
             self.read.cancel()
 
@@ -251,11 +251,11 @@ class SizePass:
         if deflated:
             deflated.finish()
             if deflated.size >= self._pinned.size:
-                deflated = None  # it would only grow
+                deflated = None  # compression does not make it smaller
         try:
             found = ResolvedEntry(self.entry, self._pinned, crc32=self._crc, deflated=deflated)
             self._on_done(self, found)
-        except Exception as error:  # noqa: BLE001  (it would end the transport's thread)
+        except Exception as error:  # noqa: BLE001  (would end the transport's thread)
             self._on_failed(self, error)
 
     def failed(self, error: ZipJobsError) -> None:

@@ -1,16 +1,16 @@
-"""Which bytes of the archive go into which part of the multipart upload.
+"""Decides which bytes of the archive go into which part of the multipart upload.
 
-Pure arithmetic: sizes in, steps out, no bytes and no I/O. An archive is the sequence::
+Arithmetic only, no I/O. An archive is the sequence::
 
     header 0 · body 0 · header 1 · body 1 · … · central directory
 
-and a ``Layout`` cuts it into parts as the entries' sizes become known, in order. Most parts are
-*assembled* from headers and bodies. A large body is taken out of the sequence: behind an assembled
-part that holds its header and, where that part would be too small for S3, its first bytes, the
-rest of it makes parts *of its own*, which S3 can copy from the source, and behind the last of them
-a new part begins. The same sizes always give the same parts. Limits are those of "Amazon S3
-multipart upload limits" in the S3 User Guide: 10,000 parts, each of 5 MiB to 5 GiB but the last,
-which may be smaller.
+A ``Layout`` splits it into parts while the sizes of entries become known, in order. Most parts are
+assembled from headers and bodies. A large body is split: an assembled part contains its header and,
+if the part would otherwise be too small for S3, its first bytes. The rest becomes copy parts, which
+S3 copies from the source. A new part starts after them. The same sizes always give the same parts.
+
+S3 allows 10,000 parts of 5 MiB to 5 GiB; the last one may be smaller: "Amazon S3 multipart upload
+limits" in the S3 User Guide.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,7 @@ What = Literal["header", "body", "directory"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``length`` bytes of an entry's header or body, or of the central directory, from byte
-    ``first`` on. Pieces of a part stand one behind the other.
-    """
+    """A range of an entry's header or body, or of the central directory, in a part."""
 
     part: int
     what: What
@@ -37,7 +35,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """The assembled part ``part`` is complete, with ``length`` bytes."""
+    """The end of an assembled part of ``length`` bytes."""
 
     part: int
     length: int
@@ -45,7 +43,7 @@ class PartEnd:
 
 @dataclass(frozen=True, slots=True)
 class CopyPart:
-    """A part that is nothing but ``length`` bytes of a body: S3 can copy it from the source."""
+    """A part that is a range of a body, so that S3 can copy it from the source."""
 
     part: int
     first: int
@@ -56,9 +54,9 @@ Step = Piece | PartEnd | CopyPart
 
 
 class Layout:
-    """Cuts the archive into parts while entries are added in order.
+    """Splits an archive into parts. Entries are added in order.
 
-    It may begin in the middle of an archive: with part ``first_part``, ``offset`` bytes in.
+    A layout of a segment starts at ``offset`` of the archive, with part ``first_part``.
     """
 
     def __init__(self, sizing: PartSizing, first_part: int = 1, offset: int = 0) -> None:
@@ -66,32 +64,32 @@ class Layout:
         self._part = first_part
         self._part_offset = offset
         self._filled = 0
-        self._entries = 0  # that ended in the open part
+        self._entries = 0  # entries that end in the open part
         self._target = sizing.assembled_target(offset)
 
     @property
     def offset(self) -> int:
-        """Length of the archive so far, which is where the next local header will stand."""
+        """Return the length of the archive so far, the offset of the next local header."""
         return self._part_offset + self._filled
 
     @property
     def next_part(self) -> int:
-        """The number of the part that the next byte goes into."""
+        """Return the number of the part that the next byte goes into."""
         return self._part
 
     @property
     def can_cut(self) -> bool:
-        """Whether ``cut`` is allowed: what is open, if anything, is enough for a part."""
+        """Return whether ``cut`` is allowed: no part is open, or it is long enough."""
         return not self._filled or self._filled >= MIN_PART_BYTES
 
     def is_large(self, body_bytes: int) -> bool:
-        """Whether the next entry, with a body of that size, ought to have parts of its own."""
+        """Return whether S3 should copy the next body, given its size."""
         return body_bytes >= self._sizing.large_target(self._part)
 
     def add(self, header_bytes: int, body_bytes: int, is_large: bool) -> list[Step]:
-        """Append an entry, with parts of its own if it ``is_large``: of 10 MiB at the least.
+        """Append an entry. If it ``is_large``, at least 10 MiB, it gets copy parts.
 
-        Raises ArchiveTooLarge if the archive outgrows 10,000 parts.
+        Raises ArchiveTooLarge for more than 10,000 parts.
         """
         if is_large:
             return list(self._add_large(header_bytes, body_bytes))
@@ -105,9 +103,9 @@ class Layout:
         return steps
 
     def cut(self) -> list[Step]:
-        """End the open part, if there is one, so that the next entry begins a part.
+        """End the open part, so that the next entry starts a part.
 
-        Below 5 MiB, which ``can_cut`` rules out, S3 takes it as the archive's last part only.
+        S3 accepts a part of less than 5 MiB only as the last one: see ``can_cut``.
         """
         return list(self._end())
 
@@ -134,7 +132,7 @@ class Layout:
             self._next_part()
 
     def _append(self, what: What, first: int, end: int) -> Iterator[Step]:
-        """Append the bytes from ``first`` to ``end`` of something, cut where parts end."""
+        """Append the range from ``first`` to ``end``, split at part boundaries."""
         while first < end:
             length = min(end - first, self._target - self._filled)
             yield Piece(self._part, what, first, length)

@@ -1,8 +1,7 @@
-"""Puts parts together in memory and sends them, in whatever order their bytes come.
+"""Assembles parts in memory and sends them, in the order in which their bytes arrive.
 
-What the layout says is queued until there is memory for it. Memory is bounded by the blocks of
-assembled parts. They are handed out in the archive's order, so that whatever stands first in the
-archive can always be finished, and frees its memory.
+Steps of the layout wait in a queue until there is memory for them. Blocks are reserved in the
+archive's order, so that the first incomplete part can always be finished and its memory freed.
 """
 
 from abc import ABC, abstractmethod
@@ -25,7 +24,7 @@ from zipjobs.s3.part_upload import Chunks
 
 @dataclass(slots=True)
 class _Todo:
-    """A step of the layout that waits for its turn, and how much of it has been done."""
+    """A step of the layout that waits for memory, with the number of bytes reserved for it."""
 
     step: Step
     placed: PlacedEntry | None
@@ -33,13 +32,15 @@ class _Todo:
 
 
 class PartAssembler(ABC):
-    """The parts under way and the reads that fill them, all of it guarded by ``_lock``."""
+    """Parts in progress and the reads that fill them. ``_lock`` guards all state."""
 
     def __init__(self, context: BuildContext, lengths: Mapping[int, int] | None = None) -> None:
-        """Make ready. ``lengths`` are those of parts, by number, as far as they are known."""
+        """``lengths`` are the lengths of parts by number, as far as they are known."""
         options = context.options
         if context.blocks.limit_bytes < options.least_memory_bytes:
-            raise ValueError(f"the engine needs {options.least_memory_bytes:,} bytes of blocks")
+            raise ValueError(
+                f"the engine needs at least {options.least_memory_bytes:,} bytes of blocks"
+            )
         self._reader = context.reader
         self._upload = context.upload
         self._blocks = context.blocks
@@ -66,14 +67,14 @@ class PartAssembler(ABC):
 
     @abstractmethod
     def _lay_out(self) -> bool:
-        """Plan as much as is known; true if that is the whole archive."""
+        """Plan as far as sizes are known. Return whether the whole archive is planned."""
 
     @abstractmethod
     def _on_crc(self, placed: PlacedEntry) -> None:
-        """The CRC-32 of a body, the last thing that was not known of it, is known."""
+        """Handle that the CRC-32 of a body is known."""
 
     def _work(self) -> None:
-        """Until everything that has been laid out is in S3. Raises what ended the build."""
+        """Wait until all parts are in S3. Raises the error that ended the build."""
         with self._lock:
             self._advance()
         while True:
@@ -87,7 +88,7 @@ class PartAssembler(ABC):
             self._on_progress(progress)
 
     def stop(self) -> None:
-        """Leave nothing running, nor memory lent."""
+        """Stop all reads and threads, and release the memory."""
         with self._lock:
             self._failure = self._failure or Stopped()
             for read in self._reads:
@@ -110,18 +111,18 @@ class PartAssembler(ABC):
             self._changed.notify_all()
 
     def _advance(self) -> None:
-        """Do what the state allows. Whatever changes the state calls this, on any thread."""
+        """Do what the state allows. Called after every change of state, on any thread."""
         if self._failure is None:
             try:
                 self._is_laid_out = self._lay_out()
                 self._reserve()
-            except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+            except BaseException as error:  # noqa: BLE001  (raised by the waiting thread)
                 self._fail(error)
         if self._is_over():
             self._changed.notify_all()
 
     def _plan(self, steps: list[Step], placed: PlacedEntry | None) -> None:
-        """Put steps into the queue for memory, and start what needs none."""
+        """Queue steps for memory. Start copies, which need none."""
         for step in steps:
             if isinstance(step, CopyPart) and self._options.copy:
                 assert placed is not None
@@ -133,11 +134,11 @@ class PartAssembler(ABC):
             self._todo.append(_Todo(step, placed))
 
     def _reserve(self) -> None:
-        """Follow the layout as far as memory allows."""
+        """Reserve memory for queued steps, as far as there is any."""
         while self._todo and self._follow(self._todo[0]):
             self._todo.popleft()
 
-    # Steps of the layout. They return false if they need memory that is not free.
+    # Steps of the layout. They return False if there is not enough memory.
 
     def _follow(self, todo: _Todo) -> bool:
         step, placed = todo.step, todo.placed
@@ -162,7 +163,7 @@ class PartAssembler(ABC):
         return part
 
     def _write(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
-        """Reserve slot for a piece of a header or of the directory; fill it if that is known."""
+        """Reserve slots for a piece of a header or the directory. Fill them if it is known."""
         placed = todo.placed
         while todo.done < step.length:
             slot = part.reserve(step.length - todo.done)
@@ -172,10 +173,10 @@ class PartAssembler(ABC):
             todo.done += len(slot.view)
             if placed is None:
                 slot.view[:] = self._directory[first : first + len(slot.view)]
-                slot.is_filled()
+                slot.mark_filled()
             elif placed.crc_is_known:
                 slot.view[:] = placed.member.local_header()[first : first + len(slot.view)]
-                slot.is_filled()
+                slot.mark_filled()
             else:
                 placed.header_slots.append((slot, first))
         if placed is None:
@@ -191,7 +192,7 @@ class PartAssembler(ABC):
     def _bring(
         self, part: AssembledPart, todo: _Todo, placed: PlacedEntry, first: int, length: int
     ) -> bool:
-        """Have a piece of a body read into its part."""
+        """Reserve slots for a piece of a body, and start the reads that are fully reserved."""
         end = max(placed.assembled_bytes, first + length)
         while todo.done < length:
             fetch = placed.fetch
@@ -212,7 +213,7 @@ class PartAssembler(ABC):
         return True
 
     def _fetch(self, placed: PlacedEntry, first: int, end: int) -> RangeRead:
-        """What reads a body from ``first`` on: the probe, or one range more, or one run."""
+        """Return the read of a body from ``first``: the probe, a new range, or a run."""
         found = placed.found
         if first == 0 and found.probe is not None and found.probe_bytes:
             return found.probe
@@ -227,7 +228,7 @@ class PartAssembler(ABC):
         return RangeRead(first, length, self._on_fetched, self._on_lost)
 
     def _start(self, fetch: RangeRead, placed: PlacedEntry) -> None:
-        """Let the bytes come for which there is slot now."""
+        """Start a read whose slots are reserved."""
         if fetch is placed.found.probe:
             fetch.proceed()
             return
@@ -247,21 +248,23 @@ class PartAssembler(ABC):
             self._advance()
 
     def _on_lost(self, read: RangeRead | SizePass, error: BaseException) -> None:
-        """A read of an object that had been found has failed."""
+        """Handle a failed read of an object that was found before."""
         if isinstance(error, SourceNotFound):
             (source,) = error.objects
-            error = SourceChanged(f"{source} was deleted meanwhile. Submit again.", [source])
+            error = SourceChanged(
+                f"{source} was deleted while it was read. Submit the job again.", [source]
+            )
         self._fail(error)
 
     def _take(self, fetch: RangeRead) -> None:
-        """A run of body bytes stands in its slots."""
+        """Handle a complete read."""
         placed = fetch.placed
         if placed is None or not fetch.slots:
-            return  # an empty object, or one whose body goes another way
+            return  # an empty object, or one that S3 copies
         if not placed.crc_is_known:
             self._note_crc(placed, fetch.first, fetch.length, fetch.crc32)
         for slot in fetch.slots:
-            slot.is_filled()
+            slot.mark_filled()
 
     def _note_crc(self, placed: PlacedEntry, first: int, length: int, range_crc: int) -> None:
         if not placed.note_crc(first, length, range_crc):
@@ -270,7 +273,7 @@ class PartAssembler(ABC):
         header = placed.member.local_header()
         for slot, at in placed.header_slots:
             slot.view[:] = header[at : at + len(slot.view)]
-            slot.is_filled()
+            slot.mark_filled()
         placed.header_slots.clear()
 
     def _send_if_ready(self, part: AssembledPart) -> None:
@@ -278,13 +281,13 @@ class PartAssembler(ABC):
             part.is_started = True
             self._senders.submit(self._guarded, partial(self._send, part))
 
-    # On workers.
+    # On the threads of the pools.
 
     def _guarded(self, task: Callable[[], None]) -> None:
-        """Run ``task``; its failure ends the build."""
+        """Run ``task``. An error ends the build."""
         try:
             task()
-        except BaseException as error:  # noqa: BLE001  (handed to the thread that waits)
+        except BaseException as error:  # noqa: BLE001  (raised by the waiting thread)
             self._fail(error)
 
     def _send(self, part: AssembledPart) -> None:
@@ -308,7 +311,7 @@ class PartAssembler(ABC):
         return self._upload.put_part(number, length, open_chunks)
 
     def _once(self, part: AssembledPart) -> Callable[[], Chunks]:
-        """Opens the part as it comes, and whenever it is opened again, made again."""
+        """Return a function that opens the part's bytes: live at first, rebuilt for a retry."""
         coming = self._blocks_of(part)
         is_opened = False
 
@@ -318,13 +321,13 @@ class PartAssembler(ABC):
                 is_opened = True
                 return coming
             for _ in coming:
-                pass  # what was still to come holds memory that others wait for
+                pass  # frees the memory of blocks that are still to come
             return rebuild(self._upload.s3, part.sources)
 
         return open_chunks
 
     def _blocks_of(self, part: AssembledPart) -> Iterator[memoryview]:
-        """The part's bytes as they come; each block is free again when it was sent."""
+        """Yield the part's bytes. A block is returned to the pool after it was sent."""
         for block in part.chunks():
             try:
                 yield block.memory[: block.filled]
@@ -349,7 +352,7 @@ class PartAssembler(ABC):
             self._arrived(uploaded, length, is_end)
 
     def _arrived(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
-        """A part is in S3."""
+        """Handle a part that S3 has stored."""
         self._uploaded[uploaded.number] = uploaded
         self._parts_under_way -= 1
         self._bytes_done += body_bytes

@@ -1,4 +1,4 @@
-"""The bytes of a part, made again: for what S3 would not copy, and for what it lost."""
+"""Rebuilds the bytes of a part, for a retry or for a range that S3 did not copy."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 READ_BYTES = 256 * KIB
 
 GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
-"""How S3 says that an object is no longer what it was."""
+"""Error codes for an object that changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyRun:
-    """``length`` bytes of a body as it stands in the archive, from byte ``first`` on."""
+    """A range of a body, as it is in the archive."""
 
     found: ResolvedEntry
     first: int
@@ -34,13 +34,13 @@ class BodyRun:
 
 
 PartSource = BodyRun | Callable[[], bytes]
-"""A run of a body, or what gives the bytes of a header or of the directory."""
+"""A range of a body, or a function that returns bytes of a header or the directory."""
 
 
 def rebuild(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
-    """The bytes of ``sources`` in blocks, all but the last of ``BLOCK_BYTES``.
+    """Yield the bytes of ``sources`` in blocks of ``BLOCK_BYTES``. The last may be shorter.
 
-    Reads one object after the other. Raises SourceChanged or ServiceUnavailable.
+    Objects are read one after the other. Raises SourceChanged and ServiceUnavailable.
     """
     return in_blocks(_pieces(s3, sources))
 
@@ -57,22 +57,22 @@ def _pieces(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
 
 
 def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
-    """Deflate the runs that ``wanted`` touches, and cut it out of them."""
+    """Compress the runs that overlap ``wanted``, and yield its bytes."""
     deflated = wanted.found.deflated
     assert deflated is not None
     at, end = 0, wanted.first + wanted.length
     while at < end:
         run = deflated.run_at(at)
         if at + run.length > wanted.first:
-            make = run.deflater()
+            compress = run.deflater()
             source = _read(s3, wanted.found.pinned, run.source_first, run.source_length)
-            made = b"".join([make(data) for data in source])
-            yield made[max(0, wanted.first - at) : end - at]
+            compressed = b"".join([compress(data) for data in source])
+            yield compressed[max(0, wanted.first - at) : end - at]
         at += run.length
 
 
 def _read(s3: "S3Client", pinned: ObjectVersion, first: int, length: int) -> Iterator[bytes]:
-    """A range of an object. Where its body breaks off, the rest is asked for."""
+    """Yield a range of an object. A response that breaks off is resumed."""
     source, end = pinned.source, first + length
     attempt, counted_from = 1, first
     while first < end:
@@ -91,13 +91,13 @@ def _read(s3: "S3Client", pinned: ObjectVersion, first: int, length: int) -> Ite
             attempt, counted_from = 1, first
         if first < end:
             if attempt >= ATTEMPTS:
-                raise ServiceUnavailable(f"Reading {source} broke off: {problem}")
+                raise ServiceUnavailable(f"Reading {source} failed: {problem}")
             time.sleep(pause_seconds(attempt))
             attempt += 1
 
 
 def _get(s3: "S3Client", pinned: ObjectVersion, first: int, end: int) -> Iterator[bytes]:
-    """The body of one GET, as far as it comes."""
+    """Yield the body of one GET."""
     source = pinned.source
     version = {"VersionId": source.version_id} if source.version_id is not None else {}
     body = s3.get_object(

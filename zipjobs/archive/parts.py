@@ -1,7 +1,6 @@
-"""Parts of the upload that are put together in memory, and sent while they still grow.
+"""Parts that are assembled in memory and sent while they grow.
 
-A block is sent when all of its slots are full and all blocks before it have been sent. Memory is
-the blocks that have been lent and not yet been given back.
+A block is sent when its slots are filled and the blocks before it are sent.
 """
 
 from collections import deque
@@ -16,21 +15,20 @@ if TYPE_CHECKING:
     from zipjobs.archive.part_rebuild import PartSource
 
 KEPT_PART_BYTES = 6 * MIB
-"""A part of up to this size is sent when it is whole, and kept until S3 has it. Parts that wait for
-the CRC-32 of a large body are as short. A longer one is sent while it grows; if it has to be sent
-again, it is read again."""
+"""A part of up to this size is sent when it is complete, and kept until S3 has stored it. A longer
+part is sent while it grows; its sources are read again for a retry. Parts that wait for the CRC-32
+of a large body are short."""
 
 
 class Stopped(Exception):
-    """The build is over; nobody wants the part any more."""
+    """The build has ended, so the part is not needed any more."""
 
 
 class AssembledPart:
-    """A part that is put together in memory. The build's lock guards it, but for ``chunks``.
+    """A part that is assembled in memory. The build's lock guards all methods but ``chunks``.
 
-    ``length`` is known once the layout has ended the part. ``sources`` says what it is made of, as
-    far as that has been laid out: it is what the part is made from again if it has to be.
-    ``on_advance`` is called when blocks may have become ready to send.
+    ``length`` is known once the layout has ended the part. ``sources`` lists where its bytes come
+    from, for a retry. ``on_advance`` is called when blocks may be ready to send.
     """
 
     def __init__(
@@ -53,7 +51,7 @@ class AssembledPart:
         self._ready_bytes = 0
 
     def reserve(self, wanted: int) -> Slot | None:
-        """Room for up to ``wanted`` bytes behind the last, or None if there is no memory."""
+        """Return a slot for up to ``wanted`` bytes after the last one, or None without memory."""
         block = self._growing[-1] if self._growing else None
         if block is None or block.reserved == len(block.memory):
             memory = self._pool.lend()
@@ -67,13 +65,13 @@ class AssembledPart:
         return slot
 
     def end(self) -> None:
-        """All of the part's slots have been reserved."""
+        """Note that all slots of the part are reserved."""
         if self._growing:
             self._growing[-1].is_last = True
         self.advance()
 
     def advance(self) -> None:
-        """Hand on the blocks that are full and have none before them that is not."""
+        """Pass on the leading blocks that are full."""
         growing = self._growing
         while growing and growing[0].is_full:
             block = growing.popleft()
@@ -83,9 +81,9 @@ class AssembledPart:
 
     @property
     def can_start(self) -> bool:
-        """Whether sending may begin: its length is known and its bytes come without a pause.
+        """Return whether sending can start.
 
-        Those of a short part are all there; those of a longer one are read in order.
+        A short part must be complete. A longer one must have a block; others follow.
         """
         if self.is_started or self.length is None:
             return False
@@ -95,15 +93,15 @@ class AssembledPart:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the part's blocks are kept until S3 has it."""
+        """Return whether the blocks are kept until S3 has stored the part."""
         return self.length is not None and self.length <= KEPT_PART_BYTES
 
     def stop(self) -> None:
-        """Let whoever waits for the next block stop waiting."""
+        """End the wait for the next block in ``chunks``."""
         self._ready.put(None)
 
     def chunks(self) -> Iterator[Block]:
-        """The part's blocks, as they become ready; they belong to the caller. On a worker."""
+        """Yield the blocks as they become ready. The caller owns them. Raises Stopped."""
         left = self.length or 0
         while left:
             block = self._ready.get()
@@ -113,7 +111,7 @@ class AssembledPart:
             yield block
 
     def abandon(self) -> None:
-        """Forget the part's memory, to which reads may still write."""
+        """Release the part's memory. Reads may still write to it."""
         for block in self._growing:
             self._pool.release(block.memory)
         self._growing.clear()

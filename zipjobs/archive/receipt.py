@@ -1,19 +1,19 @@
-"""Where receipts stand, and what they say of an entry: its source, and what the archive has."""
+"""The key of a receipt, and its lines: the source of an entry and what was written."""
 
 import json
 
 from zipjobs.s3.source import Entry, ObjectVersion
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for each line
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps creates an encoder per call
 
 
 def receipt_key(archive_key: str) -> str:
-    """Where the receipt of an archive stands."""
+    """Return the key of an archive's receipt."""
     return f"{archive_key.removesuffix('.zip')}.receipt.json"
 
 
 def entry_line(name: str, pinned: ObjectVersion, crc32: int) -> bytes:
-    """An entry as JSON on one line. ``size`` and ``crc32`` are those of the object's bytes."""
+    """Return an entry as a line of JSON. ``size`` and ``crc32`` are those of the object."""
     source = pinned.source
     line = {
         "name": name,
@@ -28,7 +28,7 @@ def entry_line(name: str, pinned: ObjectVersion, crc32: int) -> bytes:
 
 
 def missing_line(entry: Entry) -> bytes:
-    """An entry that was skipped, for its object does not exist."""
+    """Return the line of a skipped entry, whose object does not exist."""
     source = entry.source
     line = {
         "name": entry.name,

@@ -32,14 +32,14 @@ UNVERSIONED = "null"
 """The version ID of objects in a bucket whose versioning is suspended; a later one replaces it."""
 
 BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
-"""How S3 says that it would copy a range later."""
+"""Error codes for a copy that may succeed later."""
 
 PAUSES_BEFORE = 4
-"""Each attempt is four of botocore's already."""
+"""botocore already makes four attempts per call."""
 
 
 class CopyRefused(Exception):
-    """S3 did not copy a range, or did not say its CRC-32."""
+    """S3 did not copy a range, or did not return its CRC-32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class StoredArchive:
 
 
 class ArchiveWriter:
-    """Makes multipart uploads with one S3 client, which is safe to share between threads."""
+    """Creates multipart uploads. Thread-safe."""
 
     def __init__(self, s3: "S3Client", sender: PartSender) -> None:
         self._s3 = s3
@@ -78,13 +78,11 @@ class ArchiveWriter:
     def upload(
         self, target: Target, on_created: Callable[[str], None] = lambda upload_id: None
     ) -> Iterator["Upload"]:
-        """Create an upload to ``target``; abort it if the block fails or does not complete it.
+        """Create an upload to ``target``. Abort it if the block does not complete it.
 
-        An abort that fails takes the place of what led to it: the parts are still there, so the
-        work is not over.
-
-        ``on_created`` is told the upload id before anything else happens, so that whoever
-        outlives this process can abort the upload too. Raises TargetForbidden.
+        ``on_created`` is called with the upload ID first, so that another worker can abort the
+        upload after a crash. An error of the abort replaces the error of the block: parts are left,
+        so the job must be retried. Raises TargetForbidden.
         """
         upload = self.resume(target, self.create(target))
         try:
@@ -95,7 +93,7 @@ class ArchiveWriter:
                 self._cleaner.abort(target, upload.upload_id)
 
     def create(self, target: Target) -> str:
-        """Create an upload; whoever asked for it aborts or completes it. Returns its id."""
+        """Create an upload and return its ID. The caller aborts or completes it."""
         with target_errors(target):
             answer = self._s3.create_multipart_upload(
                 Bucket=target.bucket,
@@ -107,17 +105,17 @@ class ArchiveWriter:
             )
         upload_id = answer["UploadId"]
         if answer["ResponseMetadata"]["RetryAttempts"]:
-            # What was sent before may have made an upload too, of which nobody heard.
+            # An earlier attempt may have created an upload whose response was lost.
             self._cleaner.abort_all(target.bucket, target.key, but=upload_id)
         return upload_id
 
     def resume(self, target: Target, upload_id: str) -> "Upload":
-        """An upload that somebody has created."""
+        """Return an upload that exists."""
         return Upload(self._s3, self._sender, target, upload_id)
 
 
 class Upload:
-    """An upload under way. Parts may be put in any order and from any thread."""
+    """An upload in progress. Parts may be uploaded in any order and from any thread."""
 
     def __init__(self, s3: "S3Client", sender: PartSender, target: Target, upload_id: str) -> None:
         self.upload_id = upload_id
@@ -127,9 +125,9 @@ class Upload:
         self._sender = sender
 
     def put_part(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
-        """Upload part ``number``, of ``length`` bytes; S3 checks it against their CRC-32.
+        """Upload part ``number`` of ``length`` bytes. S3 verifies its CRC-32.
 
-        ``open_chunks`` gives the bytes, in blocks; it is called again for each new attempt.
+        ``open_chunks`` returns the bytes in blocks. It is called again for each attempt.
         """
         target = self.target
         with target_errors(target):
@@ -143,17 +141,16 @@ class Upload:
 
     @property
     def s3(self) -> "S3Client":
-        """The client that the upload uses."""
+        """Return the client of the upload."""
         return self._s3
 
     def copy_part(
         self, number: int, pinned: ObjectVersion, first: int, length: int
     ) -> UploadedPart:
-        """Let S3 copy a range of ``pinned`` into part ``number``.
+        """Copy a range of ``pinned`` into part ``number``, inside S3.
 
-        Raises CopyRefused if S3 will not, not even after some pauses, or does not say the CRC-32 of
-        what it copied: then the range must be read. Raises SourceChanged if the object is no longer
-        what it was.
+        Raises CopyRefused if S3 refuses after several attempts or does not return a CRC-32: the
+        caller must read the range. Raises SourceChanged if the object changed.
         """
         source = pinned.source
         address: CopySourceTypeDef = {"Bucket": source.bucket, "Key": source.key}
@@ -192,15 +189,16 @@ class Upload:
         )
         result = answer["CopyPartResult"]
         if "ChecksumCRC32" not in result:
-            raise CopyRefused("S3 did not answer with a CRC-32")
+            raise CopyRefused("S3 did not return a CRC-32")
         return UploadedPart(number, result["ETag"], decode(result["ChecksumCRC32"]), length)
 
     def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
-        """Assemble ``parts``; S3 refuses unless CRC-32 and size are the archive's.
+        """Complete the upload. S3 verifies the archive's CRC-32 and size.
 
-        Never replaces an object. One that is the archive already, put there by a worker whose end
-        nobody saw, is as good. What such a worker made of other states of the sources is removed,
-        and ServiceUnavailable raised; TargetExists for any other object.
+        An existing object is never replaced. If it is the same archive, from a worker whose
+        response was lost, it is the result. If this job created it from other versions of the
+        sources, it is deleted and ServiceUnavailable is raised. Any other object raises
+        TargetExists.
         """
         with target_errors(self.target):
             try:
@@ -208,7 +206,7 @@ class Upload:
             except ClientError as error:
                 if aws_error_code(error) != "InvalidPart":
                     raise
-                # Who sent a part once more got another ETag for it, if a KMS key encrypts it.
+                # A part that was sent twice may have another ETag, if a KMS key encrypts it.
                 stored = self._complete(self._as_listed(parts), crc32, size)
         self.is_complete = True
         return stored
@@ -242,7 +240,7 @@ class Upload:
             except TargetExists as exists:
                 if not remove(self._s3, self.target):
                     raise
-                again = f"{self.target} was made of objects that have changed since."
+                again = f"{self.target} was built from objects that have changed since."
                 raise ServiceUnavailable(again) from exists
             self._s3.abort_multipart_upload(
                 Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
@@ -251,7 +249,7 @@ class Upload:
         return StoredArchive.of(answer)
 
     def _as_listed(self, parts: list[UploadedPart]) -> list[UploadedPart]:
-        """``parts`` with the ETags that S3 lists now; it checks their CRC-32 itself."""
+        """Return ``parts`` with the ETags that S3 lists. S3 verifies their CRC-32 itself."""
         pages = self._s3.get_paginator("list_parts").paginate(
             Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
         )
@@ -263,9 +261,9 @@ class Upload:
         return [replace(part, etag=etags.get(part.number, part.etag)) for part in parts]
 
     def existing(self, crc32: int, size: int) -> StoredArchive:
-        """The object at the target, if it is the archive.
+        """Return the object at the target if it is the archive.
 
-        Raises TargetExists if it is another, UploadGone if there is none.
+        Raises TargetExists for another object, UploadGone if there is none.
         """
         with target_errors(self.target):
             try:
@@ -279,7 +277,7 @@ class Upload:
                 raise UploadGone(gone) from error
         if (found["ContentLength"], found.get("ChecksumCRC32")) != (size, encode(crc32)):
             raise TargetExists(
-                f"There is another object at {self.target} already. Remove it, or choose "
-                "another name, and submit again."
+                f"{self.target} already exists and is a different object. Delete it or use another "
+                "name, then submit the job again."
             )
         return StoredArchive.of(found)

@@ -1,4 +1,4 @@
-"""Learns the sizes of objects, and their ETags, by asking for a byte of each, many at a time."""
+"""Finds the sizes and ETags of objects by concurrent GETs of one byte."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,10 +10,10 @@ from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.source import Entry, ObjectVersion
 
 WINDOW = 192
-"""How many are asked at a time."""
+"""Concurrent requests."""
 
-MOST_NAMED = 20
-"""How many objects an error's sentence names; its ``objects`` are all of them."""
+MAX_OBJECTS_IN_MESSAGE = 20
+"""Objects in the message of an error. Its ``objects`` has all of them."""
 
 
 def probe_objects(
@@ -23,11 +23,11 @@ def probe_objects(
     asks_all: bool = False,
     on_missing: Callable[[Entry], None] | None = None,
 ) -> Iterator[Entry]:
-    """Yield ``entries``, in order, each with its size and ETag.
+    """Yield ``entries``, in order, with sizes and ETags.
 
-    Those that have a size are not asked for, unless it ``asks_all``. With ``on_missing``, that is
-    told of objects which do not exist, and they are left out. Raises, at the end of the list, the
-    first object's PermanentError, which names all that cannot be zipped; any other error at once.
+    Entries with a size are not requested, unless ``asks_all`` is set. With ``on_missing``, objects
+    that do not exist are skipped and passed to it. Raises a PermanentError that names all objects
+    that cannot be zipped, at the end of the list. Other errors are raised at once.
     """
     problems: list[PermanentError] = []
     window: deque[_Probe] = deque()
@@ -41,8 +41,8 @@ def probe_objects(
         while window:
             yield from window.popleft().answer(problems)
     finally:
-        for question in window:
-            question.cancel()
+        for probe in window:
+            probe.cancel()
     if problems:
         raise _joined(problems)
 
@@ -50,8 +50,9 @@ def probe_objects(
 def collect_unreadable(
     error: PermanentError, entries: Iterable[Entry], reader: ObjectReader
 ) -> PermanentError:
-    """``error``, which ended a build at the first of ``entries`` that cannot be zipped, as one
-    that names all of them.
+    """Return an error that names all ``entries`` that cannot be zipped.
+
+    ``error`` is the one of the first entry, which ended the build.
     """
     try:
         for _ in probe_objects(entries, reader, asks_all=True):
@@ -62,7 +63,7 @@ def collect_unreadable(
 
 
 class _Probe:
-    """One object's size, asked for: a reader's sink. Without a reader, it is known."""
+    """The request for one object: a sink of the reader. Without a reader, the size is known."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class _Probe:
             self._read = reader.read(entry.source, 0, 1, self, entry.etag, flows=True)
 
     def answer(self, problems: list[PermanentError]) -> Iterator[Entry]:
-        """Wait for it; yield the entry, or add to ``problems``."""
+        """Wait for the response. Yield the entry, or add its error to ``problems``."""
         with self._answered:
             self._answered.wait_for(lambda: self.is_answered)
         if isinstance(self._error, SourceNotFound) and self._on_missing is not None:
@@ -101,7 +102,7 @@ class _Probe:
         self._entry = replace(self._entry, size=pinned.size, etag=pinned.etag)
 
     def received(self, chunk: memoryview | bytes) -> None:
-        """The byte is of no use."""
+        """Ignore the byte."""
 
     def done(self) -> None:
         self._end()
@@ -117,12 +118,12 @@ class _Probe:
 
 
 def _joined(problems: list[PermanentError]) -> PermanentError:
-    """The first problem, telling of all."""
+    """Return one error for all problems."""
     if len(problems) == 1:
         return problems[0]
-    lines = [str(problem) for problem in problems[:MOST_NAMED]]
-    if len(problems) > MOST_NAMED:
-        lines.append(f"and {len(problems) - MOST_NAMED:,} more")
+    lines = [str(problem) for problem in problems[:MAX_OBJECTS_IN_MESSAGE]]
+    if len(problems) > MAX_OBJECTS_IN_MESSAGE:
+        lines.append(f"and {len(problems) - MAX_OBJECTS_IN_MESSAGE:,} more")
     return type(problems[0])(
         f"{len(problems):,} objects cannot be zipped. " + " ".join(lines),
         [name for problem in problems for name in problem.objects],

@@ -55,7 +55,7 @@ def slots_for(part: AssembledPart, pieces: list[int]) -> list[Slot]:
 
 def fill(slot: Slot, data: bytes) -> None:
     slot.view[:] = data
-    slot.is_filled()
+    slot.mark_filled()
 
 
 def cut(data: bytes, slots: list[Slot]) -> list[bytes]:
@@ -190,7 +190,7 @@ def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
     def write(slot: Slot, piece: bytes) -> None:
         slot.view[:] = piece
         with lock:
-            slot.is_filled()
+            slot.mark_filled()
 
     def send() -> str:
         sent = hashlib.sha256()
