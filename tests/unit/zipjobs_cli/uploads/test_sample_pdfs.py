@@ -8,7 +8,6 @@ import pytest
 from pypdf import PdfReader
 
 from tests.unit.zipjobs_cli.conftest import run
-from zipjobs_cli.uploads.reporting import make_samples
 from zipjobs_cli.uploads.sample_pdfs import generate
 
 
@@ -38,12 +37,11 @@ def test_a_larger_count_does_not_change_the_first_files(tmp_path: Path) -> None:
     assert digests(list(generate(6, tmp_path / "more")))[:2] == few
 
 
-def test_documents_are_different(tmp_path: Path) -> None:
-    assert len(set(digests(list(generate(40, tmp_path))))) == 40
-
-
-def test_the_hundredth_document_is_large(tmp_path: Path) -> None:
-    sizes = [path.stat().st_size for path in generate(100, tmp_path)]
+def test_documents_differ_and_the_hundredth_is_large(tmp_path: Path) -> None:
+    paths = list(generate(100, tmp_path))
+    assert [path.name for path in paths] == [f"document-{n:04}.pdf" for n in range(1, 101)]
+    assert len(set(digests(paths))) == 100
+    sizes = [path.stat().st_size for path in paths]
     assert sizes[99] > 25_000_000
     assert max(sizes[:99]) < 12_000_000
     assert min(sizes) > 40_000
@@ -89,9 +87,3 @@ def test_existing_files_are_replaced(tmp_path: Path) -> None:
     sample.write_bytes(b"longer than any sample" * 100_000)
     assert list(generate(1, tmp_path)) == [sample]
     assert digests([sample]) == digests(list(generate(1, tmp_path / "other")))
-
-
-def test_paths_are_in_order(tmp_path: Path) -> None:
-    assert [path.name for path in make_samples(12, tmp_path, seed=1)] == [
-        f"document-{number:04}.pdf" for number in range(1, 13)
-    ]
