@@ -13,13 +13,13 @@ from local.iam.enforcement import NO_OWNER
 from local.iam.permissions import Evaluation
 from tests.e2e.stack import Client
 from tests.permissions.mutants import declared, statements
-from tests.permissions.scenario import live
+from tests.permissions.scenario import run_scenario
 from tests.permissions.table import FILE, keys_in, rows, without_each
 
 
 @pytest.fixture(scope="module")
 def evaluations(client: Client) -> Counter[Evaluation]:
-    return live(client)
+    return run_scenario(client)
 
 
 def test_nothing_can_be_taken_out_of_any_policy_without_something_breaking(

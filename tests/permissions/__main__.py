@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tests.e2e.stack import deployed
 from tests.permissions.mutants import declared
-from tests.permissions.scenario import live
+from tests.permissions.scenario import run_scenario
 from tests.permissions.table import HEAD, filled, without_each, write
 
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/security.md")
     options = parser.parse_args()
     with deployed() as client:
-        evaluations = live(client)
+        evaluations = run_scenario(client)
         policies = client.stack.permissions.policy_store
         documents = declared(policies)
         found = without_each(documents, evaluations, client.stack.permissions.account)

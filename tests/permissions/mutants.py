@@ -1,4 +1,4 @@
-"""Policies with something taken away, and which recorded requests break for want of it."""
+"""Policies without one of their permissions, and the recorded requests that this affects."""
 
 import json
 import re
@@ -19,9 +19,7 @@ Removed = Literal["statement", "action", "resource", "condition"]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A document without one statement, or without one action or resource of one, or one value
-    that a condition lets through.
-    """
+    """A policy document without one statement, action, resource or condition value."""
 
     document: PolicyDocument
     index: int
@@ -36,7 +34,7 @@ class Mutant:
 
 
 class WithMutant(PolicyStore):
-    """What moto holds, but for one policy."""
+    """The policies that moto holds, with one replaced by its mutant."""
 
     def __init__(self, account: str, mutant: Mutant) -> None:
         super().__init__(account)
@@ -56,7 +54,7 @@ class WithMutant(PolicyStore):
 
 
 def declared(policies: PolicyStore) -> list[PolicyDocument]:
-    """Every policy that the stack declares. A key has no name; its policy names the stack."""
+    """Return each policy of the stack. A KMS key has no name, but its policy names the stack."""
     ours = {
         (d.kind, d.arn, d.name): d
         for d in policies.documents()
@@ -66,19 +64,19 @@ def declared(policies: PolicyStore) -> list[PolicyDocument]:
 
 
 def statements(document: PolicyDocument) -> list[dict[str, Any]]:
-    """The statements of a policy."""
+    """Return the statements of a policy."""
     found: list[dict[str, Any]] = json.loads(document.text)["Statement"]
     return found
 
 
 def values(statement: Mapping[str, Any], element: str) -> list[str]:
-    """The values of an element of a statement."""
+    """Return the values of an element of a statement as a list."""
     found = statement.get(element, [])
     return found if isinstance(found, list) else [found]
 
 
 def mutants(document: PolicyDocument) -> Iterator[Mutant]:
-    """All that can be taken away."""
+    """Yield a mutant for each part that can be removed from a policy."""
     found = statements(document)
     for index, statement in enumerate(found):
         others = found[:index] + found[index + 1 :]
@@ -98,7 +96,7 @@ def mutants(document: PolicyDocument) -> Iterator[Mutant]:
 
 
 def _narrower(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The statement without each value of each condition that has several."""
+    """Yield the statement without one value, for each condition that has several values."""
     conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
     for operator, keys in conditions.items():
         for key, found in keys.items():
@@ -109,7 +107,7 @@ def _narrower(statement: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 
 def broken(mutant: Mutant, evaluations: Iterable[Evaluation], account: str) -> list[Evaluation]:
-    """Those of ``evaluations`` that come out otherwise with the mutant in place of its document."""
+    """Return the ``evaluations`` whose result changes if the mutant replaces its document."""
     policies, changed = PolicyStore(account), WithMutant(account, mutant)
     statement = statements(mutant.document)[mutant.index]
     only = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -127,19 +125,19 @@ def broken(mutant: Mutant, evaluations: Iterable[Evaluation], account: str) -> l
 
 
 def short(arn: str) -> str:
-    """What a resource is called by people: ``manifests/work/*`` of the bucket's whole ARN."""
+    """Return a short name of a resource: ``manifests/work/*`` for an object's ARN."""
     text = _NAME.sub(r"\1", arn)
     if not text.startswith("arn:"):
         return text
     _, _, service, _, _, rest = text.split(":", 5)
     match service:
-        case "execute-api":  # the API's id, any stage, the route
+        case "execute-api":  # API ID, stage, route
             return rest.split("/", 2)[2].replace("/", " /", 1)
         case "s3":
             return rest
         case "sqs":
             return f"queue {rest}"
-        case "kms":  # a new one in every stack
+        case "kms":  # its ID differs in each stack
             return "customer key"
         case _:
             return rest.replace("/", " ", 1) if "/" in rest else rest.replace(":", " ", 1)
@@ -151,7 +149,7 @@ def _allowed(evaluation: Evaluation, policies: PolicyStore) -> bool:
 
 
 def _owner_of(arn: str) -> str:
-    """The resource that has the policy: of an object, its bucket."""
+    """Return the resource that has the policy: the bucket of an object."""
     return arn.partition("/")[0] if arn.startswith("arn:aws:s3:::") else arn
 
 

@@ -1,4 +1,4 @@
-"""The life of a stack, step by step, such that each of its permissions is used."""
+"""A scenario of steps that together use each permission of the stack."""
 
 import json
 import random
@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from local.faults.plan import FaultPlan
@@ -24,22 +25,22 @@ STALLED = FaultPlan.parse(
     - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
     """
 )
-A_PART_IS_ANOTHER = FaultPlan.parse(
+REJECTED_PART = FaultPlan.parse(
     """
     faults:
     - {service: s3, operation: CompleteMultipartUpload, caller: zipper, times: 1,
        error: {code: InvalidPart, status: 400}}
     """
 )
-HELD_BACK = FaultPlan.parse("faults: [{queue: jobs, delay: {seconds: 10}}]")
+DELAYED = FaultPlan.parse("faults: [{queue: jobs, delay: {seconds: 10}}]")
 
 BUSY_SECONDS = 5
 COPIED_BYTES = 17 * MIB
 """From 16 MiB on, the body of an object is copied."""
 
 
-def live(client: Client) -> Counter[Evaluation]:
-    """Live through it all; what was decided on the way, and how often."""
+def run_scenario(client: Client) -> Counter[Evaluation]:
+    """Run all steps. Count the evaluated requests."""
     evaluations: Counter[Evaluation] = Counter()
     permissions = client.stack.permissions
     permissions.on_evaluation = lambda evaluation: evaluations.update([evaluation])
@@ -52,21 +53,21 @@ def live(client: Client) -> Counter[Evaluation]:
     return evaluations
 
 
-def every_function_starts_anew(client: Client) -> None:
-    """With a role that is assumed, and a log stream."""
+def restart_functions(client: Client) -> None:
+    """Each then assumes its role and creates a log stream."""
     for function in client.stack.functions.values():
         for environment in list(function._all):
             environment.kill()
             environment._process.wait()
 
 
-def the_api_describes_itself(client: Client) -> None:
+def request_the_api_description(client: Client) -> None:
     for path in ("/docs", "/openapi.json"):
         assert client.curl(path)[0] == 200
 
 
-def a_posted_job_is_made_and_downloaded(client: Client) -> None:
-    """Of objects in and without a version; what it leads to is signed by the status function."""
+def submit_and_download(client: Client) -> None:
+    """From an object with and one without a version. The status function signs the links."""
     source = client.outputs["sourceBucket"]
     prefix = client.put_sources({"one.pdf": b"one"})
     with versioned(client, source):
@@ -81,8 +82,8 @@ def a_posted_job_is_made_and_downloaded(client: Client) -> None:
     assert job["jobId"] in {found["jobId"] for found in page["jobs"]}
 
 
-def an_archive_is_a_version_and_its_links_name_it(client: Client) -> None:
-    """In a target bucket that keeps versions."""
+def download_a_version(client: Client) -> None:
+    """In a versioned target bucket."""
     prefix = client.put_sources({"one.pdf": b"one"})
     with versioned(client, client.outputs["targetBucket"]):
         job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
@@ -92,8 +93,8 @@ def an_archive_is_a_version_and_its_links_name_it(client: Client) -> None:
         assert client.curl(archive[link])[0] == 200
 
 
-def a_request_is_repeated(client: Client) -> None:
-    """While its job is known, and after its record has expired and before DynamoDB dropped it."""
+def repeat_a_request(client: Client) -> None:
+    """Once while the record exists, and once after it expired but before DynamoDB deleted it."""
     prefix = client.put_sources({"one.pdf": b"one"})
     key, body = str(uuid.uuid4()), json.dumps({"keys": [f"{prefix}one.pdf"]})
 
@@ -111,60 +112,60 @@ def a_request_is_repeated(client: Client) -> None:
     client.finished(job_id)
 
 
-def a_job_is_planned_and_a_part_has_another_etag(client: Client) -> None:
-    """What is to become numbered archives is always planned; one object is copied."""
+def plan_a_job_and_reject_a_part(client: Client) -> None:
+    """Jobs with several archives are always planned. S3 copies one object."""
     copied = random.Random(1).randbytes(COPIED_BYTES)
     prefix = client.put_sources({"copied.pdf": copied, "one.pdf": b"one"})
-    client.stack.faults.install(A_PART_IS_ANOTHER)
+    client.stack.faults.install(REJECTED_PART)
     job = client.finished(client.post({"prefix": prefix, "maxArchiveBytes": 64 * MIB}))
     client.stack.faults.clear()
     assert job["status"] == "READY", job
 
 
-def the_schedule_finds_what_was_lost(client: Client) -> None:
-    """A job whose message does not come for a while."""
+def reconcile_a_lost_message(client: Client) -> None:
+    """A job whose message is delayed."""
     prefix = client.put_sources({"one.pdf": b"one"})
-    client.stack.faults.install(HELD_BACK)
+    client.stack.faults.install(DELAYED)
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})
     client.stack.faults.clear()
     change(client, job_id, sweepAt=1)
-    sweep(client)
+    reconcile(client)
     assert client.finished(job_id)["status"] == "READY"
 
 
-def jobs_end_badly(client: Client) -> None:
-    """Cancelled, given up by the queue and by the reconciler, and failed. Each leaves something."""
-    _end_badly(client)
+def finish_jobs_without_success(client: Client) -> None:
+    """Cancelled, failed by the dead-letter function, by the reconciler and by a worker."""
+    _finish_without_success(client)
     with versioned(client, client.outputs["targetBucket"]):
-        _end_badly(client)
+        _finish_without_success(client)
 
 
-def _end_badly(client: Client) -> None:
+def _finish_without_success(client: Client) -> None:
     client.stack.faults.install(STALLED)
     jobs = [_stalled_job(client) for _ in range(4)]
     for job_id, _ in jobs:
-        wait_for("the job's start", lambda job_id=job_id: _is_running(client, job_id))  # type: ignore[misc]
-        leave_behind(client, job_id)
-    (cancelled, _), (dead, message), (swept, _), (failed, again) = jobs
+        wait_for("the job's start", partial(_is_running, client, job_id))
+        leave_output(client, job_id)
+    (cancelled, _), (exhausted, message), (stuck, _), (failed, again) = jobs
     change(client, failed, leaseUntil=int(time.time()) + BUSY_SECONDS)
     client.sqs.send_message(QueueUrl=client.outputs["queueUrl"], MessageBody=again)
     assert client.curl(f"/zip-jobs/{cancelled}", "-X", "DELETE")[0] == 200
-    change(client, dead, leaseUntil=1)
+    change(client, exhausted, leaseUntil=1)
     client.sqs.send_message(QueueUrl=client.outputs["deadLetterQueueUrl"], MessageBody=message)
-    change(client, swept, sweepAt=1, sweeps=MAX_CHECKS, leaseUntil=1)
-    sweep(client)
-    wait_for("the dead letter's end", lambda: _has_ended(client, dead))
-    assert client.finished(swept)["status"] == "FAILED"
+    change(client, stuck, sweepAt=1, sweeps=MAX_CHECKS, leaseUntil=1)
+    reconcile(client)
+    wait_for("the dead-letter function", lambda: _is_finished(client, exhausted))
+    assert client.finished(stuck)["status"] == "FAILED"
     client.stack.faults.clear()
     assert client.finished(failed)["error"]["code"] == "SOURCE_NOT_FOUND"
     bucket = client.outputs["targetBucket"]
     for job_id, _ in jobs:
-        below = wait_for("a clean end", lambda job_id=job_id: _left(client, bucket, job_id))  # type: ignore[misc]
-        assert below == []
+        remaining = partial(_remaining_output, client, bucket, job_id)
+        assert wait_for("the clean-up", remaining) == []
 
 
-def an_event_cannot_be_delivered(client: Client) -> None:
-    """The queue takes no event for a while. The dead-letter queue does."""
+def lose_an_event(client: Client) -> None:
+    """The queue's policy denies the rule for a moment, so the event goes to the dead letters."""
     attributes = {"QueueUrl": client.outputs["queueUrl"], "AttributeNames": ["Policy"]}
     policy = client.sqs.get_queue_attributes(**attributes)["Attributes"]["Policy"]
     queue_url = client.outputs["queueUrl"]
@@ -176,8 +177,8 @@ def an_event_cannot_be_delivered(client: Client) -> None:
     assert client.event_of_manifest(key)["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
 
 
-def nothing_is_left(client: Client) -> None:
-    """Of messages, that is: those that came twice come again, and find that all is done."""
+def wait_for_an_empty_queue(client: Client) -> None:
+    """Duplicate messages are delivered again and find that their jobs are finished."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
     def look() -> bool | None:
@@ -190,22 +191,22 @@ def nothing_is_left(client: Client) -> None:
 
 
 STEPS: tuple[Callable[[Client], None], ...] = (
-    every_function_starts_anew,
-    the_api_describes_itself,
-    a_posted_job_is_made_and_downloaded,
-    an_archive_is_a_version_and_its_links_name_it,
-    a_request_is_repeated,
-    a_job_is_planned_and_a_part_has_another_etag,
-    the_schedule_finds_what_was_lost,
-    jobs_end_badly,
-    an_event_cannot_be_delivered,
-    nothing_is_left,
+    restart_functions,
+    request_the_api_description,
+    submit_and_download,
+    download_a_version,
+    repeat_a_request,
+    plan_a_job_and_reject_a_part,
+    reconcile_a_lost_message,
+    finish_jobs_without_success,
+    lose_an_event,
+    wait_for_an_empty_queue,
 )
 
 
 @contextmanager
 def versioned(client: Client, bucket: str) -> Iterator[None]:
-    """A bucket keeps versions while the block lasts."""
+    """Enable versioning of a bucket during the block."""
 
     def put(status: str) -> None:
         client.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
@@ -217,27 +218,27 @@ def versioned(client: Client, bucket: str) -> Iterator[None]:
         put("Suspended")
 
 
-def sweep(client: Client) -> None:
-    """Let the schedule's time come."""
+def reconcile(client: Client) -> None:
+    """Invoke the functions that have a schedule."""
     for schedule in client.stack.schedules:
         schedule.invoke()
 
 
-def leave_behind(client: Client, job_id: str) -> None:
-    """What a worker leaves that dies at a bad moment: an upload, an archive, a working object."""
+def leave_output(client: Client, job_id: str) -> None:
+    """Create what a crashed worker may leave: an upload, an archive and a working object."""
     bucket, key = client.outputs["targetBucket"], f"zips/{job_id}.zip"
     job = client.dynamodb.get_item(
         TableName=client.outputs["tableName"], Key={"jobId": {"S": job_id}}
     )["Item"]
-    mark = f"{job_id}/{job['createdAt']['S']}"
-    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={OWNER_TAG: mark})
+    owner_tag = f"{job_id}/{job['createdAt']['S']}"
+    client.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata={OWNER_TAG: owner_tag})
     client.s3.create_multipart_upload(Bucket=bucket, Key=key)
     work = f"work/{job_id}/left"
     client.s3.put_object(Bucket=client.outputs["manifestBucket"], Key=work, Body=b"")
 
 
 def change(client: Client, job_id: str, **numbers: int) -> None:
-    """Set attributes of a job's record."""
+    """Set number attributes of a job record."""
     client.dynamodb.update_item(
         TableName=client.outputs["tableName"],
         Key={"jobId": {"S": job_id}},
@@ -249,7 +250,7 @@ def change(client: Client, job_id: str, **numbers: int) -> None:
 
 
 def _stalled_job(client: Client) -> tuple[str, str]:
-    """A job of a manifest whose only object does not come, and S3's event about it."""
+    """Start a manifest job whose only object stalls. Return its ID and S3's event."""
     manifest = json.dumps({"keys": [f"{uuid.uuid4()}/never.pdf"]}).encode()
     bucket = client.outputs["manifestBucket"]
     key = f"{client.outputs['manifestPrefix']}{uuid.uuid4()}.json"
@@ -268,12 +269,12 @@ def _is_running(client: Client, job_id: str) -> bool | None:
     return (status == 200 and job["status"] == "RUNNING") or None
 
 
-def _has_ended(client: Client, job_id: str) -> bool | None:
+def _is_finished(client: Client, job_id: str) -> bool | None:
     return client.curl(f"/zip-jobs/{job_id}")[2]["status"] in FINAL or None
 
 
-def _left(client: Client, bucket: str, job_id: str) -> list[Any] | None:
-    """Nothing, once nothing is left of an archive and its upload."""
+def _remaining_output(client: Client, bucket: str, job_id: str) -> list[Any] | None:
+    """Return an empty list once the archive and its upload are gone, and None before."""
     prefix = f"zips/{job_id}"
     objects = client.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
     uploads = client.s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", [])
