@@ -1,1 +1,1 @@
-"""The HTTP API: its handlers, with their own wiring, on moto."""
+"""Tests of the HTTP API: its handlers with their real wiring, on moto."""

@@ -1,4 +1,4 @@
-"""The API's handlers as API Gateway calls them, on a moto that is empty."""
+"""The API's handlers, called like API Gateway calls them, on an empty moto server."""
 
 import base64
 import json
@@ -39,14 +39,14 @@ CACHED = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     headers: Mapping[str, str]
     body: Any
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is what RFC 9457 asks for."""
+        """Whether the response is a problem document (RFC 9457)."""
         return (
             self.headers["content-type"] == "application/problem+json"
             and self.body["status"] == self.status
@@ -55,7 +55,7 @@ class Answer:
 
 
 class Gateway:
-    """Calls the function of a route with an event in payload format 2.0."""
+    """Calls the handler of a route with an event in payload format 2.0."""
 
     def __init__(
         self, aws: Mapping[str, Any], faults: FaultInjector, monkeypatch: pytest.MonkeyPatch
@@ -65,9 +65,9 @@ class Gateway:
         self._monkeypatch = monkeypatch
 
     def use_api_auth(self, auth: str) -> None:
-        """Deploy the functions with another ``apiAuth``."""
+        """Change the ``apiAuth`` setting of the functions."""
         self._monkeypatch.setenv("API_AUTH", auth)
-        _forget()
+        _clear_caches()
 
     def __call__(
         self,
@@ -78,30 +78,30 @@ class Gateway:
         headers: Mapping[str, str] | None = None,
         authorizer: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         if caller is not None:
             authorizer = {"iam": {"userArn": caller}}
         event = http_event(method, path, body, headers, authorizer, query)
-        answer = FUNCTIONS[route_of(method, path)].handler(json.loads(json.dumps(event)), None)
-        text = answer["body"]
-        if answer["isBase64Encoded"]:
+        response = FUNCTIONS[route_of(method, path)].handler(json.loads(json.dumps(event)), None)
+        text = response["body"]
+        if response["isBase64Encoded"]:
             text = base64.b64decode(text)
-        found = {name.lower(): value for name, value in answer["headers"].items()}
+        found = {name.lower(): value for name, value in response["headers"].items()}
         is_json = found["content-type"].endswith("json") and "content-encoding" not in found
-        return Answer(answer["statusCode"], found, json.loads(text) if is_json else text)
+        return ApiResponse(response["statusCode"], found, json.loads(text) if is_json else text)
 
     def submit(self, caller: str | None = ALICE, **request: Any) -> str:
-        """Have a job accepted; its id."""
-        answer = self("POST", "/zip-jobs", json.dumps(request or {"keys": ["a.pdf"]}), caller)
-        assert answer.status == 202, answer.body
-        job_id: str = answer.body["jobId"]
+        """Submit a job and return its ID."""
+        response = self("POST", "/zip-jobs", json.dumps(request or {"keys": ["a.pdf"]}), caller)
+        assert response.status == 202, response.body
+        job_id: str = response.body["jobId"]
         return job_id
 
     def messages(self) -> list[dict[str, Any]]:
-        """What stands on the queue."""
+        """Return the messages in the queue."""
         url = self.aws["queue_url"]
-        answer = self.aws["sqs"].receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        response = self.aws["sqs"].receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in response.get("Messages", [])]
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +127,12 @@ def gateway(
     aws["events"].create_event_bus(Name="bus")
     aws["queue_url"] = aws["sqs"].create_queue(QueueName="jobs")["QueueUrl"]
     monkeypatch.setenv("QUEUE_URL", aws["queue_url"])
-    _forget()
+    _clear_caches()
     yield Gateway(aws, faults, monkeypatch)
     faults.clear()
-    _forget()
+    _clear_caches()
 
 
-def _forget() -> None:
-    for made in CACHED:
-        made.cache_clear()
+def _clear_caches() -> None:
+    for build in CACHED:
+        build.cache_clear()

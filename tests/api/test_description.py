@@ -1,4 +1,4 @@
-"""The API's description and its page."""
+"""The OpenAPI description and its page."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def test_the_description_is_valid_openapi_3_1(description: Any) -> None:
     OpenAPIV31SpecValidator(description).validate()
 
 
-def test_every_route_that_is_no_description_is_described(description: Any) -> None:
+def test_every_route_of_jobs_is_described(description: Any) -> None:
     described = {
         f"{method.upper()} {path}"
         for path, methods in description["paths"].items()
@@ -33,23 +33,23 @@ def test_every_route_that_is_no_description_is_described(description: Any) -> No
     assert described == {route for route in FUNCTIONS if "/zip-jobs" in route}
 
 
-def test_every_operation_has_a_name_a_summary_and_problems_for_its_errors(
+def test_every_operation_has_summary_and_problems(
     description: Any,
 ) -> None:
     for operation in operations(description):
         assert operation["operationId"]
         assert operation["summary"]
-        for status, answer in operation["responses"].items():
+        for status, response in operation["responses"].items():
             expected = "application/json" if status < "300" else "application/problem+json"
-            assert expected in answer["content"] or status == "403"
+            assert expected in response["content"] or status == "403"
 
 
-def test_the_answer_of_the_gateway_itself_is_described(description: Any) -> None:
+def test_the_response_of_api_gateway_is_described(description: Any) -> None:
     for operation in operations(description):
         assert "application/json" in operation["responses"]["403"]["content"]
 
 
-def test_the_request_in_the_description_is_the_one_that_is_parsed(description: Any) -> None:
+def test_the_description_contains_the_request_schema(description: Any) -> None:
     body = description["paths"]["/zip-jobs"]["post"]["requestBody"]
     assert body["required"]
     reference = body["content"]["application/json"]["schema"]["$ref"]
@@ -58,7 +58,7 @@ def test_the_request_in_the_description_is_the_one_that_is_parsed(description: A
 
 
 @pytest.mark.parametrize(("auth", "schemes"), [("iam", ["iam"]), ("jwt", ["jwt"]), ("none", [])])
-def test_the_description_says_how_to_authenticate(
+def test_the_description_has_the_security_scheme(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, auth: str, schemes: list[str]
 ) -> None:
     monkeypatch.setenv("API_AUTH", auth)
@@ -67,7 +67,7 @@ def test_the_description_says_how_to_authenticate(
     assert [next(iter(one)) for one in description.get("security", [])] == schemes
 
 
-def test_the_page_has_all_that_it_needs_in_it(gateway: Gateway) -> None:
+def test_the_page_loads_nothing_from_other_hosts(gateway: Gateway) -> None:
     page = gateway("GET", "/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](?!data:)", page.body) == []
@@ -75,7 +75,7 @@ def test_the_page_has_all_that_it_needs_in_it(gateway: Gateway) -> None:
     assert json.dumps("submitJob") in page.body
 
 
-def test_the_page_is_compressed_for_those_who_take_it(gateway: Gateway) -> None:
+def test_the_page_is_compressed_if_the_client_accepts_gzip(gateway: Gateway) -> None:
     page = gateway("GET", "/docs", headers={"accept-encoding": "gzip, deflate, br"})
     assert page.headers["content-encoding"] == "gzip"
     assert page.body[:2] == b"\x1f\x8b"

@@ -11,7 +11,7 @@ from zipjobs.requests.storage import ObjectRef
 
 
 class Bus:
-    """Stands for EventBridge: keeps what it is given, refuses when told to."""
+    """A fake EventBridge client that records events, or rejects them."""
 
     def __init__(self, failed: int = 0) -> None:
         self.entries: list[dict[str, Any]] = []
@@ -23,7 +23,7 @@ class Bus:
         return {"FailedEntryCount": self._failed, "Entries": [answer]}
 
 
-def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
+def test_an_event_of_a_ready_job_has_archives_and_durations() -> None:
     bus = Bus()
     CompletionEvents(bus, "bus").publish(ready_job())  # type: ignore[arg-type]
     (entry,) = bus.entries
@@ -63,7 +63,7 @@ def test_a_ready_job_says_what_it_made_and_how_long_it_took() -> None:
     }
 
 
-def test_a_failed_job_says_why_and_from_which_manifest_it_came() -> None:
+def test_an_event_of_a_failed_job_has_error_and_manifest() -> None:
     manifest = ObjectRef(bucket="m", key="manifests/a.json", version_id="v")
     job = ready_job(
         status=Status.FAILED,
@@ -80,6 +80,6 @@ def test_a_failed_job_says_why_and_from_which_manifest_it_came() -> None:
     assert detail.error == job.error
 
 
-def test_an_event_that_the_bus_refused_was_not_sent() -> None:
+def test_a_rejected_event_is_an_error() -> None:
     with pytest.raises(ServiceUnavailable, match="ThrottlingException"):
         CompletionEvents(Bus(failed=1), "bus").publish(ready_job())  # type: ignore[arg-type]

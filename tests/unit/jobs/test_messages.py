@@ -20,7 +20,7 @@ def object_created(**changes: Any) -> str:
     return json.dumps(event)
 
 
-def test_our_own_message_is_read_as_it_was_written() -> None:
+def test_a_message_survives_a_round_trip() -> None:
     submission = Submission(
         job_id="job-1",
         trigger=Trigger.API,
@@ -30,7 +30,7 @@ def test_our_own_message_is_read_as_it_was_written() -> None:
     assert parse_message(submission.model_dump_json(by_alias=True)) == submission
 
 
-def test_an_event_about_a_manifest_names_its_job() -> None:
+def test_an_event_about_a_manifest_becomes_a_job() -> None:
     submission = parse_message(object_created())
     assert submission.trigger is Trigger.MANIFEST
     assert submission.request == ObjectRef(
@@ -45,7 +45,7 @@ def test_ids_of_manifest_jobs_never_change() -> None:
     assert parse_message(object_created()).job_id == "9bde7fd3-a79c-5074-b3ff-6eacc62aaa67"
 
 
-def test_a_doubled_event_is_one_job() -> None:
+def test_a_duplicate_event_is_the_same_job() -> None:
     doubled = json.loads(object_created())
     doubled["id"] = "another"
     assert parse_message(json.dumps(doubled)).job_id == parse_message(object_created()).job_id
@@ -56,7 +56,7 @@ def test_another_version_or_key_is_another_job(change: dict[str, str]) -> None:
     assert parse_message(object_created(**change)).job_id != parse_message(object_created()).job_id
 
 
-def test_without_versions_sequencer_and_etag_tell_drops_apart() -> None:
+def test_without_versions_sequencer_and_etag_identify_uploads() -> None:
     def job_id(**changes: Any) -> str:
         return parse_message(object_created(version_id=None, **changes)).job_id
 
@@ -66,6 +66,6 @@ def test_without_versions_sequencer_and_etag_tell_drops_apart() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"jobId": "x"}', '{"detail-type": "x"}'])
-def test_anything_else_is_unknown(body: str) -> None:
+def test_other_messages_are_unknown(body: str) -> None:
     with pytest.raises(UnknownMessage):
         parse_message(body)

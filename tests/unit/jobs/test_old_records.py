@@ -1,4 +1,4 @@
-"""What earlier versions have written is read: docs/upgrading.md has the rule."""
+"""Records and messages of earlier versions are readable: see docs/upgrading.md."""
 
 import json
 from typing import Any
@@ -37,10 +37,10 @@ OLDEST: dict[str, Any] = {
     "finishedAt": "2026-11-23T12:00:03.500Z",
     "expiresAt": 2_000_000_000,
 }
-"""A record without what was added since: owner, listKey, skipped, segments, copiedBytes, sweep."""
+"""A record without newer fields: owner, listKey, skipped, segments, copiedBytes, sweep."""
 
 
-def test_a_record_without_the_newer_fields_is_read() -> None:
+def test_a_record_without_newer_fields_is_read() -> None:
     job = Job.model_validate(OLDEST)
     assert job.owner == EVERYONE
     assert job.is_visible_to("arn:aws:iam::123456789012:user/anybody")
@@ -48,19 +48,19 @@ def test_a_record_without_the_newer_fields_is_read() -> None:
     assert job.archives[0].copied_bytes == 0
 
 
-def test_it_is_shown_as_any_other() -> None:
+def test_a_record_without_newer_fields_is_shown() -> None:
     view = JobView.of(Job.model_validate(OLDEST))
     assert view.status is Status.READY
     assert view.job_id == OLDEST["jobId"]
 
 
-def test_fields_of_a_newer_version_are_ignored() -> None:
+def test_fields_of_a_newer_record_are_ignored() -> None:
     job = Job.model_validate(OLDEST | {"fieldOfTomorrow": {"a": [1]}})
     assert job == Job.model_validate(OLDEST)
 
 
 @pytest.mark.parametrize("newer", [{}, {"fieldOfTomorrow": 1}])
-def test_so_is_a_message(newer: dict[str, Any]) -> None:
+def test_fields_of_a_newer_message_are_ignored(newer: dict[str, Any]) -> None:
     message = {
         "jobId": "job-1",
         "trigger": "api",

@@ -15,14 +15,14 @@ POLICY = AllowList(
 )
 
 
-def test_what_a_request_leaves_out_comes_from_the_configuration() -> None:
+def test_default_locations_come_from_the_configuration() -> None:
     destination = POLICY.resolve(JobRequest(keys=("a.pdf",)), "job-1")
     assert destination.source_bucket == "src"
     assert (destination.target_bucket, destination.target_key) == ("dst", "zips/job-1.zip")
 
 
 @pytest.mark.parametrize("prefix", ["zips/client", "zips/client/"])
-def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
+def test_the_slash_after_a_target_prefix_is_optional(prefix: str) -> None:
     request = JobRequest(keys=("a.pdf",), target_prefix=prefix)
     assert POLICY.resolve(request, "job-1").target_key == "zips/client/job-1.zip"
 
@@ -42,7 +42,7 @@ def test_a_prefix_is_a_folder_with_or_without_its_slash(prefix: str) -> None:
         ("q3. .zip", "q3.zip"),
     ],
 )
-def test_an_archive_with_a_name_stands_in_its_jobs_own_folder(name: str, file: str) -> None:
+def test_a_named_archive_is_in_a_folder_of_its_job(name: str, file: str) -> None:
     request = JobRequest(keys=("a.pdf",), archive_name=name)
     assert POLICY.resolve(request, "job-1").target_key == f"zips/job-1/{file}"
 
@@ -55,8 +55,8 @@ ANYTHING = st.text(
 
 
 @given(st.none() | ANYTHING, st.none() | ANYTHING)
-def test_archives_and_uploads_of_two_jobs_never_meet(one: str | None, other: str | None) -> None:
-    """What a job leaves behind is looked for by how its archive's key begins."""
+def test_keys_of_different_jobs_never_collide(one: str | None, other: str | None) -> None:
+    """The output of a job is found by the prefix of its archive's key."""
     mine = POLICY.resolve(JobRequest(keys=("a",), archive_name=one), "0f0e").target_key
     theirs = POLICY.resolve(JobRequest(keys=("a",), archive_name=other), "0f0f").target_key
     assert mine.startswith("zips/0f0e")
@@ -64,11 +64,11 @@ def test_archives_and_uploads_of_two_jobs_never_meet(one: str | None, other: str
     assert not mine.startswith(theirs.removesuffix(".zip"))
 
 
-def test_a_key_that_would_be_too_long_for_s3_is_refused() -> None:
+def test_an_archive_key_that_is_too_long_is_rejected() -> None:
     request = JobRequest(keys=("a",), target_prefix="zips/" + "x" * 895, archive_name="y" * 200)
-    with pytest.raises(InvalidRequest, match="is 100 bytes too long for S3. Shorten") as refused:
+    with pytest.raises(InvalidRequest, match="is 100 bytes too long for S3. Shorten") as caught:
         POLICY.resolve(request, "job-1")
-    assert refused.value.problems[0].pointer == "#/archiveName"
+    assert caught.value.problems[0].pointer == "#/archiveName"
     shorter = JobRequest(keys=("a",), target_prefix="zips/" + "x" * 895, archive_name="y" * 100)
     assert len(POLICY.resolve(shorter, "job-1").target_key) == 1024 - len("-001.receipt.json") + 4
 
@@ -92,7 +92,7 @@ def test_a_key_that_would_be_too_long_for_s3_is_refused() -> None:
         JobRequest(keys=("a.pdf",), target_prefix="", archive_name="zips"),
     ],
 )
-def test_what_is_not_on_the_allow_list_is_refused(request_: JobRequest) -> None:
+def test_locations_outside_the_allow_list_are_rejected(request_: JobRequest) -> None:
     with pytest.raises(NotAllowed, match="is not allowed. This stack allows"):
         POLICY.resolve(request_, "job-1")
 
@@ -107,15 +107,15 @@ def test_what_is_not_on_the_allow_list_is_refused(request_: JobRequest) -> None:
         JobRequest(entries_from="s3://shared/public/list.jsonl", source_bucket="shared"),
     ],
 )
-def test_a_place_below_a_listed_prefix_is_allowed(request_: JobRequest) -> None:
+def test_locations_below_an_allowed_prefix_are_accepted(request_: JobRequest) -> None:
     assert POLICY.resolve(request_, "job-1").source_bucket == "shared"
 
 
-def test_one_request_may_read_from_several_allowed_buckets() -> None:
+def test_a_request_can_use_several_allowed_buckets() -> None:
     entries = (RequestedEntry("a.pdf"), RequestedEntry("public/a.pdf", "shared"))
     assert POLICY.resolve(JobRequest(entries=entries), "job-1").source_bucket == "src"
 
 
-def test_a_location_is_a_bucket_or_a_bucket_with_a_prefix() -> None:
+def test_a_location_is_a_bucket_with_an_optional_prefix() -> None:
     assert Location.parse("bucket") == Location("bucket", "")
     assert Location.parse("bucket/a/b") == Location("bucket", "a/b")

@@ -1,4 +1,4 @@
-"""Requests, manifests and messages that nobody in their right mind would send."""
+"""Hostile requests, manifests and messages."""
 
 import io
 import json
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 EVENT = (ROOT / "tests/support/events/object_created.json").read_text()
 ZIPPER_BYTES = 1024 * 1024 * 1024
-"""The memory that the zipper function has, by Pulumi.yaml."""
+"""The memory of the zipper function in Pulumi.yaml."""
 
 GOOD = '{"keys": ["a.pdf"]}'
 
 
 def filled(opening: bytes, unit: bytes, closing: bytes, size: int = MAX_REQUEST_BYTES) -> bytes:
-    """A document of almost ``size`` bytes, of as many units, with commas between them."""
+    """Return a document of up to ``size`` bytes with as many units, separated by commas."""
     count = (size - len(opening) - len(closing)) // (len(unit) + 1)
     return opening + b",".join([unit] * count) + closing
 
 
 CORPUS: dict[str, tuple[bytes, str]] = {
-    # what is no text
+    # not UTF-8 text
     "0 bytes": (b"", "the request is empty. Send an object"),
     "only blanks": (b" \r\n\t ", "the request is empty. Send an object"),
     "only a byte order mark": (b"\xef\xbb\xbf", "the request is empty. Send an object"),
@@ -56,7 +56,7 @@ CORPUS: dict[str, tuple[bytes, str]] = {
     "gzip": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "byte 2 is not valid UTF-8"),
     "a ZIP": (b"PK\x03\x04\x14\x00\x00\x00", "Expecting value at line 1 column 1"),
     "zeros": (b"\x00" * 100, "the encoding is UTF-32"),
-    # what is no JSON
+    # not JSON
     "no JSON": (b"keys: [a]", "Expecting value at line 1 column 1"),
     "a comment": (b"// keys\n{}", "Expecting value at line 1 column 1"),
     "single quotes": (b"{'keys': ['a']}", "in double quotes at line 1 column 2"),
@@ -90,7 +90,7 @@ CORPUS: dict[str, tuple[bytes, str]] = {
     "deep objects": (b'{"a":' * 100_000, "it is nested too deeply"),
     "deep keys": (b'{"keys": ' + b"[" * 300 + b"]" * 300 + b"}", "a list must not contain lists"),
     "objects of 300 floors": (b'{"a":' * 300 + b"1" + b"}" * 300, "recursion limit exceeded"),
-    # what is no request
+    # not a request
     "null": (b"null", "Input should be an object"),
     "a number": (b"1", "Input should be an object"),
     "a text": (b'"keys"', "Input should be an object"),
@@ -114,7 +114,7 @@ CORPUS: dict[str, tuple[bytes, str]] = {
         json.dumps({str(n): n for n in range(10_000)}).encode(),
         'One object has 10,000 members, the first is 0.* List what to zip in "keys"',
     ),
-    # what is there twice
+    # duplicate members
     "keys twice": (
         b'{"keys": ["a"], "keys": ["b"]}',
         "keys: appears twice in one object, and only one of them would count. Remove one",
@@ -139,7 +139,7 @@ CORPUS: dict[str, tuple[bytes, str]] = {
 
 
 class OneObject:
-    """A client of a bucket with one object, which says how much of it was read."""
+    """An S3 client with one object, which counts the bytes that are read."""
 
     def __init__(self, content: bytes) -> None:
         self.content = io.BytesIO(content)
@@ -162,7 +162,7 @@ def load(object_: OneObject) -> JobRequest:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_hostile_request_is_refused_with_a_sentence(name: str) -> None:
+def test_a_hostile_request_is_rejected_with_a_message(name: str) -> None:
     body, sentence = CORPUS[name]
     with pytest.raises(InvalidRequest, match=sentence) as caught:
         parse_request(body)
@@ -171,7 +171,7 @@ def test_a_hostile_request_is_refused_with_a_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_hostile_manifest_is_refused_with_its_place_and_the_same_sentence(name: str) -> None:
+def test_a_hostile_manifest_has_the_same_problems(name: str) -> None:
     body, _ = CORPUS[name]
     with pytest.raises(InvalidManifest, match="^s3://b/k.json is not a valid manifest: ") as caught:
         load(OneObject(body))
@@ -181,14 +181,14 @@ def test_a_hostile_manifest_is_refused_with_its_place_and_the_same_sentence(name
     assert caught.value.problems == same.value.problems
 
 
-def test_a_manifest_of_50_mb_is_not_read_to_its_end() -> None:
+def test_a_manifest_of_50_mb_is_not_read_completely() -> None:
     manifest = OneObject(b" " * 50_000_000)
     with pytest.raises(InvalidManifest, match="more than 16,777,216 bytes. Split it"):
         load(manifest)
     assert manifest.bytes_read == MAX_REQUEST_BYTES + 1
 
 
-def test_every_text_that_s3_takes_for_a_key_arrives_as_it_was_sent() -> None:
+def test_every_key_that_s3_accepts_is_parsed_unchanged() -> None:
     every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     keys = tuple("".join(every[at : at + 256]) for at in range(0, len(every), 256))
     body = json.dumps({"keys": keys}, ensure_ascii=False).encode()
@@ -196,35 +196,35 @@ def test_every_text_that_s3_takes_for_a_key_arrives_as_it_was_sent() -> None:
     assert parse_request(b"\xef\xbb\xbf" + body).keys == keys
 
 
-def test_what_is_there_twice_in_two_objects_is_none_of_our_business() -> None:
+def test_equal_entries_are_accepted() -> None:
     body = b'{"entries": [{"key": "a", "name": "x"}, {"key": "a", "name": "x"}]}'
     assert parse_request(body).count == 2
 
 
-def test_a_million_are_listed_and_no_more() -> None:
+def test_a_request_lists_at_most_a_million_keys() -> None:
     assert parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_ENTRIES)).count == 999_997
     with pytest.raises(InvalidRequest, match="lists more than 1,000,000 .* name it in entriesFrom"):
         parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_ENTRIES + 30))
 
 
-def test_a_mistake_is_found_in_a_list_of_any_length() -> None:
+def test_an_invalid_key_is_found_in_a_long_list() -> None:
     keys = [f"uploads/{number:09}.pdf" for number in range(100_000)]
     keys[77_777] = ""
     with pytest.raises(InvalidRequest, match=r"^keys.77777: String should have at least 1 char"):
         parse_request(json.dumps({"keys": keys}).encode())
 
 
-def test_the_line_of_a_mistake_is_found_in_a_list_of_any_length() -> None:
+def test_the_line_of_an_entry_is_found_in_a_long_list() -> None:
     entries = [f'{{"key": "uploads/{number:09}.pdf"}}' for number in range(100_000)]
     entries[77_777] = '{"key": ""}'
     body = '{"prefix": null, "entries": [\n' + ",\n".join(entries) + "]}"
-    with pytest.raises(InvalidRequest, match=r"^entries.77777.key \(line 77,779\): ") as refused:
+    with pytest.raises(InvalidRequest, match=r"^entries.77777.key \(line 77,779\): ") as caught:
         parse_request(body.encode())
-    assert [one.line for one in refused.value.problems] == [77_779]
+    assert [one.line for one in caught.value.problems] == [77_779]
 
 
 def bulky() -> dict[str, bytes]:
-    """What is wrong millions of times."""
+    """Return large requests with millions of errors."""
     return {
         "keys of two letters": filled(b'{"keys":[', b'"ab"', b"]}"),
         "lists for keys": filled(b'{"keys":[', b"[]", b"]}"),
@@ -248,7 +248,7 @@ def bulky() -> dict[str, bytes]:
 
 
 def refuse_bulky() -> None:
-    """Refuse all of them with the memory that the zipper has, or die."""
+    """Parse all large requests within the memory of the zipper."""
     resource.setrlimit(resource.RLIMIT_DATA, (ZIPPER_BYTES, ZIPPER_BYTES))
     for name, body in bulky().items():
         assert len(body) <= MAX_REQUEST_BYTES, name
@@ -257,7 +257,7 @@ def refuse_bulky() -> None:
         assert len(str(caught.value)) < 500, name
 
 
-def test_16_mib_are_refused_with_the_memory_that_a_function_has() -> None:
+def test_a_hostile_request_fits_into_the_functions_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import refuse_bulky; refuse_bulky()"],
         cwd=ROOT,
@@ -268,7 +268,7 @@ def test_16_mib_are_refused_with_the_memory_that_a_function_has() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# Whatever comes: our own error, or nothing
+# Any input is parsed or raises InvalidRequest
 
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -288,14 +288,14 @@ def parses(body: bytes) -> JobRequest | None:
     try:
         return parse_request(body)
     except InvalidRequest as error:
-        complaint = str(error)
-    assert complaint.isprintable(), complaint
-    assert len(complaint) < 1000, complaint
+        message = str(error)
+    assert message.isprintable(), message
+    assert len(message) < 1000, message
     return None
 
 
 @given(ANY_JSON | ANY_REQUEST, st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
-def test_any_json_is_a_request_or_refused(content: Any, is_ascii: bool, encoding: str) -> None:
+def test_any_json_is_a_request_or_rejected(content: Any, is_ascii: bool, encoding: str) -> None:
     text = json.dumps(content, ensure_ascii=is_ascii)
     parses(text.encode(encoding, errors="surrogatepass"))
 
@@ -306,7 +306,7 @@ def test_any_json_is_a_request_or_refused(content: Any, is_ascii: bool, encoding
     ),
     st.lists(st.tuples(st.integers(0, 80), st.integers(0, 3), st.binary(max_size=3)), max_size=4),
 )
-def test_any_damage_is_refused_or_harmless(
+def test_any_damage_is_rejected_or_harmless(
     text: str, damages: list[tuple[int, int, bytes]]
 ) -> None:
     body = text.encode()
@@ -316,12 +316,12 @@ def test_any_damage_is_refused_or_harmless(
 
 
 @given(st.binary(max_size=64))
-def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
+def test_any_bytes_are_a_request_or_rejected(body: bytes) -> None:
     parses(body)
 
 
 class Members(list[tuple[str, Any]]):
-    """An object as it is written, its members in order, twice or not."""
+    """The members of a JSON object in order, with duplicates."""
 
 
 def written(content: Any) -> str:
@@ -357,7 +357,7 @@ def has_double(content: Any) -> bool:
     ),
     st.lists(st.just(("prefix", None)), max_size=2),
 )
-def test_no_member_is_lost_because_another_has_its_name(
+def test_duplicate_members_are_always_rejected(
     entries: list[Members], others: list[tuple[str, Any]]
 ) -> None:
     document = Members([*others, ("entries", entries)])

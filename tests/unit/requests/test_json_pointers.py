@@ -40,7 +40,7 @@ MANIFEST = """\
         (("entries", 1, "name"), 11),
     ],
 )
-def test_a_value_is_found_in_the_line_in_which_it_begins(path: Path, line: int) -> None:
+def test_a_value_is_on_the_line_where_it_begins(path: Path, line: int) -> None:
     assert line_at(MANIFEST, path) == line
 
 
@@ -54,7 +54,7 @@ def test_a_value_is_found_in_the_line_in_which_it_begins(path: Path, line: int) 
         (("naming", "x", 0), 3),
     ],
 )
-def test_of_what_is_not_there_the_place_that_lacks_it_is_told(path: Path, line: int) -> None:
+def test_a_missing_value_has_the_line_of_its_parent(path: Path, line: int) -> None:
     assert line_at(MANIFEST, path) == line
 
 
@@ -83,7 +83,7 @@ BLANKS = st.text(st.sampled_from(" \t\r\n"), max_size=3)
 
 
 @given(st.data(), ANY_JSON, st.booleans())
-def test_every_value_of_any_document_is_found(
+def test_every_value_of_any_document_has_its_line(
     data: st.DataObject, document: Any, is_ascii: bool
 ) -> None:
     lines: list[tuple[Path, int]] = []
@@ -96,7 +96,7 @@ def test_every_value_of_any_document_is_found(
 def written(
     document: Any, blanks: Callable[[], str], is_ascii: bool, lines: list[tuple[Path, int]]
 ) -> str:
-    """The document as JSON, with blanks anywhere. Adds where each value begins to ``lines``."""
+    """Return the document as JSON with random whitespace. Append each value's line to ``lines``."""
     text = blanks()
 
     def write(value: Any, path: Path) -> None:

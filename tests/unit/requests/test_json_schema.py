@@ -1,4 +1,4 @@
-"""The JSON Schema that clients are generated from says what the parser does."""
+"""The JSON Schema of requests accepts the same requests as the parser."""
 
 import json
 from typing import Any
@@ -15,19 +15,19 @@ from zipjobs.requests.schema import JobRequest, parse_request
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-UNSAYABLE = ("bytes of UTF-8", "is reversed", "include and exclude together")
-"""How the parser speaks of what it refuses and JSON Schema cannot say. The descriptions do."""
+NOT_IN_SCHEMA = ("bytes of UTF-8", "is reversed", "include and exclude together")
+"""Messages of rules that JSON Schema cannot express. Descriptions of the fields mention them."""
 
 
 def is_accepted_by_schema(content: Any) -> bool:
     return VALIDATOR.is_valid(content)
 
 
-def refusal_of(content: Any) -> InvalidRequest | None:
+def error_of(content: Any) -> InvalidRequest | None:
     try:
         parse_request(json.dumps(content).encode())
-    except InvalidRequest as refused:
-        return refused
+    except InvalidRequest as error:
+        return error
     return None
 
 
@@ -37,7 +37,7 @@ ANY_VALUE: st.SearchStrategy[Any] = (
 
 
 def text_around(*lengths: int) -> st.SearchStrategy[str]:
-    """Texts that are just short enough, and just too long; of ASCII, and of more bytes."""
+    """Return texts around each length, of characters with one or more bytes."""
     sizes = sorted({max(0, length + by) for length in lengths for by in (-1, 0, 1)})
     return st.builds(
         lambda size, character, start: (start + character * size)[:size],
@@ -107,16 +107,16 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "compression": st.sampled_from(["store", "deflate"]),
     "maxArchiveBytes": st.just(MIN_ARCHIVE_BYTES) | st.none(),
 }
-"""Values that are fine alone, but not with all others."""
+"""Values that are valid alone, but not in all combinations."""
 
 
-def test_every_field_is_drawn() -> None:
+def test_the_strategies_cover_every_field() -> None:
     assert set(FIELDS) == set(SCHEMA["properties"])
     assert set(GOOD) < set(FIELDS)
 
 
 def one_field(name: str) -> st.SearchStrategy[Any]:
-    """A request that would be fine, but for one field perhaps."""
+    """Return requests in which at most one field is invalid."""
     way: dict[str, Any] = {} if name in WAYS else {"prefix": "a/"}
     more: dict[str, Any] = {
         "stripPrefix": {"naming": "path"},
@@ -127,16 +127,16 @@ def one_field(name: str) -> st.SearchStrategy[Any]:
 
 
 def assert_they_agree(content: Any) -> None:
-    refused = refusal_of(content)
-    if refused is not None and any(words in str(refused) for words in UNSAYABLE):
-        assume(len(refused.problems) == 1)  # else there is something that it can say, perhaps
-        assert is_accepted_by_schema(content), refused
+    error = error_of(content)
+    if error is not None and any(words in str(error) for words in NOT_IN_SCHEMA):
+        assume(len(error.problems) == 1)  # a second problem may be one that the schema rejects
+        assert is_accepted_by_schema(content), error
     else:
-        assert is_accepted_by_schema(content) == (refused is None), refused
+        assert is_accepted_by_schema(content) == (error is None), error
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_the_schema_and_the_parser_accept_the_same_values(name: str) -> None:
+def test_schema_and_parser_accept_the_same_values(name: str) -> None:
     @given(one_field(name))
     def check(content: Any) -> None:
         assert_they_agree(content)
@@ -147,18 +147,18 @@ def test_the_schema_and_the_parser_accept_the_same_values(name: str) -> None:
 @given(st.fixed_dictionaries({}, optional=GOOD))
 @example({"keys": ["a"], "prefix": None})
 @example({"prefix": None})
-def test_the_schema_and_the_parser_accept_the_same_fields_together(content: Any) -> None:
+def test_schema_and_parser_accept_the_same_combinations(content: Any) -> None:
     assert_they_agree(content)
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "version_id", "source_bucket"]), ANY_VALUE))
 @example({"keys": ["a"], "source_bucket": "src"})
 @example({"entries": [{"key": "a", "version_id": "1"}]})
-def test_the_schema_and_the_parser_refuse_the_same_nonsense(content: Any) -> None:
+def test_schema_and_parser_reject_the_same_values(content: Any) -> None:
     assert_they_agree(content)
 
 
-def test_every_field_has_a_description_and_an_example_or_choices() -> None:
+def test_every_field_has_a_description_and_examples() -> None:
     fields = [
         *SCHEMA["properties"].items(),
         *SCHEMA["$defs"]["RequestedEntry"]["properties"].items(),
@@ -171,8 +171,8 @@ def test_every_field_has_a_description_and_an_example_or_choices() -> None:
             ), name
 
 
-def test_no_default_is_one_that_the_schema_refuses() -> None:
+def test_every_default_is_valid() -> None:
     for name, field in SCHEMA["properties"].items():
         if "default" in field:
             assert is_accepted_by_schema({"keys": ["a"], name: field["default"]}), name
-            assert refusal_of({"keys": ["a"], name: field["default"]}) is None
+            assert error_of({"keys": ["a"], name: field["default"]}) is None

@@ -19,20 +19,20 @@ def parse(content: Any) -> JobRequest:
     return parse_request(json.dumps(content).encode())
 
 
-def test_keys_are_all_that_is_needed() -> None:
+def test_keys_are_sufficient() -> None:
     request = parse({"keys": ["a.pdf", "b/c.pdf"]})
     assert request.keys == ("a.pdf", "b/c.pdf")
     assert request.source_bucket is None
 
 
-def test_every_field_is_taken() -> None:
+def test_buckets_and_target_prefix_are_parsed() -> None:
     request = parse(
         {"sourceBucket": "src", "targetBucket": "dst", "targetPrefix": "zips/", "keys": ["a"]}
     )
     assert request.target_prefix == "zips/"
 
 
-def test_entries_say_more_than_keys() -> None:
+def test_entries_have_bucket_name_and_version() -> None:
     request = parse(
         {"entries": [{"key": "a"}, {"key": "b", "bucket": "src", "name": "c", "versionId": "v"}]}
     )
@@ -42,32 +42,32 @@ def test_entries_say_more_than_keys() -> None:
     )
 
 
-def test_a_prefix_may_be_the_whole_bucket() -> None:
+def test_an_empty_prefix_is_the_whole_bucket() -> None:
     request = parse({"prefix": "", "include": ["**/*.pdf"], "exclude": ["drafts/**"]})
     assert (request.prefix, request.include) == ("", ("**/*.pdf",))
     assert request.exclude == ("drafts/**",)
 
 
-def test_the_number_of_entries_is_known_if_the_request_lists_them() -> None:
+def test_count_is_known_if_the_request_lists_entries() -> None:
     assert parse({"keys": ["a", "b"]}).count == 2
     assert parse({"entries": [{"key": "a"}]}).count == 1
     assert parse({"prefix": "a/"}).count is None
     assert parse({"entriesFrom": "s3://src/list"}).count is None
 
 
-def test_an_archive_may_be_limited_from_64_mib_to_what_s3_takes() -> None:
+def test_max_archive_bytes_accepts_its_limits() -> None:
     for limit in (67_108_864, 53_687_091_200_000):
         assert parse({"keys": ["a"], "maxArchiveBytes": limit}).max_archive_bytes == limit
 
 
-def test_members_are_stored_unless_asked_otherwise() -> None:
+def test_the_default_compression_is_store() -> None:
     assert parse({"keys": ["a"]}).compression is Compression.STORE
     assert parse({"keys": ["a"], "compression": "deflate"}).compression is Compression.DEFLATE
     with pytest.raises(InvalidRequest, match="compression"):
         parse({"keys": ["a"], "compression": "zip"})
 
 
-def test_members_are_named_by_basename_and_numbered_unless_asked_otherwise() -> None:
+def test_the_default_naming_is_basename_with_suffixes() -> None:
     request = parse({"keys": ["a"]})
     assert (request.naming, request.on_duplicate) == (Naming.BASENAME, OnDuplicate.SUFFIX)
     request = parse(
@@ -77,12 +77,12 @@ def test_members_are_named_by_basename_and_numbered_unless_asked_otherwise() -> 
     assert parse({"prefix": "", "naming": "relative"}).naming is Naming.RELATIVE
 
 
-def test_an_archive_may_have_any_name_without_folders() -> None:
+def test_an_archive_name_without_folders_is_accepted() -> None:
     for name in ("q3", "q3.zip", "C:", "..", "ü" * 100, "a\u202eb", "e\u0301" * 66):
         assert parse({"keys": ["a"], "archiveName": name}).archive_name == name
 
 
-def test_globs_have_a_total_length() -> None:
+def test_the_total_length_of_globs_is_limited() -> None:
     globs = ["a" * 1024] * 8
     assert parse({"prefix": "", "include": globs}).include == tuple(globs)
     with pytest.raises(InvalidRequest, match="more than 8,192 characters"):
@@ -91,43 +91,39 @@ def test_globs_have_a_total_length() -> None:
 
 @pytest.mark.parametrize("field", ["targetPrefix", "archiveName"])
 @pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x7f", "\x85", "\u2028", "\u2029"])
-def test_control_characters_in_an_archives_place_are_refused(field: str, character: str) -> None:
-    """S3 would refuse the key, or a client could not name it."""
-    with pytest.raises(InvalidRequest, match=f"{field}: remove the control character") as refused:
+def test_control_characters_in_the_target_are_rejected(field: str, character: str) -> None:
+    """S3 rejects such keys, or clients cannot use them."""
+    with pytest.raises(InvalidRequest, match=f"{field}: remove the control character") as caught:
         parse({"keys": ["a"], field: f"zips{character}x"})
-    assert refused.value.problems[0].pointer == f"#/{field}"
+    assert caught.value.problems[0].pointer == f"#/{field}"
 
 
 @pytest.mark.parametrize("prefix", ["..", ".", "zips/..", "zips/../x/", "./zips/", "zips/./x"])
-def test_dot_segments_in_the_target_prefix_are_refused(prefix: str) -> None:
-    """Clients resolve them: a link to such a key is answered with 403."""
+def test_dot_segments_in_the_target_prefix_are_rejected(prefix: str) -> None:
+    """Clients resolve them, so a link to such a key returns 403."""
     with pytest.raises(InvalidRequest, match="targetPrefix"):
         parse({"keys": ["a"], "targetPrefix": prefix})
 
 
 @pytest.mark.parametrize("prefix", ["zips/.hidden/", "zips/...", "a..b/", "zips/ü/"])
-def test_dots_within_a_folders_name_are_accepted(prefix: str) -> None:
+def test_dots_in_a_folder_name_are_accepted(prefix: str) -> None:
     assert parse({"keys": ["a"], "targetPrefix": prefix}).target_prefix == prefix
 
 
 @pytest.mark.parametrize("version", ["x\r\n", "é", "a b", "\u2028", ""])
-def test_a_version_id_is_printable_ascii(version: str) -> None:
-    """It becomes part of a request's target."""
+def test_a_version_id_must_be_printable_ascii(version: str) -> None:
+    """A version ID is part of request URLs."""
     with pytest.raises(InvalidRequest, match=r"entries\.0\.versionId"):
         parse({"entries": [{"key": "a", "versionId": version}]})
 
 
-def test_archives_of_a_limited_size_are_stored() -> None:
+def test_max_archive_bytes_is_not_allowed_with_deflate() -> None:
     with pytest.raises(InvalidRequest, match="maxArchiveBytes"):
         parse({"keys": ["a"], "compression": "deflate", "maxArchiveBytes": 2**30})
 
 
-def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
-    assert parse_request(b'\xef\xbb\xbf{"keys":["a"]}').keys == ("a",)
-
-
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         ({}, "exactly one of keys, entries, prefix, entriesFrom. This request has none"),
         ({"keys": ["a"], "prefix": ""}, "has keys and prefix"),
@@ -174,32 +170,30 @@ def test_a_byte_order_mark_is_no_reason_to_refuse() -> None:
         ({"keys": ["a"], "version": 1}, "version: Input should be '1'"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_field_that_is_wrong(
-    content: Any, complaint: str
-) -> None:
-    with pytest.raises(InvalidRequest, match=complaint):
+def test_an_invalid_request_is_rejected_with_its_field(content: Any, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
         parse(content)
 
 
 def problems_of(body: bytes) -> list[FieldProblem]:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as caught:
         parse_request(body)
-    return list(refused.value.problems)
+    return list(caught.value.problems)
 
 
-def test_a_refusal_tells_each_place_by_pointer_and_line() -> None:
+def test_errors_have_pointers_and_lines() -> None:
     body = b'{\n "keys": ["a",\n  ""],\n "Naming": "path"\n}'
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(InvalidRequest) as caught:
         parse_request(body)
-    assert str(refused.value) == (
+    assert str(caught.value) == (
         "keys.1 (line 3): String should have at least 1 character; "
         "Naming (line 4): Extra inputs are not permitted"
     )
-    assert [(one.pointer, one.line) for one in refused.value.problems] == [
+    assert [(one.pointer, one.line) for one in caught.value.problems] == [
         ("#/keys/1", 3),
         ("#/Naming", 4),
     ]
-    assert refused.value.problems[1].detail == "Extra inputs are not permitted"
+    assert caught.value.problems[1].detail == "Extra inputs are not permitted"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +211,7 @@ def test_a_refusal_tells_each_place_by_pointer_and_line() -> None:
         (b'{"keys":\n["\\ud83d"]}', None, 2),
     ],
 )
-def test_the_place_is_that_of_the_field_to_change(
+def test_the_pointer_is_that_of_the_field_to_change(
     body: bytes, pointer: str | None, line: int | None
 ) -> None:
     (problem,) = problems_of(body)
@@ -234,47 +228,33 @@ def test_the_place_is_that_of_the_field_to_change(
         (b'[{"a": 1,\n"a": 2}]', None),
     ],
 )
-def test_what_is_given_twice_is_told_by_its_second_line(body: bytes, line: int | None) -> None:
-    with pytest.raises(InvalidRequest, match="appears twice in one object") as refused:
+def test_a_duplicate_member_has_the_line_of_the_second(body: bytes, line: int | None) -> None:
+    with pytest.raises(InvalidRequest, match="appears twice in one object") as caught:
         parse_request(body)
-    assert [(one.pointer, one.line) for one in refused.value.problems] == [(None, line)]
-    assert str(refused.value).startswith(f"Line {line}: ") == (line is not None)
+    assert [(one.pointer, one.line) for one in caught.value.problems] == [(None, line)]
+    assert str(caught.value).startswith(f"Line {line}: ") == (line is not None)
 
 
-def test_on_a_single_line_the_sentence_tells_no_lines() -> None:
+def test_a_request_on_one_line_has_no_lines_in_its_message() -> None:
     with pytest.raises(InvalidRequest, match="^naming relative .*"):
         parse({"keys": ["a"], "naming": "relative"})
     with pytest.raises(InvalidRequest, match="^Line 2: naming relative .*"):
         parse_request(b'{"keys": ["a"],\n"naming": "relative"}')
 
 
-def test_places_are_as_many_as_the_sentence_names() -> None:
+def test_at_most_five_problems_are_reported() -> None:
     body = json.dumps({"keys": [""] * 100}).encode()
     assert [one.pointer for one in problems_of(body)] == [f"#/keys/{n}" for n in range(5)]
 
 
-@pytest.mark.parametrize("body", [b"", b"keys: [a]", b'{"keys": ["a"', b"\xff\xfe{"])
-def test_what_is_not_json_is_refused_with_the_place(body: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="Invalid JSON"):
-        parse_request(body)
-
-
-def test_a_request_above_the_limit_is_refused_before_it_is_read() -> None:
+def test_a_request_above_the_size_limit_is_rejected() -> None:
     with pytest.raises(InvalidRequest, match="more than 16,777,216 bytes"):
         parse_request(b" " * (MAX_REQUEST_BYTES + 1))
 
 
-def test_a_long_list_of_mistakes_is_cut_short() -> None:
+def test_a_long_list_of_errors_is_truncated() -> None:
     with pytest.raises(InvalidRequest, match="and 95 more"):
         parse({"keys": [*[""] * 100, "a"]})
-
-
-@given(st.binary(max_size=200))
-def test_nothing_but_our_own_error_comes_out(body: bytes) -> None:
-    try:
-        parse_request(body)
-    except InvalidRequest:
-        return
 
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=50)
@@ -299,7 +279,7 @@ WAYS = st.one_of(
 
 
 @given(WAYS)
-def test_a_request_survives_being_written_and_read(content: Any) -> None:
+def test_a_request_survives_a_round_trip(content: Any) -> None:
     request = parse(content)
     assert parse_request(request.model_dump_json(by_alias=True, exclude_none=True).encode()) == (
         request
@@ -307,6 +287,6 @@ def test_a_request_survives_being_written_and_read(content: Any) -> None:
 
 
 @pytest.mark.parametrize("number", ["1e9", "1000000000.0", "1000000000"])
-def test_an_integer_may_be_written_as_json_lets_it(number: str) -> None:
+def test_integers_can_have_any_json_notation(number: str) -> None:
     request = parse_request(f'{{"keys": ["a"], "maxArchiveBytes": {number}}}'.encode())
     assert request.max_archive_bytes == 10**9

@@ -1,4 +1,4 @@
-"""Lists as they stream: their memory, and what happens when reading breaks off."""
+"""Lists are streamed: memory, interrupted reads and any key."""
 
 import csv
 import gzip
@@ -34,14 +34,14 @@ ROOT = Path(__file__).parents[3]
 
 
 class Breaking(io.BytesIO):
-    """A body whose connection breaks."""
+    """A response body whose connection breaks."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         raise ResponseStreamingError(error="connection broken")
 
 
 class OneObject:
-    """S3 with one object; the first ``breaks`` of all bodies break off."""
+    """An S3 client with one object. The first ``breaks`` response bodies are interrupted."""
 
     def __init__(self, content: bytes, breaks: int = 0) -> None:
         self.content = content
@@ -70,7 +70,7 @@ def lists_of(s3: OneObject) -> SourceReader:
 
 
 def many_rows(count: int) -> bytes:
-    """JSON Lines that gzip cannot make much smaller."""
+    """Return JSON Lines that gzip cannot compress well."""
     keys = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(count))
     return b"".join(json.dumps({"key": key, "size": 1}).encode() + b"\n" for key in keys)
 
@@ -79,7 +79,7 @@ KEYS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=50), 
 
 
 @given(KEYS)
-def test_any_key_comes_through_csv(keys: list[str]) -> None:
+def test_any_key_can_be_in_csv(keys: list[str]) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(["src", key, 5] for key in keys)
     s3 = OneObject(text.getvalue().encode())
@@ -87,14 +87,14 @@ def test_any_key_comes_through_csv(keys: list[str]) -> None:
 
 
 @given(KEYS, st.booleans())
-def test_any_key_comes_through_json_lines(keys: list[str], ascii_only: bool) -> None:
+def test_any_key_can_be_in_json_lines(keys: list[str], ascii_only: bool) -> None:
     rows = "\n".join(json.dumps({"key": key}, ensure_ascii=ascii_only) for key in keys)
     s3 = OneObject(rows.encode())
     assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == keys
 
 
 @given(KEYS)
-def test_any_key_comes_through_an_inventory(keys: list[str]) -> None:
+def test_any_key_can_be_in_an_inventory(keys: list[str]) -> None:
     rows = "".join(f'"src","{quote_plus(key + ".pdf")}"\n' for key in keys)
     lines = Lines(OneObject(gzip.compress(rows.encode())), "src", "data.csv.gz", ReadLimit())  # type: ignore[arg-type]
     found = [row.key for row in inventory_rows(lines, ["Bucket", "Key"])]
@@ -102,7 +102,7 @@ def test_any_key_comes_through_an_inventory(keys: list[str]) -> None:
 
 
 def peak_of_reading(pack: Callable[[bytes], bytes]) -> int:
-    """The most bytes that reading a list of 100,000 rows takes, besides the list itself."""
+    """Return the peak memory of reading a list of 100,000 rows, without the list itself."""
     rows = pack(many_rows(100_000))
     assert len(rows) > 3 * MIB
     lists = lists_of(OneObject(rows))
@@ -116,32 +116,32 @@ def peak_of_reading(pack: Callable[[bytes], bytes]) -> int:
 
 @pytest.mark.parametrize("pack", ["bytes", "gzip.compress"])
 def test_memory_does_not_grow_with_the_list(pack: str) -> None:
-    """In a process of its own: what other threads allocate meanwhile would count too."""
+    """Measure in a separate process, because other threads also allocate memory."""
     code = f"import gzip; from {__name__} import peak_of_reading as peak; print(peak({pack}))"
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
     assert int(printed) < 3 * MIB
 
 
-def test_a_list_is_asked_for_in_ranges_of_one_state() -> None:
+def test_a_list_is_read_in_ranges_of_one_version() -> None:
     s3 = OneObject(many_rows(30_000))
     assert sum(1 for _ in lists_of(s3).read(REQUEST, "src")) == 30_000
     assert s3.ranges[0] == f"bytes=0-{RANGE_BYTES - 1}"
     assert len(s3.ranges) == -(-len(s3.content) // RANGE_BYTES)
 
 
-def test_a_range_that_breaks_off_is_asked_for_again() -> None:
+def test_an_interrupted_range_is_retried() -> None:
     s3 = OneObject(b'{"key": "a"}\n', breaks=LIST_READ_ATTEMPTS - 1)
     assert [listed.key for listed in lists_of(s3).read(REQUEST, "src")] == ["a"]
 
 
-def test_a_list_that_keeps_breaking_off_is_tried_later() -> None:
+def test_a_list_that_fails_repeatedly_is_a_transient_error() -> None:
     s3 = OneObject(b'{"key": "a"}\n', breaks=LIST_READ_ATTEMPTS)
     with pytest.raises(ServiceUnavailable, match="s3://src/list failed: .*connection broken"):
         list(lists_of(s3).read(REQUEST, "src"))
 
 
-def test_a_list_that_is_replaced_while_it_is_read_is_an_error() -> None:
+def test_a_list_that_changes_while_it_is_read_is_an_error() -> None:
     s3 = OneObject(many_rows(30_000))
     listed = lists_of(s3).read(REQUEST, "src")
     next(listed)
