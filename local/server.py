@@ -1,6 +1,5 @@
 """Serves moto on loopback as AWS: gaps closed, permissions enforced, faults injected."""
 
-import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,31 +12,21 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from local.errors import LocalError
 from local.faults.injector import FaultInjector
 from local.faults.middleware import FaultMiddleware
-from local.foreign_requests import (
-    AllowsOrigin,
-    ErrorResponse,
-    LocalRequestsOnly,
-    api_error,
-    aws_error,
-    no_foreign_origin,
-)
+from local.foreign_requests import aws_error
 from local.iam.enforcement import IamMiddleware
 from local.iam.permissions import Permissions
+from local.loopback import serving
 from local.moto_gaps import close_gaps
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOOPBACK = "127.0.0.1"
-
 SERVICES: tuple[Any, ...] = (
-    *("apigateway", "apigatewayv2", "awslambda", "dynamodb", "events"),
-    *("cloudwatch", "iam", "kms", "logs", "s3", "sns", "sqs", "sts"),
+    *("awslambda", "cloudwatch", "dynamodb", "events", "iam", "kms"),
+    *("logs", "s3", "sns", "sqs", "sts"),
 )
 """The services that a stack uses. They are created before moto serves requests: werkzeug compiles
 routes with ``ast``, which fails in CPython 3.11 when two threads parse at the same time."""
@@ -55,7 +44,6 @@ def serving_aws(
     ``services`` are moto's names of the services that several threads use at once. Port 0 picks a
     free port. Without ``permissions``, every request is allowed. Raises LocalError.
     """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     close_gaps()
     moto = DomainDispatcherApplication(create_backend_app)
     for service in services:
@@ -97,38 +85,6 @@ class _AwsHandler(MotoRequestHandler):
         self, error: BaseException, environ: "WSGIEnvironment | None" = None
     ) -> None:
         self.close_connection = True
-
-
-@contextmanager
-def serving(
-    app: Any,
-    port: int,
-    error_response: ErrorResponse = api_error,
-    allows_origin: AllowsOrigin = no_foreign_origin,
-    handler: type[WSGIRequestHandler] = WSGIRequestHandler,
-) -> Iterator[str]:
-    """Serve a WSGI application on loopback while the block runs. Yield its URL.
-
-    Requests from foreign pages are refused with ``error_response``, unless ``allows_origin``
-    allows them. Raises LocalError if the port is in use.
-    """
-    app = LocalRequestsOnly(app, error_response, allows_origin)
-    try:
-        server: BaseWSGIServer = make_server(
-            LOOPBACK, port, app, threaded=True, request_handler=handler
-        )
-    except (OSError, SystemExit) as error:
-        raise LocalError(
-            f"Port {port} on {LOOPBACK} is in use. Use --port to choose another."
-        ) from error
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def aws_client(service: str, endpoint_url: str, region: str, access_key_id: str = "local") -> Any:

@@ -23,12 +23,13 @@ from local.gateway.identities import create_local_user
 from local.iam.event_delivery import enforced_queue_policies
 from local.iam.permissions import Permissions
 from local.iam.service_access import ServiceAccess
+from local.loopback import serving
 from local.names import ACCOUNT_ID
 from local.runtime.event_source import EventSourceMapping
 from local.runtime.execution import ExecutionEnvironment, LogSink
 from local.runtime.functions import Function
 from local.runtime.schedules import Schedule
-from local.server import aws_client, serving, serving_aws
+from local.server import aws_client, serving_aws
 
 ROLE_SESSION_SECONDS = 43_200
 

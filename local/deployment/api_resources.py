@@ -1,7 +1,9 @@
-"""Creates the declared resources of API Gateway, one method per type."""
+"""Declares the resources of API Gateway, one method per type.
+
+Nothing reads them from moto, so they exist only as declarations.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from local.deployment.declarations import (
     Declarations,
@@ -9,7 +11,7 @@ from local.deployment.declarations import (
     DeclaredCors,
     DeclaredRoute,
 )
-from local.deployment.inputs import Created, Inputs, capitals
+from local.deployment.inputs import Created, Inputs
 from local.errors import LocalError
 from local.names import ACCOUNT_ID, physical_name
 
@@ -17,10 +19,9 @@ IDENTITY_SOURCES = ["$request.header.Authorization"]
 
 
 class ApiResources:
-    """``client`` is an apigatewayv2 client. ``api_url`` is where the API is served."""
+    """``api_url`` is where the API is served."""
 
-    def __init__(self, client: Any, region: str, api_url: str, declarations: Declarations) -> None:
-        self._client = client
+    def __init__(self, region: str, api_url: str, declarations: Declarations) -> None:
         self._region = region
         self._api_url = api_url
         self._declarations = declarations
@@ -33,13 +34,7 @@ class ApiResources:
         }
 
     def _api(self, name: str, inputs: Inputs) -> Created:
-        cors = inputs.get("corsConfiguration")
-        response = self._client.create_api(
-            Name=physical_name(name),
-            ProtocolType=inputs["protocolType"],
-            **({"CorsConfiguration": capitals(cors)} if cors else {}),
-        )
-        if cors:
+        if cors := inputs.get("corsConfiguration"):
             self._declarations.cors = DeclaredCors(
                 allow_origins=tuple(cors["allowOrigins"]),
                 allow_methods=tuple(cors["allowMethods"]),
@@ -47,7 +42,7 @@ class ApiResources:
                 expose_headers=tuple(cors["exposeHeaders"]),
                 max_age_seconds=int(cors["maxAge"]),
             )
-        api_id = response["ApiId"]
+        api_id = physical_name(name)
         arn = f"arn:aws:execute-api:{self._region}:{ACCOUNT_ID}:{api_id}"
         self._declarations.execution_arn = arn
         return api_id, {"apiEndpoint": self._api_url, "executionArn": arn}
@@ -59,52 +54,29 @@ class ApiResources:
                 "Authorization header."
             )
         configuration = inputs["jwtConfiguration"]
-        authorizer_id = self._client.create_authorizer(
-            ApiId=inputs["apiId"],
-            Name=physical_name(name),
-            AuthorizerType=inputs["authorizerType"],
-            IdentitySource=inputs["identitySources"],
-            JwtConfiguration={
-                "Issuer": configuration["issuer"],
-                "Audience": configuration["audiences"],
-            },
-        )["AuthorizerId"]
+        authorizer_id = physical_name(name)
         self._declarations.authorizers[authorizer_id] = DeclaredAuthorizer(
             configuration["issuer"], tuple(configuration["audiences"])
         )
         return authorizer_id, {}
 
     def _integration(self, name: str, inputs: Inputs) -> Created:
-        integration_id = self._client.create_integration(
-            ApiId=inputs["apiId"],
-            IntegrationType=inputs["integrationType"],
-            IntegrationUri=inputs["integrationUri"],
-            PayloadFormatVersion=inputs["payloadFormatVersion"],
-        )["IntegrationId"]
+        integration_id = physical_name(name)
         function_arn = inputs["integrationUri"].split("/functions/")[1].split("/")[0]
         function_name = function_arn.rpartition(":")[2]
         self._declarations.integrations[f"integrations/{integration_id}"] = function_name
         return integration_id, {}
 
     def _route(self, name: str, inputs: Inputs) -> Created:
-        route = DeclaredRoute(
-            inputs["routeKey"],
-            inputs["target"],
-            inputs["authorizationType"],
-            inputs.get("authorizerId"),
+        self._declarations.routes.append(
+            DeclaredRoute(
+                inputs["routeKey"],
+                inputs["target"],
+                inputs["authorizationType"],
+                inputs.get("authorizerId"),
+            )
         )
-        self._declarations.routes.append(route)
-        route_id = self._client.create_route(
-            ApiId=inputs["apiId"],
-            RouteKey=route.route_key,
-            Target=route.target,
-            AuthorizationType=route.authorization_type,
-            **({"AuthorizerId": route.authorizer_id} if route.authorizer_id else {}),
-        )["RouteId"]
-        return route_id, {}
+        return physical_name(name), {}
 
     def _stage(self, name: str, inputs: Inputs) -> Created:
-        self._client.create_stage(
-            ApiId=inputs["apiId"], StageName=inputs["name"], AutoDeploy=inputs["autoDeploy"]
-        )
         return inputs["name"], {"invokeUrl": self._api_url}

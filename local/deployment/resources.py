@@ -56,7 +56,7 @@ class Resources:
         self._kms = client("kms")
         self._logs = client("logs")
         self._lambda = client("lambda")
-        api = ApiResources(client("apigatewayv2"), region, api_url, declarations)
+        api = ApiResources(region, api_url, declarations)
         buckets = BucketResources(client("s3"), region)
         monitoring = MonitoringResources(client("cloudwatch"), client("sns"))
         self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {

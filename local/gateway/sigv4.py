@@ -13,6 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import quote, unquote
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.utils import normalize_url_path
 
 from local.gateway.identities import AccessKey, FindKey
@@ -108,8 +111,8 @@ def verify_signature(
     _check_time(claimed, now)
     if key.expires is not None and key.expires < now:
         raise InvalidSignature("The security token included in the request is expired")
-    expected = _signature(request, claimed, scope, key.secret)
-    if not hmac.compare_digest(expected, claimed.signature.encode()):
+    expected = _signature(request, claimed, region, key)
+    if not hmac.compare_digest(expected.encode(), claimed.signature.encode()):
         raise InvalidSignature(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method."
@@ -156,15 +159,13 @@ def _check_time(claimed: Signature, now: datetime) -> None:
         )
 
 
-def _signature(request: RawRequest, claimed: Signature, scope: str, secret: str) -> bytes:
+def _signature(request: RawRequest, claimed: Signature, region: str, key: AccessKey) -> str:
     """Return the expected signature, in hexadecimal."""
+    signer = SigV4Auth(Credentials(key.access_key_id, key.secret), SERVICE, region)
+    signed = AWSRequest()
+    signed.context["timestamp"] = claimed.timestamp
     canonical = _canonical_request(request, claimed.signed_headers)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = f"{ALGORITHM}\n{claimed.timestamp}\n{scope}\n{digest}"
-    key = f"AWS4{secret}".encode()
-    for part in scope.split("/"):
-        key = _hmac(key, part)
-    return _hmac(key, to_sign).hex().encode()
+    return str(signer.signature(signer.string_to_sign(signed, canonical), signed))
 
 
 def _canonical_request(request: RawRequest, signed_headers: str) -> str:
@@ -192,7 +193,3 @@ def _canonical_query(query: str) -> str:
         if name != "X-Amz-Signature"
     )
     return "&".join(f"{name}={value}" for name, value in encoded)
-
-
-def _hmac(key: bytes, message: str) -> bytes:
-    return hmac.new(key, message.encode(), hashlib.sha256).digest()

@@ -13,15 +13,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from werkzeug.wrappers import Request, Response
 
 from local.deployment.declarations import DeclaredFunction
 from local.errors import LocalError
-from local.foreign_requests import refusal
+from local.loopback import serving
 from local.runtime.memory import MemoryWatch
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 ROOT = Path(__file__).resolve().parents[2]
 INIT_SECONDS = 60.0
@@ -60,8 +66,8 @@ class ExecutionEnvironment:
         self._init_error: str | None = None
         self._started = time.monotonic()
         self._init_seconds: float | None = None
-        self._server = _RuntimeApi(self)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._cleanup = ExitStack()
+        url = self._cleanup.enter_context(serving(runtime_api(self), 0))
         self._process = subprocess.Popen(  # noqa: S603  (our own handlers)
             [sys.executable, "-m", "awslambdaric", declared.handler],
             cwd=ROOT,
@@ -69,7 +75,7 @@ class ExecutionEnvironment:
                 **_process_environment(declared),
                 **environment,
                 **declared.environment,
-                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+                "AWS_LAMBDA_RUNTIME_API": urlsplit(url).netloc,
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -154,8 +160,7 @@ class ExecutionEnvironment:
         self._next.put(None)
         self._process.kill()
         self._process.wait()
-        self._server.shutdown()
-        self._server.server_close()
+        self._cleanup.close()
 
     # Called by the Runtime API.
 
@@ -214,81 +219,32 @@ class ExecutionEnvironment:
         )
 
 
-class _RuntimeApi(ThreadingHTTPServer):
-    """The Runtime API (version 2018-06-01) of one environment."""
+def runtime_api(environment: ExecutionEnvironment) -> "WSGIApplication":
+    """Return the Runtime API (version 2018-06-01) of ``environment``."""
 
-    daemon_threads = True
-
-    def __init__(self, environment: ExecutionEnvironment) -> None:
-        super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
-        self.environment = environment
-
-
-class _RuntimeApiHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _RuntimeApi
-
-    def parse_request(self) -> bool:
-        """Read a request's headers. Respond here if it is invalid or refused."""
-        if not super().parse_request():
-            return False
-        origins = self.headers.get_all("Origin")
-        reason = refusal(
-            self.command,
-            ",".join(self.headers.get_all("Host", [])),
-            None if origins is None else ",".join(origins),
-        )
-        if reason is None:
-            return True
-        # The body is not read. On an open connection it would be parsed as the next request.
-        self._reply(403, f"{reason}\n".encode(), {"Connection": "close"}, "text/plain")
-        return False
-
-    def do_GET(self) -> None:
-        invocation = self.server.environment.next_invocation()
-        if invocation is None:
-            self.close_connection = True
-            return
-        self._reply(
-            200,
-            invocation.event,
-            {
+    @Request.application
+    def respond(request: Request) -> Response:
+        if request.method == "GET":
+            invocation = environment.next_invocation()
+            if invocation is None:
+                return Response(status=410)
+            headers = {
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:local",
-            },
-        )
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        *_, request_id, outcome = self.path.split("/")
-        environment = self.server.environment
+            }
+            return Response(invocation.event, headers=headers, content_type="application/json")
+        body = request.get_data()
+        *_, request_id, outcome = request.path.split("/")
         if outcome == "response":
             environment.complete(request_id, body)
         elif request_id == "init":
             environment.fail_init(body)
         else:
             environment.fail(request_id, body)
-        self._reply(202, b"", {})
+        return Response(status=202)
 
-    def _reply(
-        self,
-        status: int,
-        body: bytes,
-        headers: Mapping[str, str],
-        content_type: str = "application/json",
-    ) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
-        """Log nothing: these requests come from the runtime, not from the user."""
+    return respond
 
 
 def _process_environment(declared: DeclaredFunction) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Servers of the embedded AWS refuse requests of foreign web pages."""
 
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,8 +13,9 @@ from local.deployment.declarations import Declarations, DeclaredCors, DeclaredRo
 from local.faults.injector import FaultInjector
 from local.foreign_requests import refusal
 from local.gateway.http_api import HttpApi
-from local.runtime.execution import _RuntimeApi
-from local.server import aws_client, serving, serving_aws
+from local.loopback import serving
+from local.runtime.execution import runtime_api
+from local.server import aws_client, serving_aws
 from tests.support.waiting import PATIENCE_SECONDS
 
 APP = "https://app.example.com"
@@ -331,11 +331,8 @@ def test_the_runtime_api_refuses_foreign_requests(
 ) -> None:
     environment: Any = Environment()
     runtime = "/2018-06-01/runtime/invocation"
-    server = _RuntimeApi(environment)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        site = Site(f"http://127.0.0.1:{server.server_port}")
+    with serving(runtime_api(environment), 0) as url:
+        site = Site(url)
         inner = f"POST {runtime}/1/response HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         assert site.ask_as(hosts, "GET", f"{runtime}/next", *headers).status == 403
         assert site.ask_as(hosts, "HEAD", f"{runtime}/next", *headers)[:2] == (403, "")
@@ -344,7 +341,3 @@ def test_the_runtime_api_refuses_foreign_requests(
         assert (environment.asked, environment.results) == (0, [])
         assert site.ask("POST", f"{runtime}/1/response", body=b"done").status == 202
         assert environment.results == [b"done"]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
