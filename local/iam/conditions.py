@@ -49,22 +49,22 @@ def wildcard_pattern(text: str) -> str:
     return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
 
 
-def _equals(wanted: str, found: str) -> bool:
-    return wanted == found
+def _equals(expected: str, actual: str) -> bool:
+    return expected == actual
 
 
-def _like(wanted: str, found: str) -> bool:
-    return re.fullmatch(wildcard_pattern(wanted), found, re.DOTALL) is not None
+def _like(expected: str, actual: str) -> bool:
+    return re.fullmatch(wildcard_pattern(expected), actual, re.DOTALL) is not None
 
 
-def _arn_like(wanted: str, found: str) -> bool:
+def _arn_like(expected: str, actual: str) -> bool:
     """Compare part by part: only in the last part does a wildcard match colons."""
-    one, other = wanted.split(":", _ARN_PARTS - 1), found.split(":", _ARN_PARTS - 1)
-    return len(one) == len(other) and all(map(_like, one, other))
+    parts = expected.split(":", _ARN_PARTS - 1), actual.split(":", _ARN_PARTS - 1)
+    return len(parts[0]) == len(parts[1]) and all(map(_like, *parts))
 
 
-def _same_flag(wanted: str, found: str) -> bool:
-    return wanted.lower() == found.lower()
+def _same_flag(expected: str, actual: str) -> bool:
+    return expected.lower() == actual.lower()
 
 
 _OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
@@ -96,10 +96,10 @@ class Condition:
 
         A request without the key meets it only if the operator is negated or ends in ``IfExists``.
         """
-        found = context.get(self.key)
-        if found is None:
+        actual = context.get(self.key)
+        if actual is None:
             return self.is_negated or self.if_exists
-        return any(self.compare(value, found) for value in self.values) != self.is_negated
+        return any(self.compare(value, actual) for value in self.values) != self.is_negated
 
 
 def parse_conditions(block: Any) -> tuple[Condition, ...]:
