@@ -21,7 +21,7 @@ logger = logging.getLogger("zipjobs.handlers")
 def handler(event: dict[str, Any], context: object) -> PartialItemFailureResponse:
     """Fail the job of each message of an SQS event. Return the messages to retry.
 
-    A message that names no job is logged and dropped: there is no job to fail.
+    A message without a job ID is logged and deleted.
     """
     telemetry.start_logging(context)
     finalizer = wiring.finalizer()

@@ -12,8 +12,8 @@ VERSION = "2012-10-17"
 
 DECRYPT = ("kms:Decrypt",)
 ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
-"""What reading and writing need on a key. "Uploading and copying objects using multipart upload" in
-the S3 User Guide and "Key management" in the SQS Developer Guide name the same actions.
+"""The KMS actions for reading and for writing objects and messages: "Uploading and copying objects
+using multipart upload" in the S3 User Guide, "Key management" in the SQS Developer Guide.
 """
 
 ENCRYPT_LOGS = (
@@ -121,7 +121,7 @@ def key_policy(account: str, region: str, prefix: str, *, has_alarms: bool) -> s
     """Return the policy of a customer key: AWS services can use it, and the account administers it.
 
     S3 and DynamoDB use the key with the permissions of their caller, so they are not named here.
-    In a key policy, ``*`` means the key itself. EventBridge does not tell KMS for which rule it
+    In a key policy, ``*`` means the key itself. EventBridge does not pass its rule to KMS when it
     sends to an encrypted queue, so there is no condition for it: "Key management" in the SNS and
     SQS Developer Guides.
     """

@@ -1,4 +1,4 @@
-"""What applies to all resources of a stack: the account, tags, and protection of data."""
+"""Resource options and tags for the whole stack, and the account that it belongs to."""
 
 import pulumi
 import pulumi_aws as aws

@@ -23,7 +23,7 @@ EncryptionRule = aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict
 
 
 class Storage(pulumi.ComponentResource):
-    """The buckets. Creates those that no setting names, and changes nothing of existing buckets.
+    """The buckets. Creates those that no setting names, and does not change existing ones.
 
     ``allowed_sources`` and ``allowed_targets`` are lists of ``bucket/prefix``.
     """

@@ -15,7 +15,7 @@ there start no job.
 DAY_SECONDS = 86_400
 
 NO_KEY, CREATE_KEY = "none", "create"
-"""The values of ``customerKey`` besides a key's ARN."""
+"""The values of ``customerKey`` that are not the ARN of a key."""
 
 
 class InvalidSetting(Exception):

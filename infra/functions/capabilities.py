@@ -1,4 +1,4 @@
-"""What functions can do. Each capability has its permissions and its environment variables.
+"""The capabilities of functions, each with its permissions and its environment variables.
 
 To give a function a permission or a variable, add it to a capability here, or add a capability to
 the function's list in ``component``.
@@ -99,7 +99,7 @@ class Capabilities:
     # Sources and archives
 
     def verify_bucket_owners(self) -> Capability:
-        """Tell S3 which account must own a bucket. Every function that calls S3 does so."""
+        """Send the expected account of a bucket with each S3 request."""
         return Capability(
             environment={
                 "ACCOUNT_ID": self._account_id,

@@ -20,10 +20,10 @@ FIVE_MINUTES = 300
 GUIDE = "docs/operations.md"
 
 ERROR_PERCENT = 5
-"""How many percent of invocations, or of API responses, may be errors."""
+"""The highest accepted percentage of failed invocations or API responses."""
 
 LATE_PERIODS = 3
-"""How many periods an alarm looks back for a single event, because metrics arrive late."""
+"""The periods that an alarm looks back for a single event, because metrics arrive late."""
 
 WORKERS = ("zipper", "dead-letter", "reconciler")
 """The functions whose errors no caller sees. Errors of the other functions are 5xx of the API."""
@@ -92,7 +92,7 @@ def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
         ),
         Alarm(
             "oldest-message",
-            "Jobs wait too long in the queue, or a job fails again and again.",
+            "Jobs wait too long in the queue, or a job fails on every attempt.",
             {"age": stack.job_queue.metric("ApproximateAgeOfOldestMessage", "Maximum")},
             threshold=settings.alarm_oldest_message_seconds,
             missing="notBreaching",  # reported only while there is a message

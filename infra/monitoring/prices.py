@@ -13,7 +13,7 @@ PER_INVOCATION: float = _TABLE["lambda"]["invocation"]
 
 PER_GET: float = _TABLE["s3"]["read"]
 PER_PUT: float = _TABLE["s3"]["write"]
-"""Also the price of copying a part."""
+"""The price of copying a part, too."""
 
 PER_SQS_REQUEST: float = _TABLE["sqs"]["request"]
 

@@ -1,4 +1,4 @@
-"""What the Pulumi program declares."""
+"""Fixtures with the resources that the Pulumi program declares."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ STACK = "s3-zip-jobs-dev"
 
 
 class Declared:
-    """The declared resources, by their types without ``aws:`` and names without the stack's."""
+    """The declared resources, by type without ``aws:`` and by name without the stack's prefix."""
 
     def __init__(self, resources: Mapping[str, Resource]) -> None:
         self.resources = resources
 
     def of(self, type_: str) -> dict[str, Resource]:
-        """All resources of a type."""
+        """Return all resources of a type, by name."""
         return {
             one.name.removeprefix(f"{STACK}-"): one
             for one in self.resources.values()
@@ -27,7 +27,7 @@ class Declared:
         }
 
     def mark(self, type_: str, name: str) -> str:
-        """What a reference to a resource looks like in the inputs of another."""
+        """Return how other resources' inputs refer to this resource."""
         return f"<{self.of(type_)[name].key}>"
 
 
@@ -42,11 +42,11 @@ def denies_plain_http(policy: Resource) -> bool:
 
 @pytest.fixture(scope="session")
 def program() -> Declared:
-    """With somebody for the alarms to write to."""
+    """The development stack with an alarm email."""
     return Declared(declared("dev", {"alarmEmail": ALARM_EMAIL}))
 
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
-    """The same, with what Pulumi's engine is told besides."""
+    """The same stack, with the resource options."""
     return Stack("dev", {"alarmEmail": ALARM_EMAIL})

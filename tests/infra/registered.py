@@ -1,4 +1,4 @@
-"""What Pulumi's engine is told of each resource of a stack besides its inputs."""
+"""The resource options of a stack: protection, retention and dependencies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tools.declared import Resource, declared
 
 @dataclass(frozen=True)
 class Options:
-    """``after`` are the resources that are made before, for whatever reason."""
+    """The options of a resource. ``after`` are the resources that are created before it."""
 
     is_protected: bool
     is_retained: bool
@@ -20,9 +20,10 @@ class Options:
 
 
 class Stack:
-    """What a stack declares, and its options, by kind and name: ``Bucket s3-zip-jobs-dev-source``.
+    """The resources of a stack and their options, by kind and name.
 
-    ``overrides`` are settings of ``Pulumi.yaml`` by name. Raises what the program raises.
+    An example of a key is ``Bucket s3-zip-jobs-dev-source``. ``overrides`` are settings of
+    ``Pulumi.yaml`` by name. Raises what the program raises.
     """
 
     def __init__(self, name: str, overrides: Mapping[str, Any]) -> None:

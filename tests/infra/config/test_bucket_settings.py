@@ -1,4 +1,4 @@
-"""What stacks, buckets and places in buckets may be called."""
+"""Checks of names, buckets, prefixes and overlapping places."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,9 +16,9 @@ from tests.infra.recorder import Recorder
 from tools.declared import declared
 
 SUFFIX_CHARS = len("-0123abc")
-"""What Pulumi adds to the names of what it makes."""
+"""The suffix that Pulumi adds to names."""
 
-MOST_CHARS = {
+MAX_CHARS = {
     "aws:apigatewayv2/api:Api": 128,
     "aws:cloudwatch/eventBus:EventBus": 256,
     "aws:cloudwatch/eventRule:EventRule": 64,
@@ -32,7 +32,7 @@ MOST_CHARS = {
     "aws:sns/topic:Topic": 256,
     "aws:sqs/queue:Queue": 80,
 }
-"""As the API References of the services have it."""
+"""From the API References of the services."""
 
 LONGEST = {"resourcePrefix": "p" * (MAX_NAME_CHARS - len("-dev"))}
 
@@ -44,12 +44,12 @@ def complaint_of(**change: object) -> str:
 
 
 def test_the_longest_prefix_still_makes_valid_names() -> None:
-    """So a stack either stops at once, or none of its names is in the way later."""
+    """A longer prefix is refused, so no name can be too long."""
     everything = {**LONGEST, "alarmEmail": ALARM_EMAIL, "customerKey": "create"}
     left = {
-        one.key: MOST_CHARS[one.type] - len(one.name) - SUFFIX_CHARS
+        one.key: MAX_CHARS[one.type] - len(one.name) - SUFFIX_CHARS
         for one in declared("dev", everything).values()
-        if one.type in MOST_CHARS
+        if one.type in MAX_CHARS
     }
     assert min(left.values()) == 0, sorted(left.items(), key=lambda item: item[1])[:3]
 
@@ -136,7 +136,7 @@ def test_valid_bucket_names_are_accepted(bucket: str) -> None:
     ],
 )
 def test_a_prefix_with_a_meaning_in_iam_is_refused(prefix: str) -> None:
-    """``*``, ``?`` and ``${`` would allow other places than those that are meant."""
+    """They would allow other places than the ones named."""
     for field, name in (("target_prefix", "targetPrefix"), ("manifest_prefix", "manifestPrefix")):
         assert f"Setting {name} is " in complaint_of(**{field: prefix})
     for field, name in (
@@ -150,7 +150,7 @@ def test_a_prefix_with_a_meaning_in_iam_is_refused(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "zips", "zips/q3"])
 def test_target_and_manifest_prefixes_must_end_with_a_slash(prefix: str) -> None:
-    """Else ``zips`` would be a prefix of ``zips-of-others/`` too."""
+    """``zips`` would also be a prefix of ``zips-of-others/``."""
     assert "targetPrefix" in complaint_of(target_prefix=prefix)
     assert "it must end with a slash" in complaint_of(manifest_prefix=prefix)
 
@@ -195,7 +195,7 @@ def test_manifests_must_not_overlap_the_services_own_objects(prefix: str) -> Non
 
 @pytest.mark.parametrize("prefix", ["work/", "requests/zips/"])
 def test_targets_in_the_stacks_manifest_bucket_are_checked(prefix: str) -> None:
-    """Its name is not known before it is made."""
+    """Its name is only known after its creation, so the check runs then."""
     made = {"targetBucket": "s3-zip-jobs-dev-manifests", "targetPrefix": prefix}
     with pytest.raises(LocalError, match="it must not overlap .*objects that expire"):
         run_program(Recorder(), "dev", configuration("dev", made))

@@ -1,4 +1,4 @@
-"""What ``docs/configuration.md`` says is so: outputs, templates, and policies to copy."""
+"""``docs/configuration.md``: settings, outputs, and policies to copy."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every setting of ``Pulumi.yaml``, set to what nobody would guess, is found where it belongs."""
+"""Each setting changes the resources that it concerns."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ Read = Callable[[Declared], object]
 
 
 def at(type_: str, name: str, *path: str | int) -> Read:
-    """What stands at a place of a resource's inputs, in JSON too; None if nothing does."""
+    """Return a reader of a path in a resource's inputs, including nested JSON."""
 
     def read(program: Declared) -> object:
         value: Any = program.of(type_)[name].inputs
@@ -47,8 +47,8 @@ def at(type_: str, name: str, *path: str | int) -> Read:
     return read
 
 
-def told(name: str, *functions: str) -> Read:
-    """What each of these functions has in its environment."""
+def variable(name: str, *functions: str) -> Read:
+    """Return a reader of a variable in the environment of these functions."""
 
     def read(program: Declared) -> object:
         path = ("environment", "variables", name)
@@ -58,7 +58,7 @@ def told(name: str, *functions: str) -> Read:
 
 
 def of_all(type_: str, *path: str) -> Read:
-    """What stands at a place of all resources of a type."""
+    """Return a reader of a path in the inputs of all resources of a type."""
 
     def read(program: Declared) -> object:
         return {at(type_, name, *path)(program) for name in program.of(type_)}
@@ -67,12 +67,12 @@ def of_all(type_: str, *path: str) -> Read:
 
 
 def names_of(type_: str) -> Read:
-    """The names of all resources of a type."""
+    """Return a reader of the names of all resources of a type."""
     return lambda program: set(program.of(type_))
 
 
-def of_keys(function: str) -> Read:
-    """What a function may do with KMS keys, and with which."""
+def key_permissions(function: str) -> Read:
+    """Return a reader of a function's permissions on KMS keys."""
 
     def read(program: Declared) -> object:
         statements = json.loads(program.of(POLICY)[function].inputs["policy"])["Statement"]
@@ -85,21 +85,21 @@ def of_keys(function: str) -> Read:
     return read
 
 
-def pattern_of_manifests(program: Declared) -> object:
-    """The bucket and the keys of which the rule takes events."""
+def manifest_pattern(program: Declared) -> object:
+    """Return the bucket and the key pattern of the rule for manifests."""
     detail = json.loads(program.of(RULE)["manifest-dropped"].inputs["eventPattern"])["detail"]
     return detail["bucket"]["name"][0], detail["object"]["key"][0]["wildcard"]
 
 
 def regions(program: Declared) -> object:
-    """Where the dashboard looks."""
+    """Return the regions of the dashboard's widgets."""
     (dashboard,) = program.of(DASHBOARD).values()
     widgets = json.loads(dashboard.inputs["dashboardBody"])["widgets"]
     return {widget["properties"].get("region") for widget in widgets} - {None}
 
 
-def whose_names(program: Declared) -> object:
-    """What the names of all resources begin with, of two that are tried."""
+def name_starts(program: Declared) -> object:
+    """Return the start of all resource names."""
     firsts = ("s3-zip-jobs-dev", "odd-dev")
     names = [one.name for one in program.resources.values()]
     return {next(first for first in firsts if name.startswith(first)) for name in names}
@@ -107,12 +107,12 @@ def whose_names(program: Declared) -> object:
 
 API = ("enqueue", "status", "cancel")
 WORKERS = ("zipper", "dead-letter", "reconciler")
-ENDING = ("cancel", "dead-letter", "reconciler")
-PLACED = ("enqueue", "zipper")
+FINALIZING = ("cancel", "dead-letter", "reconciler")
+ALLOW_LIST = ("enqueue", "zipper")
 JWT = {
     "apiAuth": "jwt",
     "apiJwtIssuer": "https://login.example.com",
-    "apiJwtAudience": ["everybody"],
+    "apiJwtAudience": ["everyone"],
 }
 THEIRS = {"sourceBucket": "theirs"}
 ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"]
@@ -120,8 +120,9 @@ ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"]
 
 @dataclass(frozen=True)
 class Case:
-    """A setting with a value, where that is looked for, what is found there, and what else must
-    be set for it to be there.
+    """A setting with a value, where to look for it, and what to expect there.
+
+    ``others`` are settings that must be set too.
     """
 
     setting: str
@@ -133,46 +134,46 @@ class Case:
 
 CASES = [
     Case("aws:region", "eu-west-3", regions, {"eu-west-3"}),
-    Case("resourcePrefix", "odd", whose_names, {"odd-dev"}),
-    Case("sourceBucket", "odd", told("SOURCE_BUCKET", *PLACED), {"odd"}),
-    Case("targetBucket", "odd", told("TARGET_BUCKET", *PLACED, *ENDING), {"odd"}),
-    Case("targetPrefix", "odd/", told("TARGET_PREFIX", *PLACED, *ENDING), {"odd/"}),
-    Case("manifestBucket", "odd", told("WORK_BUCKET", "zipper", *ENDING), {"odd"}),
-    Case("manifestBucket", "odd", told("REQUESTS_BUCKET", "enqueue"), {"odd"}),
-    Case("manifestBucket", "odd", pattern_of_manifests, ("odd", "manifests/*.json")),
-    Case("manifestPrefix", "odd/", told("MANIFEST_PREFIX", "zipper", *ENDING), {"odd/"}),
+    Case("resourcePrefix", "odd", name_starts, {"odd-dev"}),
+    Case("sourceBucket", "odd", variable("SOURCE_BUCKET", *ALLOW_LIST), {"odd"}),
+    Case("targetBucket", "odd", variable("TARGET_BUCKET", *ALLOW_LIST, *FINALIZING), {"odd"}),
+    Case("targetPrefix", "odd/", variable("TARGET_PREFIX", *ALLOW_LIST, *FINALIZING), {"odd/"}),
+    Case("manifestBucket", "odd", variable("WORK_BUCKET", "zipper", *FINALIZING), {"odd"}),
+    Case("manifestBucket", "odd", variable("REQUESTS_BUCKET", "enqueue"), {"odd"}),
+    Case("manifestBucket", "odd", manifest_pattern, ("odd", "manifests/*.json")),
+    Case("manifestPrefix", "odd/", variable("MANIFEST_PREFIX", "zipper", *FINALIZING), {"odd/"}),
     Case(
         "manifestPrefix",
         "odd/",
-        pattern_of_manifests,
+        manifest_pattern,
         ("<aws:s3.bucket:Bucket s3-zip-jobs-dev-manifests>", "odd/*.json"),
     ),
     Case(
         "allowedSources",
         ["odd/2026/", "even"],
-        told("ALLOWED_SOURCES", *PLACED),
+        variable("ALLOWED_SOURCES", *ALLOW_LIST),
         {'["theirs/", "odd/2026/", "even/"]'},
         THEIRS,
     ),
     Case(
         "allowedTargets",
         ["odd/2026/", "even"],
-        told("ALLOWED_TARGETS", *PLACED),
+        variable("ALLOWED_TARGETS", *ALLOW_LIST),
         {'["archives/zips/", "odd/2026/", "even/"]'},
         {"targetBucket": "archives"},
     ),
     Case(
         "bucketOwners",
         ["theirs=011122223333"],
-        told("BUCKET_OWNERS", *API, *WORKERS),
+        variable("BUCKET_OWNERS", *API, *WORKERS),
         {'{"theirs": "011122223333"}'},
         THEIRS,
     ),
-    Case("presignTtlSeconds", 77, told("PRESIGN_TTL_SECONDS", "status"), {"77"}),
+    Case("presignTtlSeconds", 77, variable("PRESIGN_TTL_SECONDS", "status"), {"77"}),
     Case(
         "jobRetentionDays",
         17,
-        told("JOB_RETENTION_SECONDS", *API, *WORKERS),
+        variable("JOB_RETENTION_SECONDS", *API, *WORKERS),
         {str(17 * 86_400)},
     ),
     Case(
@@ -185,14 +186,14 @@ CASES = [
     Case("zipperMemoryMb", 777, at(FUNCTION, "zipper", "memorySize"), 777),
     Case("zipperTimeoutSeconds", 77, at(FUNCTION, "zipper", "timeout"), 77),
     Case("zipperTimeoutSeconds", 77, at(QUEUE, "jobs", "visibilityTimeoutSeconds"), 77),
-    Case("zipperTimeoutSeconds", 77, told("RECONCILE_GRACE_SECONDS", *API, *WORKERS), {"154"}),
+    Case("zipperTimeoutSeconds", 77, variable("RECONCILE_GRACE_SECONDS", *API, *WORKERS), {"154"}),
     Case(
         "zipperMaxConcurrency",
         77,
         at(MAPPING, "zipper", "scalingConfig", "maximumConcurrency"),
         77,
     ),
-    Case("segmentMib", 77, told("SEGMENT_MIB", "zipper"), {"77"}),
+    Case("segmentMib", 77, variable("SEGMENT_MIB", "zipper"), {"77"}),
     Case("maxReceiveCount", 77, at(QUEUE, "jobs", "redrivePolicy", "maxReceiveCount"), 77),
     Case("reconcileMinutes", 77, at(RULE, "reconciler", "scheduleExpression"), "rate(77 minutes)"),
     Case(
@@ -209,7 +210,7 @@ CASES = [
     ),
     Case("alarmOldestMessageSeconds", 7777, at(ALARM, "oldest-message", "threshold"), 7777),
     Case("apiAuth", "none", of_all(ROUTE, "authorizationType"), {"NONE"}),
-    Case("apiAuth", "none", told("API_AUTH", *API, "docs"), {"none"}),
+    Case("apiAuth", "none", variable("API_AUTH", *API, "docs"), {"none"}),
     Case(
         "apiJwtIssuer",
         "https://odd.example.com",
@@ -241,10 +242,10 @@ CASES = [
     Case("completionEventsQueue", False, names_of(QUEUE), {"jobs", "dead-letters"}),
     Case("tracing", True, of_all(FUNCTION, "tracingConfig", "mode"), {"Active"}),
     Case("customerKey", KEY, of_all(QUEUE, "kmsMasterKeyId"), {KEY}),
-    Case("customerKey", KEY, of_keys("enqueue"), [(ENCRYPT, [KEY])]),
-    Case("sourceKmsKeyArns", [KEY], of_keys("zipper"), [(["kms:Decrypt"], [KEY])]),
-    Case("targetKmsKeyArns", [KEY], of_keys("zipper"), [(ENCRYPT, [KEY])]),
-    Case("targetKmsKeyArns", [KEY], of_keys("status"), [(["kms:Decrypt"], [KEY])]),
+    Case("customerKey", KEY, key_permissions("enqueue"), [(ENCRYPT, [KEY])]),
+    Case("sourceKmsKeyArns", [KEY], key_permissions("zipper"), [(["kms:Decrypt"], [KEY])]),
+    Case("targetKmsKeyArns", [KEY], key_permissions("zipper"), [(ENCRYPT, [KEY])]),
+    Case("targetKmsKeyArns", [KEY], key_permissions("status"), [(["kms:Decrypt"], [KEY])]),
     Case(
         "protectData",
         True,
@@ -265,7 +266,7 @@ CASES = [
 
 @cache
 def program_with(settings: str) -> Declared:
-    """What is declared with these, which are JSON."""
+    """Return what a stack with these settings declares. ``settings`` is JSON."""
     return Declared(declared("dev", json.loads(settings)))
 
 
@@ -278,6 +279,6 @@ def test_a_setting_changes_the_resources_that_it_concerns(case: Case) -> None:
 
 
 def test_every_setting_has_a_case() -> None:
-    changes_what_is_accepted = {"allowSourceOverlap"}  # tests/infra/config/test_bucket_settings.py
+    affects_only_checks = {"allowSourceOverlap"}  # tests/infra/config/test_bucket_settings.py
     looked_for = {case.setting for case in CASES}
-    assert looked_for | changes_what_is_accepted == set(PROJECT["config"])
+    assert looked_for | affects_only_checks == set(PROJECT["config"])

@@ -1,4 +1,4 @@
-"""Lists that make a policy or an environment longer than AWS takes it stop the program."""
+"""Lists that make a policy or an environment too large stop the program."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def test_a_policy_longer_than_iam_allows_is_refused() -> None:
 
 
 def test_an_environment_larger_than_lambda_allows_is_refused() -> None:
-    """In which a quote, such as lists have, is two characters."""
+    """In JSON, a quote is two characters."""
     used = len('{"LIST":"[\\"\\"]"}')
     longest = {"LIST": '["' + "x" * (4096 - used) + '"]'}
     assert fitting_environment(VALID, longest) == longest

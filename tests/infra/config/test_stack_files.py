@@ -1,4 +1,4 @@
-"""What the stacks of ``Pulumi.dev.yaml`` and ``Pulumi.prod.yaml`` are, and what they are not."""
+"""The stacks of ``Pulumi.dev.yaml`` and ``Pulumi.prod.yaml``."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,8 @@ from tools.declared import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = {"Bucket", "Table"}
-KEEPS_A_BUCKET = re.compile("^Bucket[A-Z]")
-"""The types of resources that say how a bucket is kept."""
+CONFIGURES_A_BUCKET = re.compile("^Bucket[A-Z]")
+"""The types of resources that configure a bucket."""
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,13 @@ def dev() -> Stack:
 
 
 def data_of(stack: Stack) -> set[str]:
-    """The resources that hold data, or say how a bucket is kept."""
+    """Return the resources that hold data or configure a bucket."""
     kinds = {key: key.partition(" ")[0] for key in stack.options}
-    return {key for key, kind in kinds.items() if kind in DATA or KEEPS_A_BUCKET.match(kind)}
+    return {key for key, kind in kinds.items() if kind in DATA or CONFIGURES_A_BUCKET.match(kind)}
 
 
 def test_production_data_is_protected_and_retained(prod: Stack) -> None:
-    """With all that says how a bucket is kept: without, one that is left would be public sooner."""
+    """Without its settings, a retained bucket could become public."""
     assert {key for key, one in prod.options.items() if one.is_protected} == data_of(prod)
     assert {key for key, one in prod.options.items() if one.is_retained} == data_of(prod)
     assert len(prod.of("Bucket")) == 3
@@ -94,7 +94,7 @@ def test_stack_files_use_only_existing_settings(stack: str) -> None:
 
 
 def test_existing_buckets_are_not_changed() -> None:
-    named = {"sourceBucket": "theirs", "targetBucket": "archives", "manifestBucket": "drops"}
+    named = {"sourceBucket": "theirs", "targetBucket": "archives", "manifestBucket": "inbox"}
     others = {"allowedSources": ["others/2026/"], "allowedTargets": ["elsewhere"]}
     resources = Stack("prod", {"alarmEmail": ALARM_EMAIL, **named, **others}).resources
     assert [one.key for one in resources if one.type.startswith("aws:s3")] == []

@@ -1,4 +1,4 @@
-"""Every bucket of the stack: who sees it, what it forgets, and when; and what it tells."""
+"""The buckets: access, lifecycle rules, and the events of manifests."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ UPLOADS: dict[str, Any] = {
     "filter": {"prefix": ""},
     "abortIncompleteMultipartUpload": {"daysAfterInitiation": 15},
 }
-"""An upload lives as long as its job may, whose message is kept for 14 days: not a day less."""
+"""An upload lives as long as its job, whose message is kept for 14 days."""
 
 OF_MANIFESTS: list[dict[str, Any]] = [
     {
@@ -61,7 +61,7 @@ def test_the_program_declares_three_buckets(program: Declared) -> None:
     assert set(program.of(BUCKET)) == set(ROLES)
 
 
-# Who sees it
+# Access
 
 
 def test_every_bucket_is_private(program: Declared) -> None:
@@ -96,7 +96,7 @@ def test_buckets_are_encrypted_without_acls_and_require_tls(program: Declared) -
 
 @pytest.mark.parametrize("role", ROLES)
 def test_access_settings_of_a_bucket_are_applied_in_order(stack: Stack, role: str) -> None:
-    """S3 answers 409, OperationAborted, to two at a time."""
+    """S3 returns 409 (OperationAborted) to concurrent changes."""
     name = f"s3-zip-jobs-dev-{role}"
     owned = stack.options[f"BucketOwnershipControls {name}-owned"]
     assert f"BucketPublicAccessBlock {name}-private" in owned.after
@@ -104,7 +104,7 @@ def test_access_settings_of_a_bucket_are_applied_in_order(stack: Stack, role: st
     assert f"BucketOwnershipControls {name}-owned" in over_tls.after
 
 
-# What it forgets
+# Lifecycle
 
 
 @pytest.mark.parametrize("role", ["source", "target"])
@@ -138,7 +138,7 @@ def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
 
 
 def test_only_the_services_own_objects_expire(program: Declared) -> None:
-    """A rule that lost its prefix would delete the manifests, and who dropped them keeps them."""
+    """Without its prefix, a rule would delete the users' manifests."""
     ending = {
         (name, rule["filter"]["prefix"])
         for name, one in program.of(LIFECYCLE).items()
@@ -148,11 +148,11 @@ def test_only_the_services_own_objects_expire(program: Declared) -> None:
     assert ending == {("manifests-lifecycle", "requests/"), ("manifests-lifecycle", "work/")}
 
 
-# What it tells
+# Events
 
 
 def test_the_manifest_bucket_has_versions_and_sends_events(program: Declared) -> None:
-    """A job reads the version that was dropped, whatever is dropped in its place."""
+    """A job reads the uploaded version, even if the manifest is replaced later."""
     bucket = program.mark(BUCKET, "manifests")
     (versioning,) = program.of(VERSIONING).values()
     assert versioning.inputs == {
@@ -164,15 +164,13 @@ def test_the_manifest_bucket_has_versions_and_sends_events(program: Declared) ->
 
 
 def test_events_start_after_versioning_is_enabled(stack: Stack) -> None:
-    """The event of one that was dropped sooner would name none."""
+    """The event of an earlier upload would have no version ID."""
     events = stack.options["BucketNotification s3-zip-jobs-dev-manifests-events"]
     assert "BucketVersioning s3-zip-jobs-dev-manifests-versions" in events.after
 
 
 def test_the_rule_matches_only_new_manifests(program: Declared) -> None:
-    """EventBridge's default bus has the events of every bucket of the account, and those of
-    deletions: each would be a message on the queue.
-    """
+    """The default bus has the events of all buckets of the account, including deletions."""
     rule = program.of("cloudwatch/eventRule:EventRule")["manifest-dropped"].inputs
     assert "eventBusName" not in rule, "S3 writes to the default bus alone"
     assert json.loads(rule["eventPattern"]) == {

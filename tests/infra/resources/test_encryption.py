@@ -1,4 +1,4 @@
-"""What everything that keeps something is encrypted with: AWS's keys, the stack's, or another."""
+"""Encryption with AWS's own keys, with the stack's key, or with an existing key."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def sealed() -> Declared:
 
 
 def keys_of(program: Declared) -> dict[str, Any]:
-    """The key of all that keeps something, by type and name."""
+    """Return the key of each resource that stores data, by type and name."""
     found: dict[str, Any] = {}
     for name, one in program.of(BUCKET_ENCRYPTION).items():
         (rule,) = one.inputs["rules"]
@@ -63,7 +63,7 @@ def test_an_existing_key_is_used_and_not_changed() -> None:
     assert not [one for one in named.resources.values() if one.type.startswith("aws:kms")]
     assert set(keys_of(named).values()) == {OTHER}
     uses = [one for one in named.of("iam/rolePolicy:RolePolicy").values() if OTHER in str(one)]
-    assert len(uses) == 6, "of seven functions one keeps nothing"
+    assert len(uses) == 6, "all functions but docs"
 
 
 def test_the_stacks_key_has_an_alias_rotation_and_a_late_deletion(
@@ -79,7 +79,7 @@ def test_the_stacks_key_has_an_alias_rotation_and_a_late_deletion(
 
 @pytest.mark.parametrize("has_alarms", [True, False])
 def test_the_key_policy_names_the_services_that_need_it(has_alarms: bool) -> None:
-    """S3 and DynamoDB come as whoever asks them. Alarms write to a topic, if to anybody."""
+    """S3 and DynamoDB use the permissions of their caller. Alarms need a topic only with email."""
     text = policies.key_policy("123456789012", "eu-west-1", "zips-prod", has_alarms=has_alarms)
     named = [
         name

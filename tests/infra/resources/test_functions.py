@@ -1,4 +1,4 @@
-"""The declared graph as a whole, and what holds for every function."""
+"""All declared resources together, and the settings of every function."""
 
 from tests.infra.conftest import Declared
 from tests.infra.registered import Stack
@@ -46,22 +46,23 @@ def test_every_function_has_its_own_role_and_log_group(program: Declared) -> Non
 
 
 def test_a_function_is_created_after_its_permissions(stack: Stack) -> None:
-    """What starts it is made as soon as it is there: the first messages would be refused."""
+    """Otherwise the first invocations would be denied access."""
     for name in FUNCTIONS:
         full_name = f"s3-zip-jobs-dev-{name}"
         assert f"RolePolicy {full_name}" in stack.options[f"Function {full_name}"].after
 
 
 def test_workers_have_long_timeouts(program: Declared) -> None:
-    """Lambda's own three seconds are too few for any: a request to AWS may take ten, and be asked
-    again. The dead letters come in tens, and each of them is several requests.
+    """Lambda's default of three seconds is too short: one request to AWS can take ten.
+
+    The dead-letter function receives ten messages at once, with several requests each.
     """
     timeouts = {name: program.of(FUNCTION)[name].inputs["timeout"] for name in WORKERS}
     assert timeouts == {"zipper": 900, "dead-letter": 60, "reconciler": 300}
 
 
 def test_only_the_zipper_has_a_larger_disk(program: Declared) -> None:
-    """Twice, with long keys. The others need none, and 512 MB cost nothing."""
+    """It stores two copies of a list of a million entries. The first 512 MB are free."""
     disks = {
         name: one.inputs["ephemeralStorage"]["size"] for name, one in program.of(FUNCTION).items()
     }
@@ -74,7 +75,7 @@ def test_functions_use_the_architecture_of_the_package(program: Declared) -> Non
 
 
 def test_api_functions_time_out_just_before_the_gateway(program: Declared) -> None:
-    """But only just: until then, whoever asked is waiting for the answer."""
+    """So a caller gets a response in every case."""
     behind = {
         key
         for integration in program.of("apigatewayv2/integration:Integration").values()
@@ -86,7 +87,7 @@ def test_api_functions_time_out_just_before_the_gateway(program: Declared) -> No
 
 
 def test_only_named_routes_and_rules_invoke_functions(program: Declared) -> None:
-    """API Gateway one route at a time, EventBridge one rule: nobody else by either service."""
+    """Each permission names one route of the API or one rule."""
     for permission in program.of("lambda/permission:Permission").values():
         source = permission.inputs["sourceArn"]
         if permission.inputs["principal"] == "events.amazonaws.com":

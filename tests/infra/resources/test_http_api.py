@@ -1,4 +1,4 @@
-"""The declared API: its routes, who may call them, from which pages, and how often."""
+"""The declared API: routes, authorization, CORS and throttling."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ DOCS_ROUTES = {"GET /openapi.json": "docs", "GET /docs": "docs"}
 
 
 def api_of(**settings: Any) -> Declared:
-    """What a stack with these settings declares."""
+    """Return what a stack with these settings declares."""
     return Declared(declared("dev", settings))
 
 
@@ -42,14 +42,14 @@ def test_every_route_invokes_its_function(program: Declared) -> None:
 
 
 def test_integrations_use_payload_format_2(program: Declared) -> None:
-    """In 1.0, method, path and caller have other names."""
+    """Format 1.0 has other names for the method, the path and the caller."""
     for integration in program.of(INTEGRATION).values():
         assert integration.inputs["integrationType"] == "AWS_PROXY"
         assert integration.inputs["payloadFormatVersion"] == "2.0"
 
 
 def test_changes_of_the_api_are_deployed_automatically(program: Declared) -> None:
-    """Nothing here deploys it: a route that is declared would not be served."""
+    """The program declares no deployment of its own."""
     (stage,) = program.of("apigatewayv2/stage:Stage").values()
     assert stage.inputs["autoDeploy"] is True
     assert stage.inputs["name"] == "$default", "it has no place in the paths that callers know"
@@ -107,7 +107,7 @@ def test_only_its_routes_can_invoke_an_api_function(program: Declared) -> None:
 
 
 def test_only_named_origins_can_call_the_api(program: Declared) -> None:
-    """And never with a browser's credentials: nobody is known here by cookies."""
+    """Credentials of the browser are never allowed: the API uses no cookies."""
     assert "corsConfiguration" not in program.of(API)["api"].inputs
     named = api_of(apiCorsOrigins=["https://app.example.com"])
     assert named.of(API)["api"].inputs["corsConfiguration"] == {

@@ -1,4 +1,4 @@
-"""What the declared policies allow: nothing wider than it must be, nothing that makes no sense."""
+"""The declared policies grant only what is needed, and a policy linter accepts them."""
 
 import json
 import re
@@ -28,13 +28,13 @@ ARNS = {
     "aws:sns/topic:Topic": f"arn:aws:sns:{HERE}:{{}}",
     "aws:sqs/queue:Queue": f"arn:aws:sqs:{HERE}:{{}}",
 }
-"""How the ARNs of resources look, by type."""
+"""The format of ARNs by resource type."""
 
 SOURCE_KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TARGET_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890cd"
 
 SETTINGS: dict[str, Any] = {
-    "alarmEmail": "somebody@example.com",
+    "alarmEmail": "on-call@example.com",
     "allowedSources": ["other-documents/2026/"],
     "allowedTargets": ["other-archives"],
     "customerKey": "create",
@@ -42,37 +42,35 @@ SETTINGS: dict[str, Any] = {
     "targetKmsKeyArns": [TARGET_KEY],
     "tracing": True,
 }
-"""All that adds something to a policy."""
+"""Settings that add statements to a policy."""
 
 WILDCARDS = {
-    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*": "keys below a prefix are as many as there are",
-    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*\.status\.json": "status objects are named by manifests",
+    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*": "the objects below a prefix",
+    r"arn:aws:s3:::[a-z0-9-]+/[^*]*\*\.status\.json": "status objects are named after manifests",
     rf"arn:aws:logs:{HERE}:log-group:[a-z0-9-]+:\*": "Lambda names the streams of a log group",
-    r"\*": "X-Ray has no resources that traces are put in, and a key's policy names the key so",
+    r"\*": "X-Ray has no resources for traces, and in a key policy * is the key",
 }
-"""The wildcards that there are, and why there is no other form."""
+"""The allowed wildcards in resources, with the reason."""
 
-OF_THE_ACCOUNT = f"arn:aws:iam::{ACCOUNT_ID}:root"
-ACTIONS_WITH_WILDCARDS = {
-    ("kms:*", OF_THE_ACCOUNT): "what the account's administrators could not do with it nobody could"
-}
-"""The same of actions, with who may."""
+ACCOUNT_ROOT = f"arn:aws:iam::{ACCOUNT_ID}:root"
+ACTIONS_WITH_WILDCARDS = {("kms:*", ACCOUNT_ROOT): "without it, nobody could administer the key"}
+"""The allowed wildcards in actions, by action and principal, with the reason."""
 
 SOURCES_WITH_WILDCARDS = {
-    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+": "the stage; there is one",
-    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+/\*": "and a job's id",
-    rf"arn:aws:cloudwatch:{HERE}:alarm:s3-zip-jobs-dev-\*": "alarms are made after the key",
-    rf"arn:aws:logs:{HERE}:log-group:s3-zip-jobs-dev-\*": "log groups are made after the key",
+    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+": "the only stage",
+    rf"arn:aws:execute-api:{HERE}:[a-z0-9-]+/\*/[A-Z]+/[a-z./-]+/\*": "the stage and a job ID",
+    rf"arn:aws:cloudwatch:{HERE}:alarm:s3-zip-jobs-dev-\*": "alarms are created after the key",
+    rf"arn:aws:logs:{HERE}:log-group:s3-zip-jobs-dev-\*": "log groups are created after the key",
 }
-"""The same of conditions that name the resource on whose behalf a service comes."""
+"""The allowed wildcards in source ARNs, with the reason."""
 
-SAYS_FOR_WHOM = ("aws:sourcearn", "kms:encryptioncontext:aws:logs:arn")
+SOURCE_CONDITIONS = ("aws:sourcearn", "kms:encryptioncontext:aws:logs:arn")
 
-DOES_NOT_SAY_FOR_WHOM = {
+WITHOUT_SOURCE_CONDITION = {
     ("aws:kms/key:Key", "events.amazonaws.com"): "EventBridge tells KMS of no rule, and what it "
     "could encrypt for others it sends to queues whose policies do ask",
 }
-"""Where a service comes without saying for which resource, and why that does no harm."""
+"""Services without a source condition, by resource type, with the reason."""
 
 DATA = {
     "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem"},
@@ -83,12 +81,12 @@ DATA = {
     "sns": {"Publish"},
     "xray": {"PutTelemetryRecords", "PutTraceSegments"},
 }
-"""What functions do with things that there are. Of SQS and S3 it is messages, objects, uploads."""
+"""The allowed actions of functions, by service. SQS and S3 are checked by pattern."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A policy: the type and the name of the resource that declares it, and its statements."""
+    """A policy: the type and name of the resource that declares it, and its statements."""
 
     typ: str
     name: str
@@ -104,19 +102,21 @@ class Declared:
 
     @property
     def text(self) -> str:
-        """The document as parliament takes it: it does not know that a key's policy cannot but call
-        the key ``*``, and must leave the key to its account.
+        """Return the document for parliament.
+
+        Parliament accepts neither ``*`` as the resource of a key policy nor the statement for the
+        account, so a key policy has neither here.
         """
         found = self.statements
         if self.typ == "aws:kms/key:Key":
             arn = ARNS[self.typ].format(self.name)
-            others = [s for s in found if s["Principal"] != {"AWS": OF_THE_ACCOUNT}]
+            others = [s for s in found if s["Principal"] != {"AWS": ACCOUNT_ROOT}]
             found = [{**s, "Resource": arn} for s in others]
         return json.dumps({"Version": "2012-10-17", "Statement": found})
 
 
 class Collector(pulumi.runtime.Mocks):
-    """Keeps the policies that are declared."""
+    """Records the declared policies."""
 
     def __init__(self) -> None:
         self.policies: list[Declared] = []
@@ -147,7 +147,7 @@ class Collector(pulumi.runtime.Mocks):
 
 
 def _permission(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The statement that Lambda makes of a permission."""
+    """Return the statement that Lambda makes of a permission."""
     return {
         "Effect": "Allow",
         "Principal": {"Service": inputs["principal"]},
@@ -166,7 +166,7 @@ def policies() -> list[Declared]:
 
 @pytest.fixture(scope="module")
 def statements(policies: list[Declared]) -> list[dict[str, Any]]:
-    """Those that allow something. The only denials are of plain HTTP."""
+    """Return the statements that allow something. The others deny plain HTTP."""
     return [s for policy in policies for s in policy.statements if s["Effect"] == "Allow"]
 
 
@@ -198,14 +198,17 @@ def test_resources_have_only_the_listed_wildcards(
 
 
 def test_services_act_only_for_resources_of_the_stack(policies: list[Declared]) -> None:
-    """The confused deputy. Roles are there before their functions: they are for an account's."""
+    """This prevents the confused deputy problem.
+
+    A role is created before its function, so its trust policy names only the account.
+    """
     sources: set[str] = set()
     silent: set[tuple[str, str]] = set()
     for policy in policies:
         for statement in policy.statements:
             if "Principal" not in statement or statement["Effect"] == "Deny":
                 continue
-            if statement["Principal"] == {"AWS": OF_THE_ACCOUNT}:
+            if statement["Principal"] == {"AWS": ACCOUNT_ROOT}:
                 continue
             assert list(statement["Principal"]) == ["Service"], statement
             if "Condition" not in statement:
@@ -215,9 +218,9 @@ def test_services_act_only_for_resources_of_the_stack(policies: list[Declared]) 
             if policy.is_trust:
                 assert conditions == {"aws:SourceAccount": ACCOUNT_ID}
                 continue
-            (found,) = (conditions[key] for key in conditions if key.lower() in SAYS_FOR_WHOM)
+            (found,) = (conditions[key] for key in conditions if key.lower() in SOURCE_CONDITIONS)
             sources |= set(found if isinstance(found, list) else [found])
-    assert silent == set(DOES_NOT_SAY_FOR_WHOM)
+    assert silent == set(WITHOUT_SOURCE_CONDITION)
     wide = {source for source in sources if "*" in source}
     assert {s for s in wide if not any(re.fullmatch(w, s) for w in SOURCES_WITH_WILDCARDS)} == set()
     assert [w for w in SOURCES_WITH_WILDCARDS if not any(re.fullmatch(w, s) for s in wide)] == []
@@ -249,9 +252,7 @@ def test_only_lambda_can_assume_the_roles(policies: list[Declared]) -> None:
 
 
 def test_functions_cannot_change_resources_or_permissions(policies: list[Declared]) -> None:
-    """Functions use what there is, and cannot give themselves more. What a key lets its account and
-    AWS's services do is no function's.
-    """
+    """A key's policy is excluded: it is for the account and for AWS services."""
     of_functions = [s for p in policies if p.typ != "aws:kms/key:Key" for s in p.statements]
     allowing = [s for s in of_functions if s["Effect"] == "Allow"]
     for action in {action for s in allowing for action in values(s, "Action")}:
@@ -287,7 +288,7 @@ def test_only_the_zipper_reads_sources_on_the_allow_list(
 
 
 def test_object_keys_are_used_only_via_s3(policies: list[Declared]) -> None:
-    """Whoever reads decrypts; whoever writes has data keys made, and decrypts those of parts."""
+    """Reading needs Decrypt. Writing in parts needs GenerateDataKey and Decrypt."""
     uses = {
         (policy.name.removeprefix("s3-zip-jobs-dev-"), resource, *values(statement, "Action"))
         for policy in policies
@@ -320,7 +321,7 @@ def test_object_keys_are_used_only_via_s3(policies: list[Declared]) -> None:
 def test_the_customer_key_is_used_only_via_services(
     policies: list[Declared],
 ) -> None:
-    """None uses it directly, and the page's function, which keeps nothing, not at all."""
+    """The docs function stores nothing and does not use it."""
     arn = f"arn:aws:kms:{HERE}:key/s3-zip-jobs-dev"
     uses = {
         policy.name.removeprefix("s3-zip-jobs-dev-"): (
@@ -344,7 +345,7 @@ def test_the_customer_key_is_used_only_via_services(
 
 
 class TestParliament:
-    """A linter of policies, which knows which action goes with which resource and condition."""
+    """Parliament, a policy linter, knows the resources and conditions of each action."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -360,7 +361,7 @@ class TestParliament:
         return [f"{finding.issue}: {finding.detail}" for finding in found]
 
     def test_parliament_has_no_findings(self, parliament: Any, policies: list[Declared]) -> None:
-        """It knows no trust policies, which have no resource."""
+        """It does not check trust policies, which have no resource."""
         others = [policy for policy in policies if not policy.is_trust]
         found = {policy.name: self.findings(parliament, policy.text) for policy in others}
         assert {name: all_of_it for name, all_of_it in found.items() if all_of_it} == {}

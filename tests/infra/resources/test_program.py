@@ -1,4 +1,4 @@
-"""What stops the Pulumi program, and what the embedded AWS says of one that it cannot play."""
+"""Settings that stop the program, and the use of existing buckets."""
 
 import json
 from typing import Any
@@ -12,12 +12,12 @@ from tests.infra.recorder import Recorder
 
 
 def configured(**settings: Any) -> None:
-    """Run the program with these settings. Raises what it raises."""
+    """Run the program with these settings."""
     run_program(Recorder(), "dev", configuration("dev", settings))
 
 
 def test_a_setting_that_is_not_a_list_is_refused() -> None:
-    """By Pulumi if it is no JSON. A string would be a list of its characters."""
+    """Pulumi refuses a value that is not JSON. The program refuses a string."""
     with pytest.raises(LocalError, match="apiCorsOrigins' value 'one' is not a valid"):
         configured(apiCorsOrigins="one")
     for value in ('"one"', "[1]"):

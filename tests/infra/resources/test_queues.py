@@ -1,4 +1,4 @@
-"""The queues and the rules: what is on them, how often it is tried, and where it ends."""
+"""The queues, the event source mappings, and the EventBridge rules."""
 
 import json
 
@@ -14,7 +14,7 @@ MAPPING = "lambda/eventSourceMapping:EventSourceMapping"
 RULE = "cloudwatch/eventRule:EventRule"
 TARGET = "cloudwatch/eventTarget:EventTarget"
 RETRYING = {"jobs": "zipper", "dead-letters": "dead-letter"}
-"""The queues that a function works through."""
+"""The queues with their functions."""
 
 LONGEST_RETENTION_SECONDS = 14 * 86_400
 
@@ -31,9 +31,10 @@ def test_each_queue_invokes_its_own_function(program: Declared, queue: str, func
 def test_visibility_timeouts_equal_function_timeouts(
     program: Declared, queue: str, function: str
 ) -> None:
-    """Less, and Lambda refuses the mapping, for two would work on one message. More, and a crash
-    takes longer to be made good: nobody sees the message before. AWS's advice of six times is for
-    batches that are throttled; here a message is given back by name, with a delay of its own.
+    """Lambda refuses a shorter visibility timeout. A longer one delays the retry after a crash.
+
+    AWS recommends six times the function's timeout for throttled batches. Here the worker changes
+    the visibility of a failed message itself.
     """
     visible_again = program.of(QUEUE)[queue].inputs["visibilityTimeoutSeconds"]
     assert visible_again == program.of(FUNCTION)[function].inputs["timeout"]
@@ -54,9 +55,7 @@ def test_messages_have_the_longest_retention(program: Declared) -> None:
 
 
 def test_all_attempts_fit_into_a_messages_retention(program: Declared) -> None:
-    """A message that moved to a dead-letter queue goes on aging from when it was sent. So even one
-    that was tried to the last has time left for its end.
-    """
+    """In a dead-letter queue, a message's age still counts from when it was sent."""
     jobs = program.of(QUEUE)["jobs"].inputs
     tried = json.loads(jobs["redrivePolicy"])["maxReceiveCount"] * jobs["visibilityTimeoutSeconds"]
     assert tried < LONGEST_RETENTION_SECONDS / 10
@@ -74,7 +73,7 @@ def test_every_queue_refuses_plain_http(program: Declared) -> None:
 
 
 def test_event_source_mappings_limit_concurrency(program: Declared) -> None:
-    """By the mapping: reserved concurrency would throttle, and each throttle is a receive."""
+    """Reserved concurrency would throttle, and each throttle counts as an attempt."""
     bounds = {
         name: one.inputs["scalingConfig"]["maximumConcurrency"]
         for name, one in program.of(MAPPING).items()
@@ -85,7 +84,7 @@ def test_event_source_mappings_limit_concurrency(program: Declared) -> None:
 
 
 def test_event_source_mappings_are_enabled(program: Declared) -> None:
-    """A mapping that is disabled fails nothing: messages wait for 14 days, and are gone."""
+    """With a disabled mapping, messages would expire after 14 days without an error."""
     for name, mapping in program.of(MAPPING).items():
         assert mapping.inputs.get("enabled", True), name
 
@@ -126,7 +125,7 @@ def test_only_its_own_rule_can_send_to_a_queue(
 
 
 def test_every_rule_is_enabled(program: Declared) -> None:
-    """One that is disabled says nothing: jobs that get lost stay lost, manifests start none."""
+    """A disabled rule reports no error."""
     rules = program.of(RULE)
     assert set(rules) == {"manifest-dropped", "reconciler", "completed"}
     for name, rule in rules.items():
@@ -137,7 +136,7 @@ def test_every_rule_is_enabled(program: Declared) -> None:
 def test_a_schedule_invokes_the_reconciler(program: Declared) -> None:
     rule = program.of(RULE)["reconciler"].inputs
     assert rule["scheduleExpression"] == "rate(15 minutes)"
-    assert "eventBusName" not in rule, "schedules are of the default bus alone"
+    assert "eventBusName" not in rule, "only the default bus has schedules"
     target = program.of(TARGET)["reconciler"].inputs
     assert target["rule"] == program.mark(RULE, "reconciler")
     assert target["arn"] == program.mark(FUNCTION, "reconciler")
@@ -150,7 +149,7 @@ def test_a_rate_of_one_minute_is_singular() -> None:
 
 
 def test_the_events_queue_receives_the_completion_events(program: Declared) -> None:
-    """On our own bus, where AWS publishes nothing."""
+    """The bus has only the service's own events."""
     bus = program.mark("cloudwatch/eventBus:EventBus", "events")
     rule = program.of(RULE)["completed"].inputs
     assert json.loads(rule["eventPattern"]) == {"source": [events.SOURCE]}

@@ -1,4 +1,4 @@
-"""Who may write status objects, and that they start no job."""
+"""The permissions to write status objects."""
 
 import json
 
@@ -27,7 +27,7 @@ def graph() -> Recorder:
 
 
 def written_by(graph: Recorder, function: str) -> set[str]:
-    """Where a function may put objects, but for working objects."""
+    """Return where a function can write objects, except for segments."""
     policies = graph.of_type("aws:iam/rolePolicy:RolePolicy")
     policy = json.loads(policies[f"s3-zip-jobs-dev-{function}"]["policy"])
     return {

@@ -1,13 +1,11 @@
-"""The job table: how jobs are found, what the indexes hold, and what it costs at rest."""
+"""The job table: its key, indexes, expiry and billing."""
 
 from tests.infra.conftest import Declared
 from zipjobs.jobs.table import OWNER_INDEX, SWEEP_INDEX
 
 
 def test_the_table_has_indexes_by_owner_and_by_heartbeat(program: Declared) -> None:
-    """The reconciler needs ids. A list also asks for one status, which the index then has: what it
-    has not cannot be asked for.
-    """
+    """The list of jobs can be filtered by status, so its index contains the status."""
     (table,) = program.of("dynamodb/table:Table").values()
     assert table.inputs["hashKey"] == "jobId"
     assert table.inputs["globalSecondaryIndexes"] == [
@@ -35,7 +33,7 @@ def test_records_expire(program: Declared) -> None:
 
 
 def test_the_table_is_billed_per_request(program: Declared) -> None:
-    """Nor does one that a million jobs arrive at throttle them."""
+    """A million jobs at once are not throttled by provisioned capacity."""
     (table,) = program.of("dynamodb/table:Table").values()
     assert table.inputs["billingMode"] == "PAY_PER_REQUEST"
     assert not {"readCapacity", "writeCapacity"} & set(table.inputs)

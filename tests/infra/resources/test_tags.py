@@ -1,4 +1,4 @@
-"""Everything of a stack is found, and paid for, by its tags."""
+"""The stack's tags, which show a stack's resources and costs."""
 
 import inspect
 import re
