@@ -13,13 +13,12 @@ from zipjobs.jobs.job import (
     Status,
     Submission,
     UploadRef,
+    truncate_message,
     truncate_names,
 )
 from zipjobs.jobs.table import UNFINISHED, ConditionFailed, JobTable
 from zipjobs.model import Model, iso_utc, utc_now
 from zipjobs.requests.allow_list import Destination
-
-MAX_PROBLEM_CHARS = 2000
 
 MAX_JOB_ID_BYTES = 2048
 """Bytes of a partition key ("Service, account, and table quotas", DynamoDB Developer Guide)."""
@@ -206,7 +205,7 @@ class JobStore:
 
     def release(self, job: Job, problem: str | None) -> None:
         """End the lease, so that the next attempt can start, and record its problem, if any."""
-        note = {"lastProblem": problem[:MAX_PROBLEM_CHARS]} if problem else {}
+        note = {"lastProblem": truncate_message(problem)} if problem else {}
         try:
             self._update_mine(job, {"leaseUntil": 0, **self._grace(), **note})
         except LeaseLost:

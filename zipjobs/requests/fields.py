@@ -9,6 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from zipjobs.requests.globs import translate
 
+MIN_BUCKET_CHARS = 3
+MAX_BUCKET_CHARS = 63
+"""Characters in a bucket name ("General purpose bucket naming rules" in the S3 User Guide)."""
+
 MAX_KEY_BYTES = 1024
 """Bytes of UTF-8 in a key ("Naming Amazon S3 objects" in the S3 User Guide)."""
 
@@ -25,6 +29,11 @@ upload limits" in the S3 User Guide). A request may name sizes up to this limit.
 is limited by S3's largest object, which is slightly smaller: ``zipjobs/archive/part_sizing.py``.
 """
 
+MAX_VERSION_ID_CHARS = 1024
+"""Characters in a version ID ("How S3 Versioning works" in the S3 User Guide)."""
+
+MAX_MEMBER_NAME_CHARS = 1024
+MAX_GLOB_CHARS = 1024
 MAX_ETAG_CHARS = 128
 
 _S3_SCHEME = "s3://"
@@ -77,7 +86,9 @@ def _glob(glob: str) -> str:
 def split_s3_url(url: str) -> tuple[str, str]:
     """Return the bucket and key of ``s3://bucket/key``. Raises ValueError."""
     bucket, _, key = url.removeprefix(_S3_SCHEME).partition("/")
-    if not (url.startswith(_S3_SCHEME) and 3 <= len(bucket) <= 63 and key):
+    if not (
+        url.startswith(_S3_SCHEME) and MIN_BUCKET_CHARS <= len(bucket) <= MAX_BUCKET_CHARS and key
+    ):
         raise ValueError("use the form s3://bucket/key")
     return bucket, _key(key)
 
@@ -94,9 +105,14 @@ def _schema(**keywords: Any) -> Any:
 
 # These values are sent to S3 in headers and paths, so line breaks and spaces are not accepted.
 BucketName = Annotated[
-    str, StringConstraints(min_length=3, max_length=63, pattern=r"^[A-Za-z0-9._-]+$")
+    str,
+    StringConstraints(
+        min_length=MIN_BUCKET_CHARS, max_length=MAX_BUCKET_CHARS, pattern=r"^[A-Za-z0-9._-]+$"
+    ),
 ]
-VersionId = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
+VersionId = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_VERSION_ID_CHARS, pattern=r"^[!-~]+$")
+]
 ETag = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ETAG_CHARS, pattern=r'^"?[!#-~]+"?$')
 ]
@@ -120,16 +136,18 @@ ArchiveName = Annotated[
     AfterValidator(_archive_name),
     _schema(pattern=r"^[^/\\]+$", **{"not": {"pattern": f"[{_CONTROL}]"}}),
 ]
-MemberName = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Glob = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_glob)]
+MemberName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMBER_NAME_CHARS)]
+Glob = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_GLOB_CHARS), AfterValidator(_glob)
+]
 ArchiveBytes = Annotated[
     int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_MULTIPART_BYTES), BeforeValidator(_whole)
 ]
 S3Url = Annotated[
     str,
-    StringConstraints(max_length=len(_S3_SCHEME) + 63 + 1 + MAX_KEY_BYTES),
+    StringConstraints(max_length=len(_S3_SCHEME) + MAX_BUCKET_CHARS + 1 + MAX_KEY_BYTES),
     AfterValidator(_s3_url),
-    _schema(pattern=rf"^{_S3_SCHEME}[^/]{{3,63}}/[\s\S]+$"),
+    _schema(pattern=rf"^{_S3_SCHEME}[^/]{{{MIN_BUCKET_CHARS},{MAX_BUCKET_CHARS}}}/[\s\S]+$"),
 ]
 
 

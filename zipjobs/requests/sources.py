@@ -75,9 +75,9 @@ class _Inventory(Model):
 class SourceReader:
     """Finds the objects of requests."""
 
-    def __init__(self, s3: "S3Client", policy: AllowList) -> None:
+    def __init__(self, s3: "S3Client", allow_list: AllowList) -> None:
         self._s3 = s3
-        self._policy = policy
+        self._allow_list = allow_list
 
     def read(
         self,
@@ -157,7 +157,7 @@ class SourceReader:
         if len(columns) > MAX_COLUMNS:
             raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
         for file in manifest.files:
-            self._policy.require_source(data_bucket, file.key, where)
+            self._allow_list.require_source(data_bucket, file.key, where)
         for file in manifest.files:
             lines = Lines(self._s3, data_bucket, file.key, limit)
             for row in inventory_rows(lines, columns):
@@ -185,7 +185,7 @@ class SourceReader:
         return manifest
 
     def _source_object(self, row: Row, bucket: str, lines: Lines) -> SourceObject:
-        self._policy.require_source(bucket, row.key, lines.location)
+        self._allow_list.require_source(bucket, row.key, lines.location)
         return SourceObject(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
 
 
