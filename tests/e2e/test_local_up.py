@@ -51,7 +51,7 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
+def test_it_prints_one_json_line_and_stops_all_its_processes(
     stop: signal.Signals,
 ) -> None:
     port = free_port()
@@ -89,7 +89,7 @@ def test_it_prints_one_json_line_and_ends_with_every_process_it_started(
     assert alive == []
 
 
-def test_a_port_that_is_taken_is_a_clear_error() -> None:
+def test_port_in_use_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -106,7 +106,7 @@ def test_a_port_that_is_taken_is_a_clear_error() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_it_says_what_to_type_next() -> None:
+def test_it_prints_the_next_commands() -> None:
     command = [sys.executable, "-m", "local", "up", "--port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -124,7 +124,7 @@ def test_it_says_what_to_type_next() -> None:
     assert signed in seen
 
 
-def test_every_server_refuses_a_page_of_another_site() -> None:
+def test_every_server_refuses_foreign_pages() -> None:
     with local_up("apiAuth=none") as (outputs, _):
         (process,) = [child for child in psutil.Process().children() if "local" in child.cmdline()]
         ports = {

@@ -43,21 +43,23 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("request_body", REQUESTS.values(), ids=REQUESTS)
-def test_what_is_somebody_elses_is_not_read(client: Client, request_body: dict[str, Any]) -> None:
+def test_bucket_of_another_account_is_not_read(
+    client: Client, request_body: dict[str, Any]
+) -> None:
     job = client.finished(client.post(request_body))
     assert (job["status"], job["error"]["code"]) == ("FAILED", "SOURCE_FORBIDDEN"), job
     assert f"s3://{SOURCE}/in/" in job["error"]["message"]
     assert "bucketOwners must say whose it is" in job["error"]["message"]
 
 
-def test_nor_for_a_manifest(client: Client) -> None:
+def test_bucket_of_another_account_is_not_read_for_a_manifest(client: Client) -> None:
     event = client.event_of_manifest(client.drop_manifest(json.dumps(KEYS).encode()))
     error = event["detail"]["error"]
     assert error["code"] == "SOURCE_FORBIDDEN"
     assert "bucketOwners must say whose it is" in error["message"]
 
 
-def test_what_is_somebody_elses_is_not_written(client: Client) -> None:
+def test_bucket_of_another_account_is_not_written(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     request = {"keys": [f"{prefix}one.pdf"], "targetBucket": TARGET}
     job = client.finished(client.post(request))
@@ -68,6 +70,6 @@ def test_what_is_somebody_elses_is_not_written(client: Client) -> None:
     assert "Uploads" not in client.s3.list_multipart_uploads(Bucket=TARGET)
 
 
-def test_all_others_are_the_accounts_own(client: Client) -> None:
+def test_other_buckets_belong_to_this_account(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one", f"{uuid.uuid4()}.pdf": b"two"})
     assert client.finished(client.post({"prefix": prefix}))["status"] == "READY"

@@ -22,15 +22,13 @@ def evaluations(client: Client) -> Counter[Evaluation]:
     return run_scenario(client)
 
 
-def test_nothing_can_be_taken_out_of_any_policy_without_something_breaking(
-    client: Client, evaluations: Counter[Evaluation]
-) -> None:
+def test_every_permission_is_needed(client: Client, evaluations: Counter[Evaluation]) -> None:
     documents = declared(client.stack.permissions.policy_store)
     found = without_each(documents, evaluations, client.stack.permissions.account)
     assert [str(mutant) for mutant, broken in found.items() if not broken] == []
 
 
-def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
+def test_no_request_of_the_scenario_is_denied(
     evaluations: Counter[Evaluation],
 ) -> None:
     """For a moment the queue takes no event. To miss what may not be listed is no denial."""
@@ -42,7 +40,7 @@ def test_nothing_is_denied_but_what_the_life_of_the_stack_takes_away(
     assert denied == {("events.amazonaws.com", "sqs:SendMessage")}
 
 
-def test_every_request_to_s3_says_whose_bucket_it_expects(
+def test_every_s3_request_has_an_expected_bucket_owner(
     client: Client, evaluations: Counter[Evaluation]
 ) -> None:
     """What does not is denied, and the log says so: a copy that is would be read instead."""
@@ -50,7 +48,7 @@ def test_every_request_to_s3_says_whose_bucket_it_expects(
     assert any(evaluation.request == "s3 UploadPartCopy" for evaluation in evaluations)
 
 
-def test_the_documented_table_is_what_is_declared(client: Client) -> None:
+def test_documented_permissions_are_the_declared_ones(client: Client) -> None:
     """``python -m tests.permissions --write`` writes it."""
     documents = declared(client.stack.permissions.policy_store)
     assert sorted(keys_in(FILE.read_text())) == sorted(row.key for row in rows(documents))
@@ -101,7 +99,7 @@ def _less(statement: dict[str, Any], action: str, resource: str) -> dict[str, An
         ("kms:GenerateDataKey", ":key/", "TARGET_FORBIDDEN"),
     ],
 )
-def test_a_job_that_may_not_read_or_write_fails_and_says_so(
+def test_job_without_s3_permission_fails_with_a_reason(
     client: Client, action: str, resource: str, code: str
 ) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
@@ -111,7 +109,7 @@ def test_a_job_that_may_not_read_or_write_fails_and_says_so(
     assert any(f"{action} on resource" in line for line in client.log)
 
 
-def test_who_may_not_list_is_not_told_what_is_missing(client: Client) -> None:
+def test_missing_object_is_hidden_without_list_permission(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     with without(client, "zipper", "s3:ListBucket"):
         job = client.finished(client.post({"keys": [f"{prefix}gone.pdf"]}))
@@ -119,12 +117,12 @@ def test_who_may_not_list_is_not_told_what_is_missing(client: Client) -> None:
 
 
 @pytest.mark.parametrize("action", ["sqs:SendMessage", "kms:GenerateDataKey"])
-def test_a_request_that_may_not_be_queued_is_not_accepted(client: Client, action: str) -> None:
+def test_request_that_cannot_be_queued_gets_503(client: Client, action: str) -> None:
     with without(client, "enqueue", action):
         assert client.curl("/zip-jobs", "-d", '{"keys": ["a"]}')[0] == 503
 
 
-def test_a_link_leads_nowhere_if_its_signer_may_not_read(client: Client) -> None:
+def test_link_is_refused_if_its_signer_cannot_read(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
     with without(client, "status", "s3:GetObject"):
@@ -132,7 +130,7 @@ def test_a_link_leads_nowhere_if_its_signer_may_not_read(client: Client) -> None
     assert client.curl(job["downloadUrl"])[0] == 200
 
 
-def test_a_function_that_the_api_may_not_invoke_is_an_internal_error(client: Client) -> None:
+def test_api_returns_500_if_it_cannot_invoke_a_function(client: Client) -> None:
     """One route's permission is gone, and no other's."""
     (name,) = (name for name in client.stack.functions if "-status-" in name)
     functions = client.stack.client("lambda")

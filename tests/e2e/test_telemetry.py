@@ -27,7 +27,7 @@ def test_every_line_about_a_job_is_json_and_has_its_id(client: Client) -> None:
     assert all(line["function_request_id"] for line in about)
 
 
-def test_a_jobs_end_is_a_line_of_metrics(client: Client) -> None:
+def test_final_status_is_logged_as_metrics(client: Client) -> None:
     start = len(client.log)
     prefix = client.put_sources({"one.pdf": b"one"})
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})
@@ -41,7 +41,7 @@ def test_a_jobs_end_is_a_line_of_metrics(client: Client) -> None:
     assert line["service"] == "s3-zip-jobs-dev"
 
 
-def test_neither_an_event_nor_a_request_nor_a_link_is_logged(client: Client) -> None:
+def test_events_requests_and_links_are_not_logged(client: Client) -> None:
     start = len(client.log)
     name = "a-name-that-stands-in-the-request-alone"
     prefix = client.put_sources({"one.pdf": b"one"})
@@ -57,7 +57,7 @@ def test_neither_an_event_nor_a_request_nor_a_link_is_logged(client: Client) -> 
         assert secret not in text
 
 
-def test_the_alarms_and_the_dashboard_are_there_to_be_looked_at(client: Client) -> None:
+def test_alarms_and_dashboard_exist(client: Client) -> None:
     def cloudwatch(*arguments: str) -> Any:
         return client.aws("cloudwatch", *arguments, "--region", client.outputs["region"])
 

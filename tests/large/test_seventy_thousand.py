@@ -39,7 +39,7 @@ def put_sources(client: Client) -> None:
 
 @pytest.mark.large
 @pytest.mark.timeout(2 * SECONDS)
-def test_seventy_thousand_entries_are_one_archive_that_every_reader_opens(tmp_path: Path) -> None:
+def test_every_reader_opens_an_archive_of_70_000_entries(tmp_path: Path) -> None:
     log: list[str] = []
     with running_stack(log=lambda function, line: log.append(line)) as stack:
         client = Client(stack, log)

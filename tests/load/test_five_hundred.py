@@ -60,7 +60,7 @@ def orders() -> Iterator[Order]:
 
 @pytest.mark.load
 @pytest.mark.timeout(3 * SECONDS)
-def test_five_hundred_jobs_all_have_their_end() -> None:
+def test_500_jobs_all_reach_their_expected_status() -> None:
     seed = int(os.environ.get("LOAD_SEED") or random.randrange(SEEDS))
     console = Console(highlight=False, width=100)
     console.print(f"\nseed {seed} (once more: make load SEED={seed})")

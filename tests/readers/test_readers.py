@@ -21,7 +21,7 @@ def each(readers: Iterable[Callable[[Path, Path], object]]) -> pytest.MarkDecora
 
 
 @each(READERS)
-def test_every_reader_extracts_what_was_put_in(
+def test_every_reader_extracts_the_original_content(
     shape: Shape, made: Made, folder: Path, reader: Callable[[Path, Path], Contents]
 ) -> None:
     contents = shape.contents
@@ -32,7 +32,7 @@ def test_every_reader_extracts_what_was_put_in(
     assert [name for name, body in contents.items() if found[name] != body] == []
 
 
-def test_the_archive_is_made_as_its_shape_asks_for(shape: Shape, made: Made) -> None:
+def test_archive_uses_the_features_of_its_case(shape: Shape, made: Made) -> None:
     archive, options = made.archive, shape.options
     body = made.path.read_bytes()
     assert (archive.size, archive.crc32) == (len(body), crc32(body))
@@ -55,14 +55,14 @@ def test_every_reader_finds_70_000_entries(
 
 
 @each(SUMMING_READERS)
-def test_every_reader_finds_an_entry_of_more_than_4_gib_and_those_behind_it(
+def test_every_reader_finds_entries_after_one_over_4_gib(
     huge: tuple[Made, Sums], folder: Path, reader: Callable[[Path, Path], Sums]
 ) -> None:
     made, sums = huge
     _compare(reader(made.path, folder), sums)
 
 
-def test_an_empty_list_is_refused_and_makes_no_archive(tmp_path: Path) -> None:
+def test_empty_list_is_refused_without_an_archive(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="empty"):
         make_huge({}, tmp_path / "empty.zip")
     assert list(tmp_path.iterdir()) == []

@@ -52,7 +52,7 @@ def assert_ready(job: Trial, kind: Life, events: int = 1) -> None:
     assert check(job, kind).status is Status.READY
 
 
-def test_complete_succeeded_and_ready_was_not_written(job: Trial, kind: Life) -> None:
+def test_worker_dies_between_complete_and_ready(job: Trial, kind: Life) -> None:
     job.crash(COMPLETE)
     archive = f"zips/{job.job_id}.zip"
     assert job.stack.status(job.job_id) is Status.RUNNING
@@ -63,7 +63,7 @@ def test_complete_succeeded_and_ready_was_not_written(job: Trial, kind: Life) ->
     assert job.stack.get("target", archive) == before
 
 
-def test_ready_was_written_and_the_event_was_not_sent(job: Trial, kind: Life) -> None:
+def test_worker_dies_between_ready_and_event(job: Trial, kind: Life) -> None:
     job.crash("PutEvents", "before")
     assert job.stack.status(job.job_id) is Status.READY
     assert len(job.stack.events) == 0
@@ -71,7 +71,7 @@ def test_ready_was_written_and_the_event_was_not_sent(job: Trial, kind: Life) ->
     assert_ready(job, kind)
 
 
-def test_the_event_was_sent_and_that_was_not_noted(job: Trial, kind: Life) -> None:
+def test_worker_dies_after_the_event_before_recording_it(job: Trial, kind: Life) -> None:
     job.crash("PutEvents")
     assert len(job.stack.events) == 1
     job.work()
@@ -92,13 +92,13 @@ def fill_no_bus(job: Trial) -> None:
     assert len(job.stack.events) == 0
 
 
-def test_put_events_failed_in_part_and_the_message_is_tried_again(job: Trial, kind: Life) -> None:
+def test_failed_put_events_entry_is_retried_by_the_queue(job: Trial, kind: Life) -> None:
     fill_no_bus(job)
     job.work()
     assert_ready(job, kind)
 
 
-def test_put_events_failed_in_part_until_the_queue_gave_up(job: Trial, kind: Life) -> None:
+def test_failed_put_events_entry_is_sent_by_dead_letter(job: Trial, kind: Life) -> None:
     fill_no_bus(job)
     job.bury()
     assert len(job.stack.dead_letters) == 1
@@ -106,7 +106,7 @@ def test_put_events_failed_in_part_until_the_queue_gave_up(job: Trial, kind: Lif
     assert_ready(job, kind)
 
 
-def test_put_events_failed_in_part_and_the_message_was_lost(job: Trial, kind: Life) -> None:
+def test_failed_put_events_entry_is_sent_by_reconciler(job: Trial, kind: Life) -> None:
     fill_no_bus(job)
     job.lose()
     job.reconcile()
@@ -123,7 +123,7 @@ def test_put_events_failed_in_part_and_the_message_was_lost(job: Trial, kind: Li
         ("InternalError", 200),
     ],
 )
-def test_complete_is_refused_and_was_done_or_not(
+def test_failed_complete_is_retried_done_or_not(
     job: Trial, kind: Life, code: str, status: int, when: str
 ) -> None:
     error = {"code": code, "status": status}
@@ -139,7 +139,7 @@ def test_complete_is_refused_and_was_done_or_not(
 @pytest.fixture(scope="module")
 def rows(labs: Labs, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Row]]]:
     """The rows of the matrix by the names of their lives, of which several are led at a time."""
-    test = test_whoever_dies_the_job_comes_to_its_end.__name__
+    test = test_job_recovers_from_a_crash_after_any_call.__name__
     selected = {item.name for item in request.session.items}
     lives = [life for life in LIVES if f"{test}[{life.name}]" in selected]
     with ThreadPoolExecutor(LANES) as pool:
@@ -148,7 +148,7 @@ def rows(labs: Labs, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Fu
 
 
 @pytest.mark.parametrize("life", LIVES, ids=[life.name for life in LIVES])
-def test_whoever_dies_the_job_comes_to_its_end(
+def test_job_recovers_from_a_crash_after_any_call(
     life: Life,
     rows: Mapping[str, Future[Row]],
     record_property: Callable[[str, Any], None],

@@ -340,21 +340,21 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.mark.hypothesis
-def test_whatever_happens_jobs_end_once_and_well(aws: Aws) -> None:
+def test_every_job_reaches_one_correct_final_status(aws: Aws) -> None:
     run_state_machine_as_test(lambda: AnyOrder(aws), settings=SETTINGS)  # type: ignore[arg-type]
 
 
 # What it has found.
 
 
-def test_a_create_that_the_sdk_sent_twice_leaves_no_upload(aws: Aws) -> None:
+def test_no_upload_is_left_when_create_is_sent_twice(aws: Aws) -> None:
     world = World(aws)
     world.submit(kind("alone"))
     world.deliver(world.queue.visible[0], (Trouble(4, Fate.SENT_TWICE),))
     world.finish()
 
 
-def test_a_segment_that_comes_late_does_not_forget_what_was_skipped(aws: Aws) -> None:
+def test_a_late_segment_keeps_skipped_objects(aws: Aws) -> None:
     world = World(aws)
     world.submit(kind("skipping, planned"))
     world.deliver(world.queue.visible[0])
@@ -362,7 +362,7 @@ def test_a_segment_that_comes_late_does_not_forget_what_was_skipped(aws: Aws) ->
     world.finish()
 
 
-def test_a_job_that_was_planned_and_then_made_alone_leaves_no_plan(aws: Aws) -> None:
+def test_no_plan_is_left_when_a_planned_job_runs_unsplit(aws: Aws) -> None:
     world = World(aws)
     world.submit(kind("two archives"))
     world.deliver(world.queue.visible[0], (Trouble(10, Fate.DIES_AFTER),))
@@ -375,9 +375,7 @@ def test_a_job_that_was_planned_and_then_made_alone_leaves_no_plan(aws: Aws) -> 
 
 @pytest.mark.parametrize("fate", [Fate.MEANWHILE, Fate.DIES_BEFORE])
 @pytest.mark.parametrize("call", [3, *range(9, CALLS["zipper"] + 1)])
-def test_of_a_manifest_that_is_dropped_twice_the_second_drop_has_the_say(
-    aws: Aws, call: int, fate: Fate
-) -> None:
+def test_status_object_describes_the_last_manifest_upload(aws: Aws, call: int, fate: Fate) -> None:
     """Whenever its job ends: while the first one's worker is at a call, or after it died there."""
     world = World(aws)
     for _ in range(2):

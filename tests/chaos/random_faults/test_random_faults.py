@@ -49,7 +49,7 @@ def storm() -> Iterator[Storm]:
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_every_job_has_the_end_that_it_must_have(storm: Storm, seed: int) -> None:
+def test_every_job_reaches_its_expected_status(storm: Storm, seed: int) -> None:
     say(f"\nseed {seed} (once more: make chaos SEED={seed})")
     aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), PATIENCE_SECONDS)
     say(f"seed {seed}: {summary(storm, aftermath)}")

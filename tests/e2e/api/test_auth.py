@@ -92,7 +92,7 @@ def test_an_unsigned_request_is_refused(client: Client, path: str) -> None:
         ("AKIANOBODY", "local", "security token included in the request is invalid"),
     ],
 )
-def test_a_wrong_secret_and_a_key_of_nobody_are_refused(
+def test_wrong_secret_and_unknown_key_are_refused(
     client: Client, access_key_id: str, secret: str, why: str
 ) -> None:
     before = len(client.log)
@@ -118,7 +118,7 @@ def test_an_old_date_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch)
     assert any("Signature expired" in line for line in client.log[before:])
 
 
-def test_a_body_that_was_changed_on_its_way_is_refused(client: Client) -> None:
+def test_changed_body_is_refused(client: Client) -> None:
     url = client.outputs["apiUrl"] + "/zip-jobs"
     shown = subprocess.run(
         ["curl", "-sv", "-o", os.devnull, *client.signing(), url, "-d", BODY],
@@ -137,7 +137,7 @@ def test_a_body_that_was_changed_on_its_way_is_refused(client: Client) -> None:
     assert brief(curl(url, *headers, "-d", BODY.replace("none", "more"))) == FORBIDDEN
 
 
-def test_each_user_sees_their_own_jobs_and_nobody_elses(client: Client) -> None:
+def test_users_see_only_their_own_jobs(client: Client) -> None:
     ann, ben = Person.made(client, "ann"), Person.made(client, "ben")
     job_id = ann.submit()
     assert ann.call(f"/zip-jobs/{job_id}")[0] == 200
@@ -150,7 +150,7 @@ def test_each_user_sees_their_own_jobs_and_nobody_elses(client: Client) -> None:
     assert ben.call(f"/zip-jobs/{job_id}", "-X", "DELETE")[0] == 404
 
 
-def test_a_user_whose_key_was_taken_away_is_refused(client: Client) -> None:
+def test_user_with_a_deleted_key_is_refused(client: Client) -> None:
     ann = Person.made(client, "ann")
     assert ann.call("/zip-jobs")[0] == 200
     iam = client.stack.client("iam")
@@ -164,7 +164,7 @@ def test_a_user_whose_key_was_taken_away_is_refused(client: Client) -> None:
     assert ann.call("/zip-jobs") == FORBIDDEN
 
 
-def test_a_role_owns_its_jobs_whatever_its_session(client: Client) -> None:
+def test_role_owns_its_jobs_in_every_session(client: Client) -> None:
     role = client.stack.client("iam").create_role(
         RoleName=f"auth-{uuid.uuid4()}", AssumeRolePolicyDocument=json.dumps(TRUST)
     )["Role"]["Arn"]
@@ -182,7 +182,7 @@ def test_a_role_owns_its_jobs_whatever_its_session(client: Client) -> None:
     assert tuesday.call("/zip-jobs") == FORBIDDEN
 
 
-def test_paths_that_lead_nowhere_are_not_found_signed_or_not(client: Client) -> None:
+def test_unknown_paths_return_404_signed_or_not(client: Client) -> None:
     url = client.outputs["apiUrl"]
     not_found = (404, {"message": "Not Found"})
     assert brief(client.curl("/nope")) == not_found
@@ -216,7 +216,7 @@ def bearing(token: str) -> tuple[str, str]:
     return "-H", f"Authorization: Bearer {token}"
 
 
-def test_a_token_shows_whose_jobs_they_are(jwt_url: str, issuer: Issuer) -> None:
+def test_token_subject_owns_the_job(jwt_url: str, issuer: Issuer) -> None:
     ann, ben = bearing(issuer.token(sub="ann")), bearing(issuer.token(sub="ben"))
     status, answer = brief(curl(f"{jwt_url}/zip-jobs", *ann, "-d", BODY))
     assert status == 202, answer
@@ -227,7 +227,7 @@ def test_a_token_shows_whose_jobs_they_are(jwt_url: str, issuer: Issuer) -> None
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_without_a_token_there_is_no_answer(jwt_url: str, path: str) -> None:
+def test_request_without_token_gets_401(jwt_url: str, path: str) -> None:
     status, headers, body = curl(jwt_url + path)
     assert (status, body) == (401, {"message": "Unauthorized"})
     assert headers["www-authenticate"] == "Bearer"
@@ -242,7 +242,7 @@ def test_without_a_token_there_is_no_answer(jwt_url: str, path: str) -> None:
         ({"key": new_key()}, "the token's signature is not valid"),
     ],
 )
-def test_a_token_that_is_not_good_is_refused_and_the_answer_says_why(
+def test_invalid_token_gets_401_with_the_reason(
     jwt_url: str, issuer: Issuer, claims: dict[str, Any], why: str
 ) -> None:
     status, headers, body = curl(f"{jwt_url}/zip-jobs", *bearing(issuer.token(**claims)))
@@ -252,7 +252,7 @@ def test_a_token_that_is_not_good_is_refused_and_the_answer_says_why(
     )
 
 
-def test_a_page_of_a_named_origin_may_call(jwt_url: str, issuer: Issuer) -> None:
+def test_allowed_origin_gets_cors_headers(jwt_url: str, issuer: Issuer) -> None:
     origin = ("-H", "Origin: https://app.example.com")
     asks = ("-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST")
     status, headers, _ = curl(f"{jwt_url}/zip-jobs", *origin, *asks)
@@ -270,7 +270,7 @@ def test_a_page_of_a_named_origin_may_call(jwt_url: str, issuer: Issuer) -> None
     assert not any(name.startswith("access-control") for name in headers)
 
 
-def test_with_none_everybody_may_call_and_it_says_so() -> None:
+def test_api_auth_none_allows_everyone_and_warns() -> None:
     with local_up("apiAuth=none", "apiDocs=false") as (outputs, said):
         assert outputs["apiAuth"] == "none"
         status, answer = brief(curl(f"{outputs['apiUrl']}/zip-jobs", "-d", BODY))
@@ -288,7 +288,7 @@ def test_with_none_everybody_may_call_and_it_says_so() -> None:
         ("apiAuth", "'apiAuth' must have the form NAME=VALUE"),
     ],
 )
-def test_a_wrong_setting_is_a_clear_error(setting: str, complaint: str) -> None:
+def test_invalid_setting_is_reported(setting: str, complaint: str) -> None:
     with local_up(setting) as (outputs, said):
         assert outputs == {}
     assert complaint in " ".join(said[0].split())

@@ -19,7 +19,7 @@ without a signature. DELETE cancels a job, which can be seen all the same.
 """
 
 
-def test_schemathesis_finds_nothing(client: Client, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_deviation_from_openapi(client: Client, tmp_path: Path) -> None:
     description = tmp_path / "openapi.json"
     _, _, content = client.curl("/openapi.json")
     description.write_text(json.dumps(content))

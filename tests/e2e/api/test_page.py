@@ -103,7 +103,7 @@ def follow_to_its_end(page: Page, job_id: str) -> dict[str, Any]:
     return wait_for(f"the end of job {job_id} on the page", look)
 
 
-def test_a_job_is_submitted_and_followed_to_its_end_on_the_page(
+def test_page_submits_a_job_and_shows_its_status(
     client: Client, context: BrowserContext, proxy_url: str
 ) -> None:
     key = client.put_sources({"one.pdf": b"one"}) + "one.pdf"
@@ -134,7 +134,7 @@ def test_a_job_is_submitted_and_followed_to_its_end_on_the_page(
         assert job_id in [job["jobId"] for job in answer["jobs"]]
 
 
-def test_the_file_that_docs_opens_leads_to_the_page(
+def test_file_opened_by_docs_leads_to_the_page(
     client: Client, context: BrowserContext, tmp_path: Path
 ) -> None:
     """Chromium counts the file as another site: the cookie must reach the proxy all the same."""
@@ -214,14 +214,14 @@ def test_the_page_runs_under_its_content_security_policy(
     assert "Content Security Policy" in "".join(said)
 
 
-def test_another_browser_is_not_let_in(context: BrowserContext, proxy_url: str) -> None:
+def test_proxy_refuses_another_browser(context: BrowserContext, proxy_url: str) -> None:
     answer = context.new_page().goto(origin(proxy_url) + "/docs")
     assert answer is not None
     assert answer.status == 403
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_page_from_elsewhere_cannot_send_requests_through_the_proxy(
+def test_proxy_refuses_requests_of_other_pages(
     client: Client, context: BrowserContext, proxy_url: str, host: str
 ) -> None:
     """Not even one from another port of this machine, to which the browser adds the cookie."""

@@ -7,9 +7,7 @@ from tests.e2e.stack import Client
 from tests.support.readers import by_python
 
 
-def test_folders_and_the_archives_name_arrive_with_the_download(
-    client: Client, tmp_path: Path
-) -> None:
+def test_download_has_folders_and_the_requested_file_name(client: Client, tmp_path: Path) -> None:
     contents = {"q3/one.pdf": b"one", "q3/inv/one.pdf": b"another"}
     prefix = client.put_sources(contents)
     request = {"prefix": prefix, "naming": "relative", "archiveName": "q3 invoices.zip"}
@@ -24,7 +22,7 @@ def test_folders_and_the_archives_name_arrive_with_the_download(
     assert [entry["name"] for entry in receipt["entries"]] == ["q3/inv/one.pdf", "q3/one.pdf"]
 
 
-def test_a_name_of_any_script_reaches_s3_and_the_link(client: Client) -> None:
+def test_names_in_any_script_reach_s3_and_the_link(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job = client.finished(client.post({"prefix": prefix, "archiveName": "für 請求書 + 100%"}))
     assert job["status"] == "READY"
@@ -35,7 +33,7 @@ def test_a_name_of_any_script_reaches_s3_and_the_link(client: Client) -> None:
     assert headers["content-disposition"].endswith(f"filename*=UTF-8''{name}")
 
 
-def test_a_manifest_whose_names_collide_says_which_objects_do(client: Client) -> None:
+def test_duplicate_names_error_lists_the_objects(client: Client) -> None:
     prefix = client.put_sources({"a/one.pdf": b"one", "b/One.pdf": b"two"})
     manifest = client.drop_manifest(json.dumps({"prefix": prefix, "onDuplicate": "fail"}).encode())
     error = client.event_of_manifest(manifest)["detail"]["error"]
@@ -46,7 +44,7 @@ def test_a_manifest_whose_names_collide_says_which_objects_do(client: Client) ->
     ]
 
 
-def test_a_request_with_mistakes_is_answered_with_their_places(client: Client) -> None:
+def test_validation_errors_have_json_pointers(client: Client) -> None:
     body = '{"keys": ["a"],\n "naming": "relative",\n "archiveName": "a/b"}'
     status, _, problem = client.curl("/zip-jobs", "-d", body)
     assert (status, problem["code"]) == (400, "INVALID_REQUEST")

@@ -78,7 +78,9 @@ def assert_whole(client: Client, job: dict[str, Any]) -> None:
         "service: dynamodb, caller: zipper, nth: [1, 3], when: after, reset: true",
     ],
 )
-def test_a_job_outlives_what_goes_wrong(client: Client, faults: FaultInjector, rule: str) -> None:
+def test_job_succeeds_despite_failing_requests(
+    client: Client, faults: FaultInjector, rule: str
+) -> None:
     settle(client)
     plan = FaultPlan.parse(f"faults: [{{{rule}}}]")
     faults.install(plan)
@@ -98,7 +100,7 @@ def test_a_job_outlives_what_goes_wrong(client: Client, faults: FaultInjector, r
         ),
     ],
 )
-def test_a_job_outlives_its_worker(
+def test_job_succeeds_after_its_worker_dies(
     client: Client, faults: FaultInjector, rule: str, how: str
 ) -> None:
     settle(client)
@@ -132,7 +134,7 @@ def end_lease(client: Client, job_id: str) -> None:
         )
 
 
-def test_jobs_get_one_archive_whatever_the_queue_does(
+def test_duplicate_and_late_messages_make_one_archive(
     client: Client, faults: FaultInjector
 ) -> None:
     settle(client)
@@ -153,7 +155,7 @@ def test_jobs_get_one_archive_whatever_the_queue_does(
 # The command line
 
 
-def test_a_plan_with_a_mistake_is_a_clear_error(tmp_path: Path) -> None:
+def test_invalid_fault_plan_is_reported(tmp_path: Path) -> None:
     plan = tmp_path / "bad.yaml"
     plan.write_text("faults: [{service: s3, operaton: GetObject, reset: true}]")
     done = subprocess.run(
@@ -168,7 +170,7 @@ def test_a_plan_with_a_mistake_is_a_clear_error(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_random_plan_is_printed_so_that_it_can_be_played_again() -> None:
+def test_random_fault_plan_is_printed_for_reuse() -> None:
     command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
     with subprocess.Popen(
         [*command, "--faults", "random", "--seed", "7"],

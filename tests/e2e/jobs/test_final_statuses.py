@@ -38,9 +38,7 @@ def messages_in_flight(client: Client) -> int:
     return int(answer["Attributes"][name])
 
 
-def test_a_running_job_is_cancelled_and_its_worker_stops(
-    client: Client, faults: FaultInjector
-) -> None:
+def test_cancelling_a_running_job_stops_its_worker(client: Client, faults: FaultInjector) -> None:
     """Its only object never comes: the worker would wait for minutes."""
     lines = len(client.log)
     prefix = client.put_sources({"never.pdf": b"never"})
@@ -58,7 +56,7 @@ def test_a_running_job_is_cancelled_and_its_worker_stops(
     assert (status, again["status"]) == (200, "CANCELLED")
 
 
-def test_a_finished_job_is_not_cancelled_and_an_unknown_one_neither(client: Client) -> None:
+def test_finished_and_unknown_jobs_cannot_be_cancelled(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})
     client.finished(job_id)
@@ -79,7 +77,9 @@ class TestIdempotencyKey:
         status, _, answer = client.curl("/zip-jobs", "-H", header, "-d", body)
         return status, answer
 
-    def test_the_same_request_again_is_the_same_job(self, client: Client, keys: list[str]) -> None:
+    def test_same_key_and_request_return_the_same_job(
+        self, client: Client, keys: list[str]
+    ) -> None:
         key = str(uuid.uuid4())
         status, first = self.post(client, key, json.dumps({"keys": keys}))
         assert status == 202
@@ -88,19 +88,21 @@ class TestIdempotencyKey:
         assert again == (202, {"jobId": first["jobId"], "status": "READY"})
         assert self.post(client, key + "x", json.dumps({"keys": keys}))[1] != first
 
-    def test_another_request_is_refused(self, client: Client, keys: list[str]) -> None:
+    def test_same_key_with_another_request_is_refused(
+        self, client: Client, keys: list[str]
+    ) -> None:
         key = str(uuid.uuid4())
         assert self.post(client, key, json.dumps({"keys": keys}))[0] == 202
         status, answer = self.post(client, key, json.dumps({"keys": keys[:1]}))
         assert (status, answer["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
-    def test_a_key_that_is_none_is_refused(self, client: Client, keys: list[str]) -> None:
+    def test_invalid_idempotency_key_is_refused(self, client: Client, keys: list[str]) -> None:
         status, answer = self.post(client, "k" * 256, json.dumps({"keys": keys}))
         assert (status, answer["code"]) == (400, "INVALID_REQUEST")
         assert "idempotency-key" in answer["detail"]
 
 
-def test_missing_objects_are_skipped_and_named(client: Client) -> None:
+def test_skipped_objects_are_listed(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     keys = [f"{prefix}one.pdf", f"{prefix}gone.pdf"]
     job = client.finished(client.post({"keys": keys, "onMissing": "skip"}))
@@ -111,7 +113,7 @@ def test_missing_objects_are_skipped_and_named(client: Client) -> None:
     assert event["detail"]["skipped"] == 1
 
 
-def test_a_job_whose_message_was_lost_is_found_by_the_reconciler(
+def test_reconciler_recovers_a_job_whose_message_was_lost(
     client: Client, faults: FaultInjector
 ) -> None:
     """Stranded on purpose: the message never leaves the queue, and then it is gone."""

@@ -31,7 +31,7 @@ MEMBERS = {
 }
 
 
-def test_a_posted_job_becomes_a_zip_behind_a_link(client: Client, tmp_path: Path) -> None:
+def test_posted_job_becomes_a_downloadable_zip(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources(CONTENTS)
     keys = [prefix + key for key in CONTENTS]
     status, headers, answer = client.curl("/zip-jobs", "-d", json.dumps({"keys": keys}))
@@ -53,7 +53,7 @@ def test_a_posted_job_becomes_a_zip_behind_a_link(client: Client, tmp_path: Path
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_every_reader_finds_what_was_asked_for(
+def test_every_reader_finds_the_requested_entries(
     client: Client, tmp_path: Path, reader: Callable[[Path, Path], Contents]
 ) -> None:
     prefix = client.put_sources(CONTENTS)
@@ -63,7 +63,7 @@ def test_every_reader_finds_what_was_asked_for(
     assert reader(archive, tmp_path / "extracted") == MEMBERS
 
 
-def test_a_manifest_dropped_with_the_aws_cli_becomes_a_zip(client: Client, tmp_path: Path) -> None:
+def test_manifest_uploaded_with_aws_cli_becomes_a_zip(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     manifest = tmp_path / "q3 invoices.json"
     manifest.write_text(json.dumps({"keys": [f"{prefix}one.pdf"]}))
@@ -81,7 +81,7 @@ def test_a_manifest_dropped_with_the_aws_cli_becomes_a_zip(client: Client, tmp_p
     assert client.download(job, tmp_path / "download").name == "q3 invoices.zip"
 
 
-def test_a_missing_key_fails_the_job_by_name_and_leaves_no_upload(client: Client) -> None:
+def test_missing_key_fails_the_job_and_leaves_no_upload(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job = client.finished(client.post({"keys": [f"{prefix}one.pdf", f"{prefix}gone.pdf"]}))
     assert job["status"] == "FAILED"
@@ -95,15 +95,13 @@ def test_a_missing_key_fails_the_job_by_name_and_leaves_no_upload(client: Client
 
 
 @pytest.mark.parametrize("body", [b"not json", b"", b'{"keys": []}', b'{"kyes": ["a"]}'])
-def test_a_manifest_that_makes_no_sense_is_a_failed_job_with_an_event(
-    client: Client, body: bytes
-) -> None:
+def test_invalid_manifest_is_a_failed_job_with_an_event(client: Client, body: bytes) -> None:
     event = client.event_of_manifest(client.drop_manifest(body))
     assert event["detail"]["error"]["code"] == "INVALID_MANIFEST"
     assert client.finished(event["detail"]["jobId"])["status"] == "FAILED"
 
 
-def test_the_same_event_delivered_three_times_makes_one_archive(client: Client) -> None:
+def test_event_delivered_three_times_makes_one_archive(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     bucket, key = client.outputs["manifestBucket"], f"{client.outputs['manifestPrefix']}thrice.json"
     answer = client.s3.put_object(
@@ -135,7 +133,7 @@ def _queue_is_empty(client: Client) -> bool:
     return all(int(count) == 0 for count in attributes.values())
 
 
-def test_a_manifest_dropped_again_is_a_new_job(client: Client) -> None:
+def test_manifest_uploaded_again_is_a_new_job(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     body = json.dumps({"keys": [f"{prefix}one.pdf"]}).encode()
     key = client.drop_manifest(body, "twice")
@@ -147,7 +145,7 @@ def test_a_manifest_dropped_again_is_a_new_job(client: Client) -> None:
     assert second["detail"]["status"] == "READY"
 
 
-def test_what_is_not_a_manifest_starts_nothing(client: Client) -> None:
+def test_other_objects_start_no_job(client: Client) -> None:
     bucket = client.outputs["manifestBucket"]
     client.s3.put_object(Bucket=bucket, Key="manifests/readme.txt", Body=b"{}")
     client.s3.put_object(Bucket=bucket, Key="other/a.json", Body=b"{}")
@@ -157,7 +155,7 @@ def test_what_is_not_a_manifest_starts_nothing(client: Client) -> None:
     assert not keys & {"manifests/readme.txt", "other/a.json"}
 
 
-def test_a_job_that_the_queue_gave_up_on_is_failed_by_the_dead_letter_function(
+def test_dead_letter_function_fails_the_job(
     client: Client,
 ) -> None:
     request = {"bucket": client.outputs["manifestBucket"], "key": "requests/x.json"}
@@ -175,7 +173,7 @@ def test_a_job_that_the_queue_gave_up_on_is_failed_by_the_dead_letter_function(
     assert client.finished("given-up")["status"] == "FAILED"
 
 
-def test_a_job_that_never_succeeds_is_redriven_and_failed_with_its_last_problem(
+def test_exhausted_job_fails_with_its_last_error(
     client: Client,
 ) -> None:
     """No client can read a bucket of that name, and what cannot be read now may be later."""
@@ -203,7 +201,7 @@ def test_a_job_that_never_succeeds_is_redriven_and_failed_with_its_last_problem(
         ('{"keys": ["a"], "targetPrefix": "x/"}', 403, "NOT_ALLOWED", "x/"),
     ],
 )
-def test_a_bad_request_is_refused_with_what_to_do(
+def test_invalid_request_is_refused_with_a_reason(
     client: Client, body: str, status: int, code: str, detail: str
 ) -> None:
     answered, headers, problem = client.curl("/zip-jobs", "-d", body)
@@ -217,7 +215,7 @@ def test_an_unknown_job_or_route_is_not_found(client: Client) -> None:
     assert client.curl("/nope")[0] == 404
 
 
-def test_the_log_shows_each_invocation_as_cloudwatch_would(client: Client) -> None:
+def test_log_has_the_report_lines_of_lambda(client: Client) -> None:
     client.curl("/zip-jobs/nope")
     assert any(line.startswith("START RequestId: ") for line in client.log)
     assert any(line.startswith("END RequestId: ") for line in client.log)

@@ -47,7 +47,7 @@ def working_objects(client: Client, job_id: str) -> list[Any]:
     return found
 
 
-def test_a_prefix_with_globs_in_five_segments_is_one_workers_archive(
+def test_five_segments_equal_one_workers_archive(
     client: Client, prefix: str, expected: str
 ) -> None:
     job_id = client.post(request(prefix))
@@ -74,7 +74,7 @@ def numbered(client: Client, prefix: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_every_reader_finds_everything_once_in_numbered_archives(
+def test_readers_find_each_entry_once_in_numbered_archives(
     client: Client,
     numbered: dict[str, Any],
     tmp_path: Path,
@@ -96,7 +96,7 @@ def test_every_reader_finds_everything_once_in_numbered_archives(
     )
 
 
-def test_a_list_in_s3_is_read_with_its_names(client: Client, prefix: str) -> None:
+def test_names_of_a_list_in_s3_are_used(client: Client, prefix: str) -> None:
     lines = [
         {"key": f"{prefix}{i % 3}/{i:03}.pdf", "name": f"case {i % 2}/{i}.pdf"} for i in range(4)
     ]
@@ -108,7 +108,7 @@ def test_a_list_in_s3_is_read_with_its_names(client: Client, prefix: str) -> Non
     assert job["entries"] == {"done": 4, "total": 4}
 
 
-def test_all_missing_objects_are_named_in_one_error(client: Client, prefix: str) -> None:
+def test_all_missing_objects_are_in_one_error(client: Client, prefix: str) -> None:
     keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES))]
     gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
     job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
@@ -117,7 +117,7 @@ def test_all_missing_objects_are_named_in_one_error(client: Client, prefix: str)
     assert working_objects(client, job["jobId"]) == []
 
 
-def test_a_segment_whose_worker_is_killed_is_built_again(
+def test_segment_is_rebuilt_after_its_worker_is_killed(
     client: Client, prefix: str, expected: str
 ) -> None:
     job_id = kill_during_a_segment(client, prefix)

@@ -64,9 +64,7 @@ def dropper(client: Client, tmp_path: Path) -> Dropper:
 # In S3
 
 
-def test_who_has_s3_alone_learns_that_a_job_is_ready_and_gets_its_archive(
-    client: Client, dropper: Dropper
-) -> None:
+def test_status_object_leads_to_the_archive_with_s3_only(client: Client, dropper: Dropper) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     dropper.drop("results/ready", json.dumps({"keys": [f"{prefix}one.pdf"]}))
     outcome = dropper.outcome("results/ready")
@@ -77,9 +75,7 @@ def test_who_has_s3_alone_learns_that_a_job_is_ready_and_gets_its_archive(
     assert "X-Amz" not in json.dumps(outcome)
 
 
-def test_who_has_s3_alone_learns_what_is_wrong_and_sees_that_it_is_right_the_next_time(
-    client: Client, dropper: Dropper
-) -> None:
+def test_status_object_shows_the_error_and_then_the_retry(client: Client, dropper: Dropper) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     manifest = f'{{\n  "keys": [\n    "{prefix}one.pdf",\n    7\n  ]\n}}\n'
     dropper.drop("results/mended", manifest)
@@ -94,7 +90,7 @@ def test_who_has_s3_alone_learns_what_is_wrong_and_sees_that_it_is_right_the_nex
     assert outcome["manifest"]["versionId"] != failed["manifest"]["versionId"]
 
 
-def test_it_says_what_the_event_says(client: Client, dropper: Dropper) -> None:
+def test_status_object_equals_the_event(client: Client, dropper: Dropper) -> None:
     dropper.drop("results/gone", json.dumps({"keys": ["gone.pdf"]}))
     event = client.event_of_manifest("manifests/results/gone.json")
     assert dropper.outcome("results/gone") == event["detail"]
@@ -140,7 +136,7 @@ def queue_url(request: pytest.FixtureRequest, client: Client) -> Iterator[str]:
     remove_rule(events, rule, bus)
 
 
-def test_the_queue_of_the_recipe_gets_the_events(client: Client, queue_url: str) -> None:
+def test_queue_of_the_recipe_receives_events(client: Client, queue_url: str) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
 
@@ -154,7 +150,7 @@ def test_the_queue_of_the_recipe_gets_the_events(client: Client, queue_url: str)
     assert list(problems_of_event(event)) == []
 
 
-def test_a_queue_takes_nothing_but_what_its_rule_sends(client: Client, queue_url: str) -> None:
+def test_queue_accepts_only_messages_of_its_rule(client: Client, queue_url: str) -> None:
     attributes = client.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
     (statement,) = json.loads(attributes["Attributes"]["Policy"])["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
