@@ -1,4 +1,4 @@
-"""The errors of this package, typed by what happens next.
+"""The errors of this package. Their types decide whether a job is retried.
 
 ::
 
@@ -53,7 +53,7 @@ class PermanentError(ZipJobsError):
 
 
 class FieldProblem(Model):
-    """What is wrong with one field of a request or manifest, with its JSON pointer (`#/keys/0`)
+    """A problem of one field in a request or manifest, with the field's JSON pointer (`#/keys/0`)
     and line, counted from 1. Either is null if it is not known.
     """
 

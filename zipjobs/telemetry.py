@@ -16,7 +16,7 @@ LOGGER = "zipjobs"
 """The parent of all loggers of this package. Powertools names a logger after its service."""
 
 AWS_LOGGERS = {"boto3", "botocore", "urllib3"}
-"""Libraries whose warnings are logged as JSON too. At lower levels they log what they send."""
+"""Libraries whose warnings are logged as JSON too. At lower levels they log requests."""
 
 log_keys = LambdaPowertoolsFormatter(
     log_record_order=["level", "timestamp", "job_id", "message"],

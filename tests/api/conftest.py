@@ -46,7 +46,7 @@ class ApiResponse:
 
     @property
     def is_problem(self) -> bool:
-        """Whether the response is a problem document (RFC 9457)."""
+        """True if the response is a problem document (RFC 9457)."""
         return (
             self.headers["content-type"] == "application/problem+json"
             and self.body["status"] == self.status

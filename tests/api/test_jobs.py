@@ -160,7 +160,7 @@ def test_a_subject_that_is_an_arn_is_not_the_iam_user(gateway: Gateway) -> None:
 def test_a_request_without_a_caller_is_rejected(
     gateway: Gateway, auth: str, authorizer: dict[str, Any] | None
 ) -> None:
-    """Without a caller, the jobs would have no owner and be visible to every caller."""
+    """Such jobs would have no owner and be visible to every caller."""
     job_id = gateway.submit()
     assert len(gateway.messages()) == 1
     gateway.use_api_auth(auth)

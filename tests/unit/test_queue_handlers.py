@@ -75,7 +75,7 @@ def test_only_failed_messages_are_retried(retries: dict[str, int]) -> None:
     assert retries == {"r1": 7, "r2": 10, "r3": 10}
 
 
-def test_a_batch_that_fails_entirely_is_reported_message_by_message(
+def test_an_entire_batch_can_fail(
     retries: dict[str, int],
 ) -> None:
     assert failures(zipper.handler(event(message("busy")), CONTEXT)) == ["m0"]
@@ -91,7 +91,7 @@ def test_log_lines_name_the_job_of_their_message(
     assert {line["function_request_id"] for line in lines} == {"the-request"}
 
 
-def test_a_dead_letter_that_names_no_job_is_dropped(
+def test_a_dead_letter_without_a_job_is_deleted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail = fails_for(busy=JobBusy("busy"))

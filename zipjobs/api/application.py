@@ -45,7 +45,7 @@ class HasApiAuth(Protocol):
 
 
 Dependencies = TypeVar("Dependencies", bound=HasApiAuth)
-"""What the routes of one function use: a dataclass in ``zipjobs/wiring``."""
+"""The objects that the routes of one function use: a dataclass in ``zipjobs/wiring``."""
 
 
 class Api(APIGatewayHttpResolver, Generic[Dependencies]):
@@ -86,7 +86,7 @@ class Api(APIGatewayHttpResolver, Generic[Dependencies]):
 
     @property
     def body(self) -> bytes:
-        """The body of the request, whatever its content type."""
+        """The body of the request. Its content type is ignored."""
         event = self.current_event.raw_event
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):

@@ -67,7 +67,7 @@ class ProblemDetails(Model):
     title: str = Field(description="The name of the HTTP status.", examples=["Bad Request"])
     status: int = Field(examples=[400])
     code: str = Field(description="A stable code for programs.", examples=[INVALID_REQUEST])
-    detail: str = Field(description="What is wrong and how to fix it.")
+    detail: str = Field(description="An explanation of the problem and how to fix it.")
     errors: tuple[InvalidField, ...] | None = Field(
         default=None, description="The invalid fields or parameters, if there are any."
     )

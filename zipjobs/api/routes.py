@@ -1,4 +1,4 @@
-"""What the routes of a single job share."""
+"""The path and the 404 problem of routes for a single job."""
 
 from http import HTTPStatus
 from typing import Annotated

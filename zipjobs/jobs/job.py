@@ -21,7 +21,7 @@ MAX_RECORDED_NAME_CHARS = 20_000
 """Objects in a record's list, and characters in all of them. A receipt lists all objects."""
 
 UNFINISHED_SECONDS = 15 * 86_400
-"""How long the record of an unfinished job is kept. SQS keeps messages for 14 days, and the
+"""Retention of the record of an unfinished job. SQS keeps messages for 14 days, and the
 reconciler finishes a stuck job earlier.
 """
 
@@ -60,7 +60,7 @@ FINAL_STATUSES = frozenset({Status.READY, Status.FAILED, Status.CANCELLED})
 
 
 class Trigger(StrEnum):
-    """How a job was submitted."""
+    """The way in which a job was submitted."""
 
     API = "api"
     MANIFEST = "manifest"
@@ -201,7 +201,7 @@ class Job(Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has reached a final status."""
+        """True if the job has reached a final status."""
         return self.status in FINAL_STATUSES
 
     @property

@@ -23,7 +23,7 @@ UNVERSIONED = "null"
 
 
 class UnknownMessage(ZipJobsError):
-    """A message that is neither a job nor an event about a new object."""
+    """A message that is not a job and not an event about a new object."""
 
 
 class _EventBucket(Model):
@@ -56,7 +56,7 @@ def parse_message(body: str) -> Submission:
     try:
         message = _MESSAGE.validate_json(body)
     except ValidationError as error:
-        raise UnknownMessage("The message is neither a job nor an Object Created event.") from error
+        raise UnknownMessage("The message is not a job and not an Object Created event.") from error
     return message if isinstance(message, Submission) else _from_manifest(message)
 
 

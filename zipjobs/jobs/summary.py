@@ -15,7 +15,7 @@ class ProgressCounts(NamedTuple):
 
 
 class Count(Model):
-    """How much is done. The total is null until it is known."""
+    """A number of finished entries or bytes. The total is null until it is known."""
 
     done: int
     total: int | None

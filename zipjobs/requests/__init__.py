@@ -1,5 +1,4 @@
-"""What a caller asks for: the request's schema, its validation, the allow-list, and the sources of
-entries.
+"""Requests: their schema and validation, the allow-list, and the sources of entries.
 
 This package reads requests and lists. It never changes a job or reads an object to be zipped.
 """

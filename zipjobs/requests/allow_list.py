@@ -1,4 +1,4 @@
-"""Where jobs may read and write: the stack's default buckets and allow-lists."""
+"""The stack's default buckets, and the locations that jobs may read and write."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -36,7 +36,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a job reads and writes, after the stack's defaults are applied to its request."""
+    """The buckets and target key of a job, with the stack's defaults applied."""
 
     source_bucket: str
     target_bucket: str

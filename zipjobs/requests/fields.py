@@ -152,14 +152,14 @@ S3Url = Annotated[
 
 
 class Compression(StrEnum):
-    """How members are stored: uncompressed, or deflated if that makes them smaller."""
+    """The compression of members: none, or deflate if it makes them smaller."""
 
     STORE = "store"
     DEFLATE = "deflate"
 
 
 class OnMissing(StrEnum):
-    """What a job does if an object does not exist."""
+    """The reaction to an object that does not exist."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -176,7 +176,7 @@ class Naming(StrEnum):
 
 
 class OnDuplicate(StrEnum):
-    """What a job does if two members would have the same name."""
+    """The reaction to two members with the same name."""
 
     SUFFIX = "suffix"
     FAIL = "fail"

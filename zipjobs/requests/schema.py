@@ -112,8 +112,8 @@ REQUEST_VERSION: Final = "1"
 
 
 class JobRequest(Model):
-    """What to zip and how. Set exactly one of `keys`, `entries`, `prefix` and `entriesFrom`. All
-    other fields are optional.
+    """The objects to zip and the options of the archive. Set exactly one of `keys`, `entries`,
+    `prefix` and `entriesFrom`. All other fields are optional.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=request_schema)

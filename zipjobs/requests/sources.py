@@ -134,7 +134,7 @@ class SourceReader:
             raise InvalidRequest(
                 f"prefix: nothing matched: no object below {where} matches include and exclude."
                 if request.include or request.exclude
-                else f"prefix: nothing matched: there are no objects below {where}."
+                else f"prefix: nothing matched: no object has a key below {where}."
             )
 
     def _list(

@@ -18,10 +18,10 @@ _MAX_EXCERPT_CHARS = 60
 
 
 def precheck(data: bytes) -> None:
-    """Check JSON for what the schema cannot check. Raises InvalidRequest.
+    """Check JSON for problems that the schema cannot find. Raises InvalidRequest.
 
     Rejects text that is not UTF-8, members that appear twice (the schema would use the last one),
-    and lists so long that validating them would take gigabytes of memory. No objects are kept.
+    and lists that are too long for the memory of the function. No objects are kept.
     """
     if not data.strip():
         _reject('the request is empty. Send an object, such as {"keys": ["a.pdf"]}')
