@@ -7,8 +7,8 @@ from typing import Any
 
 import urllib3
 
-from local.gateway.signing import signed_headers
 from local.stack import LocalStack
+from tests.support.signing import signed_headers
 from tests.support.waiting import PATIENCE_SECONDS
 from zipjobs.jobs.messages import manifest_job_id
 

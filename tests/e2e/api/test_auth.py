@@ -12,9 +12,9 @@ from typing import Any
 import botocore.auth
 import pytest
 
-from local.gateway.signing import signed_headers
 from tests.e2e.stack import Client, curl, local_up
 from tests.support.issuer import AUDIENCE, Issuer, new_key, running_issuer
+from tests.support.signing import signed_headers
 
 FORBIDDEN = (403, {"message": "Forbidden"})
 BODY = json.dumps({"keys": ["auth/none.pdf"], "onMissing": "skip"})

@@ -1,13 +1,14 @@
 """Servers of the embedded AWS refuse requests of foreign web pages."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.deployment.declarations import Declarations, DeclaredCors, DeclaredRoute
 from local.faults.injector import FaultInjector
@@ -192,6 +193,23 @@ def test_refused_body_is_not_parsed_as_a_request(bucket: Bucket) -> None:
     inner = f"PUT /{bucket.name}/hidden HTTP/1.1\r\nHost: {bucket.site.host}\r\n\r\n".encode()
     assert bucket.site.ask("POST", "/", ("Origin", EVIL), body=inner).status == 403
     assert bucket.objects() == {"key": b"kept"}
+
+
+def test_refusal_has_the_format_of_the_service() -> None:
+    with serving_aws(FaultInjector(), services=("s3", "dynamodb", "sts")) as url:
+        calls: dict[str, Callable[[Any], object]] = {
+            "s3": lambda client: client.list_buckets(),
+            "dynamodb": lambda client: client.list_tables(),
+            "sts": lambda client: client.get_caller_identity(),
+        }
+        for service, call in calls.items():
+            client = aws_client(service, url, "us-east-1")
+            client.meta.events.register(
+                "before-send", lambda request, **_: request.headers.update(Origin=EVIL)
+            )
+            with pytest.raises(ClientError, match="Serve the page from localhost") as raised:
+                call(client)
+            assert raised.value.response["Error"]["Code"] == "AccessDenied"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "[::1]:8700"])

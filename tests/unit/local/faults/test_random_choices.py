@@ -44,10 +44,6 @@ def test_subjects_that_differ_in_uuids_are_equal() -> None:
     ]
 
 
-def test_numbers_depend_on_the_seed() -> None:
-    assert RandomChoices(1).number("a") != RandomChoices(2).number("a")
-
-
 def test_numbers_are_evenly_distributed() -> None:
     choices = RandomChoices(3)
     numbers = [choices.number("a") for _ in range(10_000)]
