@@ -1,1 +1,1 @@
-"""That each permission is needed: a stack's whole life, and what breaks if a permission is gone."""
+"""Permission mutations: a scenario uses every permission, and each removed one breaks it."""

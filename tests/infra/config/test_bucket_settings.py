@@ -136,7 +136,7 @@ def test_valid_bucket_names_are_accepted(bucket: str) -> None:
     ],
 )
 def test_a_prefix_with_a_meaning_in_iam_is_refused(prefix: str) -> None:
-    """They would allow other places than the ones named."""
+    """These characters would allow other places than the ones named."""
     for field, name in (("target_prefix", "targetPrefix"), ("manifest_prefix", "manifestPrefix")):
         assert f"Setting {name} is " in complaint_of(**{field: prefix})
     for field, name in (

@@ -38,7 +38,7 @@ def data_of(stack: Stack) -> set[str]:
 
 
 def test_production_data_is_protected_and_retained(prod: Stack) -> None:
-    """Without its settings, a retained bucket could become public."""
+    """A retained bucket without these settings could become public."""
     assert {key for key, one in prod.options.items() if one.is_protected} == data_of(prod)
     assert {key for key, one in prod.options.items() if one.is_retained} == data_of(prod)
     assert len(prod.of("Bucket")) == 3

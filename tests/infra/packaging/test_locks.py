@@ -1,4 +1,4 @@
-"""Everything that is installed is locked, with hashes."""
+"""Every installed package is locked with hashes."""
 
 import fnmatch
 import json
@@ -19,10 +19,10 @@ LOCKS = {
     "handlers/requirements.lock": "handlers/requirements.txt",
     "bench/peers/requirements.txt": "bench/peers/requirements.in",
 }
-"""Each lock, and the file of the direct requirements that `make lock` compiles into it."""
+"""Each lock, with the file of direct requirements that `make lock` compiles into it."""
 
 WITHOUT_LOCK = {"handlers/requirements.txt", "zipjobs_cli/requirements.txt"}
-"""Files of direct requirements that are the project's metadata: see pyproject.toml."""
+"""Direct requirements that are part of the project's metadata: see pyproject.toml."""
 
 MADE = ("build", "out", "__pycache__")
 DEV_LOCK = "requirements-dev.txt"
@@ -35,7 +35,7 @@ INSTALLS = re.compile(
     r"\bpip\b.{0,9}\binstall\b|\bnpm\b.{0,9}\b(?:install|i|ci|add|update|exec)\b"
     r"|\bnpx\b|\bpipx\b|\buvx\b|\buv\b.{0,9}\b(?:sync|install|tool|run)\b"
 )
-"""The beginning of a command that installs packages."""
+"""The start of a command that installs packages."""
 
 SAFE = (
     ("--require-hashes", "--no-deps"),
@@ -43,11 +43,11 @@ SAFE = (
     ("npm", "ci", "--ignore-scripts"),
     ("npm", "--package-lock-only", "--ignore-scripts"),
 )
-"""Options with which such a command installs only what has a hash, or downloads nothing."""
+"""Options that make a command install only packages with hashes, or download nothing."""
 
 
 def sources(*patterns: str) -> list[str]:
-    """The project's files whose names match one of the patterns, without what tools have made."""
+    """Return the project's files whose names match a pattern, without generated files."""
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [one for one in folders if one not in MADE and not one.startswith(".")]
@@ -61,7 +61,7 @@ def normalized(name: str) -> str:
 
 
 def direct(path: Path) -> Iterator[tuple[str, str]]:
-    """Names and versions in a file of direct requirements, and in those that it includes."""
+    """Return names and versions from a file of direct requirements and the files it includes."""
     for line in path.read_text().splitlines():
         requirement = re.sub(r"(^| +)#.*", "", line).partition(";")[0].strip()
         if requirement.startswith("-r "):
@@ -73,14 +73,14 @@ def direct(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def requirements(lock: str) -> list[str]:
-    """The requirements of a lock, each on one line, without comments and global options."""
+    """Return the requirements of a lock, one per line, without comments and global options."""
     text = re.sub(r"^ *#.*\n", "", (ROOT / lock).read_text(), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
     return [line for line in lines if line and line != "--only-binary :all:"]
 
 
 def versions(lock: str) -> dict[str, str]:
-    """The versions of a lock. Each package has one, on every platform and Python."""
+    """Return the versions of a lock. Each package has one version for all platforms."""
     found: dict[str, str] = {}
     for requirement in requirements(lock):
         exact = re.match(r"([a-z0-9-]+)==([^\s;*]+)(?: |$)", requirement)
@@ -91,7 +91,7 @@ def versions(lock: str) -> dict[str, str]:
 
 
 def npm_packages(folder: str) -> dict[str, dict[str, Any]]:
-    """What a package-lock.json says of each package, by its path in the folder."""
+    """Return the packages in a package-lock.json, by path."""
     lock = json.loads((ROOT / folder / "package-lock.json").read_text())
     assert lock["lockfileVersion"] >= 3
     packages: dict[str, dict[str, Any]] = lock["packages"]
@@ -110,13 +110,13 @@ def test_every_locked_package_has_a_version_and_a_hash(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_locks_name_no_index_and_no_path_of_a_machine(lock: str) -> None:
+def test_locks_contain_no_index_and_no_local_path(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert re.findall(r"https?:|index-url|find-links|file:| /\S+", text) == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_locks_take_wheels_only(lock: str) -> None:
+def test_locks_allow_only_wheels(lock: str) -> None:
     """Building a package would download its build dependencies without hashes."""
     assert (ROOT / lock).read_text().count("\n--only-binary :all:\n") == 1
 
@@ -159,7 +159,7 @@ def test_every_locked_npm_package_has_a_version_and_a_hash(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", NPM_FOLDERS)
-def test_npm_locks_name_no_host(folder: str) -> None:
+def test_npm_locks_contain_no_host(folder: str) -> None:
     assert HOST.findall((ROOT / folder / "package-lock.json").read_text()) == []
     assert [path for path, one in npm_packages(folder).items() if "resolved" in one] == []
 
@@ -174,9 +174,9 @@ def test_npm_packages_have_the_same_version_in_their_lock(folder: str) -> None:
 
 
 def commands(name: str) -> Iterator[str]:
-    """The commands of a file that install packages, each on one line.
+    """Return the commands of a file that install packages, each on one line.
 
-    In Python, a list of arguments is read as a command: without quotes, brackets and line ends.
+    In Python, a list of arguments is read as a command, without quotes, brackets and line ends.
     """
     text = (ROOT / name).read_text().replace("\\\n", " ")
     if name.endswith(".py"):
@@ -192,7 +192,7 @@ def is_safe(command: str) -> bool:
     return any(all(option in command.split() for option in options) for options in SAFE)
 
 
-def test_nothing_is_installed_without_hashes() -> None:
+def test_every_install_command_requires_hashes() -> None:
     here = Path(__file__).relative_to(ROOT).as_posix()
     files = [".ci/run", *sources("*.py", "*.sh", "Makefile")]
     found = {(name, command) for name in files if name != here for command in commands(name)}

@@ -1,4 +1,4 @@
-"""The Lambda package: complete, small, for its architecture, and the same every time."""
+"""The Lambda package: its contents, size, architecture and reproducibility."""
 
 import os
 import re
@@ -29,7 +29,7 @@ ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 
 
 def elf_machine(binary: Path) -> int:
-    """``e_machine`` of an ELF file."""
+    """Return the field ``e_machine`` of an ELF file."""
     header = binary.read_bytes()[:20]
     assert header[:4] == b"\x7fELF"
     return int.from_bytes(header[18:20], "little")
@@ -37,14 +37,14 @@ def elf_machine(binary: Path) -> int:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package for this machine, and for the runtime's Python if it can be imported here."""
+    """The package for this machine, and for the runtime's Python if it is installed."""
     folder = tmp_path_factory.mktemp("package") / "lambda"
     stage(folder, VERSION, MACHINE)
     return folder
 
 
 def run(package: Path, script: str, environment: dict[str, str] | None = None) -> str:
-    """Run a script that can import the package and the standard library; return its output."""
+    """Run a script that can import only the package and the standard library. Return its output."""
     only = f"import sys; sys.path.insert(0, {str(package)!r})"
     return subprocess.run(
         [PYTHON, "-I", "-S", "-B", "-c", f"{only}\n{script}"],
@@ -57,7 +57,7 @@ def run(package: Path, script: str, environment: dict[str, str] | None = None) -
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_every_handler_imports_from_the_package_alone(package: Path, handler: str) -> None:
+def test_every_handler_imports_only_from_the_package(package: Path, handler: str) -> None:
     script = (
         f"import handlers.{handler} as h, zipjobs, pydantic; assert callable(h.handler); "
         f"assert all(m.__file__.startswith({str(package)!r}) for m in (h, zipjobs, pydantic))"
@@ -65,13 +65,13 @@ def test_every_handler_imports_from_the_package_alone(package: Path, handler: st
     run(package, script)
 
 
-EVERYBODY = {
+ALL_FUNCTIONS = {
     *("zipjobs.errors", "zipjobs.model", "zipjobs.settings", "zipjobs.telemetry"),
     *("zipjobs.jobs", "zipjobs.requests", "zipjobs.s3.bucket_owners"),
     *("zipjobs.zipformat.file_names", "aws_lambda_powertools", "botocore", "jmespath"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
 }
-"""Botocore and JMESPath are Powertools' own: it asks for a configuration and for expressions."""
+"""Powertools imports botocore and JMESPath."""
 
 CALLS_AWS = {
     *("zipjobs.wiring.api", "zipjobs.worker.usage", "zipjobs.s3.retry"),
@@ -90,21 +90,21 @@ MAKES_ARCHIVES = {
 }
 
 LOADS = {
-    "enqueue": EVERYBODY | CALLS_AWS | HAS_ROUTES,
-    "status": EVERYBODY | CALLS_AWS | HAS_ROUTES,
-    "cancel": EVERYBODY | CALLS_AWS | HAS_ROUTES | ENDS_JOBS,
-    "docs": EVERYBODY | HAS_ROUTES,
-    "zipper": EVERYBODY | CALLS_AWS | ENDS_JOBS | MAKES_ARCHIVES,
-    "dead_letter": EVERYBODY | CALLS_AWS | ENDS_JOBS,
-    "reconciler": EVERYBODY | CALLS_AWS | ENDS_JOBS,
+    "enqueue": ALL_FUNCTIONS | CALLS_AWS | HAS_ROUTES,
+    "status": ALL_FUNCTIONS | CALLS_AWS | HAS_ROUTES,
+    "cancel": ALL_FUNCTIONS | CALLS_AWS | HAS_ROUTES | ENDS_JOBS,
+    "docs": ALL_FUNCTIONS | HAS_ROUTES,
+    "zipper": ALL_FUNCTIONS | CALLS_AWS | ENDS_JOBS | MAKES_ARCHIVES,
+    "dead_letter": ALL_FUNCTIONS | CALLS_AWS | ENDS_JOBS,
+    "reconciler": ALL_FUNCTIONS | CALLS_AWS | ENDS_JOBS,
 }
-"""What each function may load of the package, with all that is in it."""
+"""The packages and modules that each function loads. A package stands for all of its modules."""
 
 PARTS = set().union(*LOADS.values())
 
 
 def part_of(module: str) -> str | None:
-    """The innermost part that a module belongs to; None for a package that holds parts."""
+    """Return the innermost part that contains a module, or None for a package of parts."""
     if any(part.startswith(f"{module}.") for part in PARTS):
         return None
     parents = accumulate(module.split("."), "{}.{}".format)
@@ -112,7 +112,7 @@ def part_of(module: str) -> str | None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_function_loads_what_it_needs_and_nothing_else(package: Path, handler: str) -> None:
+def test_a_function_loads_only_what_it_needs(package: Path, handler: str) -> None:
     script = f"import handlers.{handler}\n" + (
         "for name, module in sys.modules.items():\n"
         f"    if (getattr(module, '__file__', None) or '').startswith({str(package)!r}):\n"
@@ -124,7 +124,7 @@ def test_a_function_loads_what_it_needs_and_nothing_else(package: Path, handler:
 
 
 def test_bytecode_is_shipped_if_the_runtimes_python_exists(package: Path) -> None:
-    """Every source has its own, whose validity nothing but its version decides."""
+    """The bytecode is valid for the source without a check."""
     tag = VERSION.replace("python3.", "cpython-3")
     for source in package.rglob("*.py"):
         compiled = source.parent / "__pycache__" / f"{source.stem}.{tag}.pyc"
@@ -148,12 +148,12 @@ def test_bytecode_is_shipped_if_the_runtimes_python_exists(package: Path) -> Non
     ],
 )
 def test_the_package_has_the_services_that_functions_call(package: Path, root: str) -> None:
-    """Each client is made, from the package's own description of its service."""
+    """Clients are created from the shipped descriptions of services."""
     module, _, function = f"zipjobs.{root}".rpartition(".")
     run(package, f"from {module} import {function}; {function}()", FUNCTIONS_ENVIRONMENT)
 
 
-def test_no_other_service_is_called_and_none_is_shipped(package: Path) -> None:
+def test_only_the_called_services_are_shipped(package: Path) -> None:
     roots = sorted((ROOT / "zipjobs" / "wiring").glob("*.py"))
     text = "".join(root.read_text() for root in roots)
     called = set(re.findall(r'client\("(\w+)"', text))
@@ -172,7 +172,7 @@ def test_swagger_ui_is_shipped_with_its_license_and_notice(package: Path) -> Non
 
 
 def test_the_notice_names_the_shipped_version_of_swagger_ui(package: Path) -> None:
-    """After an update of Powertools, take all three files from npm's swagger-ui-dist."""
+    """After an update of Powertools, copy the three files from the npm package swagger-ui-dist."""
     [bundle] = package.rglob("swagger-ui-bundle.min.js")
     [shipped] = re.findall(r'PACKAGE_VERSION:"([\d.]+)"', bundle.read_text())
     notice = (package / "licenses" / "swagger-ui" / "NOTICE").read_text()
@@ -180,31 +180,23 @@ def test_the_notice_names_the_shipped_version_of_swagger_ui(package: Path) -> No
 
 
 def locked() -> dict[str, str]:
-    """The versions of ``handlers/requirements.lock``, by name."""
+    """Return the versions in ``handlers/requirements.lock`` by name."""
     pins = re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK.read_text(), re.MULTILINE)
     return dict(pins)
 
 
 def installed(folder: Path) -> dict[str, str]:
-    """The versions of the distributions that are in a folder, by name."""
+    """Return the versions of the distributions in a folder by name."""
     found = distributions(path=[str(folder)])
     return {re.sub(r"[-_.]+", "-", one.name).lower(): one.version for one in found}
 
 
-def test_all_that_is_shipped_is_locked_with_its_version(package: Path) -> None:
+def test_shipped_packages_have_the_locked_versions(package: Path) -> None:
     assert installed(package) == locked()
 
 
-def test_the_lock_has_hashes_and_what_is_asked_for() -> None:
-    asked = re.findall(r"^([a-z0-9-]+)==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
-    assert asked
-    assert set(asked) <= set(locked().items())
-    pins = re.split(r"^(?=\S+==)", LOCK.read_text(), flags=re.MULTILINE)[1:]
-    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
-
-
-def test_what_is_shipped_is_what_is_tested() -> None:
-    """The environment of the tests has the same versions: see the Makefile."""
+def test_the_tests_run_with_the_locked_versions() -> None:
+    """``make`` installs the same versions for the tests."""
     here = {name: version(name) for name in locked()}
     assert here == locked()
 

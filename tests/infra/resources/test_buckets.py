@@ -44,7 +44,7 @@ OF_MANIFESTS: list[dict[str, Any]] = [
         "noncurrentVersionExpiration": {"noncurrentDays": 1},
     },
     {
-        # Manifests themselves are somebody else's, and stay.
+        # The current versions of manifests belong to the users and do not expire.
         "id": "forget-replaced-versions",
         "status": "Enabled",
         "filter": {"prefix": ""},
@@ -139,13 +139,13 @@ def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
 
 def test_only_the_services_own_objects_expire(program: Declared) -> None:
     """Without its prefix, a rule would delete the users' manifests."""
-    ending = {
+    expiring = {
         (name, rule["filter"]["prefix"])
         for name, one in program.of(LIFECYCLE).items()
         for rule in one.inputs["rules"]
         if "expiration" in rule
     }
-    assert ending == {("manifests-lifecycle", "requests/"), ("manifests-lifecycle", "work/")}
+    assert expiring == {("manifests-lifecycle", "requests/"), ("manifests-lifecycle", "work/")}
 
 
 # Events

@@ -62,7 +62,7 @@ def test_workers_have_long_timeouts(program: Declared) -> None:
 
 
 def test_only_the_zipper_has_a_larger_disk(program: Declared) -> None:
-    """It stores two copies of a list of a million entries. The first 512 MB are free."""
+    """The zipper stores two copies of a list of a million entries. The first 512 MB are free."""
     disks = {
         name: one.inputs["ephemeralStorage"]["size"] for name, one in program.of(FUNCTION).items()
     }
@@ -75,7 +75,7 @@ def test_functions_use_the_architecture_of_the_package(program: Declared) -> Non
 
 
 def test_api_functions_time_out_just_before_the_gateway(program: Declared) -> None:
-    """So a caller gets a response in every case."""
+    """The caller gets a response in every case."""
     behind = {
         key
         for integration in program.of("apigatewayv2/integration:Integration").values()

@@ -49,7 +49,7 @@ def test_integrations_use_payload_format_2(program: Declared) -> None:
 
 
 def test_changes_of_the_api_are_deployed_automatically(program: Declared) -> None:
-    """The program declares no deployment of its own."""
+    """The program declares no separate deployment."""
     (stage,) = program.of("apigatewayv2/stage:Stage").values()
     assert stage.inputs["autoDeploy"] is True
     assert stage.inputs["name"] == "$default", "it has no place in the paths that callers know"
