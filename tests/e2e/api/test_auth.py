@@ -278,7 +278,7 @@ def test_api_auth_none_allows_everyone_and_warns() -> None:
         assert curl(f"{outputs['apiUrl']}/zip-jobs/{answer['jobId']}")[0] == 200
         assert curl(f"{outputs['apiUrl']}/docs")[0] == 404
         assert curl(f"{outputs['apiUrl']}/openapi.json")[0] == 404
-    assert "apiAuth is none: everyone who finds the API may submit jobs" in said[0]
+    assert "apiAuth is none: anyone who knows the API's URL can submit jobs" in said[0]
 
 
 @pytest.mark.parametrize(
