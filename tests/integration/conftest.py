@@ -11,7 +11,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from local.faults.injector import FaultInjector
 from local.server import serving_aws
-from tests.integration.rig import Bus, Rig
+from tests.integration.worker_setup import Bus, Workers
 from tests.support.tables import create_job_table
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
@@ -132,7 +132,7 @@ def bus() -> Bus:
 
 
 @pytest.fixture
-def rig(
+def workers(
     s3: Any,
     dynamodb: Any,
     store: JobStore,
@@ -140,7 +140,7 @@ def rig(
     reader: ObjectReader,
     sender: PartSender,
     put: Callable[[str, bytes], str],
-) -> Rig:
+) -> Workers:
     put("a/one.pdf", b"one")
     put("b/one.pdf", b"two")
-    return Rig(s3, dynamodb, store, bus, reader, sender)
+    return Workers(s3, dynamodb, store, bus, reader, sender)

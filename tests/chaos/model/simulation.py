@@ -39,7 +39,7 @@ from tests.chaos.model.invocations import (
 from tests.chaos.model.queues import Bus, Events, Message, Queue, Sqs, record_of
 from tests.chaos.model.requested_jobs import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
 from tests.integration.conftest import REGION
-from tests.integration.rig import POLICY
+from tests.integration.worker_setup import POLICY
 from tests.support.events.http import http_event
 from tests.support.tables import create_job_table
 from zipjobs import telemetry

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.integration.rig import Rig
+from tests.integration.worker_setup import Workers
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.errors import ServiceUnavailable, TargetForbidden
@@ -25,7 +25,7 @@ from zipjobs.worker.segment_plan import WorkerQuota
 
 SIZING = PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
-SHARE = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
+QUOTA = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
 SIZES = [*[3 * MIB] * 6, 14 * MIB, *[1 * MIB] * 8, 100, 0]
 KEYS = [f"docs/{i:02}.pdf" for i in range(len(SIZES))]
 REQUEST = {"prefix": "docs/"}
@@ -38,47 +38,47 @@ def sources(put: Callable[[str, bytes], str]) -> None:
 
 
 @pytest.fixture
-def sharing(rig: Rig, sources: None) -> Rig:
-    rig.share, rig.options = SHARE, OPTIONS
-    return rig
+def sharing(workers: Workers, sources: None) -> Workers:
+    workers.quota, workers.options = QUOTA, OPTIONS
+    return workers
 
 
-def digest(rig: Rig, key: str = "zips/job-1.zip") -> str:
-    body = rig.s3.get_object(Bucket="dst", Key=key)["Body"].read()
+def digest(workers: Workers, key: str = "zips/job-1.zip") -> str:
+    body = workers.s3.get_object(Bucket="dst", Key=key)["Body"].read()
     return hashlib.sha256(body).hexdigest()
 
 
-def one_workers(rig: Rig, request: Any = REQUEST) -> str:
+def one_workers(workers: Workers, request: Any = REQUEST) -> str:
     """The digest of the archive that one worker makes of the same request."""
-    share, rig.share = rig.share, WorkerQuota()
-    message = rig.request(request).model_copy(update={"job_id": "alone"})
-    assert rig.run(message).status is Status.READY
-    rig.share = share
-    rig.bus.published.clear()
-    return digest(rig, "zips/alone.zip")
+    quota, workers.quota = workers.quota, WorkerQuota()
+    message = workers.request(request).model_copy(update={"job_id": "alone"})
+    assert workers.run(message).status is Status.READY
+    workers.quota = quota
+    workers.bus.published.clear()
+    return digest(workers, "zips/alone.zip")
 
 
-def run_all(rig: Rig, message: Submission, seed: int = 0) -> Job:
+def run_all(workers: Workers, message: Submission, seed: int = 0) -> Job:
     """Run a job and its segments, in some order."""
-    job = rig.run(message)
-    assert (job.status, job.segments) == (Status.RUNNING, len(rig.queue.sent))
-    random.Random(seed).shuffle(rig.queue.sent)
-    for segment in rig.queue.sent:
-        job = rig.run(segment)
+    job = workers.run(message)
+    assert (job.status, job.segments) == (Status.RUNNING, len(workers.queue.sent))
+    random.Random(seed).shuffle(workers.queue.sent)
+    for segment in workers.queue.sent:
+        job = workers.run(segment)
     return job
 
 
-def assert_ended_well(rig: Rig, job: Job, uploads: Callable[[], list[Any]]) -> None:
+def assert_ended_well(workers: Workers, job: Job, uploads: Callable[[], list[Any]]) -> None:
     assert job.status is Status.READY
-    assert [published.status for published in rig.bus.published] == [Status.READY]
-    assert rig.working_objects() == []
+    assert [published.status for published in workers.bus.published] == [Status.READY]
+    assert workers.work_objects() == []
     assert uploads() == []
 
 
 @pytest.mark.parametrize("request_", [REQUEST, {"keys": KEYS}], ids=["prefix", "keys"])
 @pytest.mark.parametrize("seed", range(2))
 def test_segments_in_any_order_make_one_workers_archive(
-    sharing: Rig, uploads: Callable[[], list[Any]], request_: Any, seed: int
+    sharing: Workers, uploads: Callable[[], list[Any]], request_: Any, seed: int
 ) -> None:
     expected = one_workers(sharing, request_)
     job = run_all(sharing, sharing.request(request_), seed)
@@ -89,13 +89,13 @@ def test_segments_in_any_order_make_one_workers_archive(
     assert job.bytes_done == job.bytes_total == sum(SIZES)
 
 
-def test_a_job_that_is_one_workers_share_has_no_segments(rig: Rig, sources: None) -> None:
-    assert rig.run(rig.request(REQUEST)).status is Status.READY
-    assert rig.queue.sent == []
-    assert rig.working_objects() == []
+def test_a_job_that_is_one_workers_share_has_no_segments(workers: Workers, sources: None) -> None:
+    assert workers.run(workers.request(REQUEST)).status is Status.READY
+    assert workers.queue.sent == []
+    assert workers.work_objects() == []
 
 
-def test_progress_adds_up_while_segments_are_made(sharing: Rig, dynamodb: Any) -> None:
+def test_progress_adds_up_while_segments_are_made(sharing: Workers, dynamodb: Any) -> None:
     job = sharing.run(sharing.request(REQUEST))
     seen = []
     for segment in sharing.queue.sent[:-1]:
@@ -111,7 +111,7 @@ def test_progress_adds_up_while_segments_are_made(sharing: Rig, dynamodb: Any) -
 
 
 def test_segments_that_come_twice_or_too_late_change_nothing(
-    sharing: Rig, uploads: Callable[[], list[Any]]
+    sharing: Workers, uploads: Callable[[], list[Any]]
 ) -> None:
     message = sharing.request(REQUEST)
     sharing.run(message)
@@ -126,11 +126,11 @@ def test_segments_that_come_twice_or_too_late_change_nothing(
     assert_ended_well(sharing, job, uploads)
 
 
-def run_all_again(rig: Rig, message: Submission, first: Submission) -> Job:
-    assert rig.run(message).status is Status.RUNNING  # the first message, once more
-    job = rig.run(first)
-    for segment in rig.queue.sent[: len(rig.queue.sent) // 2]:
-        job = rig.run(segment)
+def run_all_again(workers: Workers, message: Submission, first: Submission) -> Job:
+    assert workers.run(message).status is Status.RUNNING  # the first message, once more
+    job = workers.run(first)
+    for segment in workers.queue.sent[: len(workers.queue.sent) // 2]:
+        job = workers.run(segment)
     return job
 
 
@@ -139,9 +139,11 @@ class Died(BaseException):
 
 
 @contextmanager
-def dying(rig: Rig, owner: str, method: str, *, after: bool, call: int = 1) -> Iterator[None]:
+def dying(
+    workers: Workers, owner: str, method: str, *, after: bool, call: int = 1
+) -> Iterator[None]:
     """A worker that dies at the ``call``-th call of a method, before or after its effect."""
-    target = getattr(rig, owner)
+    target = getattr(workers, owner)
     real, calls = getattr(target, method), iter(range(1, 1000))
 
     def die(*args: Any, **kwargs: Any) -> Any:
@@ -168,7 +170,7 @@ DEATHS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), DEATHS, ids=[method for _, method in DEATHS])
 def test_a_planner_that_dies_is_followed_by_another(
-    sharing: Rig, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
+    sharing: Workers, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
 ) -> None:
     expected = one_workers(sharing)
     message = sharing.request(REQUEST)
@@ -179,7 +181,7 @@ def test_a_planner_that_dies_is_followed_by_another(
         job = sharing.run(segment)
     assert digest(sharing) == expected
     assert job.status is Status.READY
-    assert sharing.working_objects() == []
+    assert sharing.work_objects() == []
     assert uploads() == []
 
 
@@ -187,7 +189,7 @@ LAST_DEATHS = [
     ("segments", "put_built"),
     ("segments", "built_segments"),
     ("store", "ready"),
-    ("segments", "clean"),
+    ("segment_objects", "clean"),
     ("bus", "publish"),
     ("store", "record_event_sent"),
 ]
@@ -196,7 +198,7 @@ LAST_DEATHS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), LAST_DEATHS, ids=[m for _, m in LAST_DEATHS])
 def test_the_last_worker_dies_and_the_job_ends_all_the_same(
-    sharing: Rig, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
+    sharing: Workers, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
 ) -> None:
     expected = one_workers(sharing)
     sharing.run(sharing.request(REQUEST))
@@ -208,13 +210,13 @@ def test_the_last_worker_dies_and_the_job_ends_all_the_same(
     job = sharing.run(last)
     assert job.status is Status.READY
     assert digest(sharing) == expected
-    assert sharing.working_objects() == []
+    assert sharing.work_objects() == []
     assert uploads() == []
     assert {published.status for published in sharing.bus.published} == {Status.READY}
 
 
 def test_missing_objects_are_all_named_before_a_byte_is_moved(
-    sharing: Rig, uploads: Callable[[], list[Any]]
+    sharing: Workers, uploads: Callable[[], list[Any]]
 ) -> None:
     keys = [*KEYS, "gone-1.pdf", "gone-2.pdf"]
     with patch.object(sharing.writer, "create", side_effect=AssertionError):
@@ -223,12 +225,12 @@ def test_missing_objects_are_all_named_before_a_byte_is_moved(
     assert (job.status, job.error.code) == (Status.FAILED, "SOURCE_NOT_FOUND")
     assert "gone-1.pdf" in job.error.message
     assert "gone-2.pdf" in job.error.message
-    assert sharing.working_objects() == []
+    assert sharing.work_objects() == []
     assert uploads() == []
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
 
 
-def test_archived_objects_are_all_named_before_a_byte_is_moved(sharing: Rig) -> None:
+def test_archived_objects_are_all_named_before_a_byte_is_moved(sharing: Workers) -> None:
     for name in ("old-1", "old-2"):
         sharing.s3.put_object(
             Bucket="src", Key=f"docs/{name}.pdf", Body=b"cold", StorageClass="GLACIER"
@@ -242,7 +244,7 @@ def test_archived_objects_are_all_named_before_a_byte_is_moved(sharing: Rig) -> 
 
 
 def test_a_source_that_changes_under_a_plan_fails_the_job_once(
-    sharing: Rig, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
+    sharing: Workers, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
 ) -> None:
     sharing.run(sharing.request(REQUEST))
     put(KEYS[0], b"other")
@@ -253,26 +255,26 @@ def test_a_source_that_changes_under_a_plan_fails_the_job_once(
     for segment in sharing.queue.sent:
         assert sharing.run(segment).status is Status.FAILED
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
-    assert sharing.working_objects() == []
+    assert sharing.work_objects() == []
 
 
 def test_a_segment_that_the_queue_gives_up_on_fails_the_job(
-    sharing: Rig, uploads: Callable[[], list[Any]]
+    sharing: Workers, uploads: Callable[[], list[Any]]
 ) -> None:
     sharing.run(sharing.request(REQUEST))
     job = sharing.fail_exhausted(sharing.queue.sent[1])
     assert job.error is not None
     assert job.error.code == "RETRIES_EXHAUSTED"
     assert uploads() == []
-    assert sharing.working_objects() == []
+    assert sharing.work_objects() == []
 
 
 def test_numbered_archives_are_valid_alone_and_hold_everything_once(
-    sharing: Rig, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
+    sharing: Workers, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
 ) -> None:
     for number in range(40):
         put(f"docs/more-{number}.pdf", random.Random(number).randbytes(3 * MIB))
-    sharing.share = replace(SHARE, read_bytes=40 * MIB)
+    sharing.quota = replace(QUOTA, read_bytes=40 * MIB)
     job = run_all(sharing, sharing.request({**REQUEST, "maxArchiveBytes": 64 * MIB}))
     assert_ended_well(sharing, job, uploads)
     assert [one.key for one in job.archives] == [
@@ -291,7 +293,7 @@ def test_numbered_archives_are_valid_alone_and_hold_everything_once(
     assert len(names) == len(set(names)) == len(SIZES) + 40
 
 
-def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig) -> None:
+def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Workers) -> None:
     sharing.run(sharing.request(REQUEST))
     with patch.object(UploadCleaner, "abort", side_effect=TargetForbidden("no")):
         job = sharing.fail_exhausted(sharing.queue.sent[0])
@@ -299,13 +301,13 @@ def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Rig)
     assert [published.status for published in sharing.bus.published] == [Status.FAILED]
 
 
-def test_the_counts_of_segments_are_no_jobs(sharing: Rig) -> None:
+def test_the_counts_of_segments_are_no_jobs(sharing: Workers) -> None:
     job = sharing.run(sharing.request(REQUEST))
     sharing.run(sharing.queue.sent[0])
     assert sharing.store.get(f"{job.job_id}#0") is None
 
 
-def test_an_event_that_was_refused_follows(sharing: Rig) -> None:
+def test_an_event_that_was_refused_follows(sharing: Workers) -> None:
     sharing.bus.failures = 1
     sharing.run(sharing.request(REQUEST))
     *others, last = sharing.queue.sent

@@ -62,8 +62,8 @@ class Queue:
         self.sent += [submission.model_copy(update={"segment": number}) for number in segments]
 
 
-class Rig:
-    """Runs messages, one at a time. ``share`` and ``options`` are those of its workers."""
+class Workers:
+    """Runs messages, one at a time. ``quota`` and ``options`` are those of its workers."""
 
     def __init__(
         self,
@@ -73,21 +73,25 @@ class Rig:
         bus: Bus,
         reader: ObjectReader,
         sender: PartSender,
-        share: WorkerQuota | None = None,
+        quota: WorkerQuota | None = None,
         options: EngineOptions | None = None,
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.share, self.options = share or WorkerQuota(), options or EngineOptions()
+        self.quota, self.options = quota or WorkerQuota(), options or EngineOptions()
         self.max_names = MAX_NAMES
         self.writer = ArchiveWriter(s3, sender)
-        objects = SegmentObjects(s3, "manifests", "work/")
-        self.segments = SegmentStore(objects)
+        self.segment_objects = SegmentObjects(s3, "manifests", "work/")
+        self.segments = SegmentStore(self.segment_objects)
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
-        self.finalizer = JobFinalizer(store, UploadCleaner(s3), objects, statuses, bus, metrics)  # type: ignore[arg-type]
-        self.reconciler = Reconciler(store, self.queue, objects, self.finalizer, metrics)  # type: ignore[arg-type]
+        self.finalizer = JobFinalizer(
+            store, UploadCleaner(s3), self.segment_objects, statuses, bus, metrics
+        )  # type: ignore[arg-type]
+        self.reconciler = Reconciler(
+            store, self.queue, self.segment_objects, self.finalizer, metrics
+        )  # type: ignore[arg-type]
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         return job_runner(
@@ -102,7 +106,7 @@ class Rig:
             writer=self.writer,
             receipts=Receipts(self.s3),
             engine=Engine(reader or self.reader, BlockPool(BLOCKS_BYTES), self.options),
-            quota=self.share,
+            quota=self.quota,
             max_names=self.max_names,
             meter=Meter(),
         )
@@ -120,6 +124,6 @@ class Rig:
         self.s3.put_object(Bucket="manifests", Key="requests/job-1.json", Body=body)
         return submission(request=ObjectRef(bucket="manifests", key="requests/job-1.json"))
 
-    def working_objects(self) -> list[str]:
+    def work_objects(self) -> list[str]:
         found = self.s3.list_objects_v2(Bucket="manifests", Prefix="work/").get("Contents", [])
         return [one["Key"] for one in found]

@@ -31,15 +31,15 @@ GZIPPED = gzip.compress(b'{"key": "a"}\n', mtime=0)
 """The same at any time: it is in the names of tests, which all processes have to agree on."""
 
 
-class Rig:
+class ListReader:
     """Reads lists that it has put where the request says they are."""
 
     def __init__(self, s3: Any, put: Put) -> None:
         self.put = put
-        self.lists = SourceReader(s3, POLICY)
+        self.sources = SourceReader(s3, POLICY)
 
     def read(self, **request: Any) -> list[SourceObject]:
-        return list(self.lists.read(JobRequest(**request), "src"))
+        return list(self.sources.read(JobRequest(**request), "src"))
 
     def read_list(self, body: bytes | str) -> list[SourceObject]:
         self.put("list", body if isinstance(body, bytes) else body.encode())
@@ -69,74 +69,76 @@ class Rig:
 
 
 @pytest.fixture
-def rig(s3: Any, put: Put) -> Rig:
-    return Rig(s3, put)
+def lists(s3: Any, put: Put) -> ListReader:
+    return ListReader(s3, put)
 
 
-def test_keys_and_entries_come_as_the_request_has_them(rig: Rig) -> None:
-    assert rig.read(keys=("b", "a")) == [SourceObject("src", "b"), SourceObject("src", "a")]
-    assert rig.read(
+def test_keys_and_entries_come_as_the_request_has_them(lists: ListReader) -> None:
+    assert lists.read(keys=("b", "a")) == [SourceObject("src", "b"), SourceObject("src", "a")]
+    assert lists.read(
         entries=(RequestedEntry("a"), RequestedEntry("b", "shared", "c/d.pdf", "v1"))
     ) == [SourceObject("src", "a"), SourceObject("shared", "b", "v1", "c/d.pdf")]
 
 
 class TestPrefix:
-    def test_a_listing_gives_size_and_etag(self, rig: Rig) -> None:
-        etag = rig.put("q3/ä b+c%41.pdf", b"12345")
-        rig.put("q4/a.pdf", b"1")
-        assert rig.read(prefix="q3/") == [SourceObject("src", "q3/ä b+c%41.pdf", size=5, etag=etag)]
+    def test_a_listing_gives_size_and_etag(self, lists: ListReader) -> None:
+        etag = lists.put("q3/ä b+c%41.pdf", b"12345")
+        lists.put("q4/a.pdf", b"1")
+        assert lists.read(prefix="q3/") == [
+            SourceObject("src", "q3/ä b+c%41.pdf", size=5, etag=etag)
+        ]
         assert etag.startswith('"')
 
-    def test_globs_see_the_key_below_the_prefix(self, rig: Rig) -> None:
+    def test_globs_see_the_key_below_the_prefix(self, lists: ListReader) -> None:
         for key in ("q3/a.pdf", "q3/a.txt", "q3/x/b.pdf", "q3/x/draft.pdf", "q3/x/y/c.pdf"):
-            rig.put(key, b"1")
-        assert rig.keys_below("q3/", include=("*.pdf",)) == ["q3/a.pdf"]
-        assert rig.keys_below("q3/", include=("*/*.pdf", "*.txt"), exclude=("**/draft*",)) == [
+            lists.put(key, b"1")
+        assert lists.keys_below("q3/", include=("*.pdf",)) == ["q3/a.pdf"]
+        assert lists.keys_below("q3/", include=("*/*.pdf", "*.txt"), exclude=("**/draft*",)) == [
             "q3/a.txt",
             "q3/x/b.pdf",
         ]
-        assert rig.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
+        assert lists.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
 
-    def test_markers_of_folders_are_left_out(self, rig: Rig) -> None:
-        rig.put("q3/", b"")
-        rig.put("q3/empty.pdf", b"")
-        rig.put("q3/odd/", b"bytes")
-        assert rig.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
+    def test_markers_of_folders_are_left_out(self, lists: ListReader) -> None:
+        lists.put("q3/", b"")
+        lists.put("q3/empty.pdf", b"")
+        lists.put("q3/odd/", b"bytes")
+        assert lists.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
 
-    def test_a_listing_has_many_pages(self, rig: Rig, s3: Any) -> None:
+    def test_a_listing_has_many_pages(self, lists: ListReader, s3: Any) -> None:
         s3.meta.events.register(
             "before-parameter-build.s3.ListObjectsV2",
             lambda params, **_: params.update(MaxKeys=2),
         )
         for number in range(5):
-            rig.put(f"many/{number}", b"")
-        assert rig.keys_below("many/") == [f"many/{number}" for number in range(5)]
+            lists.put(f"many/{number}", b"")
+        assert lists.keys_below("many/") == [f"many/{number}" for number in range(5)]
 
-    def test_what_is_archived_comes_without_a_size(self, rig: Rig, s3: Any) -> None:
+    def test_what_is_archived_comes_without_a_size(self, lists: ListReader, s3: Any) -> None:
         s3.put_object(Bucket="src", Key="old/a.pdf", Body=b"1", StorageClass="GLACIER")
-        assert rig.read(prefix="old/") == [SourceObject("src", "old/a.pdf")]
+        assert lists.read(prefix="old/") == [SourceObject("src", "old/a.pdf")]
 
-    def test_a_prefix_without_matches_is_no_archive(self, rig: Rig) -> None:
+    def test_a_prefix_without_matches_is_no_archive(self, lists: ListReader) -> None:
         with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
-            rig.read(prefix="none/")
-        rig.put("q3/a.pdf", b"1")
+            lists.read(prefix="none/")
+        lists.put("q3/a.pdf", b"1")
         with pytest.raises(InvalidRequest, match="nothing matched: .*include and exclude"):
-            rig.read(prefix="q3/", include=("*.txt",))
+            lists.read(prefix="q3/", include=("*.txt",))
 
-    def test_a_bucket_that_does_not_exist_is_named(self, rig: Rig) -> None:
+    def test_a_bucket_that_does_not_exist_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://nowhere/a"):
-            list(rig.lists.read(JobRequest(prefix="a"), "nowhere"))
+            list(lists.sources.read(JobRequest(prefix="a"), "nowhere"))
 
 
 class TestList:
     @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-    def test_json_lines(self, rig: Rig, pack: Callable[[bytes], bytes]) -> None:
+    def test_json_lines(self, lists: ListReader, pack: Callable[[bytes], bytes]) -> None:
         rows = (
             '\ufeff{"key": "a"}\r\n\n  \n'
             '{"bucket": "shared", "key": "public/b", "name": "c/d", "versionId": "v"}\n'
             '{"key": "ä", "size": 5, "etag": "abc"}\n{"key": "e", "etag": "\\"abc\\""}'
         )
-        assert rig.read_list(pack(rows.encode())) == [
+        assert lists.read_list(pack(rows.encode())) == [
             SourceObject("src", "a"),
             SourceObject("shared", "public/b", "v", "c/d"),
             SourceObject("src", "ä", size=5, etag='"abc"'),
@@ -144,24 +146,24 @@ class TestList:
         ]
 
     @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-    def test_csv(self, rig: Rig, pack: Callable[[bytes], bytes]) -> None:
+    def test_csv(self, lists: ListReader, pack: Callable[[bytes], bytes]) -> None:
         rows = '\ufeff\nsrc,a+b%20c,5\r\n \r\nshared,"public/x,""y""\nz",6,"""abc"""\nsrc,d,,\n'
-        assert rig.read_list(pack(rows.encode())) == [
+        assert lists.read_list(pack(rows.encode())) == [
             SourceObject("src", "a+b%20c", size=5),
             SourceObject("shared", 'public/x,"y"\nz', size=6, etag='"abc"'),
             SourceObject("src", "d"),
         ]
 
-    def test_gzip_may_come_in_several_pieces(self, rig: Rig) -> None:
+    def test_gzip_may_come_in_several_pieces(self, lists: ListReader) -> None:
         packed = gzip.compress(b'{"key": "a"}\n{"k') + gzip.compress(b'ey": "b"}\n')
-        assert [listed.key for listed in rig.read_list(packed)] == ["a", "b"]
+        assert [listed.key for listed in lists.read_list(packed)] == ["a", "b"]
 
     def test_a_list_of_many_ranges_is_read_in_its_order(
-        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+        self, lists: ListReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("zipjobs.s3.ranged_file.RANGE_BYTES", 1000)
         rows = "".join(f'{{"key": "{number}"}}\n' for number in range(1000))
-        assert [listed.key for listed in rig.read_list(rows)] == [str(n) for n in range(1000)]
+        assert [listed.key for listed in lists.read_list(rows)] == [str(n) for n in range(1000)]
 
     @pytest.mark.parametrize(
         ("body", "complaint"),
@@ -190,32 +192,32 @@ class TestList:
             (GZIPPED[:10] + b"\xff" * 9, "line 1: the gzip data is dam"),
         ],
     )
-    def test_a_bad_line_is_named(self, rig: Rig, body: bytes, complaint: str) -> None:
+    def test_a_bad_line_is_named(self, lists: ListReader, body: bytes, complaint: str) -> None:
         with pytest.raises(InvalidManifest, match=f"^s3://src/list, {complaint}"):
-            rig.read_list(body)
+            lists.read_list(body)
 
     @pytest.mark.parametrize("body", [b"", b"\n \n", gzip.compress(b"", mtime=0)])
-    def test_an_empty_list_is_no_archive(self, rig: Rig, body: bytes) -> None:
+    def test_an_empty_list_is_no_archive(self, lists: ListReader, body: bytes) -> None:
         with pytest.raises(InvalidManifest, match="s3://src/list: nothing matched"):
-            rig.read_list(body)
+            lists.read_list(body)
 
-    def test_each_row_must_be_allowed(self, rig: Rig) -> None:
-        rows = rig.lists.read(JobRequest(entries_from="s3://src/list"), "src")
-        rig.put("list", b'{"key": "a"}\n{"bucket": "shared", "key": "private/b"}\n')
+    def test_each_row_must_be_allowed(self, lists: ListReader) -> None:
+        rows = lists.sources.read(JobRequest(entries_from="s3://src/list"), "src")
+        lists.put("list", b'{"key": "a"}\n{"bucket": "shared", "key": "private/b"}\n')
         assert next(rows) == SourceObject("src", "a")
         with pytest.raises(NotAllowed, match="^s3://src/list, line 2: shared/private/b is not"):
             next(rows)
 
-    def test_a_list_that_does_not_exist_is_named(self, rig: Rig) -> None:
+    def test_a_list_that_does_not_exist_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://src/none does not exist"):
-            rig.read(entries_from="s3://src/none")
+            lists.read(entries_from="s3://src/none")
 
 
 class TestInventory:
     SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
 
-    def test_the_rows_of_all_files(self, rig: Rig) -> None:
-        assert rig.read_inventory(
+    def test_the_rows_of_all_files(self, lists: ListReader) -> None:
+        assert lists.read_inventory(
             "Bucket, Key, Size",
             '"src","a+b/c%C3%A4%2B.pdf","5"\n"src","folder/","0"\n',
             "",
@@ -225,36 +227,36 @@ class TestInventory:
             SourceObject("shared", "public/d", size=6),
         ]
 
-    def test_what_was_deleted_or_replaced_is_left_out(self, rig: Rig) -> None:
+    def test_what_was_deleted_or_replaced_is_left_out(self, lists: ListReader) -> None:
         rows = (
             '"src","a","v2","true","false","5","2026-11-06T21:32:00.000Z","abc"\n'
             '"src","a","v1","false","false","4","2026-11-05T21:32:00.000Z","abd"\n'
             '"src","b","v3","true","true","","2026-11-05T21:32:00.000Z",""\n'
             '"src","c","null","true","false","6","2026-11-05T21:32:00.000Z","abe-2"\n'
         )
-        assert rig.read_inventory(self.SCHEMA, rows) == [
+        assert lists.read_inventory(self.SCHEMA, rows) == [
             SourceObject("src", "a", "v2", size=5, etag='"abc"'),
             SourceObject("src", "c", size=6, etag='"abe-2"'),
         ]
 
     @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-    def test_only_csv_is_read(self, rig: Rig, file_format: str) -> None:
+    def test_only_csv_is_read(self, lists: ListReader, file_format: str) -> None:
         with pytest.raises(InvalidManifest, match=f"is {file_format}. Configure"):
-            rig.read_inventory("Bucket, Key", fileFormat=file_format)
+            lists.read_inventory("Bucket, Key", fileFormat=file_format)
 
-    def test_what_is_no_manifest_is_refused(self, rig: Rig) -> None:
-        rig.put("manifest.json", b'{"key": "a"}')
+    def test_what_is_no_manifest_is_refused(self, lists: ListReader) -> None:
+        lists.put("manifest.json", b'{"key": "a"}')
         with pytest.raises(InvalidManifest, match="manifest.json is not the manifest.*files:"):
-            rig.read(entries_from="s3://src/manifest.json")
+            lists.read(entries_from="s3://src/manifest.json")
 
-    def test_files_given_twice_are_refused(self, rig: Rig) -> None:
-        rig.put("manifest.json", b'{"files": [], "files": []}')
+    def test_files_given_twice_are_refused(self, lists: ListReader) -> None:
+        lists.put("manifest.json", b'{"files": [], "files": []}')
         with pytest.raises(InvalidManifest, match=r"s3://src/manifest.json: files: appears twice"):
-            rig.read(entries_from="s3://src/manifest.json")
+            lists.read(entries_from="s3://src/manifest.json")
 
-    def test_a_schema_without_keys_is_refused(self, rig: Rig) -> None:
+    def test_a_schema_without_keys_is_refused(self, lists: ListReader) -> None:
         with pytest.raises(InvalidManifest, match="must contain Bucket and Key"):
-            rig.read_inventory("Bucket, Size", "src,1\n")
+            lists.read_inventory("Bucket, Size", "src,1\n")
 
     @pytest.mark.parametrize(
         ("row", "complaint"),
@@ -264,23 +266,25 @@ class TestInventory:
             ('"src","%ff"', "line 2: Key: not URL-encoded UTF-8"),
         ],
     )
-    def test_a_bad_line_is_named_with_its_file(self, rig: Rig, row: str, complaint: str) -> None:
+    def test_a_bad_line_is_named_with_its_file(
+        self, lists: ListReader, row: str, complaint: str
+    ) -> None:
         with pytest.raises(InvalidManifest, match=f"^s3://src/inv/data/0.csv.gz, {complaint}"):
-            rig.read_inventory("Bucket, Key", f'"src","a"\n{row}\n')
+            lists.read_inventory("Bucket, Key", f'"src","a"\n{row}\n')
 
-    def test_an_inventory_of_nothing_is_no_archive(self, rig: Rig) -> None:
+    def test_an_inventory_of_nothing_is_no_archive(self, lists: ListReader) -> None:
         with pytest.raises(InvalidManifest, match="manifest.json: nothing matched"):
-            rig.read_inventory("Bucket, Key", "")
+            lists.read_inventory("Bucket, Key", "")
 
-    def test_data_files_and_rows_must_be_allowed(self, rig: Rig) -> None:
+    def test_data_files_and_rows_must_be_allowed(self, lists: ListReader) -> None:
         with pytest.raises(NotAllowed, match=r"manifest.json: other/inv/data/0.csv.gz is not"):
-            rig.read_inventory("Bucket, Key", "src,a\n", destinationBucket="arn:aws:s3:::other")
+            lists.read_inventory("Bucket, Key", "src,a\n", destinationBucket="arn:aws:s3:::other")
         with pytest.raises(NotAllowed, match=r"0.csv.gz, line 2: shared/b is not allowed"):
-            rig.read_inventory("Bucket, Key", "src,a\nshared,b\n")
+            lists.read_inventory("Bucket, Key", "src,a\nshared,b\n")
 
-    def test_a_data_file_that_is_gone_is_named(self, rig: Rig) -> None:
+    def test_a_data_file_that_is_gone_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://src/gone.csv.gz"):
-            rig.read_inventory("Bucket, Key", files=[{"key": "gone.csv.gz"}])
+            lists.read_inventory("Bucket, Key", files=[{"key": "gone.csv.gz"}])
 
 
 class Refusing:
@@ -307,6 +311,6 @@ class Refusing:
 def test_what_s3_refuses_is_an_error_by_its_code(
     request_: dict[str, Any], code: str, error: type[Exception]
 ) -> None:
-    lists = SourceReader(Refusing(code), POLICY)  # type: ignore[arg-type]
+    sources = SourceReader(Refusing(code), POLICY)  # type: ignore[arg-type]
     with pytest.raises(error, match="s3://src/a/"):
-        list(lists.read(JobRequest(**request_), "src"))
+        list(sources.read(JobRequest(**request_), "src"))

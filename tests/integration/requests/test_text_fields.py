@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.integration.conftest import REGION
-from tests.integration.rig import Bus, Rig
+from tests.integration.worker_setup import Bus, Workers
 from tests.support.recording import Recording, recording
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
 from zipjobs.jobs.download_links import DownloadLinks
@@ -104,8 +104,10 @@ def wire(server: str) -> Iterator[Recording]:
 
 
 @pytest.fixture
-def job_rig(wire: Recording, rig: Rig, dynamodb: Any, store: JobStore, bus: Bus) -> Iterator[Rig]:
-    """A rig whose requests to S3 are all recorded."""
+def recorded_workers(
+    wire: Recording, workers: Workers, dynamodb: Any, store: JobStore, bus: Bus
+) -> Iterator[Workers]:
+    """A workers whose requests to S3 are all recorded."""
     credentials = ReadOnlyCredentials("test", "test", None)
     s3 = boto3.client(
         "s3",
@@ -122,26 +124,26 @@ def job_rig(wire: Recording, rig: Rig, dynamodb: Any, store: JobStore, bus: Bus)
     transport = Transport(wire.url, REGION, lambda: credentials, max_connections=4)
     sender = PartSender(wire.url, REGION, lambda: credentials, 4)
     wire.clear()
-    yield Rig(s3, dynamodb, store, bus, ObjectReader(transport), sender)
+    yield Workers(s3, dynamodb, store, bus, ObjectReader(transport), sender)
     transport.close()
 
 
 def assert_harmless(
-    rig: Rig, wire: Recording, message: Submission, capsys: pytest.CaptureFixture[str]
+    workers: Workers, wire: Recording, message: Submission, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Run a job, and look at all that it sent, logged and shows."""
     start_logging(None)
     try:
-        job = rig.run(message)
+        job = workers.run(message)
     except TransientError:  # the embedded AWS has no keys with line breaks
-        job = rig.fail_exhausted(message)
+        job = workers.fail_exhausted(message)
     for request in wire.requests():  # each is well-formed
         assert "authorization" in request.headers, request
         assert not request.target.startswith("/attacker"), request
     for line in capsys.readouterr().out.split("\n"):
         assert not line or isinstance(json.loads(line), dict), line
         assert line.isprintable() or "\u2028" in line, ascii(line)
-    links = DownloadLinks(rig.s3, 60).create(job) if job.archives else ()
+    links = DownloadLinks(workers.s3, 60).create(job) if job.archives else ()
     assert all(one.url.isascii() and one.url.isprintable() for one in links)
     shown: ShownJob = json.loads(JobView.of(job, links).model_dump_json(by_alias=True))
     terminal = io.StringIO()
@@ -151,27 +153,29 @@ def assert_harmless(
 
 @pytest.mark.parametrize("make", REQUESTS.values(), ids=REQUESTS)
 def test_a_text_field_of_a_request_ends_no_line(
-    job_rig: Rig, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
+    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, text in enumerate(TEXTS):
-        message = job_rig.request(make(text)).model_copy(update={"job_id": f"job-{number}"})
-        assert_harmless(job_rig, wire, message, capsys)
+        message = recorded_workers.request(make(text)).model_copy(
+            update={"job_id": f"job-{number}"}
+        )
+        assert_harmless(recorded_workers, wire, message, capsys)
 
 
 @pytest.mark.parametrize("make", LISTS.values(), ids=LISTS)
 def test_a_text_field_of_a_list_ends_no_line(
-    job_rig: Rig, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
+    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, text in enumerate(TEXTS):
-        job_rig.s3.put_object(Bucket="src", Key="list", Body=make(text))
-        message = job_rig.request({"entriesFrom": "s3://src/list"})
+        recorded_workers.s3.put_object(Bucket="src", Key="list", Body=make(text))
+        message = recorded_workers.request({"entriesFrom": "s3://src/list"})
         message = message.model_copy(update={"job_id": f"job-{number}"})
-        assert_harmless(job_rig, wire, message, capsys)
+        assert_harmless(recorded_workers, wire, message, capsys)
 
 
 @pytest.mark.parametrize("make", INVENTORIES.values(), ids=INVENTORIES)
 def test_a_text_field_of_an_inventory_ends_no_line(
-    job_rig: Rig, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
+    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = {
         "destinationBucket": "arn:aws:s3:::src",
@@ -179,18 +183,20 @@ def test_a_text_field_of_an_inventory_ends_no_line(
         "fileSchema": INVENTORY,
         "files": [{"key": "inventory.csv.gz"}],
     }
-    job_rig.s3.put_object(Bucket="src", Key="manifest.json", Body=json.dumps(manifest).encode())
+    recorded_workers.s3.put_object(
+        Bucket="src", Key="manifest.json", Body=json.dumps(manifest).encode()
+    )
     for number, text in enumerate(TEXTS):
         data = gzip.compress(make(text))
-        job_rig.s3.put_object(Bucket="src", Key="inventory.csv.gz", Body=data)
-        message = job_rig.request({"entriesFrom": "s3://src/manifest.json"})
+        recorded_workers.s3.put_object(Bucket="src", Key="inventory.csv.gz", Body=data)
+        message = recorded_workers.request({"entriesFrom": "s3://src/manifest.json"})
         message = message.model_copy(update={"job_id": f"job-{number}"})
-        assert_harmless(job_rig, wire, message, capsys)
+        assert_harmless(recorded_workers, wire, message, capsys)
 
 
 @pytest.mark.parametrize("field", EVENT)
 def test_a_text_field_of_an_event_ends_no_line(
-    job_rig: Rig, wire: Recording, field: str, capsys: pytest.CaptureFixture[str]
+    recorded_workers: Workers, wire: Recording, field: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for text in TEXTS:
         found: dict[str, Any] = EVENT | {field: EVENT[field] + text}
@@ -208,15 +214,17 @@ def test_a_text_field_of_an_event_ends_no_line(
         assert field == "key", "only a key may have any characters"
         with suppress(ClientError):  # the embedded AWS has no keys with line breaks
             body = b'{"keys": ["a/one.pdf"]}'
-            job_rig.s3.put_object(Bucket="manifests", Key=found["key"], Body=body)
-        assert_harmless(job_rig, wire, message, capsys)
+            recorded_workers.s3.put_object(Bucket="manifests", Key=found["key"], Body=body)
+        assert_harmless(recorded_workers, wire, message, capsys)
 
 
 def test_the_texts_reach_the_wire_where_they_are_allowed(
-    job_rig: Rig, wire: Recording, capsys: pytest.CaptureFixture[str]
+    recorded_workers: Workers, wire: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Otherwise the other tests would show nothing."""
-    assert_harmless(job_rig, wire, job_rig.request({"keys": [f"a/{SMUGGLED}"]}), capsys)
+    assert_harmless(
+        recorded_workers, wire, recorded_workers.request({"keys": [f"a/{SMUGGLED}"]}), capsys
+    )
     targets = [request.target for request in wire.requests() if request.method == "GET"]
     assert any("%0D%0A%0D%0APUT%20/attacker/loot" in target for target in targets)
 
@@ -232,11 +240,11 @@ def test_a_smuggled_request_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("field", ["targetBucket", "sourceBucket"])
 def test_a_bucket_outside_the_allow_list_is_refused_before_a_request(
-    job_rig: Rig, wire: Recording, field: str
+    recorded_workers: Workers, wire: Recording, field: str
 ) -> None:
     wire.clear()
-    message = job_rig.request({"keys": ["a/one.pdf"], field: "elsewhere"})
-    job = job_rig.run(message)
+    message = recorded_workers.request({"keys": ["a/one.pdf"], field: "elsewhere"})
+    job = recorded_workers.run(message)
     assert job.error is not None
     assert job.error.code in (NotAllowed.code, InvalidRequest.code)
     assert not [one for one in wire.requests() if "elsewhere" in one.target]

@@ -24,7 +24,7 @@ from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, si
 TARGET = Target("dst", "zips/a.zip")
 SIZING = PartSizing(assembled_bytes=8 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
-SHARE = WorkerQuota(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
+QUOTA = WorkerQuota(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
 SIZES = [*[2 * MIB] * 9, 21 * MIB, 0, 10, *[600_000] * 30, 6 * MIB, 17 * MIB, 3]
 
 
@@ -60,8 +60,8 @@ def plan(entries: Sequence[Entry]) -> tuple[PartSizing, list[Segment]]:
     histogram = SizeHistogram()
     for entry in entries:
         histogram.add(sized(entry))
-    sizing = sizing_for(histogram, SIZING, SHARE, MAX_ARCHIVE_BYTES)
-    return sizing, list(segments(map(sized, entries), sizing, SHARE))
+    sizing = sizing_for(histogram, SIZING, QUOTA, MAX_ARCHIVE_BYTES)
+    return sizing, list(segments(map(sized, entries), sizing, QUOTA))
 
 
 def finish(built: list[SegmentOutput], upload: Upload) -> None:

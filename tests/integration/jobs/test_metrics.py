@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.rig import POLICY, Rig
+from tests.integration.worker_setup import POLICY, Workers
 from tests.support.builders import finished_archive, submission
 from zipjobs.lifecycle.metrics import NAMESPACE
 from zipjobs.requests.schema import JobRequest
@@ -33,10 +33,10 @@ def values(line: dict[str, Any]) -> dict[str, float]:
 
 
 def test_a_ready_job_is_counted_with_what_it_took(
-    rig: Rig, put: Callable[[str, bytes], str], capsys: pytest.CaptureFixture[str]
+    workers: Workers, put: Callable[[str, bytes], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     put("a/two.pdf", b"2" * 2000)
-    job = rig.run(rig.request({"keys": ["a/one.pdf", "a/two.pdf"]}))
+    job = workers.run(workers.request({"keys": ["a/one.pdf", "a/two.pdf"]}))
     assert job is not None
     (line,) = metric_lines(capsys)
     assert (line["service"], line["job_id"], line["trigger"]) == ("zip-jobs", "job-1", "api")
@@ -48,33 +48,33 @@ def test_a_ready_job_is_counted_with_what_it_took(
 
 
 def test_a_failed_job_is_counted_with_its_code(
-    rig: Rig, capsys: pytest.CaptureFixture[str]
+    workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.run(rig.request({"keys": ["a/none.pdf"]}))
+    workers.run(workers.request({"keys": ["a/none.pdf"]}))
     (line,) = metric_lines(capsys)
     assert values(line) == {"JobsFailed": 1}
     assert line["code"] == "SOURCE_NOT_FOUND"
 
 
 def test_a_job_whose_message_comes_again_is_counted_once(
-    rig: Rig, capsys: pytest.CaptureFixture[str]
+    workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = rig.request({"keys": ["a/one.pdf"]})
-    rig.run(message)
-    rig.run(message)
+    message = workers.request({"keys": ["a/one.pdf"]})
+    workers.run(message)
+    workers.run(message)
     assert len(metric_lines(capsys)) == 1
 
 
 def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_none(
-    rig: Rig, capsys: pytest.CaptureFixture[str]
+    workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rig.reconciler.reconcile()
+    workers.reconciler.reconcile()
     long_ago = datetime.now(UTC) - timedelta(days=1)
     message = submission(submitted_at=long_ago)
     request = JobRequest(keys=("a/one.pdf",))
-    rig.store.create(message, POLICY.resolve(request, message.job_id), 1)
-    rig.store._clock = lambda: datetime.now(UTC) + timedelta(days=1)
-    rig.reconciler.reconcile()
+    workers.store.create(message, POLICY.resolve(request, message.job_id), 1)
+    workers.store._clock = lambda: datetime.now(UTC) + timedelta(days=1)
+    workers.reconciler.reconcile()
     first, second = metric_lines(capsys)
     assert values(first) == {"JobsStuck": 0}
     assert values(second) == {"JobsStuck": 1}
