@@ -14,10 +14,10 @@ from rich.table import Table
 
 from local.faults.plan import SEEDS, FaultPlan
 from local.stack import running_stack
-from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, Aftermath
-from tests.chaos.random_faults.client import StormClient
-from tests.chaos.random_faults.fault_run import Storm
-from tests.chaos.random_faults.requested_jobs import Order
+from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, RunResult
+from tests.chaos.random_faults.client import RetryingClient
+from tests.chaos.random_faults.fault_run import FaultRun
+from tests.chaos.random_faults.requested_jobs import RequestedJob
 
 JOBS = 500
 RATE = 0.05
@@ -26,10 +26,10 @@ PREFIX = "load/"
 SOURCES = {f"{n:02}.pdf": random.Random(n).randbytes(1 + n * n * 40) for n in range(40)}
 """From 1 byte to 60 KB."""
 
-MOST_EXHAUSTED = 5
+MAX_EXHAUSTED = 5
 
 
-def orders() -> Iterator[Order]:
+def orders() -> Iterator[RequestedJob]:
     """By turns through the API and by manifest: keys, and now and then what else there is."""
     for number in range(JOBS):
         trigger = ("api", "manifest")[number % 2]
@@ -41,21 +41,21 @@ def orders() -> Iterator[Order]:
         match number // 2 % 25:
             case 0:
                 body = {"keys": [*keys, gone]}
-                yield Order(name, trigger, body, "FAILED", code="SOURCE_NOT_FOUND")
+                yield RequestedJob(name, trigger, body, "FAILED", code="SOURCE_NOT_FOUND")
             case 1:
                 body = {"keys": [gone, *keys], "onMissing": "skip"}
-                yield Order(name, trigger, body, members=members, skipped=("gone.pdf",))
+                yield RequestedJob(name, trigger, body, members=members, skipped=("gone.pdf",))
             case 2 if trigger == "api":
-                yield Order(
+                yield RequestedJob(
                     name, trigger, {"keys": keys}, "CANCELLED", members=members, cancelled=True
                 )
             case 2:
                 body = {"keys": keys, "compression": "deflate"}
-                yield Order(name, trigger, body, members=members)
+                yield RequestedJob(name, trigger, body, members=members)
             case 3 if trigger == "api":
-                yield Order(name, trigger, {"keys": keys}, members=members, doubled=True)
+                yield RequestedJob(name, trigger, {"keys": keys}, members=members, doubled=True)
             case _:
-                yield Order(name, trigger, {"keys": keys}, members=members)
+                yield RequestedJob(name, trigger, {"keys": keys}, members=members)
 
 
 @pytest.mark.load
@@ -69,54 +69,54 @@ def test_500_jobs_all_reach_their_expected_status() -> None:
         overrides={"resourcePrefix": "load", "zipperTimeoutSeconds": 60, "zipperMaxConcurrency": 6},
         log=lambda function, line: log.append(line),
     ) as stack:
-        storm = Storm(stack, log, hurries=False)
-        put_sources(storm.client)
-        aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), SECONDS)
-        console.print(figures(storm, aftermath))
-        problems = list(aftermath.problems())
-        assert not problems, "\n".join([*problems, *aftermath.story(problems)])
-        assert len(aftermath.exhausted) <= MOST_EXHAUSTED
+        fault_run = FaultRun(stack, log, skips_waits=False)
+        put_sources(fault_run.client)
+        result = fault_run.run(FaultPlan.random(seed, RATE), orders(), SECONDS)
+        console.print(figures(fault_run, result))
+        problems = list(result.problems())
+        assert not problems, "\n".join([*problems, *result.story(problems)])
+        assert len(result.exhausted) <= MAX_EXHAUSTED
 
 
-def put_sources(client: StormClient) -> None:
+def put_sources(client: RetryingClient) -> None:
     for name, body in SOURCES.items():
         client.s3.put_object(Bucket=client.outputs["sourceBucket"], Key=PREFIX + name, Body=body)
 
 
-def figures(storm: Storm, aftermath: Aftermath) -> Table:
+def figures(fault_run: FaultRun, result: RunResult) -> Table:
     """Everything that is worth knowing, a line each."""
-    table = Table(title="500 jobs in a storm", show_header=False)
-    triggers = Counter(submitted.order.trigger for submitted in aftermath.submitted)
-    ends = Counter(record["status"]["S"] for record in aftermath.records.values())
-    faults = Counter(str(injected.effect) for injected in aftermath.injected)
-    seconds = sorted(waits(aftermath))
+    table = Table(title="500 jobs in a fault_run", show_header=False)
+    triggers = Counter(submitted.order.trigger for submitted in result.submitted)
+    ends = Counter(record["status"]["S"] for record in result.records.values())
+    faults = Counter(str(injected.effect) for injected in result.injected)
+    seconds = sorted(waits(result))
     by_20 = statistics.quantiles(seconds, n=20)
-    deliveries = storm.deliveries
+    deliveries = fault_run.deliveries
     rows = {
         "jobs submitted": ", ".join(f"{count} by {trigger}" for trigger, count in triggers.items()),
         **{status: str(ends[status]) for status in FINAL},
-        EXHAUSTED: str(len(aftermath.exhausted)),
-        "events": f"{len(aftermath.events)} of {len(aftermath.records)} jobs",
+        EXHAUSTED: str(len(result.exhausted)),
+        "events": f"{len(result.events)} of {len(result.records)} jobs",
         "messages delivered twice": str(faults["duplicate"]),
-        "faults injected": str(len(aftermath.injected)),
+        "faults injected": str(len(result.injected)),
         **{f"  {what}": str(count) for what, count in faults.most_common()},
         "functions killed": str(deliveries.deaths),
         "largest receive count": str(deliveries.largest_receive_count),
         "dead letters": str(len(deliveries.dead_letters)),
-        "sweeps": str(storm.sweeps),
-        "seconds until all had ended": f"{aftermath.all_ended_seconds:.0f}",
-        "jobs per second": f"{len(aftermath.records) / aftermath.all_ended_seconds:.1f}",
+        "reconciler_runs": str(fault_run.reconciler_runs),
+        "seconds until all had ended": f"{result.all_ended_seconds:.0f}",
+        "jobs per second": f"{len(result.records) / result.all_ended_seconds:.1f}",
         "seconds from submission to end": f"p50 {statistics.median(seconds):.1f}, "
         f"p95 {by_20[-1]:.1f}, longest {seconds[-1]:.1f}",
-        "seconds until quiet": f"{aftermath.seconds:.0f}",
+        "seconds until quiet": f"{result.seconds:.0f}",
     }
     for row in rows.items():
         table.add_row(*row)
     return table
 
 
-def waits(aftermath: Aftermath) -> Iterator[float]:
+def waits(result: RunResult) -> Iterator[float]:
     """Seconds from a job's submission to its end."""
-    for submitted in aftermath.submitted:
-        finished = aftermath.records[submitted.job_id]["finishedAt"]["S"]
+    for submitted in result.submitted:
+        finished = result.records[submitted.job_id]["finishedAt"]["S"]
         yield (datetime.fromisoformat(finished) - submitted.at).total_seconds()

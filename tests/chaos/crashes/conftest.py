@@ -1,4 +1,4 @@
-"""What is said of these tests at their end."""
+"""Prints the crash matrix at the end of a run."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.chaos.crashes.report import MATRIX, Row, table
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many crashes there were, in which lives, and how those ended."""
+    """Print how many crashes each scenario had, and the final statuses."""
     reports = [
         report
         for outcome in ("passed", "failed")

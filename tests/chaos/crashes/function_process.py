@@ -1,4 +1,4 @@
-"""A function's process: the real handler, with its real wiring, until somebody kills it."""
+"""A function's process: the real handler with its real wiring, until it is killed."""
 
 import logging
 import os
@@ -18,10 +18,10 @@ WIRINGS: Mapping[str, Callable[[], object]] = {
     "dead_letter": lifecycle.finalizer,
     "reconciler": lifecycle.reconciler,
 }
-"""What each function is built by."""
+"""What builds the dependencies of each function."""
 
 TIME_LEFT_MILLISECONDS = {"reconciler": 60_000}
-"""None for the zipper, so that the lease of one that is killed is over."""
+"""Zero for the zipper, so that the lease of a killed worker has already expired."""
 
 
 class Context:
@@ -35,7 +35,7 @@ class Context:
 
 
 def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> None:
-    """Answer each event that comes through ``pipe`` with the handler's answer and its log."""
+    """Pass each event from ``pipe`` to the handler; send back its response and log lines."""
     forget_aws()
     os.environ.update(environment)
     # Lines reach standard output as Lambda has them, and the handler that is added here.
@@ -54,7 +54,7 @@ def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> No
 
 
 def forget_aws() -> None:
-    """Take whatever this machine has for the AWS SDK out of the environment."""
+    """Remove this machine's AWS settings from the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
 

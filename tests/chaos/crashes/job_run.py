@@ -1,4 +1,4 @@
-"""One job from its request to its end, with its client, its queue and its schedule around it."""
+"""One job from its request to its final status, with its client, queue and schedule."""
 
 import json
 from collections.abc import Mapping
@@ -6,23 +6,23 @@ from typing import Any, Literal
 
 from local.faults.plan import FaultPlan
 from local.faults.rules import FUNCTIONS, RequestFault
-from tests.chaos.crashes.processes import Call, Died, Fleet, WatchedFaults
+from tests.chaos.crashes.processes import Call, RecordingFaultInjector, WorkerDied, WorkerPool
 from tests.chaos.crashes.stack import Queue, Stack
 from tests.support.events.http import http_event
 from zipjobs.jobs.job import EVERYONE, FINAL_STATUSES, Status
 from zipjobs.jobs.messages import parse_message
 from zipjobs.requests.idempotency import idempotent_job_id
 
-PATIENCE = 3
-"""How often anybody tries again. One try is lost by the crash."""
+MAX_ATTEMPTS = 3
+"""Attempts per request. The crash makes one of them fail."""
 
-MOST_DELIVERIES = 30
-"""Of one job's messages, with those that were sent twice."""
+MAX_DELIVERIES = 30
+"""Of one job's messages, duplicates included."""
 
 NO_FAULTS = FaultPlan(faults=())
 
 
-class Trial:
+class JobRun:
     """A job, whose functions can be made to die after one of their calls.
 
     ``calls`` are those that were counted, and ``killed_after`` the one after which somebody died.
@@ -35,8 +35,8 @@ class Trial:
         name: str,
         request: Mapping[str, Any],
         stack: Stack,
-        fleet: Fleet,
-        faults: WatchedFaults,
+        workers: WorkerPool,
+        faults: RecordingFaultInjector,
         dies_after: int | Call | None = None,
     ) -> None:
         self.job_id = ""
@@ -48,7 +48,7 @@ class Trial:
         self.faults = faults
         self._name = name
         self._request = request
-        self._fleet = fleet
+        self._workers = workers
         self._dies_after = dies_after
         self._counted: str | None = None
         self._first_body: str | None = None
@@ -72,7 +72,7 @@ class Trial:
                 self.fail(caller, operation=operation, nth=1, when="after", kill=True)
 
     def end_count(self) -> None:
-        """Let everything go well again."""
+        """Stop counting calls, and remove the faults."""
         if self._counted is None:
             return
         everybodys = self._counted == FUNCTIONS
@@ -87,7 +87,7 @@ class Trial:
     def fail(self, caller: str, **rule: Any) -> None:
         """Have one thing go wrong with what a function asks for, or any of them."""
         if caller != FUNCTIONS:
-            self._fleet.start(caller)
+            self._workers.start(caller)
         rule["caller"] = caller
         self.faults.install(FaultPlan(faults=(RequestFault.model_validate(rule),)))
 
@@ -102,11 +102,11 @@ class Trial:
     # What the world does
 
     def post(self) -> None:
-        """The client POSTs the job, again and again until it is answered."""
-        assert any(self.post_once() for _ in range(PATIENCE))
+        """POST the job, and retry until there is a response."""
+        assert any(self.post_once() for _ in range(MAX_ATTEMPTS))
 
     def post_once(self) -> bool:
-        """The client POSTs the job; whether that was answered."""
+        """POST the job once; return whether there was a response."""
         self.job_id = idempotent_job_id(self._name, EVERYONE)
         headers = {"idempotency-key": self._name}
         event = http_event("POST", "/zip-jobs", json.dumps(self._request), headers)
@@ -115,15 +115,15 @@ class Trial:
         return answer is not None
 
     def drop(self) -> None:
-        """Somebody drops the manifest, and its event comes to the queue."""
+        """Upload the manifest; its event is sent to the queue."""
         body = json.dumps(self._request).encode()
-        event = self.stack.drop_manifest(f"manifests/{self._name}.json", body)
+        event = self.stack.upload_manifest(f"manifests/{self._name}.json", body)
         self.job_id = parse_message(event).job_id
 
     def cancel(self) -> None:
-        """The client DELETEs the job, again and again until that is answered."""
+        """DELETE the job, and retry until there is a response."""
         event = http_event("DELETE", f"/zip-jobs/{self.job_id}")
-        for _ in range(PATIENCE):
+        for _ in range(MAX_ATTEMPTS):
             if answer := self.invoke("cancel", event):
                 is_cancelled = self.stack.status(self.job_id) is Status.CANCELLED
                 assert answer["statusCode"] == (200 if is_cancelled else 409), answer
@@ -139,38 +139,38 @@ class Trial:
         return False if record is None else self._hand("zipper", self.stack.queue, record)
 
     def work(self) -> None:
-        """The queue delivers its messages until there are none."""
+        """Deliver all messages of the queue."""
         self._drain("zipper", self.stack.queue)
 
-    def bury(self) -> None:
-        """The queue gives up on its messages: they were received too often."""
+    def move_to_dead_letters(self) -> None:
+        """Receive the messages until the queue moves them to the dead-letter queue."""
         while record := self.stack.queue.receive():
             self.stack.queue.give_back(record)
 
     def give_up(self) -> None:
-        """The dead-letter queue delivers its messages until there are none."""
+        """Deliver all messages of the dead-letter queue."""
         self._drain("dead_letter", self.stack.dead_letters)
 
     def lose(self) -> None:
-        """All messages are lost."""
+        """Delete all messages of the queue."""
         self.stack.queue.lose()
 
     def reconcile(self) -> None:
-        """The schedule runs the reconciler, until a run comes to its end."""
-        assert any(self.invoke("reconciler", {}) is not None for _ in range(PATIENCE))
+        """Run the reconciler, and retry until a run completes."""
+        assert any(self.invoke("reconciler", {}) is not None for _ in range(MAX_ATTEMPTS))
 
     def repeat(self) -> None:
-        """The queue delivers the first message once more, as late as it likes."""
+        """Deliver the first message again."""
         if self._first_body is not None:
             self.stack.queue.send(self._first_body)
             self.work()
 
     def invoke(self, function: str, event: object) -> Any:
-        """Invoke a function; None if it died."""
+        """Invoke a function; return its response, or None if its process died."""
         try:
-            answer, log = self._fleet.invoke(function, event)
+            answer, log = self._workers.invoke(function, event)
             self.trail += [f"{function} answered {answer}", *(f"    {line}" for line in log)]
-        except Died:
+        except WorkerDied:
             answer = None
             self._has_died = True
             self.trail.append(f"{function} died: {[str(one) for one in self.faults.injected]}")
@@ -180,12 +180,12 @@ class Trial:
         return answer
 
     def told(self, error: Exception) -> str:
-        """What happened, to be read."""
+        """Return a readable report of what happened."""
         lines = [f"{error}", f"died after: {self.killed_after}", *self.trail]
         return f"{self._name}: " + "\n  ".join(lines)
 
     def _drain(self, function: str, queue: Queue) -> None:
-        for _ in range(MOST_DELIVERIES):
+        for _ in range(MAX_DELIVERIES):
             record = queue.receive()
             if record is None:
                 return

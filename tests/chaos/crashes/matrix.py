@@ -1,4 +1,4 @@
-"""Kills somebody after every call of a life, and watches what becomes of the jobs."""
+"""Runs a scenario once for each of its calls, and kills a process after that call."""
 
 import itertools
 import threading
@@ -8,75 +8,75 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from local.server import serving_aws
-from tests.chaos.crashes.job_run import Trial
-from tests.chaos.crashes.outcome import Ending, check
-from tests.chaos.crashes.processes import Call, Fleet, WatchedFaults
+from tests.chaos.crashes.job_run import JobRun
+from tests.chaos.crashes.outcome import Outcome, check
+from tests.chaos.crashes.processes import Call, RecordingFaultInjector, WorkerPool
 from tests.chaos.crashes.report import Row
-from tests.chaos.crashes.scenarios import Life
+from tests.chaos.crashes.scenarios import Scenario
 from tests.chaos.crashes.stack import Stack
 from zipjobs.jobs.job import Status
 
-LANES = 2
-"""So many lives are led at a time: while moto answers one, a worker of another may ask."""
+CONCURRENT_SCENARIOS = 2
+"""How many scenarios run at a time: workers of one run while moto answers another."""
 
-MOST_MISSES = 5
-"""How often a life may be over before the call that somebody was to die after: of reads that go on
-at once, and are not needed any more, there are sometimes fewer."""
+MAX_MISSES = 5
+"""How often a run may end before the call after which a process was to die. Concurrent reads that
+are no longer needed are not always made, so the number of calls varies."""
 
 _numbers = itertools.count()
 _clients = threading.Lock()
 
 
-class Lab(NamedTuple):
-    """An endpoint of moto with faults of its own, for one life at a time."""
+class Endpoint(NamedTuple):
+    """A moto endpoint with its own faults, for one scenario at a time."""
 
     url: str
-    faults: WatchedFaults
+    faults: RecordingFaultInjector
 
 
-Labs = SimpleQueue[Lab]
-NewTrial = Callable[[int | Call | None], Trial]
+Endpoints = SimpleQueue[Endpoint]
+NewJobRun = Callable[[int | Call | None], JobRun]
 
 
 @contextmanager
-def opened_labs() -> Iterator[Labs]:
-    """As many labs as there are lanes, of one and the same moto."""
-    labs: Labs = SimpleQueue()
+def serving_endpoints() -> Iterator[Endpoints]:
+    """Serve one endpoint of the same moto for each concurrent scenario."""
+    endpoints: Endpoints = SimpleQueue()
     with ExitStack() as servers:
-        for _ in range(LANES):
-            faults = WatchedFaults()
+        for _ in range(CONCURRENT_SCENARIOS):
+            faults = RecordingFaultInjector()
             serving = serving_aws(faults, services=("s3", "dynamodb", "sqs", "events"))
-            labs.put(Lab(servers.enter_context(serving), faults))
-        yield labs
+            endpoints.put(Endpoint(servers.enter_context(serving), faults))
+        yield endpoints
 
 
 @contextmanager
-def living(life: Life, labs: Labs) -> Iterator[NewTrial]:
-    """A stack for a life. Yields what makes a job there, of which somebody dies after a call."""
-    lab = labs.get()
+def new_job_runs(scenario: Scenario, endpoints: Endpoints) -> Iterator[NewJobRun]:
+    """Create a stack. Yield a function that starts a job there; a process dies after a call."""
+    endpoint = endpoints.get()
     prefix = f"crash-{next(_numbers)}"
     with _clients:  # boto3 makes them in one thread at a time only
-        stack = Stack(lab.url, prefix, life.segment_mib)
-    fleet = Fleet(stack.environment, lab.faults)
+        stack = Stack(endpoint.url, prefix, scenario.segment_mib)
+    workers = WorkerPool(stack.environment, endpoint.faults)
     names = (f"{prefix}-{number}" for number in itertools.count())
     try:
-        for key, body in life.bodies.items():
+        for key, body in scenario.bodies.items():
             stack.put("source", key, body)
-        yield lambda dies_after: Trial(
-            next(names), life.request, stack, fleet, lab.faults, dies_after
+        yield lambda dies_after: JobRun(
+            next(names), scenario.request, stack, workers, endpoint.faults, dies_after
         )
     finally:
-        fleet.stop()
+        workers.stop()
         stack.empty()
-        labs.put(lab)
+        endpoints.put(endpoint)
 
 
-def lead(life: Life, job: Trial) -> Ending:
-    """Tell the story of a job; how it ended. Raises AssertionError if anything is wrong then."""
+def lead(scenario: Scenario, job: JobRun) -> Outcome:
+    """Run a scenario and return its outcome. Raises AssertionError if anything is wrong."""
     try:
-        life.story(job)
+        scenario.story(job)
         job.end_count()
-        ending = check(job, life)
+        ending = check(job, scenario)
     except BaseException:
         job.end_count()
         job.stack.reset()
@@ -85,27 +85,32 @@ def lead(life: Life, job: Trial) -> Ending:
     return ending
 
 
-def kill_after_every_call(life: Life, labs: Labs) -> Row:
-    """Lead a life undisturbed, and then once more for each of its calls: that one is the last.
+def crash_after_every_call(scenario: Scenario, endpoints: Endpoints) -> Row:
+    """Run a scenario undisturbed, and then once for each call, after which its process is killed.
 
-    Calls that go on at once come in any order. So a kind of call that has not had its turn by its
-    number has it by its name.
+    Concurrent calls come in any order. So kinds of calls that no number has reached are selected
+    by name at the end.
     """
-    row = Row(life.name)
+    row = Row(scenario.name)
     killed_after: set[Call] = set()
     misses = 0
-    with living(life, labs) as new_trial:
-        undisturbed = new_trial(None)
-        good = {lead(life, undisturbed), *(Ending(end) for end in life.ends - {Status.READY})}
+    with new_job_runs(scenario, endpoints) as new_run:
+        undisturbed = new_run(None)
+        good = {
+            lead(scenario, undisturbed),
+            *(Outcome(end) for end in scenario.ends - {Status.READY}),
+        }
         row.calls = len(undisturbed.calls)
         kinds = set(undisturbed.calls)
-        assert life.operation is None or life.operation in {kind.operation for kind in kinds}
+        assert scenario.operation is None or scenario.operation in {
+            kind.operation for kind in kinds
+        }
         while row.kills < row.calls or kinds - killed_after:
             in_turn = row.kills < row.calls
-            job = new_trial(row.kills + 1 if in_turn else min(kinds - killed_after, key=str))
+            job = new_run(row.kills + 1 if in_turn else min(kinds - killed_after, key=str))
             mistake, end = None, ""
             try:
-                ending = lead(life, job)
+                ending = lead(scenario, job)
                 assert ending in good, f"{ending} is none of {good}"
                 end = ending.status
             except AssertionError as error:
@@ -115,6 +120,8 @@ def kill_after_every_call(life: Life, labs: Labs) -> Row:
                 row.note(end, mistake)
                 continue
             misses += 1
-            if mistake is not None or misses > MOST_MISSES:
-                raise AssertionError(mistake or f"{life.name} has not always that many calls")
+            if mistake is not None or misses > MAX_MISSES:
+                raise AssertionError(
+                    mistake or f"{scenario.name} does not always make that many calls"
+                )
     return row

@@ -1,4 +1,4 @@
-"""What has to be true of a job at its end, whoever died on the way."""
+"""Checks what must be true of a job after its final status, whichever process died."""
 
 import hashlib
 import io
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.chaos.crashes.job_run import Trial
-from tests.chaos.crashes.scenarios import Life
+from tests.chaos.crashes.job_run import JobRun
+from tests.chaos.crashes.scenarios import Scenario
 from zipjobs.jobs.events import DETAIL_TYPES
 from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How a job ended: the SHA-256 of its archive, and the lists in the receipt, as JSON."""
+class Outcome:
+    """A final status, the archive's SHA-256, and the lists in the receipt as JSON."""
 
     status: Status
     digest: str | None = None
     lists: str | None = None
 
 
-def check(job: Trial, life: Life) -> Ending:
-    """How the job ended. Raises AssertionError if anything is not as it should be.
+def check(job: JobRun, scenario: Scenario) -> Outcome:
+    """Return the job's outcome. Raises AssertionError if anything is wrong.
 
-    One end, its event, and of READY the archive with its receipt; of the others nothing. Of a
-    manifest a status object too. A message that comes once more changes none of that.
+    There is one final status and its event. A READY job has an archive and a receipt; other jobs
+    have no objects. A manifest job has a status object. A duplicate message changes nothing.
     """
     stack = job.stack
     record = stack.job(job.job_id)
@@ -37,12 +37,12 @@ def check(job: Trial, life: Life) -> Ending:
     assert job.ends == {record.status}, f"it was {job.ends}"
     if record.status is Status.FAILED:
         assert record.error is not None
-        assert record.error.code == life.error, record.error
+        assert record.error.code == scenario.error, record.error
     assert record.event_sent, "the record does not know that the event was sent"
     job.repeat()
     assert stack.job(job.job_id) == record, "it has changed"
     assert (len(stack.queue), len(stack.dead_letters)) == (0, 0), "messages are left"
-    assert not stack.is_swept(job.job_id), "the record is left to the reconciler"
+    assert not stack.is_in_reconciler_index(job.job_id), "the record is left to the reconciler"
     assert stack.uploads() == {}, "an upload is left"
     assert stack.keys("manifests", "work/") == set(), "working objects are left"
     detail = _check_events(record, stack.events.take())
@@ -54,19 +54,19 @@ def check(job: Trial, life: Life) -> Ending:
     if record.status is not Status.READY:
         assert record.archives == ()
         assert keys == set(), "objects are left"
-        return Ending(record.status)
+        return Outcome(record.status)
     (facts,) = record.archives
     assert keys == {facts.key, facts.receipt_key}
     archive = stack.get("target", facts.key)
     receipt = json.loads(stack.get("target", facts.receipt_key))
     _check_receipt(record, facts, archive, receipt)
-    _check_archive(archive, life.bodies)
+    _check_archive(archive, scenario.bodies)
     digest = hashlib.sha256(archive).hexdigest()
-    return Ending(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
+    return Outcome(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
 
 
 def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> Any:
-    """What the events say, all of them the same."""
+    """Return the detail of the events, which must all be equal."""
     assert events, "there is no event"
     for event in events:
         assert event["detail-type"] == DETAIL_TYPES[record.status]

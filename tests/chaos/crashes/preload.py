@@ -1,7 +1,7 @@
-"""What every worker has when it is forked. Only the fork server imports this.
+"""What the fork server imports before it forks workers.
 
-It makes clients of all services, so that no worker has to read botocore's models again. That
-starts no thread, and asks for nothing: neither credentials nor an endpoint are left behind.
+It creates clients of all services, so that workers do not read botocore's models again. It keeps
+no credentials, endpoints or threads.
 """
 
 import boto3

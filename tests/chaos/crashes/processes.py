@@ -1,4 +1,4 @@
-"""The processes of the functions, as they are seen from outside: invoked, watched, and killed."""
+"""The processes of the functions: invoked, observed, and killed from outside."""
 
 import itertools
 import multiprocessing
@@ -27,7 +27,7 @@ _processes = threading.Lock()
 _numbers = itertools.count()
 
 
-class Died(Exception):
+class WorkerDied(Exception):
     """The process was killed before it answered."""
 
 
@@ -43,7 +43,7 @@ class Call:
         return f"{self.service} {self.operation} by {self.function}"
 
 
-class WatchedFaults(FaultInjector):
+class RecordingFaultInjector(FaultInjector):
     """A fault injector that records the ``calls`` of all functions, and the ``struck`` ones."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Worker:
         faults.processes[self._access_key] = cast("ExecutionEnvironment", self)
 
     def invoke(self, event: object) -> tuple[Any, list[str]]:
-        """The handler's answer, and what it logged. Raises Died."""
+        """Return the handler's response and its log lines. Raises WorkerDied."""
         try:
             self._pipe.send(event)
             assert self._pipe.poll(PATIENCE_SECONDS), f"{self.name} does not answer"
@@ -99,18 +99,18 @@ class Worker:
             self.stop()
             code = self._process.exitcode
             assert code == -signal.SIGKILL, f"{self.name} was not killed, but ended with {code}"
-            raise Died from end
+            raise WorkerDied from end
         return answer
 
     def kill(self) -> None:
-        """Kill it, whatever it is doing, and wait for its end."""
+        """Kill the process and wait for it."""
         self._process.kill()
         wait([self._process.sentinel])
 
     time_out = kill
 
     def stop(self) -> None:
-        """See that nothing is left of it. What it asked for before it died is nobody's."""
+        """Kill the process and release what belongs to it."""
         self._faults.processes.pop(self._access_key, None)
         self.kill()
         with _processes:
@@ -118,8 +118,8 @@ class Worker:
         self._pipe.close()
 
 
-class Fleet:
-    """A process of each function, and another that is ready to take its place."""
+class WorkerPool:
+    """A process of each function, and a spare one to replace it."""
 
     def __init__(self, environment: Mapping[str, str], faults: FaultInjector) -> None:
         self._environment = {**environment, "AWS_DEFAULT_REGION": REGION}
@@ -127,17 +127,17 @@ class Fleet:
         self._workers: dict[str, list[Worker]] = {}
 
     def start(self, function: str) -> None:
-        """See that there are processes of a function."""
+        """Start the processes of a function if they are not running."""
         workers = self._workers.setdefault(function, [])
         while len(workers) < 2:
             workers.append(Worker(function, self._environment, self._faults))
 
     def invoke(self, function: str, event: object) -> tuple[Any, list[str]]:
-        """Raises Died, and has another process for the next invocation."""
+        """Invoke a function. Raises WorkerDied; the next invocation uses another process."""
         self.start(function)
         try:
             return self._workers[function][0].invoke(event)
-        except Died:
+        except WorkerDied:
             del self._workers[function][0]
             raise
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """A life: how many calls it has, and how the jobs ended that somebody died of.
+    """A scenario: its number of calls, and the final statuses of the runs with a crash.
 
-    ``mistakes`` tell of those that ended as no job should.
+    ``mistakes`` describe the runs with a wrong outcome.
     """
 
-    life: str
+    scenario: str
     calls: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     mistakes: list[str] = field(default_factory=list)
@@ -38,17 +38,17 @@ class Row:
 
 
 MATRIX = "crash matrix"
-"""The property of a test's report that is a row."""
+"""The property of a test report that holds a row."""
 
 
 def table(rows: list[Row]) -> list[str]:
-    """A line of each row, and one of their sum."""
-    width = max(len(row.life) for row in rows)
+    """Return a line for each row, and one for the total."""
+    width = max(len(row.scenario) for row in rows)
     total = Row("total", sum(row.calls for row in rows))
     for row in rows:
         total.ends += row.ends
         total.mistakes += row.mistakes
-    head = f"{'life':{width}}  calls  kills  ended as"
+    head = f"{'scenario':{width}}  calls  kills  ended as"
     return [head, *(_line(row, width) for row in [*rows, total])]
 
 
@@ -56,4 +56,4 @@ def _line(row: Row, width: int) -> str:
     ends = [f"{count} {end}" for end, count in sorted(row.ends.items())]
     if row.mistakes:
         ends.append(f"{len(row.mistakes)} WRONG")
-    return f"{row.life:{width}}  {row.calls:5}  {row.kills:5}  {', '.join(ends)}"
+    return f"{row.scenario:{width}}  {row.calls:5}  {row.kills:5}  {', '.join(ends)}"

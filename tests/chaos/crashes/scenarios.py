@@ -1,7 +1,7 @@
-"""The lives that jobs lead, each with somebody who dies in it: the rows of the matrix.
+"""The scenarios of the crash matrix: each is one row.
 
-A life is a story that is told again and again: first nobody dies, then one process is killed after
-the first call that is counted, then after the second, and so on until all have had their turn.
+A scenario runs again and again. First no process dies, then one process is killed after the first
+counted call, then after the second, and so on.
 """
 
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.chaos.crashes.job_run import Trial
+from tests.chaos.crashes.job_run import JobRun
 from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import Status
@@ -22,7 +22,7 @@ READY, FAILED, CANCELLED = Status.READY, Status.FAILED, Status.CANCELLED
 
 
 def _filling_a_part(key: str) -> bytes:
-    """A body that fills the smallest part that S3 takes, together with its header."""
+    """Return a body that, with its header, fills the smallest part that S3 accepts."""
     entry = Entry(PurePosixPath(key).name, Source("", key), MIN_PART_BYTES)
     return random.Random(key).randbytes(MIN_PART_BYTES - sized(entry).header_bytes)
 
@@ -36,26 +36,27 @@ BODIES: Mapping[str, bytes] = {
     SEGMENTS[0]: _filling_a_part(SEGMENTS[0]),
     SEGMENTS[1]: b"three",
 }
-"""Among them the smallest that S3 copies a part of, and what makes two segments."""
+"""They include the smallest body that S3 copies, and two bodies that make two segments."""
 
 SMALL = {"keys": [ONE, TWO]}
 LARGE = {"keys": list(SEGMENTS)}
-ENOUGH_MIB, LITTLE_MIB = 1024, 1
-"""A worker's share: all of a job, or what makes a segment of each of ``SEGMENTS``."""
+UNSPLIT_MIB, TWO_SEGMENTS_MIB = 1024, 1
+"""A worker's quota: a whole job, or one segment for each of ``SEGMENTS``."""
 
 
 @dataclass(frozen=True)
-class Life:
-    """``story`` tells it. ``ends`` are how it may end, all of which have to occur.
+class Scenario:
+    """A sequence of steps, ``story``, and the final statuses that it must produce, ``ends``.
 
-    ``error`` is the code of those that end FAILED, ``operation`` one that the life is there for.
+    Each status in ``ends`` must occur. ``error`` is the code of FAILED jobs. ``operation`` must be
+    among the calls.
     """
 
     name: str
-    story: Callable[[Trial], None]
+    story: Callable[[JobRun], None]
     ends: frozenset[Status] = frozenset({READY})
     request: Mapping[str, Any] = field(default_factory=lambda: SMALL)
-    segment_mib: int = ENOUGH_MIB
+    segment_mib: int = UNSPLIT_MIB
     error: str | None = None
     operation: str | None = None
 
@@ -65,13 +66,13 @@ class Life:
         return {key: BODIES[key] for key in self.request["keys"] if key != GONE}
 
 
-def _by_api(job: Trial) -> None:
+def _by_api(job: JobRun) -> None:
     job.count()
     job.post()
     job.work()
 
 
-def _by_a_client_who_comes_back_late(job: Trial) -> None:
+def _by_a_client_who_comes_back_late(job: JobRun) -> None:
     job.count("enqueue")
     if not job.post_once():
         job.work()
@@ -79,16 +80,16 @@ def _by_a_client_who_comes_back_late(job: Trial) -> None:
     job.work()
 
 
-def _by_manifest(job: Trial) -> None:
+def _by_manifest(job: JobRun) -> None:
     job.drop()
     job.count()
     job.work()
 
 
-def _followed_after(operation: str) -> Callable[[Trial], None]:
-    """A worker has died already; those that are killed are its followers."""
+def _followed_after(operation: str) -> Callable[[JobRun], None]:
+    """Kill a worker first. The counted calls are those of the workers that follow it."""
 
-    def story(job: Trial) -> None:
+    def story(job: JobRun) -> None:
         job.post()
         job.crash(operation)
         job.count()
@@ -100,15 +101,15 @@ def _followed_after(operation: str) -> Callable[[Trial], None]:
 # Cancelled
 
 
-def _cancelled_before_it_starts(job: Trial) -> None:
+def _cancelled_before_it_starts(job: JobRun) -> None:
     job.post()
     job.count()
     job.cancel()
     job.work()
 
 
-def _cancelled_after(operation: str) -> Callable[[Trial], None]:
-    def story(job: Trial) -> None:
+def _cancelled_after(operation: str) -> Callable[[JobRun], None]:
+    def story(job: JobRun) -> None:
         job.post()
         job.crash(operation)
         job.count()
@@ -118,14 +119,14 @@ def _cancelled_after(operation: str) -> Callable[[Trial], None]:
     return story
 
 
-def _cancelled_in_a_segment(job: Trial) -> None:
+def _cancelled_in_a_segment(job: JobRun) -> None:
     _come_to_a_segment(job)
     job.count()
     job.cancel()
     job.work()
 
 
-def _cancelled_after_any_crash(job: Trial) -> None:
+def _cancelled_after_any_crash(job: JobRun) -> None:
     job.post()
     job.count("zipper")
     job.deliver()
@@ -137,42 +138,42 @@ def _cancelled_after_any_crash(job: Trial) -> None:
 # Given up
 
 
-def _given_up_after_a_part(job: Trial) -> None:
+def _given_up_after_a_part(job: JobRun) -> None:
     job.post()
     job.crash("UploadPart")
-    job.bury()
+    job.move_to_dead_letters()
     job.count()
     job.give_up()
 
 
-def _given_up_before_the_event(job: Trial) -> None:
+def _given_up_before_the_event(job: JobRun) -> None:
     job.post()
     job.crash("PutEvents", "before")
-    job.bury()
+    job.move_to_dead_letters()
     job.count()
     job.give_up()
 
 
-def _given_up_in_a_segment(job: Trial) -> None:
+def _given_up_in_a_segment(job: JobRun) -> None:
     _come_to_a_segment(job)
-    job.bury()
+    job.move_to_dead_letters()
     job.count()
     job.give_up()
 
 
-def _given_up_after_any_crash(job: Trial) -> None:
+def _given_up_after_any_crash(job: JobRun) -> None:
     job.post()
     job.count("zipper")
     job.deliver()
     job.end_count()
-    job.bury()
+    job.move_to_dead_letters()
     job.give_up()
 
 
 # Reconciliation
 
 
-def _swept_before_it_starts(job: Trial) -> None:
+def _swept_before_it_starts(job: JobRun) -> None:
     job.post()
     job.lose()
     job.count()
@@ -180,7 +181,7 @@ def _swept_before_it_starts(job: Trial) -> None:
     job.work()
 
 
-def _swept_without_event(job: Trial) -> None:
+def _swept_without_event(job: JobRun) -> None:
     job.post()
     job.crash("PutEvents", "before")
     job.lose()
@@ -189,7 +190,7 @@ def _swept_without_event(job: Trial) -> None:
     job.work()
 
 
-def _swept_in_a_segment(job: Trial) -> None:
+def _swept_in_a_segment(job: JobRun) -> None:
     _come_to_a_segment(job)
     job.lose()
     job.count("reconciler")
@@ -197,7 +198,7 @@ def _swept_in_a_segment(job: Trial) -> None:
     job.work()
 
 
-def _swept_in_vain(job: Trial) -> None:
+def _swept_in_vain(job: JobRun) -> None:
     job.post()
     for _ in range(MAX_CHECKS):
         job.lose()
@@ -207,7 +208,7 @@ def _swept_in_vain(job: Trial) -> None:
     job.reconcile()
 
 
-def _swept_after_any_crash(job: Trial) -> None:
+def _swept_after_any_crash(job: JobRun) -> None:
     job.post()
     job.count("zipper")
     while (end := job.deliver()) is not False:
@@ -216,97 +217,103 @@ def _swept_after_any_crash(job: Trial) -> None:
             job.reconcile()
 
 
-def _come_to_a_segment(job: Trial) -> None:
-    """A planned job, of which one segment is made, and the other one nearly."""
+def _come_to_a_segment(job: JobRun) -> None:
+    """Plan a job, finish one segment, and kill the worker of the other just before its end."""
     job.post()
     assert job.deliver()
     assert job.deliver()
     job.crash("PutObject")
 
 
-ALONE = Life("by API", _by_api)
-PLANNED = Life(
+UNSPLIT = Scenario("by API", _by_api)
+PLANNED = Scenario(
     "planned",
     _by_manifest,
     request=LARGE,
-    segment_mib=LITTLE_MIB,
+    segment_mib=TWO_SEGMENTS_MIB,
     operation="SendMessageBatch",
 )
 
-LIVES: tuple[Life, ...] = (
-    ALONE,
-    Life("by API, the client comes back late", _by_a_client_who_comes_back_late),
-    Life(
+SCENARIOS: tuple[Scenario, ...] = (
+    UNSPLIT,
+    Scenario("by API, the client comes back late", _by_a_client_who_comes_back_late),
+    Scenario(
         "by manifest, copied",
         _by_manifest,
         request={"keys": [ONE, COPIED, TWO]},
         operation="UploadPartCopy",
     ),
     PLANNED,
-    Life(
+    Scenario(
         "object missing",
         _by_manifest,
         frozenset({FAILED}),
         request={"keys": [ONE, GONE, TWO]},
         error="SOURCE_NOT_FOUND",
     ),
-    Life("object skipped", _by_manifest, request={"keys": [ONE, GONE, TWO], "onMissing": "skip"}),
-    Life("deflated", _by_manifest, request={**SMALL, "compression": "deflate"}),
-    Life("follows a crash after UploadPart", _followed_after("UploadPart")),
-    Life("follows a crash after Complete", _followed_after("CompleteMultipartUpload")),
-    Life("cancelled, not started", _cancelled_before_it_starts, frozenset({CANCELLED})),
-    Life("cancelled after UploadPart", _cancelled_after("UploadPart"), frozenset({CANCELLED})),
-    Life(
+    Scenario(
+        "object skipped", _by_manifest, request={"keys": [ONE, GONE, TWO], "onMissing": "skip"}
+    ),
+    Scenario("deflated", _by_manifest, request={**SMALL, "compression": "deflate"}),
+    Scenario("follows a crash after UploadPart", _followed_after("UploadPart")),
+    Scenario("follows a crash after Complete", _followed_after("CompleteMultipartUpload")),
+    Scenario("cancelled, not started", _cancelled_before_it_starts, frozenset({CANCELLED})),
+    Scenario("cancelled after UploadPart", _cancelled_after("UploadPart"), frozenset({CANCELLED})),
+    Scenario(
         "cancelled after Complete",
         _cancelled_after("CompleteMultipartUpload"),
         frozenset({CANCELLED}),
     ),
-    Life(
+    Scenario(
         "cancelled in a segment",
         _cancelled_in_a_segment,
         frozenset({CANCELLED}),
         request=LARGE,
-        segment_mib=LITTLE_MIB,
+        segment_mib=TWO_SEGMENTS_MIB,
     ),
-    Life("cancelled after any crash", _cancelled_after_any_crash, frozenset({READY, CANCELLED})),
-    Life(
+    Scenario(
+        "cancelled after any crash", _cancelled_after_any_crash, frozenset({READY, CANCELLED})
+    ),
+    Scenario(
         "given up after UploadPart",
         _given_up_after_a_part,
         frozenset({FAILED}),
         error="RETRIES_EXHAUSTED",
     ),
-    Life("given up before the event", _given_up_before_the_event),
-    Life(
+    Scenario("given up before the event", _given_up_before_the_event),
+    Scenario(
         "given up in a segment",
         _given_up_in_a_segment,
         frozenset({FAILED}),
         request=LARGE,
-        segment_mib=LITTLE_MIB,
+        segment_mib=TWO_SEGMENTS_MIB,
         error="RETRIES_EXHAUSTED",
     ),
-    Life(
+    Scenario(
         "given up after any crash",
         _given_up_after_any_crash,
         frozenset({READY, FAILED}),
         error="RETRIES_EXHAUSTED",
     ),
-    Life("message lost, swept", _swept_before_it_starts),
-    Life("event not sent, swept", _swept_without_event),
-    Life("segments lost, swept", _swept_in_a_segment, request=LARGE, segment_mib=LITTLE_MIB),
-    Life("swept in vain", _swept_in_vain, frozenset({FAILED}), error="RETRIES_EXHAUSTED"),
-    Life("message lost after any crash", _swept_after_any_crash),
+    Scenario("message lost, swept", _swept_before_it_starts),
+    Scenario("event not sent, swept", _swept_without_event),
+    Scenario(
+        "segments lost, swept", _swept_in_a_segment, request=LARGE, segment_mib=TWO_SEGMENTS_MIB
+    ),
+    Scenario("swept in vain", _swept_in_vain, frozenset({FAILED}), error="RETRIES_EXHAUSTED"),
+    Scenario("message lost after any crash", _swept_after_any_crash),
 )
-"""Every function dies after every call that it has to make, and every end has a life."""
+"""Each function dies after each of its calls, and each final status has a scenario."""
 
-LONG_LIVES = (
-    Life(
+LONG_SCENARIOS = (
+    Scenario(
         "planned, lost after any crash",
         _swept_after_any_crash,
         request=LARGE,
-        segment_mib=LITTLE_MIB,
+        segment_mib=TWO_SEGMENTS_MIB,
     ),
 )
-"""What only ``CRASHES=all`` is for: the calls are those of others, but take another minute."""
+"""Only with ``CRASHES=all``: other scenarios cover the same calls, and these take a minute."""
 
 if os.environ.get("CRASHES") == "all":
-    LIVES += LONG_LIVES
+    SCENARIOS += LONG_SCENARIOS

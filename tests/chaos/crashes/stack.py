@@ -1,4 +1,4 @@
-"""The resources of a stack on moto, and what is there to be seen."""
+"""The resources of a stack on moto, and methods that inspect them."""
 
 import json
 from functools import partial
@@ -23,7 +23,7 @@ LONG_AGO = "2026-11-12T00:00:00Z"
 
 
 class Queue:
-    """A queue, from the side of those who receive."""
+    """A queue, as its receivers use it."""
 
     def __init__(self, sqs: Any, name: str, **attributes: str) -> None:
         self._name = name
@@ -36,14 +36,14 @@ class Queue:
         return str(self._queue.queue_arn)
 
     def __len__(self) -> int:
-        """How many messages there are, whoever has them."""
+        """Return the number of messages, in flight or not."""
         return len(self._queue._messages)
 
     def send(self, body: str) -> None:
         self._moto.send_message(self._name, body)
 
     def receive(self) -> dict[str, Any] | None:
-        """A record of the next message, which nobody else gets until it is given back."""
+        """Return a record of the next message. It stays hidden until ``give_back``."""
         found = self._moto.receive_message(self._name, 1, 0, HIDDEN_SECONDS)
         if not found:
             return None
@@ -57,19 +57,19 @@ class Queue:
         }
 
     def give_back(self, record: dict[str, Any]) -> None:
-        """Let a message be received again, as after its visibility timeout."""
+        """Make a message visible, as at the end of its visibility timeout."""
         self._moto.change_message_visibility(self._name, record["receiptHandle"], 0)
 
     def delete(self, record: dict[str, Any]) -> None:
         self._moto.delete_message(self._name, record["receiptHandle"])
 
     def lose(self) -> None:
-        """Lose all messages."""
+        """Delete all messages."""
         self._queue._messages = []
         self._queue._pending_messages = set()
 
     def take(self) -> list[Any]:
-        """What all messages say, of which none is left."""
+        """Delete all messages and return their bodies."""
         found = [json.loads(message.body) for message in self._queue._messages]
         self.lose()
         return found
@@ -78,8 +78,8 @@ class Queue:
 class Stack:
     """Buckets, job table, queues and bus, all of them with a ``prefix`` in their names.
 
-    Jobs that were left alone are due for the reconciler at once: their time of grace is none. What
-    is there is seen without a request to moto: requests take most of the time of all these tests.
+    The reconciler's grace period is zero. Methods read moto's state directly, because requests to
+    moto take most of the time of these tests.
     """
 
     def __init__(self, url: str, prefix: str, segment_mib: int) -> None:
@@ -120,8 +120,8 @@ class Stack:
             "API_AUTH": "none",
         }
 
-    def drop_manifest(self, key: str, body: bytes) -> str:
-        """Put a manifest, and S3's event on the queue, as EventBridge does; the event."""
+    def upload_manifest(self, key: str, body: bytes) -> str:
+        """Upload a manifest and send S3's event to the queue; return the event."""
         etag = self.put("manifests", key, body)
         found = {"key": key, "etag": etag.strip('"'), "sequencer": "1"}
         detail = {"bucket": {"name": self._names["manifests"]}, "object": found}
@@ -132,7 +132,7 @@ class Stack:
     # Objects, by the role of their bucket
 
     def _put(self, s3: Any, role: str, key: str, body: bytes) -> str:
-        """Put an object; its ETag."""
+        """Put an object and return its ETag."""
         etag: str = s3.put_object(Bucket=self._names[role], Key=key, Body=body)["ETag"]
         return etag
 
@@ -147,13 +147,13 @@ class Stack:
         return {key for key in self._bucket(role).keys if key.startswith(prefix)}
 
     def uploads(self) -> dict[str, Any]:
-        """The multipart uploads that the target bucket holds."""
+        """Return the multipart uploads in the target bucket."""
         return dict(self._bucket("target").multiparts)
 
     # Records
 
     def job(self, job_id: str) -> Job | None:
-        """The job as its record has it."""
+        """Return the job from its record."""
         item = self._items.get(DynamoType({"S": job_id}))
         return Job.model_validate(item.to_regular_json()) if item else None
 
@@ -161,19 +161,19 @@ class Stack:
         item = self._items.get(DynamoType({"S": job_id}))
         return Status(item.attrs["status"].value) if item else None
 
-    def is_swept(self, job_id: str) -> bool:
-        """Whether the job is in the reconciler's index."""
+    def is_in_reconciler_index(self, job_id: str) -> bool:
+        """Return whether the job is in the reconciler's index."""
         item = self._items[DynamoType({"S": job_id})]
         return "sweep" in item.attrs or "sweepAt" in item.attrs
 
     # The end of a job
 
     def forget_archives(self) -> None:
-        """Delete all archives, which take memory."""
+        """Delete all archives to free memory."""
         self._bucket("target").keys.clear()
 
     def reset(self) -> None:
-        """Leave nothing of a job that came to no good end."""
+        """Delete everything that a failed run has left."""
         for queue in (self.queue, self.dead_letters, self.events):
             queue.lose()
         for role in ("target", "manifests"):
@@ -182,13 +182,13 @@ class Stack:
         self._items.clear()
 
     def empty(self) -> None:
-        """Leave nothing but what holds it all."""
+        """Delete everything but the resources themselves."""
         self.reset()
         self._bucket("source").keys.clear()
 
 
 def _create_bus(events: Any, name: str, queue_arn: str) -> None:
-    """A bus that puts the completion events on a queue."""
+    """Create a bus that sends completion events to a queue."""
     events.create_event_bus(Name=name)
     events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": [SOURCE]}))
     events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "queue", "Arn": queue_arn}])

@@ -1,4 +1,4 @@
-"""What the table said of each job, write by write, and what must never be among it."""
+"""Records what the table said of each job, write by write, and checks each change."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One invocation of a function. Whatever it asks of AWS can fail, go unanswered, or be its last."""
+"""One invocation of a function. Each of its calls to AWS can fail or be its last."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class Gone(BaseException):
+class ProcessStopped(BaseException):
     """The process does not exist any more."""
 
 
-class Fate(StrEnum):
+class FaultKind(StrEnum):
     """What befalls a call. The SDK has tried again by the time that one is refused."""
 
     DIES_BEFORE = "dies before"
@@ -43,23 +43,23 @@ class Fate(StrEnum):
     MEANWHILE = "meanwhile"
 
 
-class Happening(Protocol):
-    """Something that happens to a world."""
+class Action(Protocol):
+    """Something that happens to a simulation."""
 
-    def happen(self, world: Any) -> None: ...
+    def happen(self, simulation: Any) -> None: ...
 
 
 @dataclass(frozen=True)
-class Trouble:
+class CallFault:
     """What befalls the ``call``-th call of a process, from 1, and as many as there are ``calls``.
 
     A process that makes fewer calls is counted through again.
     """
 
     call: int
-    fate: Fate
+    fault_kind: FaultKind
     calls: int = 1
-    happening: Happening | None = None
+    happening: Action | None = None
 
     def strikes(self, call: int, most_calls: int) -> bool:
         """Whether it is that call's, of a process that makes so many at the most."""
@@ -67,8 +67,8 @@ class Trouble:
         return first <= call < first + self.calls
 
 
-Script = tuple[Trouble, ...]
-NO_TROUBLE: Script = ()
+Script = tuple[CallFault, ...]
+NO_FAULTS: Script = ()
 
 
 class Process:
@@ -87,7 +87,7 @@ class Process:
         timeout_seconds: int,
         most_calls: int,
         script: Script,
-        happen: Callable[[Happening], None],
+        happen: Callable[[Action], None],
         tell: Callable[[str], None],
     ) -> None:
         self.name = name
@@ -95,7 +95,7 @@ class Process:
         self.calls = 0
         self.is_gone = False
         self.is_over = False
-        self.met_trouble = False
+        self.met_fault = False
         self.was_interrupted = False
         self.error: Exception | None = None
         self._clock = clock
@@ -125,37 +125,37 @@ class Process:
             trouble for trouble in self._script if trouble.strikes(number, self._most_calls)
         ]
         for trouble in troubles:
-            self._tell(f"{self.name}, call {number}, {what}: {trouble.fate}")
+            self._tell(f"{self.name}, call {number}, {what}: {trouble.fault_kind}")
             if trouble.happening is None:
-                self.met_trouble = True
+                self.met_fault = True
             else:
                 self.was_interrupted = True
                 self._happen(trouble.happening)
                 self._live_on()
-        fates = {trouble.fate for trouble in troubles}
-        if Fate.DIES_BEFORE in fates:
+        kinds = {trouble.fault_kind for trouble in troubles}
+        if FaultKind.DIES_BEFORE in kinds:
             self._die()
-        if Fate.REFUSED in fates:
+        if FaultKind.REFUSED in kinds:
             raise refused()
-        if Fate.SENT_TWICE in fates:
+        if FaultKind.SENT_TWICE in kinds:
             do()
         done = do()
-        if Fate.DIES_AFTER in fates:
+        if FaultKind.DIES_AFTER in kinds:
             self._die()
-        if Fate.UNANSWERED in fates:
+        if FaultKind.UNANSWERED in kinds:
             raise (unanswered or refused)()
         return done
 
     def _live_on(self) -> None:
         if self.is_gone:
-            raise Gone
+            raise ProcessStopped
         if self._clock.now >= self.deadline:
             self._tell(f"{self.name} is stopped by its timeout")
             self._die()
 
     def _die(self) -> None:
         self.is_gone = True
-        raise Gone
+        raise ProcessStopped
 
 
 def client_of(process: Process, client: Any, on_answer: Callable[[Process, Any, Any], None]) -> Any:

@@ -1,4 +1,4 @@
-"""The model of what moto does not play: SQS in its own time, and the event bus."""
+"""Models of SQS with its own clock, and of the event bus."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ class Events:
             lambda: self._bus.put(Entries[0]["Detail"]),
             lambda: EndpointConnectionError(endpoint_url="events"),
         )
-        self._process.met_trouble |= answer["FailedEntryCount"] > 0
+        self._process.met_fault |= answer["FailedEntryCount"] > 0
         return answer
 
 

@@ -1,4 +1,4 @@
-"""What is asked for, and what has to come of it."""
+"""The kinds of jobs that are requested, and checks of their results."""
 
 import io
 import json
@@ -107,7 +107,7 @@ class Sources:
 
 
 @dataclass(eq=False)
-class Order:
+class RequestedJob:
     """A job that somebody asked for.
 
     ``contents`` are the objects' when it was asked for. An order is ``accepted`` when its client
@@ -150,7 +150,7 @@ class Order:
         return "READY" if is_enough else "SOURCE_NOT_FOUND"
 
 
-def wrong_with(order: Order, job: Job, s3: Any, sources: Sources) -> Iterator[str]:
+def archive_problems(order: RequestedJob, job: Job, s3: Any, sources: Sources) -> Iterator[str]:
     """What is not as it should be with the archives and receipts of a job that is READY."""
     entries: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
@@ -187,7 +187,7 @@ def wrong_with(order: Order, job: Job, s3: Any, sources: Sources) -> Iterator[st
 
 
 def _wrong_lists(
-    order: Order, job: Job, entries: list[dict[str, Any]], skipped: list[dict[str, Any]]
+    order: RequestedJob, job: Job, entries: list[dict[str, Any]], skipped: list[dict[str, Any]]
 ) -> Iterator[str]:
     keys, left_out = [line["key"] for line in entries], [line["key"] for line in skipped]
     wanted = [key for key in order.kind.keys if key in keys or not order.kind.lists]

@@ -1,8 +1,8 @@
-"""A small world in which jobs are made: moto, a model queue and bus, a clock, and the handlers.
+"""A simulation of the service: moto, a model queue and bus, a clock, and the handlers.
 
-Whatever runs, runs to its end, or to its death, before anything else happens, unless the trouble in
-its script has something happen meanwhile: one thing at a time, and always the same again. What went
-wrong stands in ``problems``, and what led to it in ``story``.
+Each invocation runs to its end or its death before anything else happens, unless a fault in its
+script runs another action in between. So each run is deterministic. ``problems`` lists what went
+wrong, and ``story`` what led to it.
 """
 
 import json
@@ -28,16 +28,22 @@ from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.chaos.model.history import History
 from tests.chaos.model.invocations import (
-    NO_TROUBLE,
+    NO_FAULTS,
     Clock,
-    Gone,
     Process,
+    ProcessStopped,
     Script,
     Sender,
     client_of,
 )
 from tests.chaos.model.queues import Bus, Events, Message, Queue, Sqs, record_of
-from tests.chaos.model.requested_jobs import MOST_ARCHIVE_BYTES, Kind, Order, Sources, wrong_with
+from tests.chaos.model.requested_jobs import (
+    MOST_ARCHIVE_BYTES,
+    Kind,
+    RequestedJob,
+    Sources,
+    archive_problems,
+)
 from tests.integration.conftest import REGION
 from tests.integration.worker_setup import POLICY
 from tests.support.events.http import http_event
@@ -198,22 +204,26 @@ def serving() -> Iterator[Aws]:
 class Invocation(Process):
     """A process with what the composition root would give it."""
 
-    def __init__(self, world: "World", aws: Aws, name: str, function: str, script: Script) -> None:
+    def __init__(
+        self, simulation: "Simulation", aws: Aws, name: str, function: str, script: Script
+    ) -> None:
         self.is_worker = function.startswith("zipper")
         self.is_segment = function == "zipper, segment"
         timeout = TIMEOUT_SECONDS if self.is_worker else OTHER_TIMEOUT_SECONDS
         most_calls = CALLS[function]
-        super().__init__(name, world.clock, timeout, most_calls, script, world.happen, world.tell)
-        s3 = client_of(self, aws.s3, world.on_answer)
-        dynamodb = client_of(self, aws.dynamodb, world.on_answer)
-        self.store = JobStore(
-            JobTable(dynamodb, "jobs"), KEEP_SECONDS, GRACE_SECONDS, clock=world.clock
+        super().__init__(
+            name, simulation.clock, timeout, most_calls, script, simulation.happen, simulation.tell
         )
-        self.queue = JobQueue(Sqs(self, world.queue), "jobs")  # type: ignore[arg-type]
+        s3 = client_of(self, aws.s3, simulation.on_answer)
+        dynamodb = client_of(self, aws.dynamodb, simulation.on_answer)
+        self.store = JobStore(
+            JobTable(dynamodb, "jobs"), KEEP_SECONDS, GRACE_SECONDS, clock=simulation.clock
+        )
+        self.queue = JobQueue(Sqs(self, simulation.queue), "jobs")  # type: ignore[arg-type]
         self.requests = RequestWriter(s3, "manifests", "requests/", KEEP_SECONDS)
         objects = SegmentObjects(s3, "manifests", WORK_PREFIX)
         self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
-        events = CompletionEvents(Events(self, world.bus), "bus")  # type: ignore[arg-type]
+        events = CompletionEvents(Events(self, simulation.bus), "bus")  # type: ignore[arg-type]
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
         self.finalizer = _Finalizer(
@@ -282,7 +292,7 @@ class Crash:
     at: datetime
 
 
-class World:
+class Simulation:
     """All that there is in an example."""
 
     def __init__(self, aws: Aws) -> None:
@@ -294,7 +304,7 @@ class World:
         self.queue = Queue(self.clock, TIMEOUT_SECONDS, MAX_RECEIVE_COUNT)
         self.bus = Bus(self._on_event)
         self.sources = Sources(aws.s3)
-        self.orders: list[Order] = []
+        self.orders: list[RequestedJob] = []
         self.crashes: list[Crash] = []
         self._aws = aws
         self._s3 = aws.s3
@@ -307,7 +317,7 @@ class World:
     def happen(self, happening: Any) -> None:
         happening.happen(self)
 
-    def submit(self, kind: Kind, script: Script = NO_TROUBLE, *, is_taken: bool = False) -> None:
+    def submit(self, kind: Kind, script: Script = NO_FAULTS, *, is_taken: bool = False) -> None:
         """A client asks for a job over the API."""
         key = f"key-{len(self.orders)}"
         order = self._order(idempotent_job_id(key, EVERYONE), kind)
@@ -318,7 +328,7 @@ class World:
             self._s3.put_object(Bucket="dst", Key=f"zips/{order.job_id}.zip", Body=OTHERS)
         self.submit_again(order, script)
 
-    def submit_again(self, order: Order, script: Script) -> None:
+    def submit_again(self, order: RequestedJob, script: Script) -> None:
         """The client asks for the same again, for it got no answer, or does not trust it."""
         process = self._start("enqueue", script)
         answer = self._run(process, lambda: enqueue.handler(order.api_event or {}, process))
@@ -326,7 +336,7 @@ class World:
         self.tell(f"{order.job_id} ({order.kind.name}) submitted: {status}")
         if status == 202:
             order.is_accepted = True
-        elif not process.met_trouble:
+        elif not process.met_fault:
             self.problem(f"{order.job_id} was not accepted: {answer}")
 
     def drop(self, kind: Kind, key: str | None = None) -> None:
@@ -347,7 +357,7 @@ class World:
         self.queue.send(json.dumps(event))
         self.tell(f"{order.job_id} ({kind.name}) dropped")
 
-    def deliver(self, message: Message, script: Script = NO_TROUBLE) -> Invocation | None:
+    def deliver(self, message: Message, script: Script = NO_FAULTS) -> Invocation | None:
         """A worker gets a message. Returns it, None if the message was given up instead."""
         job_id, receives = self.job_of(message), message.receives + 1
         record = self.queue.receive(message)
@@ -371,7 +381,7 @@ class World:
             self.queue.messages.remove(message)
         return process
 
-    def deliver_dead_letter(self, message: Message, script: Script = NO_TROUBLE) -> None:
+    def deliver_dead_letter(self, message: Message, script: Script = NO_FAULTS) -> None:
         """The dead-letter function gets a message."""
         job_id = self.job_of(message)
         self.order_of(job_id).is_given_up = True
@@ -386,7 +396,7 @@ class World:
         elif answer is not None:
             self._check_refusal(process, job_id)
 
-    def cancel(self, order: Order, script: Script = NO_TROUBLE) -> None:
+    def cancel(self, order: RequestedJob, script: Script = NO_FAULTS) -> None:
         """The client does not want the job any more."""
         order.is_cancelled = True
         process = self._start("cancel", script)
@@ -405,7 +415,7 @@ class World:
         elif status == 200 and (known is None or known.status is not Status.CANCELLED):
             self.problem(f"{order.job_id} was not cancelled, and the client told so")
 
-    def reconcile(self, script: Script = NO_TROUBLE) -> None:
+    def reconcile(self, script: Script = NO_FAULTS) -> None:
         """The reconciler comes."""
         for order in self.orders:
             known = self.history.jobs.get(order.job_id)
@@ -443,7 +453,7 @@ class World:
     def job_of(self, message: Message) -> str:
         return parse_message(message.body).job_id
 
-    def order_of(self, job_id: str) -> Order:
+    def order_of(self, job_id: str) -> RequestedJob:
         return next(order for order in self.orders if order.job_id == job_id)
 
     def is_unfinished(self, job_id: str) -> bool:
@@ -516,7 +526,7 @@ class World:
         self._check_status_objects()
         self.check()
 
-    def _check_end(self, order: Order, job: Job) -> None:
+    def _check_end(self, order: RequestedJob, job: Job) -> None:
         how = job.error.code if job.error else str(job.status)
         if not order.is_verified and how not in order.ends:
             self.problem(
@@ -525,7 +535,7 @@ class World:
         keys = {key for facts in job.archives for key in (facts.key, facts.receipt_key)}
         if job.status is Status.READY and (keys & self._touched or not order.is_verified):
             try:
-                for wrong in wrong_with(order, job, self._s3, self.sources):
+                for wrong in archive_problems(order, job, self._s3, self.sources):
                     self.problem(f"{job.job_id} is READY, but {wrong}")
             except self._s3.exceptions.ClientError as error:
                 self.problem(f"{job.job_id} is READY, but lacks its archive or receipt: {error}")
@@ -565,7 +575,7 @@ class World:
         body = self._s3.get_object(Bucket="dst", Key=key)["Body"].read()
         return CompletionDetail.model_validate_json(body)
 
-    def _check_no_archive(self, order: Order) -> None:
+    def _check_no_archive(self, order: RequestedJob) -> None:
         prefix = f"zips/{order.job_id}"
         found = self._s3.list_objects_v2(Bucket="dst", Prefix=prefix).get("Contents", [])
         keys = [one["Key"] for one in found]
@@ -584,9 +594,9 @@ class World:
         if isinstance(process.error, JobBusy):
             holder = self.history.holder(job_id)
             is_excused = holder is not None and (
-                holder.is_running or holder.is_gone or holder.met_trouble
+                holder.is_running or holder.is_gone or holder.met_fault
             )
-            if not is_excused and not process.met_trouble:
+            if not is_excused and not process.met_fault:
                 self.problem(f"{process.name} found {job_id} busy, by {holder and holder.name}")
         elif not isinstance(process.error, TransientError) or (
             # What was made of other states of the sources has to be removed first.
@@ -601,14 +611,14 @@ class World:
         Who makes a segment may find that another has made it meanwhile, and cleaned up.
         """
         found_others = bool(self._running) or (process.is_segment and process.was_interrupted)
-        return not (process.met_trouble or found_others)
+        return not (process.met_fault or found_others)
 
     # How it runs.
 
-    def _order(self, job_id: str, kind: Kind) -> Order:
+    def _order(self, job_id: str, kind: Kind) -> RequestedJob:
         for key in kind.keys:
             self.sources.need(key)
-        order = Order(job_id, kind, {key: self.sources.now(key) for key in kind.keys})
+        order = RequestedJob(job_id, kind, {key: self.sources.now(key) for key in kind.keys})
         self.orders.append(order)
         return order
 
@@ -641,7 +651,7 @@ class World:
                 patch.object(zipper, "utc_now", self.clock),
             ):
                 return handler()
-        except Gone:
+        except ProcessStopped:
             return None
         except Exception as error:  # noqa: BLE001  (Lambda takes all)
             if not isinstance(error, TransientError) or self._is_well(process):

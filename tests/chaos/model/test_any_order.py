@@ -1,23 +1,23 @@
-"""Jobs end, once and well, whatever order things happen in, and whatever fails meanwhile.
+"""Each job gets one correct final status, in any order of events and with any failure.
 
-A hypothesis state machine lets a small world happen: jobs of many kinds are asked for, by API and
-by manifest; their messages are delivered in any order, twice, to two workers at a time, late, or
-never; workers die at any of their calls, before or after it took effect; calls are refused, go
-unanswered or are sent twice; jobs are cancelled, given up and swept, also while a worker is in the
-middle of one; sources change; time passes. The handlers and all that is behind them are the real
-ones, on moto. SQS, the event bus and the clock are models, so that everything is deterministic.
+A hypothesis state machine runs a simulation. Jobs of many kinds are submitted by API and by
+manifest. Messages are delivered in any order, twice, to two workers at a time, late, or never.
+Workers die at any call, before or after it took effect. Calls are refused, get no response, or are
+sent twice. Jobs are cancelled, exhausted and reconciled, also while a worker processes them.
+Sources change, and time passes. The handlers and all code behind them are real and run on moto.
+SQS, the event bus and the clock are models, so each run is deterministic.
 
-After each step, and when all was given time to come to rest (``World.finish``):
+Checked after each step, and after ``Simulation.finish``:
 
-- States move one way, final ones do not change, and no worker writes without its lease.
-- Events are those of final states, and never contradict each other.
-- Who is READY has its archive, which opens, with the right names and contents, and its receipt.
-- A delivery fails for a reason: a lease that runs, a call that failed, a bus that is down.
+- Statuses change only as allowed, final ones never, and no worker writes without its lease.
+- Events announce final statuses and never contradict each other.
+- A READY job has its archive, which opens and has the right names and contents, and its receipt.
+- A delivery fails only for a reason: an active lease, a failed call, or an unavailable bus.
 - One function timeout after a worker died, the next one takes over.
-- A manifest's event comes after its status object, which in the end tells of its last drop.
-- In the end every job that was accepted has the end that it should have, and an event; no upload,
-  no working object, no message, nothing in the reconciler's index, and, of jobs that did not get
-  READY, no archive and no receipt is left.
+- A manifest's event comes after its status object, which finally describes the last upload.
+- At the end each accepted job has its expected status and an event. There is no upload, working
+  object or message, nothing in the reconciler's index, and no archive or receipt of a job that is
+  not READY.
 
 ``make fuzz`` runs more examples, and new ones each time.
 """
@@ -39,7 +39,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.chaos.model.invocations import Fate, Script, Trouble
+from tests.chaos.model.invocations import CallFault, FaultKind, Script
 from tests.chaos.model.queues import Message
 from tests.chaos.model.requested_jobs import (
     BIG,
@@ -51,7 +51,7 @@ from tests.chaos.model.requested_jobs import (
     SMALL,
     TWO,
     Kind,
-    Order,
+    RequestedJob,
     kind,
 )
 from tests.chaos.model.simulation import (
@@ -61,7 +61,7 @@ from tests.chaos.model.simulation import (
     TIMEOUT_SECONDS,
     Aws,
     Crash,
-    World,
+    Simulation,
     serving,
 )
 from tests.support.examples import examples
@@ -73,7 +73,7 @@ SETTINGS = settings(
     phases=[Phase.generate],  # Shrinking takes minutes, and the story in the error is enough.
     report_multiple_bugs=False,
 )
-MOST_ORDERS = 3
+MAX_JOBS = 3
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Deliver:
     pick: int
     script: Script = ()
 
-    def happen(self, world: World) -> None:
-        if messages := world.queue.visible:
-            world.deliver(messages[self.pick % len(messages)], self.script)
+    def happen(self, simulation: Simulation) -> None:
+        if messages := simulation.queue.visible:
+            simulation.deliver(messages[self.pick % len(messages)], self.script)
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class DeliverAgain:
     pick: int
     script: Script = ()
 
-    def happen(self, world: World) -> None:
-        if messages := world.queue.messages:
+    def happen(self, simulation: Simulation) -> None:
+        if messages := simulation.queue.messages:
             message = messages[self.pick % len(messages)]
-            world.deliver(world.queue.duplicate(message), self.script)
+            simulation.deliver(simulation.queue.duplicate(message), self.script)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Cancel:
     pick: int
     script: Script = ()
 
-    def happen(self, world: World) -> None:
-        if orders := world.orders:
-            world.cancel(orders[self.pick % len(orders)], self.script)
+    def happen(self, simulation: Simulation) -> None:
+        if orders := simulation.orders:
+            simulation.cancel(orders[self.pick % len(orders)], self.script)
 
 
 @dataclass(frozen=True)
@@ -118,25 +118,25 @@ class GiveUp:
     pick: int
     script: Script = ()
 
-    def happen(self, world: World) -> None:
-        if messages := world.queue.visible_dead_letters:
-            world.deliver_dead_letter(messages[self.pick % len(messages)], self.script)
+    def happen(self, simulation: Simulation) -> None:
+        if messages := simulation.queue.visible_dead_letters:
+            simulation.deliver_dead_letter(messages[self.pick % len(messages)], self.script)
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Reconcile:
     script: Script = ()
 
-    def happen(self, world: World) -> None:
-        world.reconcile(self.script)
+    def happen(self, simulation: Simulation) -> None:
+        simulation.reconcile(self.script)
 
 
 @dataclass(frozen=True)
 class PassTime:
     seconds: float
 
-    def happen(self, world: World) -> None:
-        world.pass_time(self.seconds)
+    def happen(self, simulation: Simulation) -> None:
+        simulation.pass_time(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -146,19 +146,23 @@ class Change:
     key: str
     into: Literal["small", "large", "nothing"]
 
-    def happen(self, world: World) -> None:
-        world.change(self.key, {"small": b"new", "large": BODIES[BIG], "nothing": None}[self.into])
+    def happen(self, simulation: Simulation) -> None:
+        simulation.change(
+            self.key, {"small": b"new", "large": BODIES[BIG], "nothing": None}[self.into]
+        )
 
 
 picks = st.integers(0, 5)
 calls = st.integers(1, max(CALLS.values()))
 failures = st.builds(
-    Trouble,
+    CallFault,
     calls,
-    st.sampled_from([fate for fate in Fate if fate is not Fate.MEANWHILE]),
+    st.sampled_from(
+        [fault_kind for fault_kind in FaultKind if fault_kind is not FaultKind.MEANWHILE]
+    ),
     st.sampled_from([1, 1, 1, 2, 5]),
 )
-deaths = st.builds(Trouble, calls, st.sampled_from([Fate.DIES_BEFORE, Fate.DIES_AFTER]))
+deaths = st.builds(CallFault, calls, st.sampled_from([FaultKind.DIES_BEFORE, FaultKind.DIES_AFTER]))
 perhaps_failing = st.just(()) | failures.map(lambda trouble: (trouble,))
 times = st.sampled_from(
     [1.0, 10.5, TIMEOUT_SECONDS - 1.0, TIMEOUT_SECONDS, GRACE_SECONDS, 2 * GRACE_SECONDS]
@@ -173,12 +177,14 @@ meanwhile = st.one_of(
     st.builds(DeliverAgain, picks, perhaps_failing),
     st.builds(Cancel, picks, perhaps_failing),
     st.builds(GiveUp, picks),
-    st.builds(Sweep),
+    st.builds(Reconcile),
     st.builds(PassTime, times),
     changes,
 )
 interruptions = st.builds(
-    lambda call, happening: Trouble(call, Fate.MEANWHILE, happening=happening), calls, meanwhile
+    lambda call, happening: CallFault(call, FaultKind.MEANWHILE, happening=happening),
+    calls,
+    meanwhile,
 )
 
 
@@ -187,145 +193,149 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self, aws: Aws) -> None:
         super().__init__()
-        self.world = World(aws)
+        self.simulation = Simulation(aws)
 
     @initialize(kinds=st.lists(st.sampled_from([*SMALL, *PLANNED]), min_size=1, max_size=2))
     def begin(self, kinds: list[Kind]) -> None:
         for one in kinds:
-            self.world.submit(one)
+            self.simulation.submit(one)
 
-    @precondition(lambda self: len(self.world.orders) < MOST_ORDERS)
+    @precondition(lambda self: len(self.simulation.orders) < MAX_JOBS)
     @rule(kind=st.sampled_from([*SMALL, *PLANNED]), script=perhaps_failing, is_taken=st.booleans())
     def submit(self, kind: Kind, script: Script, is_taken: bool) -> None:
-        self.world.submit(kind, script, is_taken=is_taken and kind is SMALL[0])
+        self.simulation.submit(kind, script, is_taken=is_taken and kind is SMALL[0])
 
-    @precondition(lambda self: len(self.world.orders) < MOST_ORDERS)
+    @precondition(lambda self: len(self.simulation.orders) < MAX_JOBS)
     @rule(kind=st.sampled_from([*SMALL, *PLANNED, INVALID]))
     def drop(self, kind: Kind) -> None:
-        self.world.drop(kind)
+        self.simulation.drop(kind)
 
-    @precondition(lambda self: len(self.world.orders) < MOST_ORDERS and self._manifests())
+    @precondition(lambda self: len(self.simulation.orders) < MAX_JOBS and self._manifests())
     @rule(pick=picks)
     def drop_again(self, pick: int) -> None:
         """The same manifest, which is another job."""
         orders = self._manifests()
         order = orders[pick % len(orders)]
-        self.world.drop(order.kind, order.manifest_key)
+        self.simulation.drop(order.kind, order.manifest_key)
 
-    @precondition(lambda self: any(order.api_event for order in self.world.orders))
+    @precondition(lambda self: any(order.api_event for order in self.simulation.orders))
     @rule(pick=picks, script=perhaps_failing)
     def submit_again(self, pick: int, script: Script) -> None:
-        orders = [order for order in self.world.orders if order.api_event]
-        self.world.submit_again(orders[pick % len(orders)], script)
+        orders = [order for order in self.simulation.orders if order.api_event]
+        self.simulation.submit_again(orders[pick % len(orders)], script)
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(delivery=st.builds(Deliver, picks))
     def deliver(self, delivery: Deliver) -> None:
-        delivery.happen(self.world)
+        delivery.happen(self.simulation)
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(pick=picks, death=deaths)
-    def deliver_to_a_worker_that_dies(self, pick: int, death: Trouble) -> None:
-        Deliver(pick, (death,)).happen(self.world)
+    def deliver_to_a_worker_that_dies(self, pick: int, death: CallFault) -> None:
+        Deliver(pick, (death,)).happen(self.simulation)
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(pick=picks, failure=failures)
-    def deliver_to_a_worker_whose_calls_fail(self, pick: int, failure: Trouble) -> None:
-        Deliver(pick, (failure,)).happen(self.world)
+    def deliver_to_a_worker_whose_calls_fail(self, pick: int, failure: CallFault) -> None:
+        Deliver(pick, (failure,)).happen(self.simulation)
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(pick=picks, interruption=interruptions, more=interruptions | failures)
     def deliver_while_other_things_happen(
-        self, pick: int, interruption: Trouble, more: Trouble
+        self, pick: int, interruption: CallFault, more: CallFault
     ) -> None:
-        Deliver(pick, (interruption, more)).happen(self.world)
+        Deliver(pick, (interruption, more)).happen(self.simulation)
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(pick=picks, at=calls, script=perhaps_failing)
     def deliver_to_two_workers_at_a_time(self, pick: int, at: int, script: Script) -> None:
-        messages = self.world.queue.visible
+        messages = self.simulation.queue.visible
         message = messages[pick % len(messages)]
-        again = DeliverAgain(self.world.queue.messages.index(message), script)
-        self.world.deliver(message, (Trouble(at, Fate.MEANWHILE, happening=again),))
+        again = DeliverAgain(self.simulation.queue.messages.index(message), script)
+        self.simulation.deliver(message, (CallFault(at, FaultKind.MEANWHILE, happening=again),))
 
-    @precondition(lambda self: self.world.queue.messages)
+    @precondition(lambda self: self.simulation.queue.messages)
     @rule(pick=picks)
     def duplicate(self, pick: int) -> None:
-        messages = self.world.queue.messages
-        self.world.queue.duplicate(messages[pick % len(messages)])
+        messages = self.simulation.queue.messages
+        self.simulation.queue.duplicate(messages[pick % len(messages)])
 
-    @precondition(lambda self: self.world.queue.visible)
+    @precondition(lambda self: self.simulation.queue.visible)
     @rule(pick=picks)
     def receive_and_drop(self, pick: int) -> None:
-        messages = self.world.queue.visible
-        self.world.queue.receive(messages[pick % len(messages)])
+        messages = self.simulation.queue.visible
+        self.simulation.queue.receive(messages[pick % len(messages)])
 
     @precondition(lambda self: self._losable())
     @rule(pick=picks)
     def lose(self, pick: int) -> None:
         messages = self._losable()
-        self.world.lose(messages[pick % len(messages)])
+        self.simulation.lose(messages[pick % len(messages)])
 
     @rule(passing=st.builds(PassTime, times))
     def pass_time(self, passing: PassTime) -> None:
-        passing.happen(self.world)
+        passing.happen(self.simulation)
 
-    @precondition(lambda self: self.world.orders)
+    @precondition(lambda self: self.simulation.orders)
     @rule(cancelling=st.builds(Cancel, picks, perhaps_failing))
     def cancel(self, cancelling: Cancel) -> None:
-        cancelling.happen(self.world)
+        cancelling.happen(self.simulation)
 
-    @precondition(lambda self: self.world.queue.visible_dead_letters)
+    @precondition(lambda self: self.simulation.queue.visible_dead_letters)
     @rule(giving_up=st.builds(GiveUp, picks, perhaps_failing))
     def give_up(self, giving_up: GiveUp) -> None:
-        giving_up.happen(self.world)
+        giving_up.happen(self.simulation)
 
-    @precondition(lambda self: self.world.overdue)
+    @precondition(lambda self: self.simulation.overdue)
     @rule(script=perhaps_failing)
     def sweep_when_something_is_due(self, script: Script) -> None:
-        self.world.wait_until(min(self.world.overdue))
-        self.world.reconcile(script)
+        self.simulation.wait_until(min(self.simulation.overdue))
+        self.simulation.reconcile(script)
 
-    @precondition(lambda self: self.world.orders)
+    @precondition(lambda self: self.simulation.orders)
     @rule(change=changes)
     def change_a_source(self, change: Change) -> None:
-        change.happen(self.world)
+        change.happen(self.simulation)
 
     @rule(events=st.integers(1, 3))
     def let_the_bus_refuse(self, events: int) -> None:
-        self.world.bus.refusals = events
+        self.simulation.bus.refusals = events
 
     @precondition(lambda self: self._recoverable())
     @rule(pick=picks)
     def recover(self, pick: int) -> None:
         crashes = self._recoverable()
-        self.world.recover(crashes[pick % len(crashes)])
+        self.simulation.recover(crashes[pick % len(crashes)])
 
     @invariant()
     def all_is_as_it_should_be(self) -> None:
-        self.world.check()
+        self.simulation.check()
 
     def teardown(self) -> None:
-        if not self.world.problems:
-            self.world.finish()
+        if not self.simulation.problems:
+            self.simulation.finish()
 
-    def _manifests(self) -> list[Order]:
-        return [order for order in self.world.orders if order.manifest_key]
+    def _manifests(self) -> list[RequestedJob]:
+        return [order for order in self.simulation.orders if order.manifest_key]
 
     def _losable(self) -> list[Message]:
-        """Who knows of a lost message, but the record of a job that has no end?"""
-        world = self.world
-        return [one for one in world.queue.messages if world.is_unfinished(world.job_of(one))]
+        """Return messages that can be lost: those of unfinished jobs, which their records show."""
+        simulation = self.simulation
+        return [
+            one
+            for one in simulation.queue.messages
+            if simulation.is_unfinished(simulation.job_of(one))
+        ]
 
     def _recoverable(self) -> list[Crash]:
         """Crashes whose messages wait for their visibility timeout."""
-        world = self.world
+        simulation = self.simulation
         return [
             crash
-            for crash in world.crashes
-            if crash.message in world.queue.messages
+            for crash in simulation.crashes
+            if crash.message in simulation.queue.messages
             and crash.message.receives == crash.receives < MAX_RECEIVE_COUNT
-            and world.is_unfinished(world.job_of(crash.message))
+            and simulation.is_unfinished(simulation.job_of(crash.message))
         ]
 
 
@@ -348,41 +358,45 @@ def test_every_job_reaches_one_correct_final_status(aws: Aws) -> None:
 
 
 def test_no_upload_is_left_when_create_is_sent_twice(aws: Aws) -> None:
-    world = World(aws)
-    world.submit(kind("alone"))
-    world.deliver(world.queue.visible[0], (Trouble(4, Fate.SENT_TWICE),))
-    world.finish()
+    simulation = Simulation(aws)
+    simulation.submit(kind("alone"))
+    simulation.deliver(simulation.queue.visible[0], (CallFault(4, FaultKind.SENT_TWICE),))
+    simulation.finish()
 
 
 def test_a_late_segment_keeps_skipped_objects(aws: Aws) -> None:
-    world = World(aws)
-    world.submit(kind("skipping, planned"))
-    world.deliver(world.queue.visible[0])
-    world.deliver(world.queue.visible[0], (Trouble(5, Fate.MEANWHILE, happening=DeliverAgain(0)),))
-    world.finish()
+    simulation = Simulation(aws)
+    simulation.submit(kind("skipping, planned"))
+    simulation.deliver(simulation.queue.visible[0])
+    simulation.deliver(
+        simulation.queue.visible[0], (CallFault(5, FaultKind.MEANWHILE, happening=DeliverAgain(0)),)
+    )
+    simulation.finish()
 
 
 def test_no_plan_is_left_when_a_planned_job_runs_unsplit(aws: Aws) -> None:
-    world = World(aws)
-    world.submit(kind("two archives"))
-    world.deliver(world.queue.visible[0], (Trouble(10, Fate.DIES_AFTER),))
-    world.change(BIG, None)
-    world.finish()
+    simulation = Simulation(aws)
+    simulation.submit(kind("two archives"))
+    simulation.deliver(simulation.queue.visible[0], (CallFault(10, FaultKind.DIES_AFTER),))
+    simulation.change(BIG, None)
+    simulation.finish()
 
 
 # What is too rare for it.
 
 
-@pytest.mark.parametrize("fate", [Fate.MEANWHILE, Fate.DIES_BEFORE])
+@pytest.mark.parametrize("fault_kind", [FaultKind.MEANWHILE, FaultKind.DIES_BEFORE])
 @pytest.mark.parametrize("call", [3, *range(9, CALLS["zipper"] + 1)])
-def test_status_object_describes_the_last_manifest_upload(aws: Aws, call: int, fate: Fate) -> None:
+def test_status_object_describes_the_last_manifest_upload(
+    aws: Aws, call: int, fault_kind: FaultKind
+) -> None:
     """Whenever its job ends: while the first one's worker is at a call, or after it died there."""
-    world = World(aws)
+    simulation = Simulation(aws)
     for _ in range(2):
-        world.drop(kind("alone"), "manifests/again.json")
-    first, second = world.queue.visible
-    happening = Deliver(1) if fate is Fate.MEANWHILE else None
-    world.deliver(first, (Trouble(call, fate, happening=happening),))
-    if second in world.queue.messages:
-        world.deliver(second)
-    world.finish()
+        simulation.drop(kind("alone"), "manifests/again.json")
+    first, second = simulation.queue.visible
+    happening = Deliver(1) if fault_kind is FaultKind.MEANWHILE else None
+    simulation.deliver(first, (CallFault(call, fault_kind, happening=happening),))
+    if second in simulation.queue.messages:
+        simulation.deliver(second)
+    simulation.finish()

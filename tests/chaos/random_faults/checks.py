@@ -1,4 +1,4 @@
-"""What must hold when a storm is over, whatever has gone wrong in it."""
+"""Checks what must hold after a run, whatever failed in it."""
 
 import io
 import json
@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from local.faults.injector import InjectedFault
-from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.client import RetryingClient
 from tests.chaos.random_faults.deliveries import Deliveries
-from tests.chaos.random_faults.requested_jobs import Order
+from tests.chaos.random_faults.requested_jobs import RequestedJob
 from zipjobs_cli.archives.verify import verify
 
 WORK_PREFIX = "work/"
@@ -29,21 +29,21 @@ FINAL = ("READY", "FAILED", "CANCELLED")
 class Submitted:
     """An order, and the job that came of it. ``was_cancelled``: DELETE was answered with 200."""
 
-    order: Order
+    order: RequestedJob
     job_id: str
     at: datetime
     was_cancelled: bool = False
 
 
 @dataclass(frozen=True)
-class Aftermath:
-    """All that there is to look at when the storm is over. ``log`` is of this storm only.
+class RunResult:
+    """All that there is to look at when the fault_run is over. ``log`` is of this fault_run only.
 
     ``records`` are those that were not there before it. All jobs had their ends after
     ``all_ended_seconds``, and it was quiet after ``seconds``.
     """
 
-    client: StormClient
+    client: RetryingClient
     deliveries: Deliveries
     submitted: Collection[Submitted]
     records: Mapping[str, dict[str, Any]]
@@ -57,7 +57,7 @@ class Aftermath:
         """Everything that is not as it must be."""
         yield from self._jobs()
         yield from self._events()
-        yield from self._leftovers()
+        yield from self._remaining_objects()
         yield from self._status_objects()
         for number, line in enumerate(self.log):
             if DEFECT in line:
@@ -103,7 +103,7 @@ class Aftermath:
         if code == EXHAUSTED:
             if not self._was_given_up(submitted.job_id):
                 yield f"is {EXHAUSTED}, and the queue has not given up on it"
-        elif (status, code) not in _ends_of(submitted):
+        elif (status, code) not in _expected_statuses(submitted):
             yield f"ended as {status} {job.get('error')}"
         if status == "READY":
             yield from self._archive(submitted.order, job)
@@ -111,7 +111,7 @@ class Aftermath:
     def _was_given_up(self, job_id: str) -> bool:
         return job_id in self.deliveries.dead_letters
 
-    def _archive(self, order: Order, job: Mapping[str, Any]) -> Iterator[str]:
+    def _archive(self, order: RequestedJob, job: Mapping[str, Any]) -> Iterator[str]:
         (archive,) = job["archives"]
         data = self.client.body(job["targetBucket"], archive["key"])
         receipt = self.client.body(job["targetBucket"], archive["receiptKey"])
@@ -159,7 +159,7 @@ class Aftermath:
             if record["trigger"]["S"] == "manifest"
         }
 
-    def _leftovers(self) -> Iterator[str]:
+    def _remaining_objects(self) -> Iterator[str]:
         outputs, s3 = self.client.outputs, self.client.s3
         target = outputs["targetBucket"]
         left = set(self._status_keys.values()) | {
@@ -178,7 +178,7 @@ class Aftermath:
             yield f"{key} is left"
 
 
-def _ends_of(submitted: Submitted) -> set[tuple[str, str | None]]:
+def _expected_statuses(submitted: Submitted) -> set[tuple[str, str | None]]:
     """How the job may end, but for the queue's giving up on it."""
     order = submitted.order
     if submitted.was_cancelled:

@@ -1,4 +1,4 @@
-"""A patient client of a stack: what AWS or the API refuses for the moment, it asks again."""
+"""A client of a stack that retries requests which AWS or the API refuses."""
 
 import json
 import time
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.1
 CONNECTIONS = 16
 
 
-class StormClient:
+class RetryingClient:
     """Submits jobs both ways, cancels them, and looks at what has become of them. Thread-safe."""
 
     def __init__(self, stack: LocalStack) -> None:

@@ -1,9 +1,9 @@
 """What a stack's queues deliver, and time that passes faster for messages that only wait for it.
 
 A message whose worker was killed comes back when its visibility timeout has passed, and the
-worker's lease ends when the worker would have timed out: a minute at the least, in which nothing
-happens. ``Deliveries.hurry`` lets that minute pass, and nothing else: it takes the same calls that
-anybody may make of SQS and DynamoDB, and never touches a job that a worker is busy with.
+worker's lease ends when the worker would have timed out: at least a minute of waiting.
+``Deliveries.skip_waits`` skips only this wait. It uses public calls of SQS and DynamoDB, and never
+touches a job that a worker is processing.
 """
 
 import threading
@@ -21,7 +21,7 @@ from local.stack import LocalStack
 from zipjobs.errors import aws_error_code
 from zipjobs.jobs.messages import parse_message
 
-LAST_WORDS_SECONDS = 2.0
+IN_FLIGHT_SECONDS = 2.0
 """After so long no request of a dead worker is on its way any more: random plans delay by less."""
 
 _COUNTS = tuple(f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed"))
@@ -117,12 +117,12 @@ class Deliveries:
             job_id = jobs[record["messageId"]]
             self.receive_counts[job_id] = max(count, self.receive_counts[job_id])
 
-    def hurry(self) -> None:
+    def skip_waits(self) -> None:
         """Let pass what jobs wait for that nobody works on: their messages' time, their leases'."""
         with self._lock:  # nobody begins to work on a job meanwhile
             for job_id, messages in list(self._waiting.items()):
                 quiet = time.monotonic() - self._ended[job_id]
-                if self._busy[job_id] or quiet < LAST_WORDS_SECONDS:
+                if self._busy[job_id] or quiet < IN_FLIGHT_SECONDS:
                     continue
                 self._end_lease(job_id)
                 for message in messages.values():

@@ -1,4 +1,4 @@
-"""A storm: many jobs at once on a stack that fails by a plan, until all have their end."""
+"""Runs many jobs at once on a stack that fails by a plan, until all have a final status."""
 
 import time
 import uuid
@@ -11,48 +11,48 @@ from typing import Any
 from local.faults.plan import FaultPlan
 from local.runtime.execution import InvocationFailed
 from local.stack import LocalStack
-from tests.chaos.random_faults.checks import FINAL, Aftermath, Submitted
-from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.checks import FINAL, RunResult, Submitted
+from tests.chaos.random_faults.client import RetryingClient
 from tests.chaos.random_faults.deliveries import Deliveries
-from tests.chaos.random_faults.requested_jobs import Order
+from tests.chaos.random_faults.requested_jobs import RequestedJob
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.5
-"""Random plans hold second deliveries back for less."""
+"""Random plans delay second deliveries by less."""
 
 CANCEL_SECONDS = 5.0
-"""After so long a job is cancelled, though nobody works on it yet."""
+"""After this time a job is cancelled even if no worker has started it."""
 
-AT_ONCE = 8
+CONCURRENCY = 8
 
 
-class Storm:
-    """A stack, and what it takes to let storms pass over it.
+class FaultRun:
+    """Runs jobs on a stack under a fault plan.
 
-    With ``hurries``, time passes faster for messages that only wait for it. ``sweeps`` is how
-    often the reconciler had to run in the last storm.
+    ``skips_waits`` ends visibility timeouts and leases of messages that no worker handles.
+    ``reconciler_runs`` counts the reconciler's runs during the last ``run``.
     """
 
-    def __init__(self, stack: LocalStack, log: list[str], hurries: bool = True) -> None:
-        self.client = StormClient(stack)
+    def __init__(self, stack: LocalStack, log: list[str], skips_waits: bool = True) -> None:
+        self.client = RetryingClient(stack)
         self.deliveries = Deliveries(stack)
-        self.sweeps = 0
+        self.reconciler_runs = 0
         self.faults = stack.faults
         self._log = log
-        self._hurries = hurries
+        self._hurries = skips_waits
         (self._reconciler,) = (
             function
             for function in stack.functions.values()
             if function.declared.short_name == "reconciler"
         )
 
-    def pass_over(self, plan: FaultPlan, orders: Iterable[Order], seconds: float) -> Aftermath:
+    def run(self, plan: FaultPlan, orders: Iterable[RequestedJob], seconds: float) -> RunResult:
         """Submit ``orders`` while AWS fails by ``plan``; wait for their ends, and then for quiet.
 
         Each of the two waits takes ``seconds`` at the most.
         """
         started = time.monotonic()
-        known, lines, self.sweeps = set(self.client.records()), len(self._log), 0
+        known, lines, self.reconciler_runs = set(self.client.records()), len(self._log), 0
         self.deliveries.forget()
 
         def new() -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Storm:
 
         self.faults.install(plan)
         try:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
+            with ThreadPoolExecutor(CONCURRENCY) as pool:
                 submitted = list(pool.map(self._submit, orders))
             jobs = {one.job_id for one in submitted}
             self._wait(
@@ -70,7 +70,7 @@ class Storm:
         finally:
             self.faults.clear()
         self._wait("quiet", new, self._is_over, seconds)
-        return Aftermath(
+        return RunResult(
             client=self.client,
             deliveries=self.deliveries,
             submitted=submitted,
@@ -82,7 +82,7 @@ class Storm:
             seconds=time.monotonic() - started,
         )
 
-    def clear_up(self) -> None:
+    def empty_target(self) -> None:
         """Empty the target bucket."""
         bucket, s3 = self.client.outputs["targetBucket"], self.client.s3
         for key in self.client.keys(bucket):
@@ -90,7 +90,7 @@ class Storm:
         for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
-    def _submit(self, order: Order) -> Submitted:
+    def _submit(self, order: RequestedJob) -> Submitted:
         client, at = self.client, datetime.now(UTC)
         if order.trigger == "manifest":
             return Submitted(order, client.drop(order.body), at)
@@ -105,7 +105,7 @@ class Storm:
         """Cancel a job as soon as somebody works on it; whether it was not over by then."""
         give_up = time.monotonic() + CANCEL_SECONDS
         while self.client.job(job_id)["status"] == "PENDING" and time.monotonic() < give_up:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         status = self.client.cancel(job_id)
         assert status in (200, 409)
         return status == 200
@@ -127,20 +127,20 @@ class Storm:
         while not is_done(records := look()):
             assert time.monotonic() < give_up, f"waited in vain for {what}: {_unfinished(records)}"
             if self._hurries:
-                self.deliveries.hurry()
+                self.deliveries.skip_waits()
             if self._stays_quiet() and (unfinished := _unfinished(look())):
-                self._sweep(unfinished)
-            time.sleep(LOOK_SECONDS)
+                self._reconcile(unfinished)
+            time.sleep(POLL_SECONDS)
 
     def _stays_quiet(self) -> bool:
         give_up = time.monotonic() + QUIET_SECONDS
         while self.deliveries.is_quiet():
             if time.monotonic() > give_up:
                 return True
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return False
 
-    def _sweep(self, jobs: Iterable[str]) -> None:
+    def _reconcile(self, jobs: Iterable[str]) -> None:
         """Let the reconciler run, as its schedule would in a while, when these jobs are due."""
         for job_id in jobs:
             with suppress(self.client.dynamodb.exceptions.ConditionalCheckFailedException):
@@ -151,7 +151,7 @@ class Storm:
                     ConditionExpression="attribute_exists(sweep)",
                     ExpressionAttributeValues={":now": {"N": "0"}},
                 )
-        self.sweeps += 1
+        self.reconciler_runs += 1
         with suppress(InvocationFailed):
             self._reconciler.invoke({})
 

@@ -1,4 +1,4 @@
-"""What is ordered of a stack in a storm, and how it has to end."""
+"""The jobs that a run requests, and their expected outcomes."""
 
 import random
 import string
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.random_faults.client import StormClient
+from tests.chaos.random_faults.client import RetryingClient
 
 MIB = 1024 * 1024
 
@@ -31,7 +31,7 @@ PREFIX = "storm/"
 
 
 @dataclass(frozen=True)
-class Order:
+class RequestedJob:
     """A job that somebody wants. ``trigger`` is ``api`` or ``manifest``.
 
     ``body`` is what is sent. Without faults it ends with ``status`` and ``code``; if READY, its
@@ -50,64 +50,66 @@ class Order:
     cancelled: bool = False
 
 
-def put_sources(client: StormClient) -> None:
+def put_sources(client: RetryingClient) -> None:
     """Upload what ``orders`` asks for."""
     for name, body in SOURCES.items():
         client.s3.put_object(Bucket=client.outputs["sourceBucket"], Key=PREFIX + name, Body=body)
 
 
-def orders() -> Iterator[Order]:
+def orders() -> Iterator[RequestedJob]:
     """One of each kind."""
     small = ("small/one.pdf", "small/größe.pdf", "small/empty.pdf")
     many = tuple(name for name in SOURCES if name.startswith("many/"))
     gone = "small/gone.pdf"
-    yield Order("small", "api", {"keys": _keys(*small)}, members=_members(*small))
-    yield Order("small by manifest", "manifest", {"keys": _keys(*small)}, members=_members(*small))
-    yield Order(
+    yield RequestedJob("small", "api", {"keys": _keys(*small)}, members=_members(*small))
+    yield RequestedJob(
+        "small by manifest", "manifest", {"keys": _keys(*small)}, members=_members(*small)
+    )
+    yield RequestedJob(
         "read", "manifest", {"keys": _keys("large/read.pdf")}, members=_members("large/read.pdf")
     )
     copied = ("small/one.pdf", "large/copied.pdf")
-    yield Order("copied", "api", {"keys": _keys(*copied)}, members=_members(*copied))
-    yield Order("planned", "api", {"prefix": f"{PREFIX}many/"}, members=_members(*many))
-    yield Order(
+    yield RequestedJob("copied", "api", {"keys": _keys(*copied)}, members=_members(*copied))
+    yield RequestedJob("planned", "api", {"prefix": f"{PREFIX}many/"}, members=_members(*many))
+    yield RequestedJob(
         "planned by manifest, some missing",
         "manifest",
         {"keys": _keys(*many, gone), "onMissing": "skip"},
         members=_members(*many),
         skipped=(gone,),
     )
-    yield Order(
+    yield RequestedJob(
         "prefix",
         "api",
         {"prefix": f"{PREFIX}small/", "include": ["*.pdf"]},
         members=_members(*sorted(small, key=lambda name: name.encode())),
         doubled=True,
     )
-    yield Order(
+    yield RequestedJob(
         "some missing",
         "api",
         {"keys": _keys(gone, *small), "onMissing": "skip"},
         members=_members(*small),
         skipped=(gone,),
     )
-    yield Order(
+    yield RequestedJob(
         "deflate",
         "manifest",
         {"keys": _keys("text/log.txt", "small/one.pdf"), "compression": "deflate"},
         members=_members("text/log.txt", "small/one.pdf"),
     )
-    yield Order(
+    yield RequestedJob(
         "missing", "manifest", {"keys": _keys(*small, gone)}, "FAILED", code="SOURCE_NOT_FOUND"
     )
-    yield Order(
+    yield RequestedJob(
         "planned and missing",
         "api",
         {"keys": _keys(*many, gone)},
         "FAILED",
         code="SOURCE_NOT_FOUND",
     )
-    yield Order("nonsense", "manifest", {"kyes": []}, "FAILED", code="INVALID_MANIFEST")
-    yield Order(
+    yield RequestedJob("nonsense", "manifest", {"kyes": []}, "FAILED", code="INVALID_MANIFEST")
+    yield RequestedJob(
         "cancelled",
         "api",
         {"prefix": f"{PREFIX}many/"},

@@ -1,6 +1,6 @@
-"""Jobs of every kind at once, while AWS fails at random: each has the end that it must have.
+"""Jobs of all kinds run at once while requests to AWS fail at random.
 
-Three seeds run here. ``make chaos SEEDS=20`` runs 20 fresh ones, ``make chaos SEED=123`` that one.
+Three seeds run here. ``make chaos SEEDS=20`` runs 20 new ones, ``make chaos SEED=123`` that one.
 """
 
 import os
@@ -13,15 +13,15 @@ from rich.console import Console
 
 from local.faults.plan import SEEDS, FaultPlan
 from local.stack import running_stack
-from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, Aftermath
-from tests.chaos.random_faults.fault_run import Storm
+from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, RunResult
+from tests.chaos.random_faults.fault_run import FaultRun
 from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, orders, put_sources
 from tests.support.waiting import PATIENCE_SECONDS
 
 FIXED_SEEDS = (11, 23, 58)
 RATE = 0.05
-MOST_EXHAUSTED = 1
-"""Of the jobs of a storm. One in twenty requests fails, and a job has five tries."""
+MAX_EXHAUSTED = 1
+"""Per run. One in twenty requests fails, and a job has five attempts."""
 
 
 def seeds() -> list[int]:
@@ -32,7 +32,7 @@ def seeds() -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def storm() -> Iterator[Storm]:
+def fault_run() -> Iterator[FaultRun]:
     log: list[str] = []
     with running_stack(
         overrides={
@@ -43,31 +43,31 @@ def storm() -> Iterator[Storm]:
         },
         log=lambda function, line: log.append(line),
     ) as stack:
-        storm = Storm(stack, log)
-        put_sources(storm.client)
-        yield storm
+        fault_run = FaultRun(stack, log)
+        put_sources(fault_run.client)
+        yield fault_run
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_every_job_reaches_its_expected_status(storm: Storm, seed: int) -> None:
+def test_every_job_reaches_its_expected_status(fault_run: FaultRun, seed: int) -> None:
     say(f"\nseed {seed} (once more: make chaos SEED={seed})")
-    aftermath = storm.pass_over(FaultPlan.random(seed, RATE), orders(), PATIENCE_SECONDS)
-    say(f"seed {seed}: {summary(storm, aftermath)}")
-    problems = list(aftermath.problems())
-    storm.clear_up()
-    assert not problems, "\n".join([*problems, *aftermath.story(problems)])
-    assert len(aftermath.exhausted) <= MOST_EXHAUSTED
+    result = fault_run.run(FaultPlan.random(seed, RATE), orders(), PATIENCE_SECONDS)
+    say(f"seed {seed}: {summary(fault_run, result)}")
+    problems = list(result.problems())
+    fault_run.empty_target()
+    assert not problems, "\n".join([*problems, *result.story(problems)])
+    assert len(result.exhausted) <= MAX_EXHAUSTED
 
 
-def summary(storm: Storm, aftermath: Aftermath) -> str:
-    ends = Counter(record["status"]["S"] for record in aftermath.records.values())
-    deliveries, faults = storm.deliveries, len(aftermath.injected)
+def summary(fault_run: FaultRun, result: RunResult) -> str:
+    ends = Counter(record["status"]["S"] for record in result.records.values())
+    deliveries, faults = fault_run.deliveries, len(result.injected)
     return (
         f"{', '.join(f'{ends[status]} {status}' for status in FINAL)}"
-        f" ({len(aftermath.exhausted)} {EXHAUSTED}) in {aftermath.seconds:.1f} s;"
+        f" ({len(result.exhausted)} {EXHAUSTED}) in {result.seconds:.1f} s;"
         f" {faults} faults, {deliveries.deaths} deaths, at most"
         f" {deliveries.largest_receive_count} deliveries, {len(deliveries.dead_letters)} dead"
-        f" letters, {len(aftermath.events)} events, {storm.sweeps} sweeps"
+        f" letters, {len(result.events)} events, {fault_run.reconciler_runs} reconciler_runs"
     )
 
 
