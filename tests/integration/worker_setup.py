@@ -87,11 +87,20 @@ class Workers:
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
         metrics = JobMetrics("zip-jobs")
         self.finalizer = JobFinalizer(
-            store, UploadCleaner(s3), self.segment_objects, statuses, bus, metrics
-        )  # type: ignore[arg-type]
+            store,
+            UploadCleaner(s3),
+            self.segment_objects,
+            statuses,
+            bus,  # type: ignore[arg-type]
+            metrics,
+        )
         self.reconciler = Reconciler(
-            store, self.queue, self.segment_objects, self.finalizer, metrics
-        )  # type: ignore[arg-type]
+            store,
+            self.queue,  # type: ignore[arg-type]
+            self.segment_objects,
+            self.finalizer,
+            metrics,
+        )
 
     def runner(self, reader: ObjectReader | None = None) -> JobRunner:
         return job_runner(
