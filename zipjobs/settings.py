@@ -1,6 +1,6 @@
 """The settings of the functions. Only this module reads the environment.
 
-``infra/functions.py`` declares the variables and ``Pulumi.yaml`` the defaults. Every setting is
+``infra/functions`` declares the variables and ``Pulumi.yaml`` the defaults. Every setting is
 therefore required here.
 """
 

@@ -26,7 +26,7 @@ name has at most 64 characters (PutRule in the EventBridge API Reference), of wh
 """
 
 _NAME = re.compile(RESERVED + "[a-z][a-z0-9-]*")
-"""Characters that the names of buckets, and of all other resources, can start with."""
+"""The start of every resource's name: also a valid start of a bucket's name."""
 
 _REGION = re.compile(r"(?!cn-|us-gov-|us-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
 """Regions of the partition ``aws``, which is in all ARNs of this program."""
