@@ -1,4 +1,4 @@
-"""Archives that are made once, and then read by every reader."""
+"""Archives that are built once for all readers."""
 
 import logging
 import shutil
@@ -18,9 +18,9 @@ from tests.support.readers import Sums
 SHARED_MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def moto() -> Iterator[str]:
-    """The endpoint's URL."""
+    """Serve moto; yield its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     close_gaps()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -30,38 +30,38 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session", params=SHAPES)
+@pytest.fixture(scope="package", params=SHAPES)
 def shape(request: pytest.FixtureRequest) -> Shape:
     return SHAPES[request.param]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made(shape: Shape, moto: str, place: Path) -> Iterator[Made]:
-    """An archive of that shape."""
+    """Build the archive of a shape."""
     yield shapes.make(shape, moto, place / "archive.zip")
     reset = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def many(place: Path) -> tuple[Made, Sums]:
     return shapes.make_of_many(place / "many.zip")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def huge() -> Iterator[tuple[Made, Sums]]:
-    """In shared memory where there is some: what reads a hole there fills no cache with zeros."""
+    """Build an archive over 4 GiB in shared memory, where holes need no page cache."""
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.exists() else None) as folder:
         yield shapes.make_huge(HUGE, Path(folder) / "huge.zip"), shapes.sums(HUGE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("archives")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where a reader may extract to; it is gone when the test is over."""
+    """Yield a folder for extracted files and delete it after the test."""
     yield tmp_path / "extracted"
     shutil.rmtree(tmp_path / "extracted", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""S3 for bodies of zeros, too large to be kept: what is copied becomes a hole in a file."""
+"""A fake S3 for huge bodies of zeros, which it writes as holes in a file."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ CHUNK_BYTES = 256 * 1024
 MODIFIED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 Body = bytes | int
-"""The bytes of a body, or how many zeros it is."""
+"""The bytes of a body, or its number of zeros."""
 
 
 def length_of(body: Body) -> int:
@@ -29,7 +29,7 @@ def _run_of(body: Body, first: int, end: int) -> bytes:
 
 
 def crc_of(body: Body) -> int:
-    """The CRC-32 of a body, read from its first byte to its last."""
+    """Return the CRC-32 of a body."""
     if not isinstance(body, int):
         return int(crc32(body))
     total, zeros = 0, memoryview(bytes(min(body, 16 * MIB)))
@@ -39,7 +39,7 @@ def crc_of(body: Body) -> int:
 
 
 class HoleReader:
-    """An ``ObjectReader`` of such bodies, by key. Whoever has used it closes it."""
+    """An ``ObjectReader`` of these bodies, by key. The caller closes it."""
 
     def __init__(self, bodies: dict[str, Body]) -> None:
         self._bodies = bodies

@@ -1,4 +1,4 @@
-"""Every reader of ``tests/support/readers.py`` on archives of every shape."""
+"""Each reader of ``tests/support/readers.py`` opens archives of each shape."""
 
 import zipfile
 from collections.abc import Callable, Iterable

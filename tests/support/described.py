@@ -1,4 +1,4 @@
-"""Holds events against ``docs/asyncapi.yaml``, as their consumers would."""
+"""Validates events against ``docs/asyncapi.yaml``, as a consumer would."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,12 +12,12 @@ from tools.asyncapi import FILE
 
 @cache
 def document() -> Any:
-    """The file, as it is."""
+    """Return the parsed file."""
     return yaml.safe_load(FILE.read_text())
 
 
 def problems_of_event(event: Any) -> Iterator[str]:
-    """What is wrong with an event; also that it has fields that nobody was told of."""
+    """Yield what is wrong with an event, undocumented fields included."""
     payloads = {
         message["title"]: name for name, message in document()["components"]["messages"].items()
     }

@@ -1,4 +1,4 @@
-"""Other people's ZIP readers, to judge our archives by."""
+"""ZIP readers of other projects, which check the archives."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ PIECE_BYTES = 1 << 20
 
 
 class Sum(NamedTuple):
-    """What a body comes to; ``crc32`` is None if it was listed, but not read."""
+    """Size and CRC-32 of a body; ``crc32`` is None if it was listed but not read."""
 
     size: int
     crc32: int | None
@@ -45,7 +45,7 @@ def _tool(name: str) -> str:
 
 
 def _run(*command: str | Path, stdin: IO[bytes] | None = None, cwd: Path | None = None) -> str:
-    """What a command printed; it must succeed."""
+    """Run a command that must succeed; return its output."""
     done = subprocess.run(
         command,
         stdin=stdin or subprocess.DEVNULL,
@@ -60,7 +60,7 @@ def _run(*command: str | Path, stdin: IO[bytes] | None = None, cwd: Path | None 
 
 @contextmanager
 def _piped(archive: Path) -> Iterator[IO[bytes]]:
-    """The archive from a pipe, in which nobody can seek, as they could in a redirected file."""
+    """Yield the archive as a pipe, which is not seekable."""
     with subprocess.Popen(["cat", archive], stdout=subprocess.PIPE) as cat:
         assert cat.stdout is not None
         yield cat.stdout
