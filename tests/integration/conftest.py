@@ -1,4 +1,4 @@
-"""AWS on loopback: a moto server, with one bucket of each kind and a job table."""
+"""A moto server with one bucket of each kind and a job table."""
 
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def server(served: Served) -> str:
 
 @pytest.fixture
 def faults(served: Served) -> Iterator[FaultInjector]:
-    """Install a plan, and the server fails by it until the test ends."""
+    """Return the server's fault injector. Its plan ends with the test."""
     yield served.faults
     served.faults.clear()
 
@@ -64,7 +64,7 @@ def sender(server: str) -> PartSender:
 
 @pytest.fixture
 def aws(server: str) -> Callable[[str], Any]:
-    """Makes clients of a moto that has been emptied."""
+    """Reset moto and return a function that creates clients of it."""
     reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
 
@@ -99,7 +99,7 @@ def reader(transport: Transport) -> ObjectReader:
 
 @pytest.fixture
 def put(s3: Any) -> Callable[[str, bytes], str]:
-    """Puts an object into the source bucket; returns its ETag."""
+    """Return a function that puts an object into the source bucket and returns its ETag."""
 
     def put_object(key: str, body: bytes) -> str:
         etag: str = s3.put_object(Bucket="src", Key=key, Body=body)["ETag"]
@@ -122,7 +122,7 @@ def store(dynamodb: Any) -> JobStore:
 
 @pytest.fixture
 def uploads(s3: Any) -> Callable[[], list[Any]]:
-    """The multipart uploads that the target bucket still holds."""
+    """Return a function that lists the open multipart uploads of the target bucket."""
     return lambda: s3.list_multipart_uploads(Bucket="dst").get("Uploads", [])
 
 

@@ -1,15 +1,21 @@
-"""A runner on moto with all of its collaborators in reach."""
+"""Workers on moto that run one message at a time, with access to all collaborators."""
 
+import io
 import json
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
+
+import pytest
 
 from tests.support.builders import submission
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.jobs.job import Job, Submission
+from zipjobs.jobs.job import Job, JobError, Status, Submission
 from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
@@ -18,6 +24,7 @@ from zipjobs.lifecycle.reconciler import Reconciler
 from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.allow_list import AllowList, Location
+from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import ObjectRef, RequestReader
 from zipjobs.s3.multipart_upload import ArchiveWriter
@@ -35,8 +42,11 @@ from zipjobs.zipformat.member_names import MAX_NAMES
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
 
+ONE_PDF = {"keys": ["a/one.pdf"]}
+
+
 class Bus:
-    """Keeps published events; the first ``failures`` of them are refused."""
+    """Stores published events after it has refused the first ``failures`` of them."""
 
     def __init__(self, failures: int = 0) -> None:
         self.published: list[Job] = []
@@ -48,9 +58,13 @@ class Bus:
             raise ServiceUnavailable("the bus is down")
         self.published.append(job)
 
+    @property
+    def statuses(self) -> list[Status]:
+        return [job.status for job in self.published]
+
 
 class Queue:
-    """Keeps the segments that were sent."""
+    """Stores the messages that were sent."""
 
     def __init__(self) -> None:
         self.sent: list[Submission] = []
@@ -63,7 +77,7 @@ class Queue:
 
 
 class Workers:
-    """Runs messages, one at a time. ``quota`` and ``options`` are those of its workers."""
+    """Runs messages one at a time. Each worker has ``quota``, ``options`` and ``max_names``."""
 
     def __init__(
         self,
@@ -73,15 +87,12 @@ class Workers:
         bus: Bus,
         reader: ObjectReader,
         sender: PartSender,
-        quota: WorkerQuota | None = None,
-        options: EngineOptions | None = None,
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.quota, self.options = quota or WorkerQuota(), options or EngineOptions()
-        self.max_names = MAX_NAMES
+        self.quota, self.options, self.max_names = WorkerQuota(), EngineOptions(), MAX_NAMES
         self.writer = ArchiveWriter(s3, sender)
-        self.segment_objects = SegmentObjects(s3, "manifests", "work/")
-        self.segments = SegmentStore(self.segment_objects)
+        objects = SegmentObjects(s3, "manifests", "work/")
+        self.segment_objects, self.segments = objects, SegmentStore(objects)
         self.progress = SegmentProgress(dynamodb, "jobs")
         self.queue = Queue()
         statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
@@ -89,7 +100,7 @@ class Workers:
         self.finalizer = JobFinalizer(
             store,
             UploadCleaner(s3),
-            self.segment_objects,
+            objects,
             statuses,
             bus,  # type: ignore[arg-type]
             metrics,
@@ -97,7 +108,7 @@ class Workers:
         self.reconciler = Reconciler(
             store,
             self.queue,  # type: ignore[arg-type]
-            self.segment_objects,
+            objects,
             self.finalizer,
             metrics,
         )
@@ -120,19 +131,84 @@ class Workers:
             meter=Meter(),
         )
 
+    def submit(self, content: Any = ONE_PDF, job_id: str = "job-1") -> Submission:
+        """Store a request and return the message of its job."""
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.s3.put_object(Bucket="manifests", Key="requests/job-1.json", Body=body)
+        request = ObjectRef(bucket="manifests", key="requests/job-1.json")
+        return submission(job_id=job_id, request=request)
+
     def run(self, message: Submission, lease: timedelta = timedelta(minutes=15)) -> Job:
         job = self.runner().run(message, datetime.now(UTC) + lease)
         assert job is not None
         return job
 
+    def run_all(self, content: Any = ONE_PDF) -> Job:
+        """Submit a request and run its job and the segments that the queue has then."""
+        job = self.run(self.submit(content))
+        for segment in self.queue.sent:
+            job = self.run(segment)
+        assert job.is_final
+        return job
+
+    def job(self, job_id: str = "job-1") -> Job:
+        """Return the job's record."""
+        job = self.store.get(job_id)
+        assert job is not None
+        return job
+
+    def create_record(self, message: Submission) -> None:
+        """Create a job's record as the API does."""
+        request = JobRequest(keys=("a/one.pdf",))
+        self.store.create(message, POLICY.resolve(request, message.job_id), 1)
+
     def fail_exhausted(self, message: Submission) -> Job:
         return self.finalizer.fail_exhausted(message)
 
-    def request(self, content: Any) -> Submission:
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.s3.put_object(Bucket="manifests", Key="requests/job-1.json", Body=body)
-        return submission(request=ObjectRef(bucket="manifests", key="requests/job-1.json"))
-
     def work_objects(self) -> list[str]:
-        found = self.s3.list_objects_v2(Bucket="manifests", Prefix="work/").get("Contents", [])
-        return [one["Key"] for one in found]
+        return self._keys("manifests", "work/")
+
+    def target_keys(self) -> list[str]:
+        return self._keys("dst", "")
+
+    def _keys(self, bucket: str, prefix: str) -> list[str]:
+        page = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [one["Key"] for one in page.get("Contents", [])]
+
+    def target(self, key: str = "zips/job-1.zip") -> bytes:
+        body: bytes = self.s3.get_object(Bucket="dst", Key=key)["Body"].read()
+        return body
+
+    def member_names(self, key: str = "zips/job-1.zip") -> list[str]:
+        with zipfile.ZipFile(io.BytesIO(self.target(key))) as archive:
+            assert archive.testzip() is None
+            return archive.namelist()
+
+    def receipt(self, stem: str = "zips/job-1") -> Any:
+        return json.loads(self.target(f"{stem}.receipt.json"))
+
+
+def error_of(job: Job) -> JobError:
+    assert job.status is Status.FAILED
+    assert job.error is not None
+    return job.error
+
+
+class Died(BaseException):
+    """The worker's process has ended."""
+
+
+@contextmanager
+def dying(target: Any, method: str, *, after: bool = False) -> Iterator[None]:
+    """Let the worker die at its first call of a method, before or after the effect."""
+    real, first = getattr(target, method), iter([True])
+
+    def die(*args: Any, **kwargs: Any) -> Any:
+        if not next(first, False):
+            return real(*args, **kwargs)
+        if after:
+            real(*args, **kwargs)
+        raise Died
+
+    with patch.object(target, method, die), pytest.raises(Died):
+        yield

@@ -1,4 +1,4 @@
-"""Items by the hundred, from a table that answers for some of them only."""
+"""Batches of items, and responses with ``UnprocessedKeys``."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,66 +16,66 @@ KEYS = [{"jobId": {"S": name}} for name in NAMES]
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Before which attempts there was a pause, which takes no time here."""
+    """The attempts before which there was a pause. The pauses take no time."""
     before: list[int] = []
 
-    def none_at_all(attempt: int) -> float:
+    def no_pause(attempt: int) -> float:
         before.append(attempt)
         return 0.0
 
-    monkeypatch.setattr(batch_get, "pause_seconds", none_at_all)
+    monkeypatch.setattr(batch_get, "pause_seconds", no_pause)
     return before
 
 
 @pytest.fixture
-def answers(dynamodb: Any) -> Iterator[Callable[[int], None]]:
-    """Have each answer hold so many items at the most, and leave others out as DynamoDB does."""
+def limit_response(dynamodb: Any) -> Iterator[Callable[[int], None]]:
+    """Return a function that limits the number of items in a response."""
     for key in KEYS:
         dynamodb.put_item(TableName="jobs", Item=key)
     most = len(KEYS)
 
-    def cut_short(parsed: dict[str, Any], **_: Any) -> None:
+    def limit_items(parsed: dict[str, Any], **_: Any) -> None:
         found = parsed["Responses"]["jobs"]
         parsed["Responses"]["jobs"], left = found[:most], found[most:]
         if left:
             parsed["UnprocessedKeys"] = {"jobs": {"Keys": left}}
 
-    def at_the_most(count: int) -> None:
+    def set_limit(count: int) -> None:
         nonlocal most
         most = count
 
-    dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", cut_short)
-    yield at_the_most
-    dynamodb.meta.events.unregister("after-call.dynamodb.BatchGetItem", cut_short)
+    dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", limit_items)
+    yield set_limit
+    dynamodb.meta.events.unregister("after-call.dynamodb.BatchGetItem", limit_items)
 
 
 def names(dynamodb: Any) -> list[str]:
     return sorted(item["jobId"]["S"] for item in batch_get_items(dynamodb, "jobs", KEYS))
 
 
-def test_what_an_answer_leaves_out_is_asked_for_again_after_a_pause(
-    dynamodb: Any, answers: Callable[[int], None], pauses: list[int]
+def test_unprocessed_keys_are_requested_again_after_a_pause(
+    dynamodb: Any, limit_response: Callable[[int], None], pauses: list[int]
 ) -> None:
-    answers(3)
+    limit_response(3)
     assert names(dynamodb) == NAMES
     assert pauses == [1, 2]
 
 
-def test_a_whole_answer_takes_no_pause(
-    dynamodb: Any, answers: Callable[[int], None], pauses: list[int]
+def test_a_complete_response_is_not_followed_by_a_pause(
+    dynamodb: Any, limit_response: Callable[[int], None], pauses: list[int]
 ) -> None:
     assert names(dynamodb) == NAMES
     assert pauses == []
 
 
-def test_a_table_that_never_answers_for_all_is_an_error_in_the_end(
-    dynamodb: Any, answers: Callable[[int], None], pauses: list[int]
+def test_after_too_many_incomplete_responses_there_is_an_error(
+    dynamodb: Any, limit_response: Callable[[int], None], pauses: list[int]
 ) -> None:
-    answers(0)
+    limit_response(0)
     with pytest.raises(ServiceUnavailable, match="No complete response"):
         names(dynamodb)
     assert pauses == list(range(1, BATCH_GET_ATTEMPTS))
 
 
-def test_without_keys_nothing_is_asked(dynamodb: Any) -> None:
+def test_without_keys_there_is_no_request(dynamodb: Any) -> None:
     assert list(batch_get_items(dynamodb, "no-such-table", [])) == []

@@ -1,4 +1,4 @@
-"""The list of jobs, on moto."""
+"""The list of jobs, and its pages."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -54,21 +54,17 @@ def pages(jobs: JobList, caller: str, **options: Any) -> Iterator[list[str]]:
             return
 
 
-def test_without_jobs_the_list_is_empty_and_ends(jobs: JobList) -> None:
+def test_without_jobs_the_list_is_empty(jobs: JobList) -> None:
     assert jobs.page(ALICE) == ((), None)
 
 
-def test_the_newest_come_first_and_those_of_one_moment_in_one_order(
-    jobs: JobList, submit: Any
-) -> None:
+def test_jobs_are_sorted_from_new_to_old_and_then_by_id(jobs: JobList, submit: Any) -> None:
     for job_id, minute in (("b", 1), ("d", 2), ("a", 0), ("c", 1)):
         submit(job_id, minute=minute)
     assert ids(jobs, ALICE) == ["d", "c", "b", "a"]
 
 
-def test_everyone_sees_their_own_jobs_and_those_that_are_nobodys_own(
-    jobs: JobList, submit: Any
-) -> None:
+def test_callers_see_their_own_jobs_and_jobs_without_an_owner(jobs: JobList, submit: Any) -> None:
     submit("alices", ALICE, 0)
     submit("manifests", EVERYONE, 1)
     submit("bobs", BOB, 2)
@@ -78,9 +74,7 @@ def test_everyone_sees_their_own_jobs_and_those_that_are_nobodys_own(
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
-def test_pages_follow_each_other_without_a_gap_or_a_repetition(
-    jobs: JobList, submit: Any, limit: int
-) -> None:
+def test_the_pages_contain_each_job_once(jobs: JobList, submit: Any, limit: int) -> None:
     owners = [ALICE, EVERYONE, ALICE, ALICE, EVERYONE, EVERYONE, EVERYONE]
     for number, owner in enumerate(owners):
         submit(f"job-{number}", owner, number // 2)
@@ -91,9 +85,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(
     assert max(map(len, found)) <= limit
 
 
-def test_jobs_that_come_between_two_pages_do_not_shift_the_second(
-    jobs: JobList, submit: Any
-) -> None:
+def test_a_new_job_does_not_shift_the_next_page(jobs: JobList, submit: Any) -> None:
     for number in range(4):
         submit(f"job-{number}", minute=number)
     first = jobs.page(ALICE, limit=2)
@@ -101,7 +93,7 @@ def test_jobs_that_come_between_two_pages_do_not_shift_the_second(
     assert ids(jobs, ALICE, limit=2, cursor=first.next_cursor) == ["job-1", "job-0"]
 
 
-def test_a_status_may_be_asked_for(jobs: JobList, submit: Any, dynamodb: Any) -> None:
+def test_jobs_can_be_filtered_by_status(jobs: JobList, submit: Any, dynamodb: Any) -> None:
     for number in range(3):
         submission = submit(f"job-{number}", minute=number)
     store = JobStore(jobs.table, 3600, 60, clock=lambda: NOON)
@@ -111,16 +103,16 @@ def test_a_status_may_be_asked_for(jobs: JobList, submit: Any, dynamodb: Any) ->
     assert list(pages(jobs, ALICE, status=Status.PENDING, limit=1)) == [["job-1"], ["job-0"]]
 
 
-def test_a_job_that_has_expired_is_not_listed(dynamodb: Any, submit: Any) -> None:
+def test_expired_jobs_are_not_listed(dynamodb: Any, submit: Any) -> None:
     submit("old")
     later = JobList(JobTable(dynamodb, "jobs"), clock=lambda: NOON + timedelta(days=100))
     assert ids(later, ALICE) == []
 
 
-def test_a_job_that_has_another_status_by_now_is_not_listed(
+def test_a_job_with_another_status_than_the_index_is_not_listed(
     jobs: JobList, submit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The index follows the table, a little later."""
+    """DynamoDB updates the index a little later than the table."""
     submit("job-1")
     before = {ALICE: jobs.table.list_keys(ALICE, Status.PENDING, None, 20)}
     stale = lambda table, owner, *rest: before.get(owner, ListKeys([], None))  # noqa: E731

@@ -1,3 +1,5 @@
+"""The job store: conditional status changes and leases."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +26,7 @@ def store(dynamodb: Any) -> JobStore:
     return JobStore(JobTable(dynamodb, "jobs"), 3600, GRACE_SECONDS, clock=lambda: NOW)
 
 
-def test_a_created_job_is_pending_and_knows_its_destination(store: JobStore) -> None:
+def test_a_created_job_is_pending_and_has_a_destination(store: JobStore) -> None:
     store.create(submission(), DESTINATION, 3)
     job = store.get("job-1")
     assert job is not None
@@ -32,32 +34,32 @@ def test_a_created_job_is_pending_and_knows_its_destination(store: JobStore) -> 
     assert (job.source_bucket, job.target_key) == ("src", "zips/job-1.zip")
 
 
-def test_creating_a_job_that_a_worker_has_claimed_changes_nothing(store: JobStore) -> None:
+def test_creating_a_claimed_job_changes_nothing(store: JobStore) -> None:
     claimed = store.claim(submission(), "worker", LATER)
     store.create(submission(), DESTINATION, 3)
     assert store.get("job-1") == claimed
 
 
-def test_a_claim_records_a_job_that_nobody_recorded(store: JobStore) -> None:
+def test_a_claim_creates_a_missing_record(store: JobStore) -> None:
     job = store.claim(submission(), "worker", LATER)
     assert (job.status, job.lease_owner) == (Status.RUNNING, "worker")
     assert job.created_at == submission().submitted_at
     assert job.started_at is not None
 
 
-def test_a_claim_keeps_what_was_recorded(store: JobStore) -> None:
+def test_a_claim_keeps_an_existing_record(store: JobStore) -> None:
     store.create(submission(), DESTINATION, 3)
     assert store.claim(submission(), "worker", LATER).entries_total == 3
 
 
-def test_a_live_lease_keeps_others_away_and_says_for_how_long(store: JobStore) -> None:
+def test_a_leased_job_is_busy_until_its_lease_ends(store: JobStore) -> None:
     store.claim(submission(), "worker", LATER)
     with pytest.raises(JobBusy) as busy:
         store.claim(submission(), "other", LATER)
     assert busy.value.retry_after_seconds == 15 * 60 + 1
 
 
-def test_a_lease_that_ended_is_taken_over_and_the_old_owner_can_change_nothing(
+def test_after_a_lease_is_taken_over_the_old_worker_cannot_write(
     store: JobStore,
 ) -> None:
     old = store.claim(submission(), "worker", EARLIER)
@@ -71,21 +73,21 @@ def test_a_lease_that_ended_is_taken_over_and_the_old_owner_can_change_nothing(
         store.fail(old, ERROR)
 
 
-def test_a_released_job_can_be_claimed_at_once_and_remembers_what_went_wrong(
+def test_a_released_job_can_be_claimed_and_has_its_last_problem(
     store: JobStore,
 ) -> None:
-    store.release(store.claim(submission(), "worker", LATER), "S3 answered SlowDown")
-    assert store.claim(submission(), "other", LATER).last_problem == "S3 answered SlowDown"
+    store.release(store.claim(submission(), "worker", LATER), "S3 returned SlowDown")
+    assert store.claim(submission(), "other", LATER).last_problem == "S3 returned SlowDown"
 
 
-def test_a_finished_job_is_returned_and_not_claimed(store: JobStore) -> None:
+def test_a_finished_job_is_returned_but_not_claimed(store: JobStore) -> None:
     job = store.claim(submission(), "worker", LATER)
     ready = store.ready(job, [ARCHIVE], 2, 10)
     assert store.claim(submission(), "other", LATER) == ready
     assert (ready.status, ready.archives) == (Status.READY, (ARCHIVE,))
 
 
-def test_states_move_one_way(store: JobStore) -> None:
+def test_a_final_status_does_not_change(store: JobStore) -> None:
     job = store.claim(submission(), "worker", LATER)
     store.fail(job, ERROR)
     with pytest.raises(LeaseLost):
@@ -94,8 +96,8 @@ def test_states_move_one_way(store: JobStore) -> None:
     assert failed.error == ERROR
 
 
-def test_giving_up_fails_a_job_that_nobody_works_on(store: JobStore) -> None:
-    store.release(store.claim(submission(), "worker", LATER), "S3 answered SlowDown")
+def test_exhausted_retries_fail_a_job_with_its_last_problem(store: JobStore) -> None:
+    store.release(store.claim(submission(), "worker", LATER), "S3 returned SlowDown")
     job = store.fail_exhausted(submission())
     assert job.status is Status.FAILED
     assert job.error is not None
@@ -103,14 +105,14 @@ def test_giving_up_fails_a_job_that_nobody_works_on(store: JobStore) -> None:
     assert "SlowDown" in job.error.message
 
 
-def test_giving_up_records_a_job_that_never_started(store: JobStore) -> None:
+def test_exhausted_retries_create_a_missing_record(store: JobStore) -> None:
     assert store.fail_exhausted(submission()).status is Status.FAILED
     job = store.get("job-1")
     assert job is not None
     assert job.status is Status.FAILED
 
 
-def test_nobody_gives_up_on_a_job_that_is_being_worked_on(store: JobStore) -> None:
+def test_exhausted_retries_do_not_fail_a_leased_job(store: JobStore) -> None:
     store.claim(submission(), "worker", LATER)
     with pytest.raises(JobBusy):
         store.fail_exhausted(submission())
@@ -120,7 +122,7 @@ def test_an_unknown_job_is_none(store: JobStore) -> None:
     assert store.get("nope") is None
 
 
-def test_an_expired_record_counts_as_gone_before_dynamodb_drops_it(dynamodb: Any) -> None:
+def test_an_expired_record_is_ignored_before_dynamodb_deletes_it(dynamodb: Any) -> None:
     store = JobStore(JobTable(dynamodb, "jobs"), -1, GRACE_SECONDS, clock=lambda: NOW)
     store.create(submission(), DESTINATION, 3)
     store.cancel("job-1")
@@ -128,10 +130,10 @@ def test_an_expired_record_counts_as_gone_before_dynamodb_drops_it(dynamodb: Any
 
 
 @pytest.mark.parametrize("read", ["get", "claim"])
-def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
+def test_a_record_of_another_schema_version_is_a_transient_error(
     store: JobStore, dynamodb: Any, read: str
 ) -> None:
-    """What comes to it is tried again, and by then the new code may have it."""
+    """The message is retried until a worker with the new code receives it."""
     store.create(submission(), DESTINATION, 3)
     dynamodb.update_item(
         TableName="jobs",
@@ -145,7 +147,7 @@ def test_a_record_of_another_version_is_left_to_the_code_that_knows_it(
         store.get("job-1") if read == "get" else store.claim(submission(), "worker", LATER)
 
 
-def test_of_a_job_whose_record_is_gone_nothing_is_noted(store: JobStore, dynamodb: Any) -> None:
+def test_recording_a_sent_event_does_not_create_a_record(store: JobStore, dynamodb: Any) -> None:
     job = store.fail(store.claim(submission(), "worker", LATER), ERROR)
     dynamodb.delete_item(TableName="jobs", Key={"jobId": {"S": job.job_id}})
     store.record_event_sent(job)

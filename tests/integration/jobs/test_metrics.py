@@ -1,4 +1,4 @@
-"""The metrics that jobs leave behind, as CloudWatch reads them out of the log."""
+"""Metrics in the log, in CloudWatch's embedded metric format."""
 
 import json
 from collections.abc import Callable
@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.worker_setup import POLICY, Workers
+from tests.integration.worker_setup import Workers
 from tests.support.builders import finished_archive, submission
 from zipjobs.lifecycle.metrics import NAMESPACE
-from zipjobs.requests.schema import JobRequest
 
 
 def metric_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The lines in the embedded metric format: "Specification: Embedded metric format" in the
-    CloudWatch User Guide.
-    """
+    """Return the lines in the format that the CloudWatch User Guide specifies."""
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines = [line for line in logged if "_aws" in line]
     for line in lines:
@@ -32,12 +29,11 @@ def values(line: dict[str, Any]) -> dict[str, float]:
     return {metric["Name"]: line[metric["Name"]][0] for metric in directive["Metrics"]}
 
 
-def test_a_ready_job_is_counted_with_what_it_took(
+def test_a_ready_job_is_counted_with_its_size_and_duration(
     workers: Workers, put: Callable[[str, bytes], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     put("a/two.pdf", b"2" * 2000)
-    job = workers.run(workers.request({"keys": ["a/one.pdf", "a/two.pdf"]}))
-    assert job is not None
+    job = workers.run(workers.submit({"keys": ["a/one.pdf", "a/two.pdf"]}))
     (line,) = metric_lines(capsys)
     assert (line["service"], line["job_id"], line["trigger"]) == ("zip-jobs", "job-1", "api")
     found = values(line)
@@ -50,29 +46,27 @@ def test_a_ready_job_is_counted_with_what_it_took(
 def test_a_failed_job_is_counted_with_its_code(
     workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workers.run(workers.request({"keys": ["a/none.pdf"]}))
+    workers.run(workers.submit({"keys": ["a/none.pdf"]}))
     (line,) = metric_lines(capsys)
     assert values(line) == {"JobsFailed": 1}
     assert line["code"] == "SOURCE_NOT_FOUND"
 
 
-def test_a_job_whose_message_comes_again_is_counted_once(
+def test_a_job_with_a_repeated_message_is_counted_once(
     workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = workers.request({"keys": ["a/one.pdf"]})
+    message = workers.submit()
     workers.run(message)
     workers.run(message)
     assert len(metric_lines(capsys)) == 1
 
 
-def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_none(
+def test_the_reconciler_counts_stuck_jobs_even_if_there_are_none(
     workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workers.reconciler.reconcile()
     long_ago = datetime.now(UTC) - timedelta(days=1)
-    message = submission(submitted_at=long_ago)
-    request = JobRequest(keys=("a/one.pdf",))
-    workers.store.create(message, POLICY.resolve(request, message.job_id), 1)
+    workers.create_record(submission(submitted_at=long_ago))
     workers.store._clock = lambda: datetime.now(UTC) + timedelta(days=1)
     workers.reconciler.reconcile()
     first, second = metric_lines(capsys)
@@ -82,5 +76,5 @@ def test_a_sweep_counts_the_jobs_that_it_found_stuck_and_says_so_if_there_are_no
 
 
 @pytest.mark.parametrize(("etag", "parts"), [('"0123abcd-17"', 17), ('"0123abcd"', 1)])
-def test_an_archives_etag_says_how_many_parts_it_has(etag: str, parts: int) -> None:
+def test_the_number_of_parts_is_read_from_the_etag(etag: str, parts: int) -> None:
     assert finished_archive(etag=etag).parts == parts

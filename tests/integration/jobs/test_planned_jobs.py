@@ -1,11 +1,8 @@
-"""Jobs that are more than one worker's share, on moto: planned, made in segments, and ended."""
+"""Jobs that exceed one worker's quota: planned, built in segments, and finished."""
 
 import hashlib
-import io
 import random
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,12 +10,11 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.integration.worker_setup import Workers
+from tests.integration.worker_setup import Workers, dying, error_of
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_sizing import MIB, PartSizing
-from zipjobs.errors import ServiceUnavailable, TargetForbidden
+from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.job import Job, Status, Submission
-from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.view import JobView
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.worker.segment_plan import WorkerQuota
@@ -38,28 +34,30 @@ def sources(put: Callable[[str, bytes], str]) -> None:
 
 
 @pytest.fixture
-def sharing(workers: Workers, sources: None) -> Workers:
+def workers(workers: Workers, sources: None) -> Workers:
+    """Workers whose quota the request exceeds."""
     workers.quota, workers.options = QUOTA, OPTIONS
     return workers
 
 
+Uploads = Callable[[], list[Any]]
+
+
 def digest(workers: Workers, key: str = "zips/job-1.zip") -> str:
-    body = workers.s3.get_object(Bucket="dst", Key=key)["Body"].read()
-    return hashlib.sha256(body).hexdigest()
+    return hashlib.sha256(workers.target(key)).hexdigest()
 
 
-def one_workers(workers: Workers, request: Any = REQUEST) -> str:
-    """The digest of the archive that one worker makes of the same request."""
+def unsplit_digest(workers: Workers, request: Any = REQUEST) -> str:
+    """Return the digest of the archive that one worker builds."""
     quota, workers.quota = workers.quota, WorkerQuota()
-    message = workers.request(request).model_copy(update={"job_id": "alone"})
-    assert workers.run(message).status is Status.READY
+    assert workers.run(workers.submit(request, "unsplit")).status is Status.READY
     workers.quota = quota
     workers.bus.published.clear()
-    return digest(workers, "zips/alone.zip")
+    return digest(workers, "zips/unsplit.zip")
 
 
-def run_all(workers: Workers, message: Submission, seed: int = 0) -> Job:
-    """Run a job and its segments, in some order."""
+def run_shuffled(workers: Workers, message: Submission, seed: int = 0) -> Job:
+    """Run a job, and its segments in random order."""
     job = workers.run(message)
     assert (job.status, job.segments) == (Status.RUNNING, len(workers.queue.sent))
     random.Random(seed).shuffle(workers.queue.sent)
@@ -68,93 +66,65 @@ def run_all(workers: Workers, message: Submission, seed: int = 0) -> Job:
     return job
 
 
-def assert_ended_well(workers: Workers, job: Job, uploads: Callable[[], list[Any]]) -> None:
+def assert_is_clean(workers: Workers, uploads: Uploads) -> None:
+    assert (workers.work_objects(), uploads()) == ([], [])
+
+
+def assert_ready(workers: Workers, job: Job, uploads: Uploads) -> None:
     assert job.status is Status.READY
-    assert [published.status for published in workers.bus.published] == [Status.READY]
-    assert workers.work_objects() == []
-    assert uploads() == []
+    assert workers.bus.statuses == [Status.READY]
+    assert_is_clean(workers, uploads)
 
 
 @pytest.mark.parametrize("request_", [REQUEST, {"keys": KEYS}], ids=["prefix", "keys"])
 @pytest.mark.parametrize("seed", range(2))
-def test_segments_in_any_order_make_one_workers_archive(
-    sharing: Workers, uploads: Callable[[], list[Any]], request_: Any, seed: int
+def test_segments_in_any_order_make_the_unsplit_archive(
+    workers: Workers, uploads: Uploads, request_: Any, seed: int
 ) -> None:
-    expected = one_workers(sharing, request_)
-    job = run_all(sharing, sharing.request(request_), seed)
-    assert len(sharing.queue.sent) >= 3
-    assert_ended_well(sharing, job, uploads)
-    assert digest(sharing) == expected
+    expected = unsplit_digest(workers, request_)
+    job = run_shuffled(workers, workers.submit(request_), seed)
+    assert len(workers.queue.sent) >= 3
+    assert_ready(workers, job, uploads)
+    assert digest(workers) == expected
     assert (job.entries_done, job.entries_total) == (len(SIZES), len(SIZES))
     assert job.bytes_done == job.bytes_total == sum(SIZES)
 
 
-def test_a_job_that_is_one_workers_share_has_no_segments(workers: Workers, sources: None) -> None:
-    assert workers.run(workers.request(REQUEST)).status is Status.READY
+def test_a_job_within_the_quota_has_no_segments(workers: Workers) -> None:
+    workers.quota = WorkerQuota()
+    assert workers.run(workers.submit(REQUEST)).status is Status.READY
     assert workers.queue.sent == []
     assert workers.work_objects() == []
 
 
-def test_progress_adds_up_while_segments_are_made(sharing: Workers, dynamodb: Any) -> None:
-    job = sharing.run(sharing.request(REQUEST))
+def test_progress_grows_while_segments_are_built(workers: Workers) -> None:
+    job = workers.run(workers.submit(REQUEST))
     seen = []
-    for segment in sharing.queue.sent[:-1]:
-        sharing.run(segment)
-        now = sharing.store.get(job.job_id)
-        assert now is not None
-        seen.append(SegmentProgress(dynamodb, "jobs").total(now).entries)
+    for segment in workers.queue.sent[:-1]:
+        workers.run(segment)
+        job = workers.job()
+        seen.append(workers.progress.total(job).entries)
     assert seen == sorted(set(seen))
-    assert now is not None
-    view = JobView.of(now, (), SegmentProgress(dynamodb, "jobs").total(now))
+    view = JobView.of(job, (), workers.progress.total(job))
     assert 0 < view.entries.done < len(SIZES)
     assert (view.entries.total, view.bytes.total) == (len(SIZES), sum(SIZES))
 
 
-def test_segments_that_come_twice_or_too_late_change_nothing(
-    sharing: Workers, uploads: Callable[[], list[Any]]
-) -> None:
-    message = sharing.request(REQUEST)
-    sharing.run(message)
-    first = sharing.queue.sent[0]
-    sharing.run(first)
-    job = run_all_again(sharing, message, first)
-    assert_ended_well(sharing, job, uploads)
-    before = digest(sharing)
-    for late in [*sharing.queue.sent, message]:
-        assert sharing.run(late).status is Status.READY
-    assert digest(sharing) == before
-    assert_ended_well(sharing, job, uploads)
-
-
-def run_all_again(workers: Workers, message: Submission, first: Submission) -> Job:
-    assert workers.run(message).status is Status.RUNNING  # the first message, once more
+def test_repeated_and_late_messages_change_nothing(workers: Workers, uploads: Uploads) -> None:
+    message = workers.submit(REQUEST)
+    workers.run(message)
+    first = workers.queue.sent[0]
+    workers.run(first)
+    assert workers.run(message).status is Status.RUNNING
     job = workers.run(first)
     for segment in workers.queue.sent[: len(workers.queue.sent) // 2]:
         job = workers.run(segment)
-    return job
-
-
-class Died(BaseException):
-    """The worker's process is gone; nothing of it runs any more."""
-
-
-@contextmanager
-def dying(
-    workers: Workers, owner: str, method: str, *, after: bool, call: int = 1
-) -> Iterator[None]:
-    """A worker that dies at the ``call``-th call of a method, before or after its effect."""
-    target = getattr(workers, owner)
-    real, calls = getattr(target, method), iter(range(1, 1000))
-
-    def die(*args: Any, **kwargs: Any) -> Any:
-        if next(calls) != call:
-            return real(*args, **kwargs)
-        if after:
-            real(*args, **kwargs)
-        raise Died
-
-    with patch.object(target, method, die), pytest.raises(Died):
-        yield
+    assert_ready(workers, job, uploads)
+    before = digest(workers)
+    for late in [*workers.queue.sent, message]:
+        assert workers.run(late).status is Status.READY
+    assert digest(workers) == before
+    assert_ready(workers, job, uploads)
 
 
 DEATHS = [
@@ -169,20 +139,19 @@ DEATHS = [
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), DEATHS, ids=[method for _, method in DEATHS])
-def test_a_planner_that_dies_is_followed_by_another(
-    sharing: Workers, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
+def test_after_a_planner_dies_another_one_plans_the_job(
+    workers: Workers, uploads: Uploads, owner: str, method: str, after: bool
 ) -> None:
-    expected = one_workers(sharing)
-    message = sharing.request(REQUEST)
-    with dying(sharing, owner, method, after=after):
-        sharing.run(message, lease=timedelta(seconds=-1))
-    job = sharing.run(message)
-    for segment in list(sharing.queue.sent):
-        job = sharing.run(segment)
-    assert digest(sharing) == expected
+    expected = unsplit_digest(workers)
+    message = workers.submit(REQUEST)
+    with dying(getattr(workers, owner), method, after=after):
+        workers.run(message, lease=timedelta(seconds=-1))
+    job = workers.run(message)
+    for segment in list(workers.queue.sent):
+        job = workers.run(segment)
     assert job.status is Status.READY
-    assert sharing.work_objects() == []
-    assert uploads() == []
+    assert digest(workers) == expected
+    assert_is_clean(workers, uploads)
 
 
 LAST_DEATHS = [
@@ -197,123 +166,94 @@ LAST_DEATHS = [
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), LAST_DEATHS, ids=[m for _, m in LAST_DEATHS])
-def test_the_last_worker_dies_and_the_job_ends_all_the_same(
-    sharing: Workers, uploads: Callable[[], list[Any]], owner: str, method: str, after: bool
+def test_after_the_last_worker_dies_the_next_delivery_finishes(
+    workers: Workers, uploads: Uploads, owner: str, method: str, after: bool
 ) -> None:
-    expected = one_workers(sharing)
-    sharing.run(sharing.request(REQUEST))
-    *others, last = sharing.queue.sent
+    expected = unsplit_digest(workers)
+    workers.run(workers.submit(REQUEST))
+    *others, last = workers.queue.sent
     for segment in others:
-        sharing.run(segment)
-    with dying(sharing, owner, method, after=after):
-        sharing.run(last)
-    job = sharing.run(last)
-    assert job.status is Status.READY
-    assert digest(sharing) == expected
-    assert sharing.work_objects() == []
-    assert uploads() == []
-    assert {published.status for published in sharing.bus.published} == {Status.READY}
+        workers.run(segment)
+    with dying(getattr(workers, owner), method, after=after):
+        workers.run(last)
+    assert workers.run(last).status is Status.READY
+    assert digest(workers) == expected
+    assert_is_clean(workers, uploads)
+    assert set(workers.bus.statuses) == {Status.READY}
 
 
-def test_missing_objects_are_all_named_before_a_byte_is_moved(
-    sharing: Workers, uploads: Callable[[], list[Any]]
+def test_missing_objects_are_listed_before_an_upload_is_created(
+    workers: Workers, uploads: Uploads
 ) -> None:
     keys = [*KEYS, "gone-1.pdf", "gone-2.pdf"]
-    with patch.object(sharing.writer, "create", side_effect=AssertionError):
-        job = sharing.run(sharing.request({"keys": keys, "maxArchiveBytes": 64 * MIB}))
-    assert job.error is not None
-    assert (job.status, job.error.code) == (Status.FAILED, "SOURCE_NOT_FOUND")
-    assert "gone-1.pdf" in job.error.message
-    assert "gone-2.pdf" in job.error.message
-    assert sharing.work_objects() == []
-    assert uploads() == []
-    assert [published.status for published in sharing.bus.published] == [Status.FAILED]
+    with patch.object(workers.writer, "create", side_effect=AssertionError):
+        job = workers.run(workers.submit({"keys": keys, "maxArchiveBytes": 64 * MIB}))
+    assert error_of(job).code == "SOURCE_NOT_FOUND"
+    assert error_of(job).objects == ("s3://src/gone-1.pdf", "s3://src/gone-2.pdf")
+    assert_is_clean(workers, uploads)
+    assert workers.bus.statuses == [Status.FAILED]
 
 
-def test_archived_objects_are_all_named_before_a_byte_is_moved(sharing: Workers) -> None:
-    for name in ("old-1", "old-2"):
-        sharing.s3.put_object(
-            Bucket="src", Key=f"docs/{name}.pdf", Body=b"cold", StorageClass="GLACIER"
-        )
-    with patch.object(sharing.writer, "create", side_effect=AssertionError):
-        job = sharing.run(sharing.request({**REQUEST, "maxArchiveBytes": 64 * MIB}))
-    assert job.error is not None
-    assert (job.status, job.error.code) == (Status.FAILED, "SOURCE_ARCHIVED")
-    assert "old-1" in job.error.message
-    assert "old-2" in job.error.message
+def test_archived_objects_are_listed_before_an_upload_is_created(workers: Workers) -> None:
+    archived = ("docs/old-1.pdf", "docs/old-2.pdf")
+    for key in archived:
+        workers.s3.put_object(Bucket="src", Key=key, Body=b"cold", StorageClass="GLACIER")
+    with patch.object(workers.writer, "create", side_effect=AssertionError):
+        job = workers.run(workers.submit({**REQUEST, "maxArchiveBytes": 64 * MIB}))
+    assert error_of(job).code == "SOURCE_ARCHIVED"
+    assert error_of(job).objects == tuple(f"s3://src/{key}" for key in archived)
 
 
-def test_a_source_that_changes_under_a_plan_fails_the_job_once(
-    sharing: Workers, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
+def test_a_source_that_changes_after_planning_fails_the_job_once(
+    workers: Workers, put: Callable[[str, bytes], str], uploads: Uploads
 ) -> None:
-    sharing.run(sharing.request(REQUEST))
+    workers.run(workers.submit(REQUEST))
     put(KEYS[0], b"other")
-    job = sharing.run(sharing.queue.sent[0])
-    assert job.error is not None
-    assert (job.status, job.error.code) == (Status.FAILED, "SOURCE_CHANGED")
+    assert error_of(workers.run(workers.queue.sent[0])).code == "SOURCE_CHANGED"
     assert uploads() == []
-    for segment in sharing.queue.sent:
-        assert sharing.run(segment).status is Status.FAILED
-    assert [published.status for published in sharing.bus.published] == [Status.FAILED]
-    assert sharing.work_objects() == []
+    for segment in workers.queue.sent:
+        assert workers.run(segment).status is Status.FAILED
+    assert workers.bus.statuses == [Status.FAILED]
+    assert_is_clean(workers, uploads)
 
 
-def test_a_segment_that_the_queue_gives_up_on_fails_the_job(
-    sharing: Workers, uploads: Callable[[], list[Any]]
-) -> None:
-    sharing.run(sharing.request(REQUEST))
-    job = sharing.fail_exhausted(sharing.queue.sent[1])
-    assert job.error is not None
-    assert job.error.code == "RETRIES_EXHAUSTED"
-    assert uploads() == []
-    assert sharing.work_objects() == []
+def test_exhausted_retries_of_a_segment_fail_the_job(workers: Workers, uploads: Uploads) -> None:
+    workers.run(workers.submit(REQUEST))
+    job = workers.fail_exhausted(workers.queue.sent[1])
+    assert error_of(job).code == "RETRIES_EXHAUSTED"
+    assert_is_clean(workers, uploads)
 
 
-def test_numbered_archives_are_valid_alone_and_hold_everything_once(
-    sharing: Workers, put: Callable[[str, bytes], str], uploads: Callable[[], list[Any]]
+def test_numbered_archives_are_valid_and_contain_each_object_once(
+    workers: Workers, put: Callable[[str, bytes], str], uploads: Uploads
 ) -> None:
     for number in range(40):
         put(f"docs/more-{number}.pdf", random.Random(number).randbytes(3 * MIB))
-    sharing.quota = replace(QUOTA, read_bytes=40 * MIB)
-    job = run_all(sharing, sharing.request({**REQUEST, "maxArchiveBytes": 64 * MIB}))
-    assert_ended_well(sharing, job, uploads)
+    workers.quota = replace(QUOTA, read_bytes=40 * MIB)
+    job = run_shuffled(workers, workers.submit({**REQUEST, "maxArchiveBytes": 64 * MIB}))
+    assert_ready(workers, job, uploads)
     assert [one.key for one in job.archives] == [
         f"zips/job-1-{number:03}.zip" for number in range(1, len(job.archives) + 1)
     ]
     assert len(job.archives) >= 3
     names: list[str] = []
     for one in job.archives:
-        assert one.size <= 64 * MIB
-        body = sharing.s3.get_object(Bucket="dst", Key=one.key)["Body"].read()
-        assert len(body) == one.size
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            assert archive.testzip() is None
-            assert len(archive.namelist()) == one.entries
-            names += archive.namelist()
+        assert one.size == len(workers.target(one.key)) <= 64 * MIB
+        found = workers.member_names(one.key)
+        assert len(found) == one.entries
+        names += found
     assert len(names) == len(set(names)) == len(SIZES) + 40
 
 
-def test_an_upload_that_may_not_be_aborted_does_not_keep_the_event(sharing: Workers) -> None:
-    sharing.run(sharing.request(REQUEST))
+def test_an_upload_that_cannot_be_aborted_does_not_block_the_event(workers: Workers) -> None:
+    workers.run(workers.submit(REQUEST))
     with patch.object(UploadCleaner, "abort", side_effect=TargetForbidden("no")):
-        job = sharing.fail_exhausted(sharing.queue.sent[0])
+        job = workers.fail_exhausted(workers.queue.sent[0])
     assert job.status is Status.FAILED
-    assert [published.status for published in sharing.bus.published] == [Status.FAILED]
+    assert workers.bus.statuses == [Status.FAILED]
 
 
-def test_the_counts_of_segments_are_no_jobs(sharing: Workers) -> None:
-    job = sharing.run(sharing.request(REQUEST))
-    sharing.run(sharing.queue.sent[0])
-    assert sharing.store.get(f"{job.job_id}#0") is None
-
-
-def test_an_event_that_was_refused_follows(sharing: Workers) -> None:
-    sharing.bus.failures = 1
-    sharing.run(sharing.request(REQUEST))
-    *others, last = sharing.queue.sent
-    for segment in others:
-        sharing.run(segment)
-    with pytest.raises(ServiceUnavailable):
-        sharing.run(last)
-    assert sharing.run(last).status is Status.READY
-    assert len(sharing.bus.published) == 1
+def test_progress_items_are_not_jobs(workers: Workers) -> None:
+    job = workers.run(workers.submit(REQUEST))
+    workers.run(workers.queue.sent[0])
+    assert workers.store.get(f"{job.job_id}#0") is None
