@@ -1,5 +1,6 @@
-"""Every text field that users write, with characters that could end a header, a line or a log
-entry: through to requests on the wire, URLs, log lines and terminal output.
+"""Characters in text fields that could end a header, a line or a log entry.
+
+The tests follow each field that users write to S3 requests, URLs, log lines and terminal output.
 """
 
 import csv
@@ -18,7 +19,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.integration.conftest import REGION
-from tests.integration.worker_setup import Bus, Workers
+from tests.integration.worker_setup import Bus, Workers, error_of
 from tests.support.recording import Recording, recording
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
 from zipjobs.jobs.download_links import DownloadLinks
@@ -39,7 +40,7 @@ SMUGGLED = "x\r\n\r\nPUT /attacker/loot HTTP/1.1\r\nHost: a\r\nContent-Length: 1
 TEXTS = ("x\r", "x\n", "x\0", "x\u2028y", "é", SMUGGLED)
 
 Make = Callable[[str], Any]
-"""Makes the content of a request or a list with a text in one of its fields."""
+"""A function that returns a request or a list with the text in one field."""
 
 REQUESTS: dict[str, Make] = {
     "keys": lambda text: {"keys": ["a/one.pdf", text]},
@@ -59,7 +60,6 @@ REQUESTS: dict[str, Make] = {
 }
 
 GOOD_ROW = {"bucket": "src", "key": "a/one.pdf", "size": 3}
-INVENTORY = "Bucket, Key, VersionId, IsLatest, Size, ETag"
 
 
 def json_lines(field: str) -> Make:
@@ -76,8 +76,10 @@ def csv_row(*fields: str) -> Make:
 
 
 LISTS: dict[str, Make] = {
-    **{f"JSON Lines {field}": json_lines(field) for field in ("bucket", "key", "name")},
-    **{f"JSON Lines {field}": json_lines(field) for field in ("versionId", "etag")},
+    **{
+        f"JSON Lines {field}": json_lines(field)
+        for field in ("bucket", "key", "name", "versionId", "etag")
+    },
     "CSV bucket": csv_row("TEXT", "a/one.pdf", "3"),
     "CSV key": csv_row("src", "TEXT", "3"),
     "CSV etag": csv_row("src", "a/one.pdf", "3", "TEXT"),
@@ -104,10 +106,10 @@ def wire(server: str) -> Iterator[Recording]:
 
 
 @pytest.fixture
-def recorded_workers(
+def workers(
     wire: Recording, workers: Workers, dynamodb: Any, store: JobStore, bus: Bus
 ) -> Iterator[Workers]:
-    """A workers whose requests to S3 are all recorded."""
+    """Workers whose requests to S3 are recorded."""
     credentials = ReadOnlyCredentials("test", "test", None)
     s3 = boto3.client(
         "s3",
@@ -128,76 +130,67 @@ def recorded_workers(
     transport.close()
 
 
-def assert_harmless(
-    workers: Workers, wire: Recording, message: Submission, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Run a job, and look at all that it sent, logged and shows."""
-    start_logging(None)
-    try:
-        job = workers.run(message)
-    except TransientError:  # the embedded AWS has no keys with line breaks
-        job = workers.fail_exhausted(message)
-    for request in wire.requests():  # each is well-formed
-        assert "authorization" in request.headers, request
-        assert not request.target.startswith("/attacker"), request
-    for line in capsys.readouterr().out.split("\n"):
-        assert not line or isinstance(json.loads(line), dict), line
-        assert line.isprintable() or "\u2028" in line, ascii(line)
-    links = DownloadLinks(workers.s3, 60).create(job) if job.archives else ()
-    assert all(one.url.isascii() and one.url.isprintable() for one in links)
-    shown: ShownJob = json.loads(JobView.of(job, links).model_dump_json(by_alias=True))
-    terminal = io.StringIO()
-    print_job(Console(file=terminal, width=200), shown, has_links=True)
-    assert all(line.isprintable() for line in terminal.getvalue().split("\n")), job
+Check = Callable[[Submission], None]
+
+
+@pytest.fixture
+def check(workers: Workers, wire: Recording, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Return a function that runs a job and checks its requests, log, links and output."""
+
+    def run_and_check(message: Submission) -> None:
+        start_logging(None)
+        try:
+            job = workers.run(message)
+        except TransientError:  # moto does not support keys with line breaks
+            job = workers.fail_exhausted(message)
+        for request in wire.requests():
+            assert "authorization" in request.headers, request
+            assert not request.target.startswith("/attacker"), request
+        for line in capsys.readouterr().out.split("\n"):
+            assert not line or isinstance(json.loads(line), dict), line
+            assert line.isprintable() or "\u2028" in line, ascii(line)
+        links = DownloadLinks(workers.s3, 60).create(job) if job.archives else ()
+        assert all(one.url.isascii() and one.url.isprintable() for one in links)
+        shown: ShownJob = json.loads(JobView.of(job, links).model_dump_json(by_alias=True))
+        terminal = io.StringIO()
+        print_job(Console(file=terminal, width=200), shown, has_links=True)
+        assert all(line.isprintable() for line in terminal.getvalue().split("\n")), job
+
+    return run_and_check
 
 
 @pytest.mark.parametrize("make", REQUESTS.values(), ids=REQUESTS)
-def test_a_text_field_of_a_request_ends_no_line(
-    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_fields_of_requests_are_harmless(workers: Workers, check: Check, make: Make) -> None:
     for number, text in enumerate(TEXTS):
-        message = recorded_workers.request(make(text)).model_copy(
-            update={"job_id": f"job-{number}"}
-        )
-        assert_harmless(recorded_workers, wire, message, capsys)
+        check(workers.submit(make(text), f"job-{number}"))
 
 
 @pytest.mark.parametrize("make", LISTS.values(), ids=LISTS)
-def test_a_text_field_of_a_list_ends_no_line(
-    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_fields_of_lists_are_harmless(workers: Workers, check: Check, make: Make) -> None:
     for number, text in enumerate(TEXTS):
-        recorded_workers.s3.put_object(Bucket="src", Key="list", Body=make(text))
-        message = recorded_workers.request({"entriesFrom": "s3://src/list"})
-        message = message.model_copy(update={"job_id": f"job-{number}"})
-        assert_harmless(recorded_workers, wire, message, capsys)
+        workers.s3.put_object(Bucket="src", Key="list", Body=make(text))
+        check(workers.submit({"entriesFrom": "s3://src/list"}, f"job-{number}"))
 
 
 @pytest.mark.parametrize("make", INVENTORIES.values(), ids=INVENTORIES)
-def test_a_text_field_of_an_inventory_ends_no_line(
-    recorded_workers: Workers, wire: Recording, make: Make, capsys: pytest.CaptureFixture[str]
+def test_text_fields_of_inventories_are_harmless(
+    workers: Workers, check: Check, make: Make
 ) -> None:
     manifest = {
         "destinationBucket": "arn:aws:s3:::src",
         "fileFormat": "CSV",
-        "fileSchema": INVENTORY,
+        "fileSchema": "Bucket, Key, VersionId, IsLatest, Size, ETag",
         "files": [{"key": "inventory.csv.gz"}],
     }
-    recorded_workers.s3.put_object(
-        Bucket="src", Key="manifest.json", Body=json.dumps(manifest).encode()
-    )
+    workers.s3.put_object(Bucket="src", Key="manifest.json", Body=json.dumps(manifest).encode())
     for number, text in enumerate(TEXTS):
         data = gzip.compress(make(text))
-        recorded_workers.s3.put_object(Bucket="src", Key="inventory.csv.gz", Body=data)
-        message = recorded_workers.request({"entriesFrom": "s3://src/manifest.json"})
-        message = message.model_copy(update={"job_id": f"job-{number}"})
-        assert_harmless(recorded_workers, wire, message, capsys)
+        workers.s3.put_object(Bucket="src", Key="inventory.csv.gz", Body=data)
+        check(workers.submit({"entriesFrom": "s3://src/manifest.json"}, f"job-{number}"))
 
 
 @pytest.mark.parametrize("field", EVENT)
-def test_a_text_field_of_an_event_ends_no_line(
-    recorded_workers: Workers, wire: Recording, field: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_fields_of_events_are_harmless(workers: Workers, check: Check, field: str) -> None:
     for text in TEXTS:
         found: dict[str, Any] = EVENT | {field: EVENT[field] + text}
         found = {name: value for name, value in found.items() if value}
@@ -211,40 +204,35 @@ def test_a_text_field_of_an_event_ends_no_line(
             message = parse_message(json.dumps(event))
         except UnknownMessage:
             continue
-        assert field == "key", "only a key may have any characters"
-        with suppress(ClientError):  # the embedded AWS has no keys with line breaks
+        assert field == "key", "only a key can contain any character"
+        with suppress(ClientError):  # moto does not support keys with line breaks
             body = b'{"keys": ["a/one.pdf"]}'
-            recorded_workers.s3.put_object(Bucket="manifests", Key=found["key"], Body=body)
-        assert_harmless(recorded_workers, wire, message, capsys)
+            workers.s3.put_object(Bucket="manifests", Key=found["key"], Body=body)
+        check(message)
 
 
-def test_the_texts_reach_the_wire_where_they_are_allowed(
-    recorded_workers: Workers, wire: Recording, capsys: pytest.CaptureFixture[str]
+def test_the_texts_are_sent_where_they_are_allowed(
+    workers: Workers, check: Check, wire: Recording
 ) -> None:
-    """Otherwise the other tests would show nothing."""
-    assert_harmless(
-        recorded_workers, wire, recorded_workers.request({"keys": [f"a/{SMUGGLED}"]}), capsys
-    )
+    """Otherwise the other tests prove nothing."""
+    check(workers.submit({"keys": [f"a/{SMUGGLED}"]}))
     targets = [request.target for request in wire.requests() if request.method == "GET"]
     assert any("%0D%0A%0D%0APUT%20/attacker/loot" in target for target in targets)
 
 
-def test_a_smuggled_request_would_be_noticed() -> None:
+def test_the_recording_shows_a_smuggled_request() -> None:
     first = b"GET /src/a HTTP/1.1\r\nIf-Match: x\r\n\r\n"
     second = b"PUT /attacker/loot HTTP/1.1\r\n\r\n"
-    stream = bytearray(first + second)
-    smuggled = Recording(streams=[stream]).requests()[1]
+    smuggled = Recording(streams=[bytearray(first + second)]).requests()[1]
     assert (smuggled.method, smuggled.target) == ("PUT", "/attacker/loot")
     assert "authorization" not in smuggled.headers
 
 
 @pytest.mark.parametrize("field", ["targetBucket", "sourceBucket"])
-def test_a_bucket_outside_the_allow_list_is_refused_before_a_request(
-    recorded_workers: Workers, wire: Recording, field: str
+def test_no_request_is_sent_to_a_bucket_outside_the_allow_list(
+    workers: Workers, wire: Recording, field: str
 ) -> None:
     wire.clear()
-    message = recorded_workers.request({"keys": ["a/one.pdf"], field: "elsewhere"})
-    job = recorded_workers.run(message)
-    assert job.error is not None
-    assert job.error.code in (NotAllowed.code, InvalidRequest.code)
+    job = workers.run(workers.submit({"keys": ["a/one.pdf"], field: "elsewhere"}))
+    assert error_of(job).code in (NotAllowed.code, InvalidRequest.code)
     assert not [one for one in wire.requests() if "elsewhere" in one.target]
