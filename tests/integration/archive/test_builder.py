@@ -1,4 +1,4 @@
-"""The engine on moto's S3: whole archives, judged by Python's zipfile."""
+"""Whole archives, built on moto and read by Python's zipfile."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ LARGE = 10 * MIB
 SMALL_PARTS = PartSizing(large_bytes=LARGE, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB)
 SMALLEST = EngineOptions(probes=3, ranges=4, uploads=2, copies=2, sizing=SMALL_PARTS)
 STREAMING = replace(SMALLEST, sizing=replace(SMALL_PARTS, growth=1, large_bytes=50 * MIB))
-"""Nothing is copied, most parts are sent while they grow, larger bodies are read twice."""
+"""Nothing is copied, most parts are sent while they grow, and larger bodies are read twice."""
 
 WAYS = {
     "copying": SMALLEST,
@@ -43,7 +43,6 @@ WAYS = {
     "streaming": STREAMING,
     "default": EngineOptions(),
 }
-
 
 Build = Callable[..., Archive]
 
@@ -56,9 +55,19 @@ def entries_for(contents: Iterable[str]) -> list[Entry]:
     return [Entry(name, Source("src", name)) for name in contents]
 
 
+Put = Callable[[str, bytes], str]
+
+
+def put_sizes(put: Put, sizes: list[int]) -> list[Entry]:
+    """Store objects of random bytes and return their entries."""
+    for number, size in enumerate(sizes):
+        put(f"{number}.pdf", noise(size, number))
+    return entries_for(f"{number}.pdf" for number in range(len(sizes)))
+
+
 @pytest.fixture
 def build(s3: Any, transport: Transport, sender: PartSender) -> Build:
-    """Builds an archive in the least memory that can work."""
+    """Return a function that builds an archive with the smallest possible memory."""
 
     def run(
         entries: Iterable[Entry],
@@ -96,8 +105,8 @@ SHAPES: dict[str, list[int]] = {
     "one small entry": [10],
     "one empty entry": [0],
     "small entries": [1, 100, 70_000, 0, 3 * MIB],
-    "exactly one head": [5 * MIB],
-    "one byte more than a head": [5 * MIB + 1],
+    "exactly one part": [5 * MIB],
+    "one byte more than a part": [5 * MIB + 1],
     "one large entry": [23 * MIB],
     "large entries in a row": [12 * MIB, 11 * MIB, 13 * MIB],
     "a mix": [100, 9 * MIB, 0, 200, 6 * MIB, 3 * MIB, 3 * MIB, 12 * MIB, 1],
@@ -105,58 +114,38 @@ SHAPES: dict[str, list[int]] = {
 
 
 @pytest.mark.parametrize("sizes", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
-def test_an_archive_holds_what_was_asked_for_in_order(
-    s3: Any,
-    put: Callable[[str, bytes], str],
-    build: Build,
-    sizes: list[int],
-    options: EngineOptions,
+def test_all_options_build_the_same_archive_in_order(
+    s3: Any, put: Put, build: Build, sizes: list[int]
 ) -> None:
-    contents = {f"{i}.pdf": noise(size, i) for i, size in enumerate(sizes)}
-    for key, body in contents.items():
-        put(key, body)
-    archive = build(entries_for(contents), options)
+    entries = put_sizes(put, sizes)
+    digests = set()
+    for options in WAYS.values():
+        archive = build(entries, options)
+        data = download(s3)
+        assert (archive.entries, archive.source_bytes) == (len(sizes), sum(sizes))
+        assert (archive.size, archive.crc32) == (len(data), zlib.crc32(data))
+        digests.add(hashlib.sha256(data).digest())
+    assert len(digests) == 1
     found = contents_of(s3)
-    assert list(found) == list(contents)
-    assert all(found[key] == body for key, body in contents.items())
-    assert (archive.entries, archive.source_bytes) == (len(sizes), sum(sizes))
-    assert (archive.size, archive.crc32) == (len(download(s3)), zlib.crc32(download(s3)))
+    assert list(found) == [entry.name for entry in entries]
+    assert all(found[f"{i}.pdf"] == noise(size, i) for i, size in enumerate(sizes))
 
 
 @examples(15)
 @given(st.lists(st.sampled_from([0, 1, 1000, 4 * MIB, 5 * MIB, 8 * MIB]), min_size=1, max_size=8))
-def test_any_order_of_sizes_makes_a_good_archive_in_the_smallest_memory(
-    s3: Any, put: Callable[[str, bytes], str], build: Build, sizes: list[int]
+def test_any_order_of_sizes_can_be_built_with_the_smallest_memory(
+    s3: Any, put: Put, build: Build, sizes: list[int]
 ) -> None:
-    contents = {f"{i}.pdf": noise(size, i) for i, size in enumerate(sizes)}
-    for key, body in contents.items():
-        put(key, body)
-    build(entries_for(contents))
+    build(put_sizes(put, sizes))
     found = contents_of(s3)
-    assert all(found[key] == body for key, body in contents.items())
+    assert all(found[f"{i}.pdf"] == noise(size, i) for i, size in enumerate(sizes))
 
 
-def test_the_same_entries_make_the_same_bytes(
-    s3: Any, put: Callable[[str, bytes], str], build: Build
-) -> None:
-    sizes = [100, 9 * MIB, 6 * MIB, 10]
-    for i, size in enumerate(sizes):
-        put(f"{i}.pdf", noise(size, i))
-    entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
-    build(entries)
-    first = digest(s3)
-    build(entries)
-    assert digest(s3) == first
-
-
-def test_progress_only_grows(put: Callable[[str, bytes], str], build: Build) -> None:
+def test_progress_only_grows(put: Put, build: Build) -> None:
     sizes = [100, 9 * MIB, 6 * MIB, 0, 10]
-    for i, size in enumerate(sizes):
-        put(f"{i}.pdf", noise(size, i))
     seen: list[Progress] = []
     options = EngineOptions(progress_seconds=0.001)
-    build(entries_for(f"{i}.pdf" for i in range(len(sizes))), options, on_progress=seen.append)
+    build(put_sizes(put, sizes), options, on_progress=seen.append)
     assert len({progress.source_bytes for progress in seen}) > 1
     assert seen == sorted(seen, key=lambda progress: (progress.entries, progress.source_bytes))
     assert seen[-1].source_bytes <= sum(sizes)
@@ -169,32 +158,27 @@ def test_an_empty_list_is_refused(build: Build, uploads: Callable[[], list[Any]]
 
 
 @pytest.mark.parametrize("position", [0, 3, 7])
-def test_a_missing_source_ends_the_build_and_leaves_no_upload(
-    put: Callable[[str, bytes], str],
-    build: Build,
-    uploads: Callable[[], list[Any]],
-    position: int,
+def test_a_missing_source_is_an_error_and_leaves_no_upload(
+    put: Put, build: Build, uploads: Callable[[], list[Any]], position: int
 ) -> None:
-    keys = [f"{i}.pdf" for i in range(7)]
-    for key in keys:
-        put(key, noise(6 * MIB))
-    keys.insert(position, "missing.pdf")
+    entries = put_sizes(put, [6 * MIB] * 7)
+    entries[position:position] = entries_for(["missing.pdf"])
     with pytest.raises(SourceNotFound, match="missing.pdf"):
-        build(entries_for(keys))
+        build(entries)
     assert uploads() == []
 
 
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
-def test_a_source_that_changes_ends_the_build_and_leaves_no_upload(
+def test_a_changed_source_is_an_error_and_leaves_no_upload(
     s3: Any,
     transport: Transport,
     sender: PartSender,
-    put: Callable[[str, bytes], str],
+    put: Put,
     uploads: Callable[[], list[Any]],
     options: EngineOptions,
 ) -> None:
     class Changes:
-        """Passes everything on to a sink, once the object has been replaced."""
+        """A sink that replaces the object when it is found."""
 
         def __init__(self, sink: Sink) -> None:
             self._sink = sink
@@ -238,33 +222,24 @@ REFUSALS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-def test_what_s3_will_not_copy_is_read_instead_and_the_archive_is_the_same(
-    s3: Any, put: Callable[[str, bytes], str], build: Build, refusal: dict[str, Any]
-) -> None:
-    sizes = [100, 27 * MIB, 12 * MIB, 3 * MIB]
-    for i, size in enumerate(sizes):
-        put(f"{i}.pdf", noise(size, i))
-    entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
-    copied = build(entries)
+def test_ranges_that_s3_does_not_copy_are_read(s3: Any, put: Put, build: Build) -> None:
+    entries = put_sizes(put, [100, 21 * MIB, 12 * MIB, 3 * MIB])
+    assert build(entries).copied_bytes > 20 * MIB
     expected = digest(s3)
-    with patch.object(s3, "upload_part_copy", **refusal):
-        read = build(entries)
-    assert digest(s3) == expected
-    assert copied.copied_bytes > 20 * MIB
-    assert read.copied_bytes == 0
+    for name, refusal in REFUSALS.items():
+        with patch.object(s3, "upload_part_copy", **refusal):
+            assert build(entries).copied_bytes == 0, name
+        assert digest(s3) == expected, name
 
 
-def test_a_copy_that_s3_would_make_later_is_asked_for_again(
-    s3: Any, put: Callable[[str, bytes], str], build: Build
-) -> None:
+def test_a_throttled_copy_is_retried(s3: Any, put: Put, build: Build) -> None:
     put("large.pdf", noise(21 * MIB))
     slow = ClientError({"Error": {"Code": "SlowDown"}}, "UploadPartCopy")
-    real, troubles = s3.upload_part_copy, iter([slow, slow])
+    real, errors = s3.upload_part_copy, iter([slow, slow])
 
     def copy(**arguments: Any) -> Any:
-        if trouble := next(troubles, None):
-            raise trouble
+        if error := next(errors, None):
+            raise error
         return real(**arguments)
 
     with (
@@ -275,8 +250,8 @@ def test_a_copy_that_s3_would_make_later_is_asked_for_again(
     assert archive.copied_bytes > 15 * MIB
 
 
-def test_a_body_that_breaks_while_it_is_read_for_a_refused_copy_is_resumed(
-    s3: Any, put: Callable[[str, bytes], str], build: Build, faults: FaultInjector
+def test_an_interrupted_read_instead_of_a_copy_is_resumed(
+    s3: Any, put: Put, build: Build, faults: FaultInjector
 ) -> None:
     put("large.pdf", noise(21 * MIB))
     build(entries_for(["large.pdf"]))
@@ -295,43 +270,25 @@ def test_a_body_that_breaks_while_it_is_read_for_a_refused_copy_is_resumed(
     assert (archive.copied_bytes, digest(s3)) == (0, expected)
 
 
-def test_copied_objects_pass_through_by_five_mebibytes_at_most(
-    put: Callable[[str, bytes], str], build: Build
-) -> None:
+def test_at_most_5_mib_of_a_copied_object_are_read(put: Put, build: Build) -> None:
     put("large.pdf", noise(40 * MIB))
     archive = build(entries_for(["large.pdf"]))
     assert archive.source_bytes - archive.copied_bytes <= 5 * MIB
 
 
-def test_copying_and_reading_make_the_same_bytes(
-    s3: Any, put: Callable[[str, bytes], str], build: Build
-) -> None:
-    for i, size in enumerate([100, 27 * MIB, 12 * MIB, 0, 3 * MIB]):
-        put(f"{i}.pdf", noise(size, i))
-    archives = set()
-    for options in WAYS.values():
-        build(entries_for(f"{i}.pdf" for i in range(5)), options)
-        archives.add(digest(s3))
-    assert len(archives) == 1
-
-
-def test_what_progress_raises_ends_the_build(
-    put: Callable[[str, bytes], str], build: Build, uploads: Callable[[], list[Any]]
+def test_an_error_of_the_progress_callback_stops_the_build(
+    put: Put, build: Build, uploads: Callable[[], list[Any]]
 ) -> None:
     def fail(progress: Progress) -> None:
         raise ServiceUnavailable("enough")
 
-    for i in range(6):
-        put(f"{i}.pdf", noise(6 * MIB))
     options = EngineOptions(progress_seconds=0.001)
     with pytest.raises(ServiceUnavailable, match="enough"):
-        build(entries_for(f"{i}.pdf" for i in range(6)), options, on_progress=fail)
+        build(put_sizes(put, [6 * MIB] * 6), options, on_progress=fail)
     assert uploads() == []
 
 
-def test_memory_that_could_be_waited_for_for_ever_is_refused(
-    s3: Any, reader: ObjectReader, sender: PartSender
-) -> None:
+def test_too_little_memory_is_refused(s3: Any, reader: ObjectReader, sender: PartSender) -> None:
     with (
         ArchiveWriter(s3, sender).upload(TARGET) as upload,
         pytest.raises(ValueError, match="the engine needs"),
@@ -339,9 +296,7 @@ def test_memory_that_could_be_waited_for_for_ever_is_refused(
         build_archive([], BuildContext(reader, upload, BlockPool(20 * MIB), SMALLEST))
 
 
-def test_deflated_bodies_are_smaller_and_whole(
-    s3: Any, put: Callable[[str, bytes], str], build: Build
-) -> None:
+def test_deflated_bodies_are_smaller_and_complete(s3: Any, put: Put, build: Build) -> None:
     def text(size: int) -> bytes:
         return b"".join(b"%d bottles of beer on the wall\n" % i for i in range(size // 30))
 
@@ -365,38 +320,34 @@ def test_deflated_bodies_are_smaller_and_whole(
     assert methods["large.txt"] == methods["small.txt"] == zipfile.ZIP_DEFLATED
 
 
-def parts_fail_once(sender: PartSender) -> Any:
-    """Every part's first attempt breaks off after one block."""
+def interrupt_parts_once(sender: PartSender) -> Any:
+    """Interrupt each part's first attempt after one block."""
     send = sender._send
     seen = set()
 
-    def break_off(path: str, query: str, expected: Mapping[str, str], body: Any) -> Any:
+    def interrupt(path: str, query: str, expected: Mapping[str, str], body: Any) -> Any:
         if query in seen:
             return send(path, query, expected, body)
         seen.add(query)
         next(iter(body._chunks))
-        raise ConnectionResetError("broken off by the test")
+        raise ConnectionResetError("interrupted by the test")
 
-    return patch.object(sender, "_send", side_effect=break_off)
+    return patch.object(sender, "_send", side_effect=interrupt)
 
 
 @pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
 @pytest.mark.parametrize("options", [SMALLEST, STREAMING], ids=["short parts", "long parts"])
-def test_a_part_that_breaks_off_is_sent_again(
-    s3: Any,
-    put: Callable[[str, bytes], str],
-    build: Build,
-    sender: PartSender,
-    options: EngineOptions,
-    deflate: bool,
+def test_an_interrupted_part_is_sent_again(
+    s3: Any, put: Put, build: Build, sender: PartSender, options: EngineOptions, deflate: bool
 ) -> None:
     options = replace(options, deflate=deflate)
-    words = b"".join(b"%d\n" % i for i in range(2 * MIB))
-    for i, size in enumerate([100, 9 * MIB, 12 * MIB, 0, 3 * MIB, 13 * MIB]):
+    words = b"".join(b"%d\n" % i for i in range(MIB))
+    sizes = [100, 6 * MIB, 11 * MIB, 0, 3 * MIB]
+    for i, size in enumerate(sizes):
         put(f"{i}.pdf", noise(size, i)[: size // 2] + words[: size - size // 2])
-    entries = entries_for(f"{i}.pdf" for i in range(6))
+    entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
     build(entries, options)
     expected = digest(s3)
-    with parts_fail_once(sender):
+    with interrupt_parts_once(sender):
         build(entries, options)
     assert digest(s3) == expected

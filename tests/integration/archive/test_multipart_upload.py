@@ -1,3 +1,5 @@
+"""Multipart uploads of archives."""
+
 import base64
 import zlib
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from zipjobs.s3.upload_cleanup import UploadCleaner
 TARGET = Target("dst", "zips/a.zip")
 
 
-def test_an_upload_is_completed_with_its_checksum_and_size(s3: Any, sender: PartSender) -> None:
+def test_an_upload_is_completed_with_checksum_and_size(s3: Any, sender: PartSender) -> None:
     data = b"hello"
     with (
         patch.object(
@@ -43,7 +45,7 @@ def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> Stor
 
 
 @pytest.mark.parametrize("versioning", [None, "Enabled", "Suspended"])
-def test_an_object_that_is_the_archive_already_is_as_good(
+def test_an_existing_object_that_equals_the_archive_is_accepted(
     s3: Any, sender: PartSender, versioning: str | None
 ) -> None:
     if versioning is not None:
@@ -54,12 +56,12 @@ def test_an_object_that_is_the_archive_already_is_as_good(
     assert (first.version_id is not None) == (versioning == "Enabled")
 
 
-def test_a_part_that_was_sent_once_more_is_completed_with_its_new_etag(
+def test_an_upload_is_completed_with_the_current_etags_of_parts(
     s3: Any, sender: PartSender
 ) -> None:
     with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         part = upload.put_part(1, 5, lambda: [b"hello"])
-        stale = replace(part, etag='"of another time"')
+        stale = replace(part, etag='"old"')
         upload.complete([stale], zlib.crc32(b"hello"), 5)
     assert s3.get_object(Bucket="dst", Key=TARGET.key)["Body"].read() == b"hello"
 
@@ -72,7 +74,7 @@ def test_another_object_is_never_replaced(s3: Any, sender: PartSender) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"crc32": 1, "size": 5}, {"crc32": 907060870, "size": 6}])
-def test_an_archive_that_is_not_what_was_meant_is_refused(
+def test_an_archive_with_a_wrong_checksum_or_size_is_refused(
     s3: Any, sender: PartSender, wrong: dict[str, int]
 ) -> None:
     with pytest.raises(ServiceUnavailable, match="BadDigest|InvalidRequest"):
@@ -94,7 +96,7 @@ def test_an_upload_that_fails_is_aborted(
     assert uploads() == []
 
 
-def test_an_upload_is_aborted_when_nobody_may_be_told_of_it(
+def test_an_upload_that_cannot_be_recorded_is_aborted(
     s3: Any, sender: PartSender, uploads: Callable[[], list[Any]]
 ) -> None:
     def refuse(upload_id: str) -> None:
@@ -105,7 +107,7 @@ def test_an_upload_is_aborted_when_nobody_may_be_told_of_it(
     assert uploads() == []
 
 
-def test_an_abort_that_fails_is_not_passed_over(s3: Any, sender: PartSender) -> None:
+def test_a_failed_abort_is_an_error(s3: Any, sender: PartSender) -> None:
     refused = ClientError({"Error": {"Code": "SlowDown"}}, "AbortMultipartUpload")
     with (
         patch.object(s3, "abort_multipart_upload", side_effect=refused),
@@ -115,13 +117,13 @@ def test_an_abort_that_fails_is_not_passed_over(s3: Any, sender: PartSender) -> 
         raise ZeroDivisionError
 
 
-def test_aborting_what_is_gone_is_no_error(s3: Any, sender: PartSender) -> None:
+def test_a_missing_upload_can_be_aborted(s3: Any, sender: PartSender) -> None:
     with ArchiveWriter(s3, sender).upload(TARGET) as upload:
         upload_id = upload.upload_id
     UploadCleaner(s3).abort(TARGET, upload_id)
 
 
-def test_a_bucket_that_may_not_be_written_is_named(s3: Any, sender: PartSender) -> None:
+def test_a_bucket_that_cannot_be_written_is_named(s3: Any, sender: PartSender) -> None:
     with (
         pytest.raises(TargetForbidden, match="no-such-bucket"),
         ArchiveWriter(s3, sender).upload(Target("no-such-bucket", "a.zip")),

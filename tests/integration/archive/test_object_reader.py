@@ -1,4 +1,4 @@
-"""The reader: exactly the key, one state, resumed where it breaks, errors by their code."""
+"""The object reader: exact keys, one version, resumed reads, errors by code."""
 
 import io
 import re
@@ -39,7 +39,7 @@ Put = Callable[[str, bytes], str]
 
 
 class Collected:
-    """A sink that keeps everything and lets everything flow."""
+    """A sink that requests and stores everything."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -82,7 +82,7 @@ def read(
     return sink.wait(reader.read(source, first, length, sink, etag))
 
 
-def test_a_small_object_comes_whole(reader: ObjectReader, put: Put) -> None:
+def test_a_small_object_is_read_completely(reader: ObjectReader, put: Put) -> None:
     etag = put("a.pdf", b"0123456789")
     found = read(reader, Source("src", "a.pdf"))
     assert found.data == b"0123456789"
@@ -90,9 +90,7 @@ def test_a_small_object_comes_whole(reader: ObjectReader, put: Put) -> None:
     assert (found.pinned.etag, found.pinned.size) == (etag, 10)
 
 
-def test_of_a_large_object_the_range_comes_that_was_asked_for(
-    reader: ObjectReader, put: Put
-) -> None:
+def test_a_range_of_a_large_object_is_read(reader: ObjectReader, put: Put) -> None:
     etag = put("a.pdf", b"0123456789")
     found = read(reader, Source("src", "a.pdf"), 0, 4)
     assert found.data == b"0123"
@@ -101,23 +99,23 @@ def test_of_a_large_object_the_range_comes_that_was_asked_for(
     assert read(reader, Source("src", "a.pdf"), 4, 6, etag).data == b"456789"
 
 
-def test_an_empty_object_has_no_range_but_is_found(reader: ObjectReader, put: Put) -> None:
+def test_an_empty_object_is_read(reader: ObjectReader, put: Put) -> None:
     put("empty", b"")
     found = read(reader, Source("src", "empty"))
     assert found.pinned is not None
     assert (found.data, found.pinned.size) == (b"", 0)
 
 
-def test_no_byte_comes_before_it_is_asked_for(reader: ObjectReader, put: Put) -> None:
+def test_no_byte_is_received_before_it_is_requested(reader: ObjectReader, put: Put) -> None:
     put("a.pdf", b"x" * 500_000)
     sink = Collected()
-    under_way = reader.read(Source("src", "a.pdf"), 0, 500_000, sink, None)
+    pending = reader.read(Source("src", "a.pdf"), 0, 500_000, sink, None)
     wait_for("the object to be found", lambda: sink.pinned)
     assert sink.data == b""
-    assert len(sink.wait(under_way).data) == 500_000
+    assert len(sink.wait(pending).data) == 500_000
 
 
-def test_less_than_was_found_can_be_asked_for(reader: ObjectReader, put: Put) -> None:
+def test_fewer_bytes_than_found_can_be_requested(reader: ObjectReader, put: Put) -> None:
     put("a.pdf", bytes(range(200)) * 1000)
 
     class Partial(Collected):
@@ -132,16 +130,12 @@ def test_less_than_was_found_can_be_asked_for(reader: ObjectReader, put: Put) ->
 @pytest.mark.parametrize(
     "key", ["a//b", "./x", "a/../b", "/lead", "trail/", "sp ace+%.pdf", "ü", "a?b&c=d#e", "~*'()"]
 )
-def test_exactly_the_key_that_was_asked_for_is_read(
-    reader: ObjectReader, put: Put, key: str
-) -> None:
+def test_keys_are_not_normalized(reader: ObjectReader, put: Put, key: str) -> None:
     put(key, key.encode())
     assert read(reader, Source("src", key)).data == key.encode()
 
 
-def test_a_version_is_read_even_when_it_is_not_the_latest(
-    reader: ObjectReader, s3: Any, put: Put
-) -> None:
+def test_an_old_version_is_read(reader: ObjectReader, s3: Any, put: Put) -> None:
     s3.put_bucket_versioning(Bucket="src", VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket="src", Key="a.pdf", Body=b"first")["VersionId"]
     put("a.pdf", b"second")
@@ -149,25 +143,23 @@ def test_a_version_is_read_even_when_it_is_not_the_latest(
 
 
 @pytest.mark.parametrize("source", [Source("src", "gone.pdf"), Source("no-such-bucket", "a")])
-def test_what_is_missing_is_named(reader: ObjectReader, s3: Any, source: Source) -> None:
+def test_a_missing_object_or_bucket_is_named(reader: ObjectReader, s3: Any, source: Source) -> None:
     with pytest.raises(SourceNotFound, match=str(source)):
         read(reader, source)
 
 
-def test_an_object_that_changes_between_two_reads_is_noticed(
-    reader: ObjectReader, put: Put
-) -> None:
+def test_an_object_that_changes_between_reads_is_an_error(reader: ObjectReader, put: Put) -> None:
     etag = put("a.pdf", b"0123456789")
     put("a.pdf", b"9876543210")
     with pytest.raises(SourceChanged, match="a.pdf"):
         read(reader, Source("src", "a.pdf"), 4, 6, etag)
 
 
-# Against a server that misbehaves.
+# A faulty server
 
 
 class Script:
-    """What the server does with each request in turn: an error, or a body cut after n bytes."""
+    """The server's responses: an error, or a body that is cut after n bytes."""
 
     def __init__(self, *steps: tuple[int, str] | int) -> None:
         self.steps = list(steps)
@@ -178,7 +170,7 @@ BODY = bytes(range(256)) * 400
 
 
 @contextmanager
-def misbehaving(script: Script) -> Iterator[ObjectReader]:
+def faulty_server(script: Script) -> Iterator[ObjectReader]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -223,13 +215,13 @@ def misbehaving(script: Script) -> Iterator[ObjectReader]:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
 
 
-def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> None:
+def test_an_interrupted_body_is_resumed_with_the_same_etag() -> None:
     script = Script(1000, 50_000, len(BODY))
-    with misbehaving(script) as reader:
+    with faulty_server(script) as reader:
         found = read(reader, Source("src", "a.pdf"), 0, len(BODY))
     assert found.data == BODY
     assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
@@ -238,15 +230,15 @@ def test_a_body_that_breaks_is_resumed_where_it_broke_at_the_same_state() -> Non
 
 
 @pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
-def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
+def test_archives_of_interrupted_bodies_are_complete(
     s3: Any, sender: PartSender, deflate: bool
 ) -> None:
-    """Each response brings 40,000 bytes at the most: so the CRC-32 goes on over three of them."""
+    """Each body takes three responses of at most 40,000 bytes."""
     script = Script(*[40_000] * 12)
     target = Target("dst", "zips/a.zip")
     options = EngineOptions(copy=False, deflate=deflate)
     entries = [Entry(f"{key}.pdf", Source("src", key)) for key in "abcd"]
-    with misbehaving(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
+    with faulty_server(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
         blocks = BlockPool(options.least_memory_bytes)
         build_archive(entries, BuildContext(reader, upload, blocks, options))
     assert script.steps == []
@@ -256,23 +248,23 @@ def test_what_is_made_of_bodies_that_break_is_as_good_as_any(
         assert all(archive.read(name) == BODY for name in archive.namelist())
 
 
-def test_a_response_that_broke_while_there_was_no_room_is_read_when_there_is() -> None:
+def test_a_body_interrupted_before_it_is_requested_is_read() -> None:
     class Hesitant(Collected):
         def found(self, pinned: ObjectVersion, length: int) -> None:
             self.pinned = pinned
 
     script = Script(0, len(BODY), len(BODY))
-    with misbehaving(script) as reader:
+    with faulty_server(script) as reader:
         sink = Hesitant()
-        under_way = reader.read(Source("src", "a.pdf"), 0, len(BODY), sink, None)
+        pending = reader.read(Source("src", "a.pdf"), 0, len(BODY), sink, None)
         wait_for("the object to be found", lambda: sink.pinned)
-        under_way.proceed(len(BODY))
-        assert sink.wait(under_way).data == BODY
+        pending.proceed(len(BODY))
+        assert sink.wait(pending).data == BODY
 
 
-def test_throttling_and_server_errors_are_tried_again() -> None:
+def test_throttling_and_server_errors_are_retried() -> None:
     script = Script((503, "SlowDown"), (500, "InternalError"), len(BODY))
-    with misbehaving(script) as reader:
+    with faulty_server(script) as reader:
         assert read(reader, Source("src", "a.pdf"), 0, len(BODY)).data == BODY
 
 
@@ -286,16 +278,16 @@ def test_throttling_and_server_errors_are_tried_again() -> None:
         (503, "SlowDown", ServiceUnavailable, ATTEMPTS),
     ],
 )
-def test_errors_of_s3_become_ours_by_their_code(
+def test_the_code_of_s3_decides_the_error(
     status: int, code: str, error: type[Exception], tries: int
 ) -> None:
     script = Script(*[(status, code)] * 10)
-    with misbehaving(script) as reader, pytest.raises(error, match="a.pdf"):
+    with faulty_server(script) as reader, pytest.raises(error, match="a.pdf"):
         read(reader, Source("src", "a.pdf"))
     assert len(script.requests) == tries
 
 
-def test_a_server_that_is_not_there_may_come_back() -> None:
+def test_a_refused_connection_is_a_transient_error() -> None:
     credentials = ReadOnlyCredentials("test", "test", None)
     transport = Transport("http://127.0.0.1:9", "us-east-1", lambda: credentials, 2)
     with pytest.raises(ServiceUnavailable):

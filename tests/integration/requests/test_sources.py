@@ -1,4 +1,4 @@
-"""What to zip, read from requests, listings and lists, on moto."""
+"""Sources of entries: keys, prefixes, lists and inventories."""
 
 import gzip
 import json
@@ -28,11 +28,11 @@ POLICY = AllowList(
 Put = Callable[[str, bytes], str]
 
 GZIPPED = gzip.compress(b'{"key": "a"}\n', mtime=0)
-"""The same at any time: it is in the names of tests, which all processes have to agree on."""
+"""Without a time, because it is part of test names, which must not change."""
 
 
 class ListReader:
-    """Reads lists that it has put where the request says they are."""
+    """Stores lists in S3 and reads them."""
 
     def __init__(self, s3: Any, put: Put) -> None:
         self.put = put
@@ -73,7 +73,7 @@ def lists(s3: Any, put: Put) -> ListReader:
     return ListReader(s3, put)
 
 
-def test_keys_and_entries_come_as_the_request_has_them(lists: ListReader) -> None:
+def test_keys_and_entries_keep_their_order(lists: ListReader) -> None:
     assert lists.read(keys=("b", "a")) == [SourceObject("src", "b"), SourceObject("src", "a")]
     assert lists.read(
         entries=(RequestedEntry("a"), RequestedEntry("b", "shared", "c/d.pdf", "v1"))
@@ -81,7 +81,7 @@ def test_keys_and_entries_come_as_the_request_has_them(lists: ListReader) -> Non
 
 
 class TestPrefix:
-    def test_a_listing_gives_size_and_etag(self, lists: ListReader) -> None:
+    def test_objects_have_size_and_etag(self, lists: ListReader) -> None:
         etag = lists.put("q3/ä b+c%41.pdf", b"12345")
         lists.put("q4/a.pdf", b"1")
         assert lists.read(prefix="q3/") == [
@@ -89,7 +89,7 @@ class TestPrefix:
         ]
         assert etag.startswith('"')
 
-    def test_globs_see_the_key_below_the_prefix(self, lists: ListReader) -> None:
+    def test_globs_match_the_key_after_the_prefix(self, lists: ListReader) -> None:
         for key in ("q3/a.pdf", "q3/a.txt", "q3/x/b.pdf", "q3/x/draft.pdf", "q3/x/y/c.pdf"):
             lists.put(key, b"1")
         assert lists.keys_below("q3/", include=("*.pdf",)) == ["q3/a.pdf"]
@@ -99,13 +99,13 @@ class TestPrefix:
         ]
         assert lists.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
 
-    def test_markers_of_folders_are_left_out(self, lists: ListReader) -> None:
+    def test_folder_markers_are_left_out(self, lists: ListReader) -> None:
         lists.put("q3/", b"")
         lists.put("q3/empty.pdf", b"")
         lists.put("q3/odd/", b"bytes")
         assert lists.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
 
-    def test_a_listing_has_many_pages(self, lists: ListReader, s3: Any) -> None:
+    def test_all_pages_are_read(self, lists: ListReader, s3: Any) -> None:
         s3.meta.events.register(
             "before-parameter-build.s3.ListObjectsV2",
             lambda params, **_: params.update(MaxKeys=2),
@@ -114,18 +114,18 @@ class TestPrefix:
             lists.put(f"many/{number}", b"")
         assert lists.keys_below("many/") == [f"many/{number}" for number in range(5)]
 
-    def test_what_is_archived_comes_without_a_size(self, lists: ListReader, s3: Any) -> None:
+    def test_archived_objects_have_no_size(self, lists: ListReader, s3: Any) -> None:
         s3.put_object(Bucket="src", Key="old/a.pdf", Body=b"1", StorageClass="GLACIER")
         assert lists.read(prefix="old/") == [SourceObject("src", "old/a.pdf")]
 
-    def test_a_prefix_without_matches_is_no_archive(self, lists: ListReader) -> None:
+    def test_a_prefix_without_matches_is_refused(self, lists: ListReader) -> None:
         with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
             lists.read(prefix="none/")
         lists.put("q3/a.pdf", b"1")
         with pytest.raises(InvalidRequest, match="nothing matched: .*include and exclude"):
             lists.read(prefix="q3/", include=("*.txt",))
 
-    def test_a_bucket_that_does_not_exist_is_named(self, lists: ListReader) -> None:
+    def test_a_missing_bucket_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://nowhere/a"):
             list(lists.sources.read(JobRequest(prefix="a"), "nowhere"))
 
@@ -154,11 +154,11 @@ class TestList:
             SourceObject("src", "d"),
         ]
 
-    def test_gzip_may_come_in_several_pieces(self, lists: ListReader) -> None:
+    def test_gzip_can_have_several_members(self, lists: ListReader) -> None:
         packed = gzip.compress(b'{"key": "a"}\n{"k') + gzip.compress(b'ey": "b"}\n')
         assert [listed.key for listed in lists.read_list(packed)] == ["a", "b"]
 
-    def test_a_list_of_many_ranges_is_read_in_its_order(
+    def test_a_list_of_several_ranges_keeps_its_order(
         self, lists: ListReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("zipjobs.s3.ranged_file.RANGE_BYTES", 1000)
@@ -166,7 +166,7 @@ class TestList:
         assert [listed.key for listed in lists.read_list(rows)] == [str(n) for n in range(1000)]
 
     @pytest.mark.parametrize(
-        ("body", "complaint"),
+        ("body", "message"),
         [
             (b'{"key": "a"}\n\n{"key": ""}', "line 3: key: "),
             (b'{"key": "a"}\n{"name": "a"}', "line 2: key: Field required"),
@@ -192,12 +192,12 @@ class TestList:
             (GZIPPED[:10] + b"\xff" * 9, "line 1: the gzip data is dam"),
         ],
     )
-    def test_a_bad_line_is_named(self, lists: ListReader, body: bytes, complaint: str) -> None:
-        with pytest.raises(InvalidManifest, match=f"^s3://src/list, {complaint}"):
+    def test_an_invalid_line_is_named(self, lists: ListReader, body: bytes, message: str) -> None:
+        with pytest.raises(InvalidManifest, match=f"^s3://src/list, {message}"):
             lists.read_list(body)
 
     @pytest.mark.parametrize("body", [b"", b"\n \n", gzip.compress(b"", mtime=0)])
-    def test_an_empty_list_is_no_archive(self, lists: ListReader, body: bytes) -> None:
+    def test_an_empty_list_is_refused(self, lists: ListReader, body: bytes) -> None:
         with pytest.raises(InvalidManifest, match="s3://src/list: nothing matched"):
             lists.read_list(body)
 
@@ -208,7 +208,7 @@ class TestList:
         with pytest.raises(NotAllowed, match="^s3://src/list, line 2: shared/private/b is not"):
             next(rows)
 
-    def test_a_list_that_does_not_exist_is_named(self, lists: ListReader) -> None:
+    def test_a_missing_list_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://src/none does not exist"):
             lists.read(entries_from="s3://src/none")
 
@@ -227,7 +227,7 @@ class TestInventory:
             SourceObject("shared", "public/d", size=6),
         ]
 
-    def test_what_was_deleted_or_replaced_is_left_out(self, lists: ListReader) -> None:
+    def test_deleted_and_replaced_versions_are_left_out(self, lists: ListReader) -> None:
         rows = (
             '"src","a","v2","true","false","5","2026-11-06T21:32:00.000Z","abc"\n'
             '"src","a","v1","false","false","4","2026-11-05T21:32:00.000Z","abd"\n'
@@ -240,16 +240,16 @@ class TestInventory:
         ]
 
     @pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
-    def test_only_csv_is_read(self, lists: ListReader, file_format: str) -> None:
+    def test_formats_other_than_csv_are_refused(self, lists: ListReader, file_format: str) -> None:
         with pytest.raises(InvalidManifest, match=f"is {file_format}. Configure"):
             lists.read_inventory("Bucket, Key", fileFormat=file_format)
 
-    def test_what_is_no_manifest_is_refused(self, lists: ListReader) -> None:
+    def test_a_file_that_is_not_a_manifest_is_refused(self, lists: ListReader) -> None:
         lists.put("manifest.json", b'{"key": "a"}')
         with pytest.raises(InvalidManifest, match="manifest.json is not the manifest.*files:"):
             lists.read(entries_from="s3://src/manifest.json")
 
-    def test_files_given_twice_are_refused(self, lists: ListReader) -> None:
+    def test_a_repeated_field_is_refused(self, lists: ListReader) -> None:
         lists.put("manifest.json", b'{"files": [], "files": []}')
         with pytest.raises(InvalidManifest, match=r"s3://src/manifest.json: files: appears twice"):
             lists.read(entries_from="s3://src/manifest.json")
@@ -259,20 +259,20 @@ class TestInventory:
             lists.read_inventory("Bucket, Size", "src,1\n")
 
     @pytest.mark.parametrize(
-        ("row", "complaint"),
+        ("row", "message"),
         [
             ('"src"', "line 2: expected the 2 fields of fileSchema"),
             ('"src",""', "line 2: key: "),
             ('"src","%ff"', "line 2: Key: not URL-encoded UTF-8"),
         ],
     )
-    def test_a_bad_line_is_named_with_its_file(
-        self, lists: ListReader, row: str, complaint: str
+    def test_an_invalid_line_is_named_with_its_file(
+        self, lists: ListReader, row: str, message: str
     ) -> None:
-        with pytest.raises(InvalidManifest, match=f"^s3://src/inv/data/0.csv.gz, {complaint}"):
+        with pytest.raises(InvalidManifest, match=f"^s3://src/inv/data/0.csv.gz, {message}"):
             lists.read_inventory("Bucket, Key", f'"src","a"\n{row}\n')
 
-    def test_an_inventory_of_nothing_is_no_archive(self, lists: ListReader) -> None:
+    def test_an_empty_inventory_is_refused(self, lists: ListReader) -> None:
         with pytest.raises(InvalidManifest, match="manifest.json: nothing matched"):
             lists.read_inventory("Bucket, Key", "")
 
@@ -282,13 +282,13 @@ class TestInventory:
         with pytest.raises(NotAllowed, match=r"0.csv.gz, line 2: shared/b is not allowed"):
             lists.read_inventory("Bucket, Key", "src,a\nshared,b\n")
 
-    def test_a_data_file_that_is_gone_is_named(self, lists: ListReader) -> None:
+    def test_a_missing_data_file_is_named(self, lists: ListReader) -> None:
         with pytest.raises(SourceNotFound, match="s3://src/gone.csv.gz"):
             lists.read_inventory("Bucket, Key", files=[{"key": "gone.csv.gz"}])
 
 
 class Refusing:
-    """An S3 client that answers every call with ``code``."""
+    """An S3 client whose calls raise an error."""
 
     def __init__(self, code: str) -> None:
         self._error = ClientError({"Error": {"Code": code}}, "GetObject")
@@ -308,7 +308,7 @@ class Refusing:
 @pytest.mark.parametrize(
     ("code", "error"), [("AccessDenied", SourceForbidden), ("SlowDown", ServiceUnavailable)]
 )
-def test_what_s3_refuses_is_an_error_by_its_code(
+def test_the_code_of_s3_decides_the_error(
     request_: dict[str, Any], code: str, error: type[Exception]
 ) -> None:
     sources = SourceReader(Refusing(code), POLICY)  # type: ignore[arg-type]
