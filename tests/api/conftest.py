@@ -16,8 +16,8 @@ from handlers import cancel, docs, enqueue, status
 from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
-from tests.support.events.http import JOB, http_event, route_of
-from tests.support.tables import create_job_table
+from tests.support.events.http import JOB_ROUTE, http_event, route_of
+from tests.support.job_table import create_job_table
 from zipjobs.wiring import api as wiring
 from zipjobs.wiring import lifecycle
 
@@ -27,8 +27,8 @@ BOB = "arn:aws:iam::123456789012:user/bob"
 FUNCTIONS: Mapping[str, ModuleType] = {
     "POST /zip-jobs": enqueue,
     "GET /zip-jobs": status,
-    f"GET {JOB}": status,
-    f"DELETE {JOB}": cancel,
+    f"GET {JOB_ROUTE}": status,
+    f"DELETE {JOB_ROUTE}": cancel,
     "GET /docs": docs,
     "GET /openapi.json": docs,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.described import problems_of_event
+from tests.support.event_schema import event_problems
 from tests.support.npm import install_locked
 from tools.asyncapi import FILE, description, example, text
 from zipjobs.jobs.events import DETAIL_TYPES
@@ -57,15 +57,15 @@ def test_every_final_status_has_a_message() -> None:
 
 @pytest.mark.parametrize("status", sorted(FINAL_STATUSES))
 def test_the_examples_match_the_description(status: Status) -> None:
-    assert list(problems_of_event(example(status))) == []
+    assert list(event_problems(example(status))) == []
 
 
 def test_events_that_do_not_match_are_noticed() -> None:
     event = example(Status.READY)
-    assert list(problems_of_event({**event, "detail-type": "Zip Job Failed"}))
-    assert list(problems_of_event({**event, "detail": {**event["detail"], "more": 1}}))
+    assert list(event_problems({**event, "detail-type": "Zip Job Failed"}))
+    assert list(event_problems({**event, "detail": {**event["detail"], "more": 1}}))
     event["detail"]["archives"][0]["size"] = "large"
-    assert list(problems_of_event(event))
+    assert list(event_problems(event))
 
 
 def test_the_events_page_shows_the_same_examples() -> None:

@@ -21,7 +21,7 @@ from local.gateway.identities import LOCAL_USER
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
 from local.stack import LocalStack, running_stack
-from tests.support.described import problems_of_event
+from tests.support.event_schema import event_problems
 from tests.support.waiting import wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
@@ -168,7 +168,7 @@ class Client:
         )
         for message in answer.get("Messages", []):
             event = json.loads(message["Body"])
-            assert not (problems := list(problems_of_event(event))), (problems, event)
+            assert not (problems := list(event_problems(event))), (problems, event)
             self._events.append(event)
             self.sqs.delete_message(
                 QueueUrl=self.outputs["eventsQueueUrl"], ReceiptHandle=message["ReceiptHandle"]

@@ -12,7 +12,7 @@ from botocore.credentials import ReadOnlyCredentials
 from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.integration.worker_setup import Bus, Workers
-from tests.support.tables import create_job_table
+from tests.support.job_table import create_job_table
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
 from zipjobs.s3.client import Transport

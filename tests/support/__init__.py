@@ -1,1 +1,1 @@
-"""What several tests share: values, servers, readers of archives, and ways to wait."""
+"""Helpers that several test folders use: values, servers, ZIP readers, and ways to wait."""

@@ -1,4 +1,4 @@
-"""Values that several tests need, with everything filled in."""
+"""Build jobs, submissions and archives with all fields set."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The environment variables of all functions, for tests and measurements without a stack.
+"""The environment variables of all functions, for tests and benchmarks without a stack.
 
 ``tests/infra/config/test_environment_variables.py`` compares the names with the Pulumi program.
 """

@@ -1,4 +1,4 @@
-"""How many examples hypothesis runs."""
+"""The number of examples that hypothesis runs."""
 
 from hypothesis import settings
 

@@ -1,7 +1,7 @@
-"""An HTTP server on loopback that does what a script says, however wrong.
+"""An HTTP server on loopback that runs a script, including violations of HTTP.
 
-Requests are answered in the order in which they come, each by the next answer of the script; the
-last answer serves all that follow.
+The script is a list of handlers. Each request takes the next handler, in the order of arrival. The
+last handler also serves all later requests.
 """
 
 import socket
@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: names of headers in lower case, connections counted from 1."""
+    """A received request. Header names are in lower case, and ``connection`` counts from 1."""
 
     method: str
     target: str
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A self-signed certificate for the loopback address, and its key: files in PEM."""
+    """A self-signed certificate for the loopback address, and its key, as PEM files."""
 
     file: Path
     key: Path
@@ -58,7 +58,7 @@ def make_certificate(folder: Path) -> Certificate:
 
 
 class Exchange:
-    """A request, and the connection on which to answer it."""
+    """A request, and the connection for its response."""
 
     def __init__(self, server: "ScriptedServer", connection: "_Connection", request: Request):
         self.server = server
@@ -71,7 +71,7 @@ class Exchange:
         return self._connection.socket
 
     def read_body(self, size: int | None = None) -> bytes:
-        """``size`` bytes of the request's body, or all that is left of it."""
+        """Return ``size`` bytes of the request's body, or the rest of it."""
         size = self._unread if size is None else size
         self._unread -= size
         return self._connection.read(size)
@@ -85,17 +85,17 @@ class Exchange:
         self.send(*(data[at : at + 1] for at in range(len(data))))
 
     def hang_up(self) -> None:
-        """Close the connection, once everything that was sent has arrived."""
+        """Close the connection after all data has arrived."""
         self._connection.close()
 
     def reset(self) -> None:
-        """Break the connection off."""
+        """Reset the connection."""
         linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._connection.close()
 
     def stall(self) -> None:
-        """Do nothing until the test releases the server."""
+        """Wait until the test releases the server."""
         assert self.server.released.wait(PATIENCE_SECONDS)
 
 
@@ -103,7 +103,7 @@ Answer = Callable[[Exchange], None]
 
 
 def say(*pieces: bytes, then: Answer | None = None) -> Answer:
-    """Take the request whole, send ``pieces``, and then do what ``then`` says."""
+    """Return a handler that reads the request, sends ``pieces``, and then calls ``then``."""
 
     def answer(exchange: Exchange) -> None:
         exchange.read_body()
@@ -120,29 +120,29 @@ def response(
     headers: Mapping[str, str] | None = None,
     length: int | None = None,
 ) -> bytes:
-    """A response, its length announced as ``length`` if that is not the body's."""
+    """Return a response. ``length`` overrides its Content-Length."""
     announced = len(body) if length is None else length
     lines = {"Content-Length": str(announced), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body
+    return f"HTTP/1.1 {status} Reason\r\n{head}\r\n".encode() + body
 
 
 def error(status: int, code: str) -> bytes:
-    """One of S3's errors, chunked as it sends them."""
+    """Return an error response of S3, in chunked encoding."""
     body = f"<Error><Code>{code}</Code></Error>".encode()
     chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-    return b"HTTP/1.1 %d Whatever\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (status, chunks)
+    return b"HTTP/1.1 %d Reason\r\nTransfer-Encoding: chunked\r\n\r\n%b" % (status, chunks)
 
 
 class Gate:
-    """An answer that holds every request until the test says what answers it."""
+    """A handler that holds each request until the test provides its handler."""
 
     def __init__(self) -> None:
         self._held: deque[SimpleQueue[Answer]] = deque()
 
     @property
     def held(self) -> int:
-        """How many requests have come that have not been answered."""
+        """The number of requests that wait for a response."""
         return len(self._held)
 
     def __call__(self, exchange: Exchange) -> None:
@@ -151,7 +151,7 @@ class Gate:
         answers.get(timeout=PATIENCE_SECONDS)(exchange)
 
     def answer(self, answer: Answer, requests: int = 1) -> None:
-        """Answer the oldest of them."""
+        """Handle the oldest requests with ``answer``."""
         for _ in range(requests):
             self._held.popleft().put(answer)
 
@@ -180,12 +180,12 @@ class ScriptedServer:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def follow(self, *answers: Answer) -> None:
-        """Answer the requests from now on by another script."""
+        """Replace the script."""
         with self._lock:
             self._answers = list(answers)
 
     def hang_up(self) -> None:
-        """Close all connections, as a server does that thinks them idle."""
+        """Close all connections, as a server closes idle ones."""
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
@@ -202,7 +202,7 @@ class ScriptedServer:
             thread.join()
 
     def take(self, request: Request) -> Answer:
-        """Note a request; what answers it."""
+        """Record a request and return its handler."""
         with self._lock:
             self.requests.append(request)
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -286,7 +286,7 @@ class _Connection:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port on loopback that refuses connections."""
+    """Yield a port on loopback that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""An issuer of JSON Web Tokens: a key pair, and a server over TLS that shows its public half."""
+"""An issuer of JSON Web Tokens: a key pair, and an HTTPS server that publishes the public key."""
 
 import ipaddress
 import json
@@ -25,35 +25,35 @@ AUDIENCE = "zip-jobs"
 
 
 def new_key() -> rsa.RSAPrivateKey:
-    """A key that nobody else has."""
+    """Return a new private key."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass
 class Issuer:
-    """``certificate`` is what a client must trust, as SSL_CERT_FILE does."""
+    """An issuer. Clients must trust ``certificate``, for example with SSL_CERT_FILE."""
 
     url: str
     certificate: Path
     key: rsa.RSAPrivateKey = field(default_factory=new_key)
-    asked: list[str] = field(default_factory=list)
+    requested_paths: list[str] = field(default_factory=list)
 
     def token(
         self, key: Any = None, kid: str = KEY_ID, algorithm: str = "RS256", **claims: Any
     ) -> str:
-        """A token that is good, but for what is said otherwise; a claim that is None is absent."""
+        """Return a valid token. ``claims`` override its claims; None removes a claim."""
         now = int(time.time())
-        good = {"iss": self.url, "aud": AUDIENCE, "sub": "ann", "iat": now, "exp": now + 300}
+        valid = {"iss": self.url, "aud": AUDIENCE, "sub": "ann", "iat": now, "exp": now + 300}
         return jwt.encode(
-            {name: value for name, value in {**good, **claims}.items() if value is not None},
+            {name: value for name, value in {**valid, **claims}.items() if value is not None},
             self.key if key is None else key,
             algorithm,
             {"kid": kid},
         )
 
     def document(self, path: str) -> Any:
-        """What is served at ``path``; None is 404."""
-        self.asked.append(path)
+        """Return the document at ``path``, or None for 404."""
+        self.requested_paths.append(path)
         public = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {
             "/.well-known/openid-configuration": {
@@ -66,7 +66,7 @@ class Issuer:
 
 @contextmanager
 def running_issuer(folder: Path) -> Iterator[Issuer]:
-    """Serve an issuer on loopback while the block lasts; its certificate is put in ``folder``."""
+    """Run an issuer on loopback and write its certificate to ``folder``."""
     certificate = folder / "issuer.pem"
     server = ThreadingHTTPServer((LOOPBACK, 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -95,12 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name in the base class)
         pass
 
 
 def _certificate(path: Path) -> tuple[Path, Path]:
-    """Make a certificate for loopback that signs itself; return its path and its key's."""
+    """Write a self-signed certificate for loopback. Return the paths of certificate and key."""
     key = new_key()
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, LOOPBACK)])
     now = datetime.now(UTC)

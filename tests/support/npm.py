@@ -1,4 +1,4 @@
-"""npm packages that tests use."""
+"""Install npm packages that tests use."""
 
 import fcntl
 import shutil
@@ -10,7 +10,7 @@ INSTALL = ("npm", "ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund
 
 
 def install_locked(source: Path, folder: Path) -> None:
-    """Install the packages that ``source`` locks into ``folder``, unless they are there already."""
+    """Install the packages of the lock file in ``source`` into ``folder``, if it changed."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = source / "package-lock.json"
     installed = folder / "installed-lock.json"

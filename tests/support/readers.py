@@ -1,4 +1,4 @@
-"""ZIP readers of other projects, which check the archives."""
+"""Read archives with ZIP readers of other projects."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class Sum(NamedTuple):
 
 
 Sums = dict[str, Sum]
-"""By name, in the order of the archive."""
+"""Sums by name, in the order of the archive."""
 
 
 def _tool(name: str) -> str:
@@ -123,7 +123,7 @@ def _java(*arguments: str | Path) -> str:
 
 @cache
 def _classes() -> Path:
-    """Where our Java is, compiled anew."""
+    """Compile our Java program. Return the folder of its classes."""
     classes = BUILD / "java"
     _run(_tool("javac"), "-d", classes, HERE / "java" / "Unzip.java")
     return classes
@@ -137,14 +137,14 @@ def by_jar(archive: Path, folder: Path) -> Contents:
 
 
 def by_yauzl(archive: Path, folder: Path) -> Contents:
-    """Node's usual reader, which leaves it to our script to check CRC-32."""
+    """Node's usual reader. It does not check CRC-32, so our script does."""
     folder.mkdir()
     _node(archive, folder)
     return _files(folder)
 
 
 def _node(*arguments: Path) -> str:
-    """Run the script beside yauzl, which is fetched from npm once."""
+    """Run our script with yauzl, which is installed once."""
     _tool("npm")
     install_locked(HERE / "node", BUILD)
     shutil.copy(HERE / "node" / "unzip.mjs", BUILD)
@@ -163,17 +163,17 @@ READERS: list[Callable[[Path, Path], Contents]] = [
 ]
 
 
-# The same readers, for archives of too many or too large entries to be extracted.
+# The same readers, for archives that are too large to extract.
 
 
 def _columns(listing: str, size: int, name: int) -> dict[str, int]:
-    """Sizes by name, which stand in these columns of a listing; the name is the last."""
+    """Return sizes by name, from these columns of a listing. The name is the last column."""
     rows = (line.split(maxsplit=name) for line in listing.splitlines())
     return {row[name]: int(row[size]) for row in rows}
 
 
 def _sum(body: IO[bytes], size: int) -> Sum:
-    """Of the next ``size`` bytes of a stream, if there are as many."""
+    """Return the sum of the next ``size`` bytes of a stream, or of fewer if it ends."""
     total, left = 0, size
     while left and (piece := body.read(min(left, PIECE_BYTES))):
         total = crc32(piece, total)
@@ -182,7 +182,7 @@ def _sum(body: IO[bytes], size: int) -> Sum:
 
 
 def _sums(sizes: dict[str, int], *command: str | Path, stdin: IO[bytes] | None = None) -> Sums:
-    """Of the bodies that a command prints one behind the other; it must succeed."""
+    """Return the sums of bodies that a command prints one after another. It must succeed."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -203,7 +203,7 @@ def _sums(sizes: dict[str, int], *command: str | Path, stdin: IO[bytes] | None =
 
 
 def sums_by_unzip(archive: Path, folder: Path) -> Sums:
-    """Info-ZIP, which checks CRC-32 on the way."""
+    """Info-ZIP, which checks CRC-32 while it reads."""
     unzip = _tool("unzip")
     return _sums(_columns(_run(unzip, "-Zs", archive, "*"), 3, 8), unzip, "-p", archive)
 
@@ -238,7 +238,7 @@ def sums_by_python(archive: Path, folder: Path) -> Sums:
 
 
 def _printed(sums: str) -> Sums:
-    """What our readers on Java and Node print: size, CRC-32 and name of one entry a line."""
+    """Parse the output of our Java and Node programs: size, CRC-32 and name on each line."""
     rows = (line.split(maxsplit=2) for line in sums.splitlines())
     return {name: Sum(int(size), int(crc, 16)) for size, crc, name in rows}
 
@@ -254,7 +254,7 @@ def sums_by_java_zip_file(archive: Path, folder: Path) -> Sums:
 
 
 def sums_by_jar(archive: Path, folder: Path) -> Sums:
-    """The JDK's jar tool, which can only extract: the last three entries, and list the others."""
+    """The JDK's jar tool. It extracts the last three entries, and only lists the others."""
     sizes = _columns(_run(_tool("jar"), "tvf", archive), 0, 7)
     last = list(sizes)[-3:]
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Signs requests to the HTTP API as its clients do."""
+"""Sign requests to the HTTP API."""
 
 from collections.abc import Mapping
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 600.0
-"""How long tests wait for anything: long enough for a machine that is busy with other work."""
+"""The timeout of all waits. It is long, because the machine may be busy."""
 
 POLL_SECONDS = 0.05
 

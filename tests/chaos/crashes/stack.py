@@ -13,7 +13,7 @@ from moto.sqs.models import sqs_backends
 from local.server import aws_client
 from tests.chaos.crashes.processes import REGION
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
-from tests.support.tables import create_job_table
+from tests.support.job_table import create_job_table
 from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status
 

@@ -47,7 +47,7 @@ from tests.chaos.model.requested_jobs import (
 from tests.integration.conftest import REGION
 from tests.integration.worker_setup import POLICY
 from tests.support.events.http import http_event
-from tests.support.tables import create_job_table
+from tests.support.job_table import create_job_table
 from zipjobs import telemetry
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions

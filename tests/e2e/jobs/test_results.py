@@ -12,7 +12,7 @@ import pytest
 from local.deployment.provider import EmbeddedProvider
 from tests.docs.recipes import remove_rule, run_pulumi, run_shell
 from tests.e2e.stack import Client
-from tests.support.described import problems_of_event
+from tests.support.event_schema import event_problems
 from tests.support.waiting import wait_for
 
 
@@ -147,7 +147,7 @@ def test_queue_of_the_recipe_receives_events(client: Client, queue_url: str) -> 
 
     event = wait_for("the event", look)
     assert event["detail"]["archives"][0]["key"] == job["targetKey"]
-    assert list(problems_of_event(event)) == []
+    assert list(event_problems(event)) == []
 
 
 def test_queue_accepts_only_messages_of_its_rule(client: Client, queue_url: str) -> None:

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tests.integration.conftest import REGION
+from tests.integration.requests.recording_proxy import Recording, recording
 from tests.integration.worker_setup import Bus, Workers, error_of
-from tests.support.recording import Recording, recording
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
 from zipjobs.jobs.download_links import DownloadLinks
 from zipjobs.jobs.job import Submission

@@ -1,1 +1,1 @@
-"""What AWS hands to the functions."""
+"""Events that AWS passes to Lambda functions."""

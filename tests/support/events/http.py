@@ -1,17 +1,17 @@
-"""Requests as API Gateway hands them to a function: payload format 2.0 of an HTTP API."""
+"""Events that an HTTP API sends to a function, in payload format 2.0."""
 
 import base64
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-JOB = "/zip-jobs/{jobId}"
-_BELOW = "/zip-jobs/"
+JOB_ROUTE = "/zip-jobs/{jobId}"
+_JOBS_PREFIX = "/zip-jobs/"
 
 
 def route_of(method: str, path: str) -> str:
-    """The route key of a request."""
-    return f"{method} {JOB if path.startswith(_BELOW) else path}"
+    """Return the route key of a request."""
+    return f"{method} {JOB_ROUTE if path.startswith(_JOBS_PREFIX) else path}"
 
 
 def http_event(
@@ -22,7 +22,7 @@ def http_event(
     authorizer: Mapping[str, Any] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The event. A body of bytes is what the gateway takes for binary."""
+    """Return the event of a request. API Gateway encodes a binary body in Base64."""
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": route_of(method, path),
@@ -40,8 +40,8 @@ def http_event(
         event["queryStringParameters"] = dict(query)
     if authorizer:
         event["requestContext"]["authorizer"] = authorizer
-    if path.startswith(_BELOW):
-        event["pathParameters"] = {"jobId": path.removeprefix(_BELOW)}
+    if path.startswith(_JOBS_PREFIX):
+        event["pathParameters"] = {"jobId": path.removeprefix(_JOBS_PREFIX)}
     if body is not None:
         event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
     return event

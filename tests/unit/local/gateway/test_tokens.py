@@ -96,10 +96,10 @@ def test_malformed_token_is_refused(verifier: TokenVerifier, text: str) -> None:
 
 
 def test_issuer_keys_are_cached(issuer: Issuer, verifier: TokenVerifier) -> None:
-    issuer.asked.clear()
+    issuer.requested_paths.clear()
     for _ in range(3):
         verifier.verify(issuer.token())
-    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    assert issuer.requested_paths == ["/.well-known/openid-configuration", "/keys"]
 
 
 def test_token_is_refused_if_issuer_is_unreachable(issuer: Issuer) -> None:

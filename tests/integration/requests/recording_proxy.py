@@ -1,4 +1,4 @@
-"""A proxy that records what clients really send, and reads it as a strict server would."""
+"""A proxy that records requests and parses them strictly."""
 
 import re
 import socket
@@ -17,7 +17,7 @@ _HEADER = re.compile(rb"([A-Za-z0-9-]+): ?([ -~]*)")
 
 @dataclass(frozen=True)
 class Recorded:
-    """A request as it went over the wire. Names of headers are in lower case."""
+    """A recorded request. Header names are in lower case."""
 
     method: str
     target: str
@@ -26,24 +26,24 @@ class Recorded:
 
 @dataclass
 class Recording:
-    """What clients sent through ``url``, connection by connection."""
+    """The bytes that clients sent through ``url``, one stream for each connection."""
 
     url: str = ""
     streams: list[bytearray] = field(default_factory=list)
 
     def requests(self) -> list[Recorded]:
-        """Return the requests of all connections. Raises ValueError for what is not HTTP/1.1."""
+        """Return the requests of all connections. Raises ValueError for invalid HTTP/1.1."""
         return [request for stream in self.streams for request in _requests(bytes(stream))]
 
     def clear(self) -> None:
-        """Forget what was sent; connections stay open."""
+        """Delete the recorded bytes. Connections stay open."""
         for stream in self.streams:
             stream.clear()
 
 
 @contextmanager
 def recording(server_url: str) -> Iterator[Recording]:
-    """Forward connections to ``server_url`` while the block lasts."""
+    """Forward connections to ``server_url`` while the block runs."""
     target = urlsplit(server_url)
     assert target.hostname is not None
     address = target.hostname, target.port or 80

@@ -1,4 +1,4 @@
-"""The job table as tests on bare moto need it. That of the embedded AWS is the program's own."""
+"""The job table for tests on moto. On the embedded AWS, the Pulumi program creates it."""
 
 from typing import Any
 
