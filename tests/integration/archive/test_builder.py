@@ -35,7 +35,7 @@ LARGE = 10 * MIB
 SMALL_PARTS = PartSizing(large_bytes=LARGE, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB)
 SMALLEST = EngineOptions(probes=3, ranges=4, uploads=2, copies=2, sizing=SMALL_PARTS)
 STREAMING = replace(SMALLEST, sizing=replace(SMALL_PARTS, growth=1, large_bytes=50 * MIB))
-"""Nothing is copied, most parts are sent while they grow, and larger bodies are read twice."""
+"""S3 copies nothing, most parts are sent while they grow, and larger bodies are read twice."""
 
 WAYS = {
     "copying": SMALLEST,
@@ -114,7 +114,7 @@ SHAPES: dict[str, list[int]] = {
 
 
 @pytest.mark.parametrize("sizes", SHAPES.values(), ids=SHAPES)
-def test_all_options_build_the_same_archive_in_order(
+def test_every_option_builds_the_same_archive_in_order(
     s3: Any, put: Put, build: Build, sizes: list[int]
 ) -> None:
     entries = put_sizes(put, sizes)
@@ -133,7 +133,7 @@ def test_all_options_build_the_same_archive_in_order(
 
 @examples(15)
 @given(st.lists(st.sampled_from([0, 1, 1000, 4 * MIB, 5 * MIB, 8 * MIB]), min_size=1, max_size=8))
-def test_any_order_of_sizes_can_be_built_with_the_smallest_memory(
+def test_any_order_of_sizes_fits_into_the_smallest_memory(
     s3: Any, put: Put, build: Build, sizes: list[int]
 ) -> None:
     build(put_sizes(put, sizes))

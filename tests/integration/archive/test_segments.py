@@ -70,7 +70,7 @@ def finish(built: list[SegmentOutput], upload: Upload) -> None:
     )
 
 
-def test_segments_in_any_order_and_twice_make_the_unsplit_archive(
+def test_shuffled_and_repeated_segments_make_the_unsplit_archive(
     s3: Any, entries: list[Entry], expected: bytes, reader: ObjectReader, sender: PartSender
 ) -> None:
     sizing, planned = plan(entries)

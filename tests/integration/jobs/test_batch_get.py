@@ -77,5 +77,5 @@ def test_after_too_many_incomplete_responses_there_is_an_error(
     assert pauses == list(range(1, BATCH_GET_ATTEMPTS))
 
 
-def test_without_keys_there_is_no_request(dynamodb: Any) -> None:
+def test_no_keys_mean_no_request(dynamodb: Any) -> None:
     assert list(batch_get_items(dynamodb, "no-such-table", [])) == []

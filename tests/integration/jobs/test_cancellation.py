@@ -54,7 +54,7 @@ def test_an_archive_completed_after_cancellation_is_deleted(
     assert_no_output(workers, uploads)
 
 
-def test_a_worker_that_waits_for_s3_stops_when_its_job_is_cancelled(
+def test_a_worker_that_waits_for_s3_stops_after_cancellation(
     workers: Workers, uploads: Uploads
 ) -> None:
     """S3 sends nothing. Only the heartbeat shows that the job is cancelled."""

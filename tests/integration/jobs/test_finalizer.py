@@ -37,7 +37,7 @@ def test_an_object_of_another_owner_is_not_deleted(workers: Workers, owner: str)
 def test_a_worker_that_lost_its_lease_changes_nothing(
     workers: Workers, uploads: Callable[[], list[Any]]
 ) -> None:
-    """It continues after its successor has finished the job."""
+    """The worker continues after its successor has finished the job."""
     message = workers.submit()
     real, first = ArchiveRunner.run, iter([True])
 

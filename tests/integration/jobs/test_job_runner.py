@@ -115,7 +115,7 @@ class UnavailableReader(ObjectReader):
         pass
 
     def read(self, *args: Any, **kwargs: Any) -> Any:
-        raise ServiceUnavailable("S3 answered SlowDown")
+        raise ServiceUnavailable("S3 returned SlowDown")
 
 
 def test_after_a_transient_error_the_next_delivery_succeeds(

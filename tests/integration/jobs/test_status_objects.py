@@ -144,7 +144,7 @@ def test_the_sequencer_decides_which_upload_is_the_last(
     assert job_and_status(workers) == ("job-2", "READY")
 
 
-def test_of_concurrent_writes_the_last_upload_remains(workers: Workers) -> None:
+def test_concurrent_writes_leave_the_last_upload(workers: Workers) -> None:
     """The second job writes between the first one's read and write."""
     statuses = StatusObjects(workers.s3, "dst", "zips/", "manifests/")
     head, first = workers.s3.head_object, iter([True])

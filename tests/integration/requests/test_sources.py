@@ -28,7 +28,7 @@ POLICY = AllowList(
 Put = Callable[[str, bytes], str]
 
 GZIPPED = gzip.compress(b'{"key": "a"}\n', mtime=0)
-"""Without a time, because it is part of test names, which must not change."""
+"""Part of test names, so it has no time."""
 
 
 class ListReader:
@@ -105,7 +105,7 @@ class TestPrefix:
         lists.put("q3/odd/", b"bytes")
         assert lists.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
 
-    def test_all_pages_are_read(self, lists: ListReader, s3: Any) -> None:
+    def test_every_page_is_read(self, lists: ListReader, s3: Any) -> None:
         s3.meta.events.register(
             "before-parameter-build.s3.ListObjectsV2",
             lambda params, **_: params.update(MaxKeys=2),

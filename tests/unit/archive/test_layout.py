@@ -1,3 +1,5 @@
+"""The layout: which bytes of an archive are in which part."""
+
 from dataclasses import dataclass
 
 import pytest
@@ -40,7 +42,7 @@ SIZINGS = st.sampled_from(
 
 @dataclass
 class LaidOut:
-    steps: list[tuple[int, Step]]  # each with its entry's index, the directory's being -1
+    steps: list[tuple[int, Step]]  # with the index of the entry; -1 is the directory
     part_bytes: dict[int, int]
 
 
@@ -55,7 +57,7 @@ def lay_out(entries: Entries, directory_bytes: int, sizing: PartSizing) -> LaidO
 
 
 @given(ENTRIES, DIRECTORIES, SIZINGS)
-def test_every_byte_of_the_archive_is_covered_once_and_in_order(
+def test_parts_contain_each_byte_once_and_in_order(
     entries: Entries, directory_bytes: int, sizing: PartSizing
 ) -> None:
     headers, bodies = [0] * len(entries), [0] * len(entries)
@@ -87,7 +89,7 @@ def test_every_byte_of_the_archive_is_covered_once_and_in_order(
 
 
 @given(ENTRIES, DIRECTORIES, SIZINGS)
-def test_parts_are_numbered_from_one_and_of_a_size_that_s3_takes(
+def test_parts_have_valid_numbers_and_sizes(
     entries: Entries, directory_bytes: int, sizing: PartSizing
 ) -> None:
     part_bytes = lay_out(entries, directory_bytes, sizing).part_bytes
@@ -98,9 +100,7 @@ def test_parts_are_numbered_from_one_and_of_a_size_that_s3_takes(
 
 
 @given(ENTRIES, SIZINGS)
-def test_of_a_large_body_at_most_five_mebibytes_are_assembled(
-    entries: Entries, sizing: PartSizing
-) -> None:
+def test_at_most_5_mib_of_a_copied_body_are_assembled(entries: Entries, sizing: PartSizing) -> None:
     for index, (_, body) in enumerate(entries):
         steps = [s for i, s in lay_out(entries, 22, sizing).steps if i == index]
         if any(isinstance(step, CopyPart) for step in steps):
@@ -115,7 +115,7 @@ def test_the_same_sizes_give_the_same_parts(entries: Entries, sizing: PartSizing
 
 
 @given(ENTRIES, SIZINGS)
-def test_offset_is_where_the_next_header_stands(entries: Entries, sizing: PartSizing) -> None:
+def test_offset_is_that_of_the_next_header(entries: Entries, sizing: PartSizing) -> None:
     layout = Layout(sizing)
     expected = 0
     for header, body in entries:
@@ -126,9 +126,7 @@ def test_offset_is_where_the_next_header_stands(entries: Entries, sizing: PartSi
 
 
 @given(st.lists(st.integers(0, 300_000), min_size=1, max_size=400), st.integers(0, 1 * TIB))
-def test_many_small_entries_never_make_a_part_that_outgrows_memory(
-    bodies: list[int], offset: int
-) -> None:
+def test_parts_of_small_entries_have_a_limited_size(bodies: list[int], offset: int) -> None:
     sizing = PartSizing()
     layout = Layout(sizing, 1, offset)
     for body in bodies:
@@ -168,11 +166,11 @@ def test_parts_grow_with_the_archive() -> None:
         "30,000 x a mix",
     ],
 )
-def test_ten_thousand_parts_hold(entries: Entries) -> None:
+def test_an_archive_has_at_most_10000_parts(entries: Entries) -> None:
     part_bytes = lay_out(entries, 100 * len(entries), PartSizing()).part_bytes
     assert len(part_bytes) <= MAX_PARTS
 
 
-def test_an_archive_that_outgrows_the_parts_is_refused() -> None:
+def test_an_archive_that_needs_more_parts_is_refused() -> None:
     with pytest.raises(ArchiveTooLarge):
         lay_out([(100, 5 * TIB)] * 11, 100, PartSizing())

@@ -1,4 +1,4 @@
-"""Parts in blocks of memory: lent within a limit, filled in any order, sent in theirs."""
+"""Parts in blocks of memory, which are filled in any order and sent in the right one."""
 
 import hashlib
 import threading
@@ -23,15 +23,13 @@ BLOCK, KEPT = 16, 64
 
 @contextmanager
 def small_sizes() -> Iterator[None]:
-    """Blocks and parts of a few bytes."""
+    """Reduce the sizes of blocks and parts to a few bytes."""
     with (
         patch.object(blocks, "BLOCK_BYTES", BLOCK),
         patch.object(parts, "KEPT_PART_BYTES", KEPT),
     ):
         yield
 
-
-"""Makes blocks of a few bytes."""
 
 PIECES = st.lists(st.integers(1, 3 * BLOCK), min_size=1, max_size=12)
 
@@ -41,7 +39,7 @@ def noise(size: int) -> bytes:
 
 
 def slots_for(part: AssembledPart, pieces: list[int]) -> list[Slot]:
-    """Reserve all that pieces of these sizes take."""
+    """Reserve the slots for pieces of these sizes."""
     slots = []
     for piece in pieces:
         left = piece
@@ -59,7 +57,7 @@ def fill(slot: Slot, data: bytes) -> None:
 
 
 def cut(data: bytes, slots: list[Slot]) -> list[bytes]:
-    """What belongs into each slot."""
+    """Return the data of each slot."""
     pieces, at = [], 0
     for slot in slots:
         pieces.append(data[at : at + len(slot.view)])
@@ -68,7 +66,7 @@ def cut(data: bytes, slots: list[Slot]) -> list[bytes]:
 
 
 def blocks_left(pool: BlockPool) -> int:
-    """How many blocks the pool still lends."""
+    """Return the number of free blocks."""
     lent = []
     while (memory := pool.lend()) is not None:
         lent.append(memory)
@@ -77,16 +75,16 @@ def blocks_left(pool: BlockPool) -> int:
     return len(lent)
 
 
-# Memory.
+# Memory
 
 
-def test_blocks_are_lent_as_far_as_the_limit_goes() -> None:
+def test_the_pool_lends_as_many_blocks_as_fit_into_the_limit() -> None:
     pool = BlockPool(3 * BLOCK_BYTES + 1)
     lent = [pool.lend() for _ in range(4)]
     assert [memory is not None and len(memory) for memory in lent] == [BLOCK_BYTES] * 3 + [False]
 
 
-def test_a_block_that_was_given_back_is_lent_again() -> None:
+def test_a_returned_block_is_lent_again() -> None:
     pool = BlockPool(BLOCK_BYTES)
     memory = pool.lend()
     assert memory is not None
@@ -95,7 +93,7 @@ def test_a_block_that_was_given_back_is_lent_again() -> None:
     assert pool.lend() is memory
 
 
-def test_a_block_that_was_given_up_is_never_lent_again_but_another_is() -> None:
+def test_a_released_block_is_replaced_by_a_new_one() -> None:
     pool = BlockPool(BLOCK_BYTES)
     memory = pool.lend()
     assert memory is not None
@@ -106,11 +104,11 @@ def test_a_block_that_was_given_up_is_never_lent_again_but_another_is() -> None:
     assert bytes(other[:5]) == bytes(5)
 
 
-# Order.
+# Order
 
 
 @given(PIECES, st.randoms(use_true_random=False))
-def test_a_part_comes_out_in_order_whatever_the_order_in_which_it_is_filled(
+def test_slots_filled_in_any_order_give_the_blocks_in_order(
     pieces: list[int], shuffled: Random
 ) -> None:
     with small_sizes():
@@ -131,7 +129,7 @@ def test_a_part_comes_out_in_order_whatever_the_order_in_which_it_is_filled(
 
 
 @given(PIECES)
-def test_a_part_takes_no_more_blocks_than_its_bytes_need(pieces: list[int]) -> None:
+def test_a_part_needs_as_many_blocks_as_its_bytes(pieces: list[int]) -> None:
     with small_sizes():
         pool = BlockPool(10_000)
         before = blocks_left(pool)
@@ -140,30 +138,30 @@ def test_a_part_takes_no_more_blocks_than_its_bytes_need(pieces: list[int]) -> N
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=20))
-def test_a_block_is_sent_as_soon_as_it_and_all_before_it_are_full(order: list[bool]) -> None:
-    """Blocks are filled from both ends: those at the end wait for those at the front."""
+def test_a_block_is_ready_when_all_blocks_up_to_it_are_full(order: list[bool]) -> None:
+    """Blocks are filled from both ends. The last ones wait for the first ones."""
     with small_sizes():
         part = AssembledPart(1, BlockPool(10_000))
         slots = slots_for(part, [BLOCK] * len(order))
         part.length = BLOCK * len(order)
         part.end()
-        coming = part.chunks()
+        chunks = part.chunks()
         todo = list(enumerate(slots))
         full: set[int] = set()
-        come = 0
+        received = 0
         for is_first in order:
             number, slot = todo.pop(0 if is_first else -1)
             fill(slot, bytes([number]) * BLOCK)
             full.add(number)
-            while come in full:
+            while received in full:
                 assert part._ready.qsize() > 0
-                assert bytes(next(coming).memory[:1]) == bytes([come])
-                come += 1
+                assert bytes(next(chunks).memory[:1]) == bytes([received])
+                received += 1
             assert part._ready.empty()
-        assert come == len(order)
+        assert received == len(order)
 
 
-def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
+def test_a_slot_can_be_reserved_again_after_a_block_is_returned() -> None:
     with small_sizes():
         pool = BlockPool(2 * BLOCK)
         waiting, other = AssembledPart(1, pool), AssembledPart(2, pool)
@@ -171,7 +169,7 @@ def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
         slots = slots_for(waiting, [BLOCK - 1])
         last = waiting.reserve(100)
         assert last is not None
-        assert len(last.view) == 1  # what the block still has
+        assert len(last.view) == 1  # the rest of the block
         assert waiting.reserve(1) is None
         for slot in (*slots, last):
             fill(slot, bytes(len(slot.view)))
@@ -180,7 +178,7 @@ def test_without_memory_there_is_no_room_until_some_comes_back() -> None:
         assert waiting.reserve(1) is not None
 
 
-def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
+def test_a_part_can_be_sent_while_other_threads_fill_it() -> None:
     pool, size = BlockPool(20 * BLOCK_BYTES), 7 * BLOCK_BYTES + 5
     part, data = AssembledPart(1, pool, size), noise(size)
     slots = slots_for(part, [BLOCK_BYTES // 3] * 21 + [size - 21 * (BLOCK_BYTES // 3)])
@@ -204,7 +202,7 @@ def test_a_part_is_read_by_one_thread_while_others_fill_it() -> None:
         assert sent.result(20) == hashlib.sha256(data).hexdigest()
 
 
-def test_the_crc_of_rooms_is_that_of_their_bytes_in_order() -> None:
+def test_the_crc_of_slots_is_the_crc_of_their_bytes() -> None:
     with small_sizes():
         slots = slots_for(AssembledPart(1, BlockPool(1000)), [5, 40, 7])
         data = noise(52)
@@ -213,7 +211,7 @@ def test_the_crc_of_rooms_is_that_of_their_bytes_in_order() -> None:
         assert crc_of(slots) == zlib.crc32(data)
 
 
-# When sending begins.
+# Start
 
 
 @pytest.fixture
@@ -223,7 +221,7 @@ def small() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_short_part_is_sent_when_it_is_whole() -> None:
+def test_a_short_part_starts_when_it_is_complete() -> None:
     part = AssembledPart(1, BlockPool(1000), KEPT)
     assert part.is_kept
     slots = slots_for(part, [BLOCK] * 4)
@@ -235,7 +233,7 @@ def test_a_short_part_is_sent_when_it_is_whole() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_long_part_is_sent_while_it_grows_from_its_first_full_block_on() -> None:
+def test_a_long_part_starts_when_its_first_block_is_full() -> None:
     part = AssembledPart(1, BlockPool(1000))
     first, second = slots_for(part, [BLOCK] * 2)
     fill(second, bytes(BLOCK))
@@ -269,16 +267,16 @@ def test_a_part_starts_once() -> None:
 
 
 @pytest.mark.parametrize("length", [1, BLOCK_BYTES, KEPT_PART_BYTES, KEPT_PART_BYTES + 1])
-def test_parts_that_could_be_sent_again_as_they_are_are_short(length: int) -> None:
+def test_short_parts_are_kept_for_retries(length: int) -> None:
     assert AssembledPart(1, BlockPool(0), length).is_kept is (length <= KEPT_PART_BYTES)
 
 
-# The end.
+# Stop
 
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("filled", range(7))
-def test_a_part_that_is_abandoned_leaves_no_memory_lent(filled: int) -> None:
+def test_an_abandoned_part_returns_its_memory(filled: int) -> None:
     pool = BlockPool(10 * BLOCK)
     part = AssembledPart(1, pool, 6 * BLOCK + 3)
     slots = slots_for(part, [BLOCK] * 6 + [3])
@@ -291,7 +289,7 @@ def test_a_part_that_is_abandoned_leaves_no_memory_lent(filled: int) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_memory_that_may_still_be_written_to_is_not_lent_again() -> None:
+def test_memory_with_open_slots_is_not_lent_again() -> None:
     pool = BlockPool(2 * BLOCK)
     part = AssembledPart(1, pool)
     late, _ = slots_for(part, [BLOCK] * 2)
@@ -302,12 +300,12 @@ def test_memory_that_may_still_be_written_to_is_not_lent_again() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_whoever_waits_for_a_block_is_told_that_none_will_come() -> None:
+def test_stopping_a_part_ends_the_wait_for_its_blocks() -> None:
     part = AssembledPart(1, BlockPool(1000), 10 * BLOCK)
     first, _ = slots_for(part, [BLOCK] * 2)
     fill(first, bytes(BLOCK))
     with ThreadPoolExecutor(1) as threads:
-        came = threads.submit(lambda: [block.filled for block in part.chunks()])
+        waiting = threads.submit(lambda: [block.filled for block in part.chunks()])
         part.stop()
         with pytest.raises(Stopped):
-            came.result(20)
+            waiting.result(20)

@@ -1,4 +1,4 @@
-"""Parts on their way to S3, their checksum behind them, and what a server may do to them."""
+"""Part uploads: checksums in trailers, retries, and TLS."""
 
 import hashlib
 import threading
@@ -36,7 +36,7 @@ Block = memoryview | bytes
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.0001)
 
 
@@ -72,7 +72,7 @@ def blocks(data: bytes) -> list[memoryview]:
 
 
 class Attempts:
-    """Opens a part's blocks and counts how often."""
+    """Opens a part's blocks and counts the attempts."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -87,7 +87,7 @@ class Attempts:
 
 
 def unframed(raw: bytes) -> tuple[bytes, Mapping[str, str]]:
-    """What an aws-chunked body holds, and its trailers: written from S3's documentation alone."""
+    """Return the content and the trailers of an aws-chunked body, by S3's documentation."""
     payload, at = [], 0
     while True:
         end = raw.index(b"\r\n", at)
@@ -97,14 +97,14 @@ def unframed(raw: bytes) -> tuple[bytes, Mapping[str, str]]:
         payload.append(raw[at : at + size])
         assert raw[at + size : at + size + 2] == b"\r\n"
         at += size + 2
-    assert all(len(piece) >= 8192 for piece in payload[:-1])  # S3 takes no smaller ones
+    assert all(len(piece) >= 8192 for piece in payload[:-1])  # the minimum of S3
     assert raw.endswith(b"\r\n\r\n")
     trailers = (line.partition(":") for line in raw[at:-4].decode().split("\r\n"))
     return b"".join(payload), {name: value for name, _, value in trailers}
 
 
 class Bucket:
-    """Takes parts, as S3 does, and keeps their sizes and digests."""
+    """Accepts parts like S3 and stores their sizes and digests."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, str]] = []
@@ -119,8 +119,8 @@ class Bucket:
         assert trailers == {headers["x-amz-trailer"]: checksum}
         with self._lock:
             self.parts.append((len(payload), sha(payload)))
-        answered = {"ETag": '"e"', headers["x-amz-trailer"]: checksum}
-        exchange.send(response(headers=answered))
+        headers_sent = {"ETag": '"e"', headers["x-amz-trailer"]: checksum}
+        exchange.send(response(headers=headers_sent))
 
 
 def sha(data: bytes) -> str:
@@ -131,10 +131,8 @@ def sha(data: bytes) -> str:
     "length",
     [0, 1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 3_333_333],
 )
-def test_a_part_arrives_whole_its_length_announced_and_its_checksum_behind_it(
-    serve: Serve, length: int
-) -> None:
-    """Were the length wrong, the second part would not be understood on the same connection."""
+def test_a_part_is_sent_with_its_length_and_its_checksum(serve: Serve, length: int) -> None:
+    """With a wrong length, the second part on the connection would fail."""
     bucket, data = Bucket(), noise(length)
     server = serve(bucket)
     sender = sender_to(server.url)
@@ -144,19 +142,19 @@ def test_a_part_arrives_whole_its_length_announced_and_its_checksum_behind_it(
     assert server.connections == 1
 
 
-def test_blocks_may_be_bytes_and_come_one_after_the_other(serve: Serve) -> None:
+def test_blocks_can_come_from_a_generator(serve: Serve) -> None:
     bucket, data = Bucket(), noise(BLOCK_BYTES + 5)
 
-    def come() -> Iterator[Block]:
+    def stream() -> Iterator[Block]:
         yield data[:BLOCK_BYTES]
         yield data[BLOCK_BYTES:]
 
-    sender_to(serve(bucket).url).put("dst", "a.zip", "upload", 1, len(data), come)
+    sender_to(serve(bucket).url).put("dst", "a.zip", "upload", 1, len(data), stream)
     assert bucket.parts == [(len(data), sha(data))]
 
 
-def test_a_block_is_not_asked_for_before_the_one_before_it_went_out(serve: Serve) -> None:
-    """So its memory is free again by then."""
+def test_a_block_is_requested_after_the_previous_one_is_sent(serve: Serve) -> None:
+    """So the memory of the previous block can be used again."""
     seen = threading.Event()
 
     def read_a_block(exchange: Exchange) -> None:
@@ -165,26 +163,26 @@ def test_a_block_is_not_asked_for_before_the_one_before_it_went_out(serve: Serve
         exchange.read_body()
         exchange.send(response(headers={"ETag": '"e"'}))
 
-    def come() -> Iterator[Block]:
+    def stream() -> Iterator[Block]:
         yield noise(BLOCK_BYTES)
         assert seen.wait(PATIENCE_SECONDS)
         yield b"!"
 
-    sent = sender_to(serve(read_a_block).url).put("dst", "a", "upload", 1, BLOCK_BYTES + 1, come)
+    sent = sender_to(serve(read_a_block).url).put("dst", "a", "upload", 1, BLOCK_BYTES + 1, stream)
     assert sent.etag == '"e"'
 
 
-def test_an_answer_without_a_checksum_is_taken(serve: Serve) -> None:
+def test_a_response_without_a_checksum_is_accepted(serve: Serve) -> None:
     part = Attempts(b"hello")
     sent = part.sent_by(sender_to(serve(say(response(headers={"ETag": '"e"'}))).url))
     assert sent == Sent('"e"', zlib.crc32(b"hello"))
 
 
-# Trouble.
+# Failures
 
 
-def after_some(then: Answer) -> Answer:
-    """Breaks off while the body comes."""
+def during_body(then: Answer) -> Answer:
+    """Fail while the body is received."""
 
     def answer(exchange: Exchange) -> None:
         exchange.read_body(100_000)
@@ -193,7 +191,7 @@ def after_some(then: Answer) -> Answer:
     return answer
 
 
-def answer_early(exchange: Exchange) -> None:
+def respond_early(exchange: Exchange) -> None:
     exchange.send(error(503, "SlowDown"))
     exchange.hang_up()
 
@@ -204,23 +202,21 @@ FAILURES: dict[str, Answer] = {
     "429": say(error(429, "TooManyRequests")),
     "500": say(error(500, "InternalError")),
     "500 of a proxy": say(response(b"<html>Oh no</html>", 500)),
-    "the body came too slowly": say(error(400, "RequestTimeout")),
-    "the body came changed": say(error(400, "BadDigest")),
+    "body too slow": say(error(400, "RequestTimeout")),
+    "body damaged": say(error(400, "BadDigest")),
     "another checksum": say(response(headers=OTHER_CHECKSUM)),
-    "reset in the body": after_some(Exchange.reset),
-    "closed in the body": after_some(Exchange.hang_up),
-    "answered in the body": after_some(answer_early),
-    "reset before the answer": say(then=Exchange.reset),
-    "closed before the answer": say(then=Exchange.hang_up),
-    "half an answer": say(response(b"hello")[:-2], then=Exchange.hang_up),
+    "reset in the body": during_body(Exchange.reset),
+    "closed in the body": during_body(Exchange.hang_up),
+    "response in the body": during_body(respond_early),
+    "reset before the response": say(then=Exchange.reset),
+    "closed before the response": say(then=Exchange.hang_up),
+    "half a response": say(response(b"hello")[:-2], then=Exchange.hang_up),
     "no HTTP": say(b"220 smtp.example ESMTP\r\n\r\n", then=Exchange.hang_up),
 }
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-def test_what_may_pass_is_tried_again_with_the_part_opened_anew(
-    serve: Serve, failure: Answer
-) -> None:
+def test_after_a_transient_failure_the_part_is_opened_again(serve: Serve, failure: Answer) -> None:
     bucket, part = Bucket(), Attempts(noise(5 * BLOCK_BYTES + 1))
     server = serve(failure, failure, bucket)
     sent = part.sent_by(sender_to(server.url))
@@ -229,26 +225,24 @@ def test_what_may_pass_is_tried_again_with_the_part_opened_anew(
     assert (part.opened, len(server.requests)) == (3, 3)
 
 
-def test_each_attempt_says_whose_bucket_it_expects(serve: Serve) -> None:
+def test_each_attempt_names_the_expected_bucket_owner(serve: Serve) -> None:
     server = serve(say(error(503, "SlowDown")), Bucket())
     credentials = ReadOnlyCredentials("id", "key", None)
     owners = BucketOwners("123456789012", {"dst": "111122223333"})
-    place = server.url, "us-east-1", lambda: credentials, 1
-    Attempts(b"part").sent_by(PartSender(*place, expecting=owners.headers))
-    said = [sent.headers["x-amz-expected-bucket-owner"] for sent in server.requests]
-    assert said == ["111122223333"] * 2
+    arguments = server.url, "us-east-1", lambda: credentials, 1
+    Attempts(b"part").sent_by(PartSender(*arguments, expecting=owners.headers))
+    owners_sent = [sent.headers["x-amz-expected-bucket-owner"] for sent in server.requests]
+    assert owners_sent == ["111122223333"] * 2
 
 
-def test_after_some_attempts_the_service_counts_as_unavailable(serve: Serve) -> None:
+def test_after_the_last_attempt_the_service_is_unavailable(serve: Serve) -> None:
     server, part = serve(say(error(503, "SlowDown"))), Attempts(b"hello")
     with pytest.raises(ServiceUnavailable, match=r"Part 3 of s3://dst/zips/a.zip: SlowDown"):
         part.sent_by(sender_to(server.url))
     assert part.opened == len(server.requests) == ATTEMPTS
 
 
-def test_before_each_attempt_but_the_first_it_backs_off(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_there_is_a_pause_before_each_retry(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     after: list[int] = []
     slept: list[float] = []
 
@@ -264,7 +258,7 @@ def test_before_each_attempt_but_the_first_it_backs_off(
     assert slept == [attempt / 1000 for attempt in after]
 
 
-def test_a_part_without_an_answer_is_sent_again(
+def test_a_part_without_a_response_is_sent_again(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender_module, "STALL_SECONDS", 0.25)
@@ -274,26 +268,26 @@ def test_a_part_without_an_answer_is_sent_again(
     assert (part.opened, len(server.requests)) == (2, 2)
 
 
-def test_a_block_may_take_longer_to_send_than_a_connection_to_be_made(
+def test_the_connect_timeout_does_not_apply_to_blocks(
     serve: Serve, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender_module, "CONNECT_SECONDS", 0.1)
     bucket, part = Bucket(), Attempts(noise(8 * BLOCK_BYTES))
 
-    def take_its_time(exchange: Exchange) -> None:
+    def accept_slowly(exchange: Exchange) -> None:
         exchange.server.released.wait(0.5)
         bucket(exchange)
 
     for tls in (None, certificate):
         part.opened = 0
-        server = serve(take_its_time, tls=tls)
+        server = serve(accept_slowly, tls=tls)
         sender = sender_to(server.url, str(certificate.file))
         for opened in (1, 2):  # the second time on the same connection
             part.sent_by(sender)
             assert (part.opened, len(server.requests)) == (opened, opened)
 
 
-def test_a_server_that_refuses_counts_as_unavailable() -> None:
+def test_a_refused_connection_is_a_transient_error() -> None:
     part = Attempts(b"hello")
     with closed_port() as port, pytest.raises(ServiceUnavailable, match="refused"):
         part.sent_by(sender_to(f"http://127.0.0.1:{port}"))
@@ -308,7 +302,7 @@ def test_a_server_that_refuses_counts_as_unavailable() -> None:
         (say(response(status=403)), "403"),
     ],
 )
-def test_what_will_not_pass_is_not_tried_again(serve: Serve, answer: Answer, code: str) -> None:
+def test_a_permanent_failure_is_not_retried(serve: Serve, answer: Answer, code: str) -> None:
     server, part = serve(answer), Attempts(b"hello")
     with pytest.raises(PartRefused) as refused:
         part.sent_by(sender_to(server.url))
@@ -317,7 +311,7 @@ def test_what_will_not_pass_is_not_tried_again(serve: Serve, answer: Answer, cod
 
 
 @pytest.mark.parametrize("status", [301, 307])
-def test_a_part_does_not_follow_where_it_is_sent_on_to(serve: Serve, status: int) -> None:
+def test_redirects_are_not_followed(serve: Serve, status: int) -> None:
     elsewhere = serve(Bucket())
     body = b"<Error><Code>TemporaryRedirect</Code></Error>"
     server = serve(say(response(body, status, {"Location": f"{elsewhere.url}/dst/a"})))
@@ -327,13 +321,11 @@ def test_a_part_does_not_follow_where_it_is_sent_on_to(serve: Serve, status: int
 
 
 class Interrupted(Exception):
-    """What a part's bytes may raise."""
+    """An error of a part's blocks."""
 
 
 @pytest.mark.parametrize("sent_blocks", [0, 1, 3])
-def test_what_the_blocks_raise_comes_out_as_it_is_and_the_next_part_is_sent(
-    serve: Serve, sent_blocks: int
-) -> None:
+def test_after_an_error_of_the_blocks_the_next_part_is_sent(serve: Serve, sent_blocks: int) -> None:
     def breaking() -> Iterator[Block]:
         yield from blocks(noise(sent_blocks * BLOCK_BYTES))
         raise Interrupted
@@ -348,7 +340,7 @@ def test_what_the_blocks_raise_comes_out_as_it_is_and_the_next_part_is_sent(
     assert bucket.parts == [(1000, sha(part.data))]
 
 
-def test_what_opening_the_part_raises_comes_out_as_it_is(serve: Serve) -> None:
+def test_an_error_of_opening_the_part_is_raised(serve: Serve) -> None:
     def fails() -> Iterable[Block]:
         raise Interrupted
 
@@ -368,17 +360,17 @@ def test_many_threads_share_a_sender(serve: Serve) -> None:
     assert server.connections <= 4
 
 
-# Whom it talks to.
+# TLS
 
 
-def test_parts_go_through_tls(serve: Serve, certificate: Certificate) -> None:
+def test_parts_are_sent_through_tls(serve: Serve, certificate: Certificate) -> None:
     bucket, part = Bucket(), Attempts(noise(2 * BLOCK_BYTES + 1))
     server = serve(bucket, tls=certificate)
     part.sent_by(sender_to(server.url, str(certificate.file)))
     assert bucket.parts == [(len(part.data), sha(part.data))]
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(
+def test_a_server_without_a_trusted_certificate_gets_nothing(
     serve: Serve, certificate: Certificate
 ) -> None:
     server = serve(Bucket(), tls=certificate)
@@ -387,7 +379,7 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(
     assert server.requests == []
 
 
-def test_certificates_do_not_matter_in_the_clear(serve: Serve, certificate: Certificate) -> None:
+def test_certificates_are_not_used_without_tls(serve: Serve, certificate: Certificate) -> None:
     bucket = Bucket()
     Attempts(b"hello").sent_by(sender_to(serve(bucket).url, str(certificate.file)))
     assert len(bucket.parts) == 1

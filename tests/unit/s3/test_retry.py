@@ -1,4 +1,4 @@
-"""The pauses before something is tried again."""
+"""The pauses before retries."""
 
 from zipjobs.s3.retry import (
     ATTEMPTS,
@@ -8,7 +8,7 @@ from zipjobs.s3.retry import (
 )
 
 
-def test_pauses_double_up_to_a_limit_and_are_by_chance_half_as_long_more_or_less() -> None:
+def test_pauses_double_up_to_a_limit_with_50_percent_jitter() -> None:
     for attempt in range(1, 20):
         middle = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), MAX_PAUSE_SECONDS)
         pauses = [pause_seconds(attempt) for _ in range(2000)]
@@ -20,5 +20,5 @@ def test_no_two_pauses_are_equal() -> None:
     assert len({pause_seconds(3) for _ in range(2000)}) == 2000
 
 
-def test_all_pauses_together_are_of_bounded_length() -> None:
+def test_all_pauses_together_are_limited() -> None:
     assert sum(pause_seconds(attempt) for attempt in range(1, ATTEMPTS)) < 32

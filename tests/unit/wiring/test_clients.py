@@ -1,52 +1,55 @@
-"""Every client of AWS says how often it tries, and how long it waits for what."""
+"""Every AWS client has a retry mode, a number of attempts, and timeouts."""
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
+import boto3
 import pytest
-from botocore.credentials import ReadOnlyCredentials
 
-from zipjobs.s3 import connection
-from zipjobs.s3 import part_upload as sender
+from tests.support.environment import FUNCTIONS_ENVIRONMENT
+from zipjobs.s3 import connection, part_upload
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.part_upload import PartSender
-from zipjobs.wiring import api as wiring
+from zipjobs.wiring import api, lifecycle, worker
 
-OWNERS = BucketOwners("123456789012")
-
-BOTO3: dict[str, Callable[[], Any]] = {
-    "sqs": lambda: wiring.client("sqs"),
-    "dynamodb": lambda: wiring.client("dynamodb"),
-    "events": lambda: wiring.client("events"),
-    "s3": lambda: wiring.s3_client(OWNERS),
-    "s3 for parts and copies": lambda: wiring.s3_client(OWNERS, connections=42, read_timeout=60),
-    "s3 of another region": lambda: wiring.s3_client(OWNERS, region="eu-west-1"),
+USES: dict[str, Callable[[], Any]] = {
+    "enqueue": api.enqueue_dependencies.__wrapped__,
+    "status": api.status_dependencies.__wrapped__,
+    "zipper": worker.zipper_dependencies.__wrapped__,
+    "finalizer": lifecycle.finalizer.__wrapped__,
+    "reconciler": lifecycle.reconciler.__wrapped__,
+    "another region": lambda: api.s3_client(BucketOwners("123456789012"), region="eu-west-1"),
 }
 
 
-@pytest.mark.parametrize("make", BOTO3.values(), ids=BOTO3)
-def test_clients_of_boto3_have_a_retry_mode_attempts_and_timeouts(
-    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_clients_have_retries_and_timeouts_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, use: Callable[[], Any]
 ) -> None:
-    """None of them is that of the environment, nor boto3's default."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "99")
-    config = make().meta.config
-    assert config.retries == {"mode": "standard", "total_max_attempts": 4}
-    assert config.connect_timeout == 3
-    assert config.read_timeout in (10, 60)
+    """They use neither boto3's defaults nor those of the environment."""
+    environment = FUNCTIONS_ENVIRONMENT | {"AWS_RETRY_MODE": "legacy", "AWS_MAX_ATTEMPTS": "99"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    created = []
+    real = boto3.client
+
+    def client(*args: Any, **kwargs: Any) -> Any:
+        created.append(real(*args, **kwargs))
+        return created[-1]
+
+    lifecycle.finalizer.cache_clear()
+    with patch.object(boto3, "client", client):
+        use()
+    lifecycle.finalizer.cache_clear()
+    assert created
+    for one in created:
+        config = one.meta.config
+        assert config.retries == {"mode": "standard", "total_max_attempts": 4}
+        assert config.connect_timeout == 3
+        assert config.read_timeout in (10, 60)
 
 
-def test_the_client_of_parts_has_timeouts_and_leaves_attempts_to_the_sender() -> None:
-    credentials = ReadOnlyCredentials("id", "key", None)
-    pool = PartSender("http://127.0.0.1:9", "us-east-1", lambda: credentials, 4)._pool
-    assert pool.timeout.connect_timeout == sender.CONNECT_SECONDS == 3
-    assert pool.timeout.read_timeout == sender.STALL_SECONDS == 60
-    assert pool.retries is False
-
-
-def test_the_client_of_reads_has_timeouts() -> None:
-    """tests/unit/s3/test_client.py shows that it keeps to them."""
-    assert connection.CONNECT_SECONDS == 3
-    assert connection.STALL_SECONDS == 20
+def test_reads_and_part_uploads_have_timeouts() -> None:
+    """tests/unit/s3 shows that they are used."""
+    assert (connection.CONNECT_SECONDS, connection.STALL_SECONDS) == (3, 20)
+    assert (part_upload.CONNECT_SECONDS, part_upload.STALL_SECONDS) == (3, 60)

@@ -1,4 +1,4 @@
-"""What the service is made of is not looked through over and over."""
+"""The garbage collector does not scan the objects that exist at start."""
 
 import subprocess
 import sys
@@ -9,16 +9,16 @@ from zipjobs.wiring.gc_tuning import NEW_OBJECTS, freeze
 
 before = len(gc.get_objects())
 freeze()
-assert gc.get_freeze_count() >= before - 10, "what there was stays, and is passed over"
+assert gc.get_freeze_count() >= before - 10, "existing objects are not scanned"
 passes = []
 gc.callbacks.append(lambda phase, info: passes.append(info["generation"]))
 kept = [[] for _ in range(NEW_OBJECTS // 2)]
 assert not passes
 again = [[] for _ in range(NEW_OBJECTS)]
-assert passes[0] == 0, "garbage in cycles is still found"
+assert passes[0] == 0, "new garbage is still found"
 """
 
 
-def test_what_there_was_is_passed_over_and_what_comes_is_not() -> None:
-    """In a process of its own: pytest's is not to be settled."""
+def test_only_new_objects_are_scanned() -> None:
+    """Use a separate process, so that the objects of pytest are not frozen."""
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)

@@ -1,4 +1,4 @@
-"""How the objects of a request are named."""
+"""Member names of a request's objects."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def refusal(request: JobRequest, *keys: str | SourceObject) -> DuplicateName:
         ),
     ],
 )
-def test_a_member_is_named_as_the_request_says(fields: Any, expected: list[str]) -> None:
+def test_the_request_decides_how_members_are_named(fields: Any, expected: list[str]) -> None:
     keys = ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d/"]
     assert names(request(**fields), *keys) == expected
 
@@ -66,18 +66,20 @@ def test_a_member_is_named_as_the_request_says(fields: Any, expected: list[str])
         ("2026/q3/inv-1.pdf", ["inv-1.pdf", "inv/2.pdf"]),
     ],
 )
-def test_relative_means_to_the_folder_of_the_prefix(prefix: str, expected: list[str]) -> None:
+def test_relative_names_start_after_the_folder_of_the_prefix(
+    prefix: str, expected: list[str]
+) -> None:
     keys = ["2026/q3/inv-1.pdf", "2026/q3/inv/2.pdf"]
     assert names(request(prefix=prefix, naming="relative"), *keys) == expected
 
 
 @pytest.mark.parametrize("naming", ["basename", "path", "relative"])
-def test_a_name_that_was_asked_for_wins(naming: str) -> None:
+def test_a_requested_name_has_priority(naming: str) -> None:
     listed = SourceObject("src", "2026/q3/a.pdf", name="2026/q3/x/y.pdf")
     assert names(request(naming=naming), listed) == ["2026/q3/x/y.pdf"]
 
 
-def test_names_that_are_wanted_twice_are_refused_with_all_objects_that_want_them() -> None:
+def test_duplicate_names_are_refused_with_all_their_objects() -> None:
     error = refusal(
         request(onDuplicate="fail"),
         *("a/one.pdf", "b/two.pdf", "b/One.PDF", "c/three.pdf", "c/one.pdf", "d/two.pdf"),
@@ -104,12 +106,12 @@ def test_names_that_are_wanted_twice_are_refused_with_all_objects_that_want_them
         ["a/x.", "b/x"],
     ],
 )
-def test_what_any_system_takes_for_one_name_is_wanted_twice(pair: list[str]) -> None:
+def test_names_that_are_equal_on_some_system_are_duplicates(pair: list[str]) -> None:
     fails = request(onDuplicate="fail")
     assert refusal(fails, *pair).objects == tuple(f"s3://src/{key}" for key in pair)
 
 
-def test_a_file_where_another_needs_a_folder_is_wanted_twice_in_either_order() -> None:
+def test_a_file_and_a_folder_with_one_name_are_duplicates() -> None:
     fails = request(onDuplicate="fail", naming="path")
     keys = ["docs/a", "docs/b", "x", "DOCS"]
     expected = {"s3://src/docs/a", "s3://src/DOCS"}
@@ -117,13 +119,13 @@ def test_a_file_where_another_needs_a_folder_is_wanted_twice_in_either_order() -
     assert set(refusal(fails, *reversed(keys)).objects) == {"s3://src/docs/b", "s3://src/DOCS"}
 
 
-def test_names_that_differ_are_as_they_were_wanted() -> None:
+def test_different_names_are_accepted() -> None:
     fails = request(onDuplicate="fail", naming="path")
     keys = ["a/report.pdf", "b/report.pdf", "b/report (2).pdf", "a/b/report.pdf"]
     assert names(fails, *keys) == keys
 
 
-def test_an_error_names_so_many_and_no_more() -> None:
+def test_the_error_lists_a_limited_number_of_objects() -> None:
     pairs = [f"{folder}/{number}" for folder in "ab" for number in range(1000)]
     error = refusal(request(onDuplicate="fail"), *pairs)
     assert str(error).startswith("1,000 objects would have the same member name")

@@ -1,4 +1,4 @@
-"""How many archives a job can have: its record and its event name all of them."""
+"""The number of archives of a job, which its record and its event list."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ UPLOAD_ID = "u" * 128
 def job_of(archives: int, key: str) -> Job:
     stem = key.removesuffix(".zip")
     keys = [f"{stem}-{number:03}" for number in range(archives)]
-    facts = tuple(
+    finished = tuple(
         FinishedArchive(
             key=f"{one}.zip",
             receipt_key=f"{one}.receipt.json",
@@ -37,7 +37,7 @@ def job_of(archives: int, key: str) -> Job:
         request=ObjectRef(bucket="manifests", key="requests/x.json"),
         target_bucket="b" * 63,
         target_key=key,
-        archives=facts,
+        archives=finished,
         uploads=tuple(UploadRef(key=f"{one}.zip", upload_id=UPLOAD_ID) for one in keys),
         created_at=NOON,
         updated_at=NOON,
@@ -47,7 +47,7 @@ def job_of(archives: int, key: str) -> Job:
 
 
 def size_of(value: object) -> int:
-    """Of an item, as DynamoDB counts it: "Item sizes and formats" in its Developer Guide."""
+    """Return the size of an item, by "Item sizes and formats" in DynamoDB's Developer Guide."""
     if isinstance(value, dict):
         return 3 + sum(len(name) + 1 + size_of(one) for name, one in value.items())
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def size_of(value: object) -> int:
 
 
 @pytest.mark.parametrize("key_bytes", [45, 185, 300, 600, 1000])
-def test_as_many_archives_as_there_may_be_have_room_in_a_record_and_in_an_event(
+def test_a_record_and_an_event_have_room_for_all_archives(
     key_bytes: int,
 ) -> None:
     key = "k" * (key_bytes - 4) + ".zip"

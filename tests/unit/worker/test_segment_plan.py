@@ -1,3 +1,5 @@
+"""Segments of a job: contiguous, with their own part numbers, and within the limits."""
+
 from dataclasses import replace
 
 import pytest
@@ -21,7 +23,7 @@ from zipjobs.archive.segment import EntrySize, Segment, part_lengths
 from zipjobs.errors import ArchiveTooLarge
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
-SHARE = WorkerQuota()
+QUOTA = WorkerQuota()
 SMALL = WorkerQuota(read_bytes=12 * MIB, copied_bytes=60 * MIB, entries=7)
 BODIES = st.one_of(
     st.integers(0, 3000),
@@ -37,25 +39,25 @@ ENTRIES = st.lists(
 
 
 def plan(
-    entries: list[EntrySize], share: WorkerQuota = SHARE, max_bytes: int = MAX_ARCHIVE_BYTES
+    entries: list[EntrySize], quota: WorkerQuota = QUOTA, max_bytes: int = MAX_ARCHIVE_BYTES
 ) -> tuple[PartSizing, list[Segment]]:
     histogram = SizeHistogram()
     for entry in entries:
         histogram.add(entry)
-    share = histogram.quota(share)
-    sizing = sizing_for(histogram, PartSizing(), share, max_bytes)
-    return sizing, list(segments(entries, sizing, share, max_bytes))
+    quota = histogram.quota(quota)
+    sizing = sizing_for(histogram, PartSizing(), quota, max_bytes)
+    return sizing, list(segments(entries, sizing, quota, max_bytes))
 
 
 def runs(entries: list[EntrySize], planned: list[Segment]) -> list[list[EntrySize]]:
     return [entries[s.first_entry : s.first_entry + s.entries] for s in planned]
 
 
-@given(ENTRIES, st.sampled_from([SHARE, SMALL]))
-def test_segments_are_contiguous_and_cover_every_entry_once(
-    entries: list[EntrySize], share: WorkerQuota
+@given(ENTRIES, st.sampled_from([QUOTA, SMALL]))
+def test_segments_are_contiguous_and_contain_each_entry_once(
+    entries: list[EntrySize], quota: WorkerQuota
 ) -> None:
-    _, planned = plan(entries, share)
+    _, planned = plan(entries, quota)
     assert [s.index for s in planned] == list(range(len(planned)))
     assert [entry for run in runs(entries, planned) for entry in run] == entries
     offset = 0
@@ -66,11 +68,11 @@ def test_segments_are_contiguous_and_cover_every_entry_once(
         offset += segment.size
 
 
-@given(ENTRIES, st.sampled_from([SHARE, SMALL]))
-def test_segments_have_disjoint_part_numbers_and_parts_that_s3_takes(
-    entries: list[EntrySize], share: WorkerQuota
+@given(ENTRIES, st.sampled_from([QUOTA, SMALL]))
+def test_segments_have_their_own_part_numbers_and_valid_sizes(
+    entries: list[EntrySize], quota: WorkerQuota
 ) -> None:
-    sizing, planned = plan(entries, share)
+    sizing, planned = plan(entries, quota)
     lengths: dict[int, int] = {}
     for segment, run in zip(planned, runs(entries, planned), strict=True):
         own = part_lengths(run, Layout(sizing, segment.first_part, segment.offset))
@@ -84,10 +86,10 @@ def test_segments_have_disjoint_part_numbers_and_parts_that_s3_takes(
 
 
 @given(ENTRIES)
-def test_an_archive_never_outgrows_what_was_asked_for(entries: list[EntrySize]) -> None:
+def test_an_archive_does_not_exceed_the_requested_size(entries: list[EntrySize]) -> None:
     max_bytes = 3 * GIB
     entries = [replace(entry, body_bytes=entry.body_bytes % GIB) for entry in entries]
-    _, planned = plan(entries, SHARE, max_bytes)
+    _, planned = plan(entries, QUOTA, max_bytes)
     sizes: dict[int, int] = {}
     for segment in planned:
         sizes[segment.archive] = sizes.get(segment.archive, 0) + segment.size
@@ -95,14 +97,14 @@ def test_an_archive_never_outgrows_what_was_asked_for(entries: list[EntrySize]) 
     assert all(size < max_bytes for size in sizes.values())
 
 
-def test_an_object_that_is_larger_than_an_archive_may_be_is_named() -> None:
+def test_an_object_that_exceeds_the_archive_size_is_named() -> None:
     with pytest.raises(ArchiveTooLarge, match="big.pdf"):
-        plan([EntrySize("a.pdf", 35, 10), EntrySize("big.pdf", 37, GIB)], SHARE, 100 * MIB)
+        plan([EntrySize("a.pdf", 35, 10), EntrySize("big.pdf", 37, GIB)], QUOTA, 100 * MIB)
 
 
 @st.composite
 def huge(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Counts and sizes of bodies, together 36 TiB at most."""
+    """Return counts and sizes of bodies of at most 36 TiB."""
     left = draw(st.integers(1 * TIB, 36 * TIB))
     groups: list[tuple[int, int]] = []
     while left > 100 * GIB and len(groups) < 6:
@@ -117,7 +119,7 @@ def huge(draw: st.DrawFn) -> list[tuple[int, int]]:
 
 @examples(25)
 @given(huge())
-def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]]) -> None:
+def test_archives_of_any_sizes_have_at_most_10000_parts(groups: list[tuple[int, int]]) -> None:
     entries = [EntrySize("a", 31, size) for count, size in groups for _ in range(count)]
     sizing, planned = plan(entries)
     last = planned[-1]
@@ -130,17 +132,17 @@ def test_ten_thousand_parts_hold_whatever_the_mix(groups: list[tuple[int, int]])
     ("count", "size"),
     [(1_000_000, 200 * KIB), (3_000, 5 * MIB), (10, 100 * GIB), (1, 48 * TIB), (500_000, 20 * MIB)],
 )
-def test_planned_archives_fit_with_one_workers_shares(count: int, size: int) -> None:
+def test_segments_within_the_quota_need_at_most_10000_parts(count: int, size: int) -> None:
     histogram = SizeHistogram()
     entry = EntrySize("documents/a.pdf", 45, size)
     for _ in range(count):
         histogram.add(entry)
-    share = histogram.quota(SHARE)
-    sizing = sizing_for(histogram, PartSizing(), share, MAX_ARCHIVE_BYTES)
-    *_, last = segments((entry for _ in range(count)), sizing, share)
+    quota = histogram.quota(QUOTA)
+    sizing = sizing_for(histogram, PartSizing(), quota, MAX_ARCHIVE_BYTES)
+    *_, last = segments((entry for _ in range(count)), sizing, quota)
     assert last.first_part < MAX_PARTS
 
 
-def test_more_than_s3s_largest_object_is_refused() -> None:
+def test_more_than_the_largest_s3_object_is_refused() -> None:
     with pytest.raises(ArchiveTooLarge, match="maxArchiveBytes"):
         plan([EntrySize("a", 31, 4 * TIB)] * 13)

@@ -1,4 +1,4 @@
-"""What a job uses is counted where it is sent, and priced from one table."""
+"""The usage of a job, and what it costs."""
 
 import boto3
 import pytest
@@ -14,7 +14,7 @@ def test_usage_adds_up() -> None:
     assert both == Usage({"s3:GetObject": 3, "s3:PutObject": 1}, 2.0)
 
 
-def test_what_was_taken_is_not_counted_again() -> None:
+def test_taking_the_usage_resets_the_meter() -> None:
     now = [10.0]
     meter = Meter(lambda: now[0])
     meter.count("s3:GetObject")
@@ -24,14 +24,14 @@ def test_what_was_taken_is_not_counted_again() -> None:
     assert meter.taken() == Usage({}, 1.0)
 
 
-def test_each_attempt_of_a_client_counts() -> None:
-    """Whether it is answered or not: nothing listens here."""
+def test_each_attempt_is_counted() -> None:
+    """Attempts without a response count too. The port refuses connections."""
     s3 = boto3.client(
         "s3",
         endpoint_url="http://127.0.0.1:9",
         region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="thing",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
         config=Config(retries={"mode": "standard", "total_max_attempts": 2}),
     )
     meter = Meter()
@@ -57,11 +57,11 @@ def test_each_attempt_of_a_client_counts() -> None:
         ("events:PutEvents", prices.PER_EVENT),
     ],
 )
-def test_requests_cost_what_aws_asks_for_their_kind(operation: str, dollars: float) -> None:
+def test_requests_have_the_price_of_their_kind(operation: str, dollars: float) -> None:
     assert Usage({operation: 1000}).dollars(512) == pytest.approx(1000 * dollars)
 
 
-def test_a_function_costs_by_its_memory_and_its_time() -> None:
+def test_a_function_is_priced_by_memory_and_time() -> None:
     usage = Usage({}, 8.0)
     assert usage.gb_seconds(512) == 4.0
     assert usage.dollars(512) == pytest.approx(4 * prices.PER_GB_SECOND)

@@ -1,4 +1,4 @@
-"""Bodies deflated in runs: inflated by zlib, and made again from any range of the object."""
+"""Bodies deflated in runs, each of which can be built again from its range of the object."""
 
 import hashlib
 import zlib
@@ -16,7 +16,7 @@ RUN_BYTES = PIECES_IN_RUN * PIECE_BYTES
 
 PIECE, KEPT = 100, 300
 SMALL = patch.multiple(deflate, PIECE_BYTES=PIECE, KEPT_BYTES=KEPT)
-"""Makes runs of small pieces, so that a small body has many."""
+"""Small pieces, so that a small body has many runs."""
 
 WORDS = st.sampled_from([b"bottles ", b"of ", b"beer ", b"\0" * 50])
 BODIES = st.one_of(
@@ -28,7 +28,7 @@ FEEDING = st.lists(st.integers(1, 2500), min_size=1, max_size=8)
 
 
 def pieces_of(data: bytes, sizes: list[int]) -> list[bytes]:
-    """``data`` in pieces of ``sizes``, over and over."""
+    """Split ``data`` into pieces of ``sizes``, which are repeated."""
     pieces: list[bytes] = []
     at = 0
     while at < len(data):
@@ -47,7 +47,7 @@ def deflated(data: bytes, sizes: list[int]) -> Deflated:
 
 
 def runs_of(made: Deflated) -> list[Run]:
-    """The runs, found as whoever asks for the stream finds them: one behind the other."""
+    """Return all runs in order."""
     runs, at = [], 0
     while at < made.size:
         runs.append(made.run_at(at))
@@ -56,8 +56,8 @@ def runs_of(made: Deflated) -> list[Run]:
     return runs
 
 
-def make(run: Run, data: bytes, sizes: list[int]) -> bytes:
-    """A run, made from its range of the object alone."""
+def rebuild(run: Run, data: bytes, sizes: list[int]) -> bytes:
+    """Build a run from its range of the object."""
     feed = run.deflater()
     source = data[run.source_first : run.source_first + run.source_length]
     return b"".join([feed(piece) for piece in pieces_of(source, sizes)])
@@ -84,25 +84,25 @@ def text(size: int) -> bytes:
 
 
 @given(BODIES.filter(len), FEEDING, FEEDING)
-def test_the_runs_joined_are_one_stream_that_holds_the_body(
+def test_the_runs_are_one_stream_of_the_body(
     body: bytes, fed: list[int], fed_again: list[int]
 ) -> None:
     with SMALL:
         made = deflated(body, fed)
-        joined = b"".join([make(run, body, fed_again) for run in runs_of(made)])
+        joined = b"".join([rebuild(run, body, fed_again) for run in runs_of(made)])
     assert len(joined) == made.size
     assert sha(inflated(joined)) == sha(body)
 
 
 @given(BODIES.filter(len), FEEDING, FEEDING)
-def test_a_run_made_alone_is_as_long_as_was_said_and_always_the_same(
+def test_a_rebuilt_run_has_the_expected_length_and_checksum(
     body: bytes, fed: list[int], fed_again: list[int]
 ) -> None:
     with SMALL:
         for run in runs_of(deflated(body, fed)):
-            alone = make(run, body, fed_again)
-            assert len(alone) == run.length
-            assert sha(alone) == sha(make(run, body, [len(body)])) == sha(make(run, body, [1]))
+            for sizes in (fed_again, [len(body)], [1]):
+                rebuilt = rebuild(run, body, sizes)
+                assert (len(rebuilt), zlib.crc32(rebuilt)) == (run.length, run.crc32)
 
 
 @given(BODIES, FEEDING)
@@ -119,7 +119,7 @@ def test_the_runs_cover_the_object_once_and_in_order(body: bytes, fed: list[int]
 
 
 @given(BODIES, FEEDING, FEEDING)
-def test_how_a_body_is_fed_does_not_matter(
+def test_the_sizes_of_input_chunks_do_not_matter(
     body: bytes, fed: list[int], fed_otherwise: list[int]
 ) -> None:
     with SMALL:
@@ -129,7 +129,7 @@ def test_how_a_body_is_fed_does_not_matter(
 
 
 @given(BODIES, FEEDING)
-def test_a_stream_is_kept_if_it_is_small_and_then_it_is_whole(body: bytes, fed: list[int]) -> None:
+def test_a_small_stream_is_kept_completely(body: bytes, fed: list[int]) -> None:
     with SMALL:
         made = deflated(body, fed)
     if made.size > KEPT:
@@ -153,18 +153,18 @@ def test_a_stream_is_kept_up_to_the_limit() -> None:
     "size",
     [1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, RUN_BYTES, RUN_BYTES + 1, 2_500_000],
 )
-def test_bodies_of_any_size_come_back(content: Callable[[int], bytes], size: int) -> None:
+def test_bodies_of_any_size_can_be_inflated(content: Callable[[int], bytes], size: int) -> None:
     body = content(size)
     made = deflated(body, [70_000])
     runs = runs_of(made)
     assert len(runs) == -(-size // RUN_BYTES)
-    joined = b"".join([make(run, body, [33_333]) for run in runs])
+    joined = b"".join([rebuild(run, body, [33_333]) for run in runs])
     assert len(joined) == made.size
     assert sha(inflated(joined)) == sha(body)
     assert (made.kept is not None) is (made.size <= KEPT_BYTES)
 
 
-def test_what_can_be_made_smaller_is_and_what_cannot_hardly_grows() -> None:
+def test_incompressible_bodies_grow_by_less_than_a_thousandth() -> None:
     size = 2_000_000
     sizes = [deflated(content(size), [100_000]).size for content in (text, noise)]
     assert sizes[0] < 0.3 * size
@@ -177,21 +177,7 @@ def test_an_empty_body_is_an_empty_stream() -> None:
     assert (made.size, inflated(made.kept)) == (len(made.kept), b"")
 
 
-def test_no_run_begins_within_another() -> None:
+def test_there_is_no_run_at_an_offset_within_a_run() -> None:
     made = deflated(noise(RUN_BYTES + 1), [100_000])
     with pytest.raises(KeyError):
         made.run_at(1)
-
-
-def test_a_run_knows_the_checksum_of_its_bytes() -> None:
-    """So that a body which is deflated differently the second time is noticed."""
-    data = b"bottles of beer " * 200_000
-    deflated = Deflated()
-    deflated.feed(data)
-    deflated.finish()
-    at = 0
-    while at < deflated.size:
-        run = deflated.run_at(at)
-        made = run.deflater()(data[run.source_first : run.source_first + run.source_length])
-        assert (len(made), zlib.crc32(made)) == (run.length, run.crc32)
-        at += run.length

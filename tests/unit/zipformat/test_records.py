@@ -1,4 +1,4 @@
-"""The contract with zipstream-ng: the members that ours lean on, and what they render."""
+"""ZIP records, and the members of zipstream-ng that they use."""
 
 import io
 import struct
@@ -29,7 +29,7 @@ def archive_of(contents: dict[str, bytes]) -> bytes:
     return data + central_directory(records, len(contents), len(data))
 
 
-def test_zipstream_ng_has_what_we_lean_on() -> None:
+def test_zipstream_ng_has_the_members_that_are_used() -> None:
     info = ZipStreamInfo("a")
     assert callable(info.FileHeader)
     assert callable(info._central_directory_header_data)
@@ -40,7 +40,7 @@ def test_zipstream_ng_has_what_we_lean_on() -> None:
     assert zipstream.ng.ZIP_FILECOUNT_LIMIT == 2**16 - 1
 
 
-def test_python_reads_what_we_frame() -> None:
+def test_zipfile_reads_the_archive() -> None:
     contents = {"a.pdf": b"first", "b/ünï.pdf": b"", "c.pdf": b"x" * 5000}
     with zipfile.ZipFile(io.BytesIO(archive_of(contents))) as archive:
         assert archive.testzip() is None
@@ -51,7 +51,7 @@ def test_python_reads_what_we_frame() -> None:
     assert member.create_system == 3
 
 
-def test_local_headers_carry_crc_and_sizes_and_no_data_descriptor() -> None:
+def test_local_headers_have_crc_and_sizes_but_no_data_descriptor() -> None:
     member = Member.of("é.pdf", 1234, MODIFIED)
     member.CRC = 0xDEADBEEF
     signature, _, flags, method, _, _, crc, compressed, size, name_bytes, extra_bytes = (
@@ -74,7 +74,7 @@ def test_the_length_of_a_header_does_not_depend_on_the_crc(size: int) -> None:
     assert len(lengths) == 1
 
 
-def test_zip64_sizes_stand_where_they_are_needed_and_only_there() -> None:
+def test_zip64_sizes_are_only_used_above_the_limit() -> None:
     small = Member.of("a.pdf", ZIP64_LIMIT, MODIFIED)
     large = Member.of("a.pdf", ZIP64_LIMIT + 1, MODIFIED)
     assert len(large.local_header()) == len(small.local_header()) + 20
@@ -84,7 +84,7 @@ def test_zip64_sizes_stand_where_they_are_needed_and_only_there() -> None:
     assert len(large.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 28
 
 
-def test_end_records_are_zip64_only_above_the_old_limits() -> None:
+def test_zip64_end_records_are_only_used_above_the_limits() -> None:
     record = Member.of("a", 0, MODIFIED).central_record(0)
     assert len(central_directory(record, 1, 0)) == len(record) + 22
     assert len(central_directory(record, 1, 5 * GIB)) == len(record) + 22 + 56 + 20
@@ -93,12 +93,12 @@ def test_end_records_are_zip64_only_above_the_old_limits() -> None:
     assert len(central_directory(record, 1, ZIP64_LIMIT)) == len(record) + 22
 
 
-def test_a_deflated_entry_says_both_of_its_sizes() -> None:
+def test_a_deflated_entry_has_both_sizes() -> None:
     member = Member.of("a.txt", 1000, MODIFIED, deflated_size=10)
     method, _, _, _, compressed, size = struct.unpack("<HHHLLL", member.local_header()[8:26])
     assert (method, compressed, size) == (8, 10, 1000)
 
 
-def test_dates_that_zip_cannot_hold_are_clamped() -> None:
+def test_dates_before_1980_become_1980() -> None:
     member = Member.of("a.pdf", 0, datetime(1970, 1, 1, tzinfo=UTC))
     assert member.date_time == (1980, 1, 1, 0, 0, 0)

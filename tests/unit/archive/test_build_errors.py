@@ -1,4 +1,4 @@
-"""A build ends, whichever thread it is on that shows that it must."""
+"""Errors of callbacks end a build on any thread."""
 
 from threading import Thread
 from typing import Any
@@ -15,8 +15,8 @@ from zipjobs.s3.object_reader import ObjectReader, Sink
 from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, Source
 
 
-class TwoAnswers(ObjectReader):
-    """Finds "large" first, and only then that "gone" does not exist."""
+class TwoResponses(ObjectReader):
+    """Responds to both reads at once: first "large" is found, then "gone" is missing."""
 
     def __init__(self) -> None:
         self._sinks: dict[str, Sink] = {}
@@ -24,25 +24,25 @@ class TwoAnswers(ObjectReader):
     def read(self, source: Source, *arguments: Any, **options: Any) -> Any:
         self._sinks[source.key] = arguments[2]
         if len(self._sinks) == 2:
-            Thread(target=self._answer).start()
+            Thread(target=self._respond).start()
         return Mock()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         pinned = ObjectVersion(Source("src", "large"), '"etag"', 10**9, EPOCH)
         self._sinks["large"].found(pinned, MIB)
         self._sinks["gone"].failed(SourceNotFound("gone"))
 
 
-class TooMuch(Exception):
+class QuotaExceeded(Exception):
     pass
 
 
-def test_a_missing_object_may_be_what_shows_that_a_build_must_end() -> None:
-    def wait_no_longer(progress: Progress) -> None:
-        pytest.fail("nobody ends the build")
+def test_an_error_after_a_missing_object_ends_the_build() -> None:
+    def fail(progress: Progress) -> None:
+        pytest.fail("the build did not end")
 
     options = EngineOptions(skip_missing=True, progress_seconds=1)
-    means = BuildContext(TwoAnswers(), Mock(), BlockPool(52 * MIB), options, wait_no_longer)
+    context = BuildContext(TwoResponses(), Mock(), BlockPool(52 * MIB), options, fail)
     entries = [Entry(key, Source("src", key)) for key in ("gone", "large")]
-    with pytest.raises(TooMuch):
-        build_archive(entries, means, Mock(side_effect=TooMuch))
+    with pytest.raises(QuotaExceeded):
+        build_archive(entries, context, Mock(side_effect=QuotaExceeded))
