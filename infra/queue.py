@@ -51,7 +51,7 @@ class JobQueue(pulumi.ComponentResource):
             opts=child,
         )
         self.manifest_rule = aws.cloudwatch.EventRule(
-            f"{settings.prefix}-manifest-dropped",
+            f"{settings.prefix}-manifest-uploaded",
             description="A manifest was uploaded",
             event_pattern=manifest_bucket.apply(
                 lambda bucket: manifest_pattern(bucket, settings.manifest_prefix)

@@ -77,21 +77,21 @@ class Storage(pulumi.ComponentResource):
             bucket,
             [
                 {
-                    "id": "forget-requests",
+                    "id": "expire-requests",
                     "status": "Enabled",
                     "filter": {"prefix": REQUESTS_PREFIX},
                     "expiration": {"days": settings.job_retention_days},
                     "noncurrent_version_expiration": {"noncurrent_days": 1},
                 },
                 {
-                    "id": "forget-work",
+                    "id": "expire-work",
                     "status": "Enabled",
                     "filter": {"prefix": WORK_PREFIX},
                     "expiration": {"days": DELETE_WORK_AFTER_DAYS},
                     "noncurrent_version_expiration": {"noncurrent_days": 1},
                 },
                 {
-                    "id": "forget-replaced-versions",
+                    "id": "expire-replaced-versions",
                     "status": "Enabled",
                     "filter": {"prefix": ""},
                     "noncurrent_version_expiration": {

@@ -1,6 +1,9 @@
-"""Builds one archive: reads ahead, lays out entries, and completes the upload.
+"""Builds one archive: reads entries ahead, places them in order, and completes the upload.
 
-The builder is a state machine under one lock. Three kinds of events change it: a read found its
+``ArchiveBuilder`` finds and places entries. Its base class, ``PartAssembler``, owns the state and
+its lock, fills parts with bytes, and sends or copies them.
+
+Together they are a state machine under one lock. Three kinds of events change it: a read found its
 object or received bytes, a part was sent or copied, memory became free. Bytes go directly from the
 connection into the part that they belong to. A local header is written once the CRC-32 of its body
 is known. A part with the header of a large body therefore waits, and later parts are sent first.
@@ -47,7 +50,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class WorkFound:
     """The work of the entries that were found so far."""
 
     entries: int
@@ -58,18 +61,18 @@ class Load:
 def build_archive(
     entries: Iterable[Entry],
     context: BuildContext,
-    on_load: Callable[[Load], None] = lambda load: None,
+    on_entry_found: Callable[[WorkFound], None] = lambda load: None,
 ) -> Archive:
     """Write ``entries``, in order, as one ZIP file, and complete the upload.
 
-    ``on_load`` is called for each entry that was found. An error that it raises ends the build.
-    Raises InvalidRequest if there are no entries, SourceNotFound if all of them are skipped,
+    ``on_entry_found`` is called for each entry. An error that it raises ends the build. Raises
+    InvalidRequest if there are no entries, SourceNotFound if all of them are skipped,
     ValueError if the pool is too small, and the errors of reader, layout and upload. The caller
     aborts the upload after an error.
     """
     options = context.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
-    build = _WholeArchiveBuilder(entries, context, Layout(sizing), {}, on_load)
+    build = _WholeArchiveBuilder(entries, context, Layout(sizing), {}, on_entry_found)
     try:
         return build.run()
     finally:
@@ -85,20 +88,18 @@ class ArchiveBuilder(PartAssembler):
         context: BuildContext,
         layout: Layout,
         lengths: Mapping[int, int],
-        on_load: Callable[[Load], None] = lambda load: None,
+        on_entry_found: Callable[[WorkFound], None] = lambda load: None,
     ) -> None:
         super().__init__(context, lengths)
         self._layout = layout
-        self._on_load = on_load
+        self._on_entry_found = on_entry_found
         self._entries = iter(entries)
         self._more_entries = True
         self._probed = 0
         self._next = 0  # index of the next entry to place
-        self._found: dict[
-            int, ResolvedEntry | None
-        ] = {}  # by index, not yet placed; None does not exist
+        self._found: dict[int, ResolvedEntry | None] = {}  # by index; None for a skipped entry
         self._missing: dict[int, Entry] = {}
-        self._load = Load(0, 0, 0)
+        self._work_found = WorkFound(0, 0, 0)
         self._records: list[bytes] = []  # central directory records, in order
         self._receipt: list[bytes] = []  # lines, in order
         self._crcs_missing = 0
@@ -184,11 +185,11 @@ class ArchiveBuilder(PartAssembler):
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assembled_bytes = sum(piece.length for piece in pieces)
         placed = PlacedEntry(len(self._records), found, member, offset, assembled_bytes)
-        load, copied = self._load, size - assembled_bytes if self._options.copy else 0
-        self._load = Load(
+        load, copied = self._work_found, size - assembled_bytes if self._options.copy else 0
+        self._work_found = WorkFound(
             load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
         )
-        self._on_load(self._load)
+        self._on_entry_found(self._work_found)
         if placed.crc_is_known:
             self._records.append(placed.central_record())
             self._receipt.append(placed.receipt_line())

@@ -87,7 +87,7 @@ class Layout:
         return body_bytes >= self._sizing.large_target(self._part)
 
     def add(self, header_bytes: int, body_bytes: int, is_large: bool) -> list[Step]:
-        """Append an entry. If it ``is_large``, at least 10 MiB, it gets copy parts.
+        """Append an entry. If it ``is_large``, it gets copy parts. It must have 10 MiB then.
 
         Raises ArchiveTooLarge for more than 10,000 parts.
         """
@@ -98,7 +98,10 @@ class Layout:
             *self._append("body", 0, body_bytes),
         ]
         self._entries += 1
-        if self._entries >= self._sizing.crowd and self._filled >= self._sizing.crowded_bytes:
+        if (
+            self._entries >= self._sizing.early_end_entries
+            and self._filled >= self._sizing.early_end_bytes
+        ):
             steps += self._end()
         return steps
 
@@ -121,7 +124,7 @@ class Layout:
         head = MIN_PART_BYTES - self._filled if self._filled else 0
         yield from self._append("body", 0, head)
         first = head
-        length = self._sizing.own_target(self._part_offset, body_bytes)
+        length = self._sizing.copy_part_target(self._part_offset, body_bytes)
         while first < body_bytes:
             rest = body_bytes - first
             if rest <= length + MIN_PART_BYTES:

@@ -41,7 +41,7 @@ class EngineOptions:
         It holds a part that waits for the CRC-32 of a large body, a part that is still too short,
         and the body that completes that part and waits for its own CRC-32.
         """
-        waiting, open_part = KEPT_PART_BYTES, max(MIN_PART_BYTES, self.sizing.crowded_bytes)
+        waiting, open_part = KEPT_PART_BYTES, max(MIN_PART_BYTES, self.sizing.early_end_bytes)
         return waiting + open_part + HELD_BODY_BYTES + 2 * BLOCK_BYTES
 
 

@@ -135,19 +135,19 @@ class PartAssembler(ABC):
 
     def _reserve(self) -> None:
         """Reserve memory for queued steps, as far as there is any."""
-        while self._todo and self._follow(self._todo[0]):
+        while self._todo and self._do_step(self._todo[0]):
             self._todo.popleft()
 
     # Steps of the layout. They return False if there is not enough memory.
 
-    def _follow(self, todo: _Todo) -> bool:
+    def _do_step(self, todo: _Todo) -> bool:
         step, placed = todo.step, todo.placed
         part = self._part(step.part)
         if isinstance(step, Piece) and step.what != "body":
-            return self._write(part, todo, step)
+            return self._reserve_record(part, todo, step)
         if not isinstance(step, PartEnd):
             assert placed is not None
-            if not self._bring(part, todo, placed, step.first, step.length):
+            if not self._reserve_body(part, todo, placed, step.first, step.length):
                 return False
         if not isinstance(step, Piece):
             part.end()
@@ -162,7 +162,7 @@ class PartAssembler(ABC):
             self._parts[number] = part
         return part
 
-    def _write(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
+    def _reserve_record(self, part: AssembledPart, todo: _Todo, step: Piece) -> bool:
         """Reserve slots for a piece of a header or the directory. Fill them if it is known."""
         placed = todo.placed
         while todo.done < step.length:
@@ -189,7 +189,7 @@ class PartAssembler(ABC):
     def _directory_run(self, first: int, length: int) -> bytes:
         return self._directory[first : first + length]
 
-    def _bring(
+    def _reserve_body(
         self, part: AssembledPart, todo: _Todo, placed: PlacedEntry, first: int, length: int
     ) -> bool:
         """Reserve slots for a piece of a body, and start the reads that are fully reserved."""
@@ -236,7 +236,7 @@ class PartAssembler(ABC):
         if deflated and deflated.kept is not None:
             fetch.placed = placed
             fetch.received(deflated.kept)
-            self._take(fetch)
+            self._on_complete_read(fetch)
             return
         self._reads.add(fetch)
         fetch.start(self._reader, placed)
@@ -244,7 +244,7 @@ class PartAssembler(ABC):
     def _on_fetched(self, fetch: RangeRead) -> None:
         with self._lock:
             self._reads.discard(fetch)
-            self._take(fetch)
+            self._on_complete_read(fetch)
             self._advance()
 
     def _on_lost(self, read: RangeRead | SizePass, error: BaseException) -> None:
@@ -256,7 +256,7 @@ class PartAssembler(ABC):
             )
         self._fail(error)
 
-    def _take(self, fetch: RangeRead) -> None:
+    def _on_complete_read(self, fetch: RangeRead) -> None:
         """Handle a complete read."""
         placed = fetch.placed
         if placed is None or not fetch.slots:
@@ -305,7 +305,7 @@ class PartAssembler(ABC):
                     self._blocks.give_back(block.memory)
         with self._lock:
             del self._parts[part.number]
-            self._arrived(uploaded, part.body_bytes, part.entries_ended)
+            self._on_part_stored(uploaded, part.body_bytes, part.entries_ended)
 
     def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
         return self._upload.put_part(number, length, open_chunks)
@@ -349,9 +349,9 @@ class PartAssembler(ABC):
             self._bytes_copied += copied
             self._note_crc(placed, own.first, length, uploaded.crc32)
             is_end = own.first + length == placed.found.size
-            self._arrived(uploaded, length, is_end)
+            self._on_part_stored(uploaded, length, is_end)
 
-    def _arrived(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
+    def _on_part_stored(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
         """Handle a part that S3 has stored."""
         self._uploaded[uploaded.number] = uploaded
         self._parts_under_way -= 1

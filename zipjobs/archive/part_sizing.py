@@ -23,27 +23,29 @@ SCARCE_STEP = 500
 class PartSizing:
     """The sizes of parts, in bytes.
 
-    Assembled parts start at 5 MiB. They grow to 1/``growth`` of their offset up to
-    ``assembled_bytes``, and then to 1/``late_growth``: S3 charges per request. S3 copies bodies of
-    at least ``large_bytes`` (docs/adr/0003) in parts of ``own_bytes``, or 1/``own_growth`` of the
-    body if that is more. The threshold rises when part numbers become scarce.
+    S3 charges per request, so parts grow with the archive. An assembled part has 5 MiB, or
+    1/``growth`` of its offset up to ``assembled_bytes``, or 1/``late_growth`` of its offset.
 
-    A part is sent once its length is known. It therefore ends early, with ``crowd`` entries and
-    ``crowded_bytes``, to limit the reads and the memory that wait for it.
+    S3 copies bodies of at least ``large_bytes`` (docs/adr/0003), in parts of ``copy_part_bytes``,
+    or of 1/``copy_part_growth`` of the body if that is more. The
+    threshold rises when part numbers become scarce.
+
+    A part is sent once its length is known. So that reads and memory do not wait long, a part also
+    ends once it has ``early_end_entries`` entries and ``early_end_bytes`` bytes.
     """
 
     assembled_bytes: int = 128 * MIB
     growth: int = 50
     late_growth: int = 1_000
     large_bytes: int = 16 * MIB
-    own_bytes: int = 32 * MIB
-    own_growth: int = 400
-    crowd: int = 64
-    crowded_bytes: int = 16 * MIB
+    copy_part_bytes: int = 32 * MIB
+    copy_part_growth: int = 400
+    early_end_entries: int = 64
+    early_end_bytes: int = 16 * MIB
 
     def __post_init__(self) -> None:
         """Raises ValueError for sizes that S3 refuses."""
-        if min(self.assembled_bytes, self.own_bytes) < MIN_PART_BYTES:
+        if min(self.assembled_bytes, self.copy_part_bytes) < MIN_PART_BYTES:
             raise ValueError("parts must have at least 5 MiB")
         if self.large_bytes < 2 * MIN_PART_BYTES:
             raise ValueError("large_bytes must leave a part on either side of the cut")
@@ -54,11 +56,11 @@ class PartSizing:
         late = _steps(offset // self.late_growth)
         return min(max(MIN_PART_BYTES, early, late), MAX_PART_BYTES)
 
-    def own_target(self, offset: int, body_bytes: int) -> int:
+    def copy_part_target(self, offset: int, body_bytes: int) -> int:
         """Return the size of the copy parts of a body at ``offset``."""
         late = _steps(offset // self.late_growth)
-        grown = _steps(body_bytes // self.own_growth)
-        return min(max(self.own_bytes, grown, late), MAX_PART_BYTES)
+        grown = _steps(body_bytes // self.copy_part_growth)
+        return min(max(self.copy_part_bytes, grown, late), MAX_PART_BYTES)
 
     def large_target(self, part: int) -> int:
         """Return the size from which S3 copies bodies, when ``part`` is the next number."""
@@ -70,18 +72,18 @@ class PartSizing:
 
         Assembled parts of 5 GiB need the fewest part numbers.
         """
-        if self.assembled_bytes == self.own_bytes == MAX_PART_BYTES:
+        if self.assembled_bytes == self.copy_part_bytes == MAX_PART_BYTES:
             return replace(self, large_bytes=min(self.large_bytes << 1, 2 * MAX_ARCHIVE_BYTES))
         return replace(
             self,
             assembled_bytes=min(self.assembled_bytes << 1, MAX_PART_BYTES),
-            own_bytes=min(self.own_bytes << 1, MAX_PART_BYTES),
+            copy_part_bytes=min(self.copy_part_bytes << 1, MAX_PART_BYTES),
             large_bytes=self.large_bytes << 1,
         )
 
     def without_copies(self) -> "PartSizing":
         """Return the sizing for a build that reads all bodies instead of copying them."""
-        return replace(self, own_bytes=2 * MIN_PART_BYTES)
+        return replace(self, copy_part_bytes=2 * MIN_PART_BYTES)
 
 
 def _steps(size: int) -> int:

@@ -16,7 +16,8 @@ from zipjobs.requests.fields import BucketName, ETag, Key, VersionId
 from zipjobs.requests.storage import ObjectRef
 
 MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
-"""The UUID namespace of jobs from manifests. A different one would repeat old jobs."""
+"""The UUID namespace of job IDs of manifests. With another one, a repeated event of an old manifest
+would start a second job."""
 
 UNVERSIONED = "null"
 """The version ID of objects in a bucket without versioning."""

@@ -17,9 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class JobFinalizer:
-    """Moves jobs to a final status, deletes partial output, and announces the result.
+    """Finishes jobs: deletes partial output, writes the status object and sends the event.
 
-    Every method is idempotent, and raises TransientError if it must be retried.
+    Workers set READY and FAILED themselves; CANCELLED and the FAILED of exhausted retries are set
+    here. Every method is idempotent, and raises TransientError if it must be retried.
     """
 
     def __init__(

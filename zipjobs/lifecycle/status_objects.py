@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".status.json"
+# The metadata keys are stored, so they keep their first names.
 MANIFEST_UPLOAD = "drop"
 UPLOADED_AT = "dropped-at"
 """Metadata that identifies the upload of the manifest: bucket and sequencer, and the time."""

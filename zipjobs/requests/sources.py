@@ -149,7 +149,7 @@ class SourceReader:
     ) -> Iterator[SourceObject]:
         """Yield the latest versions in the data files of an inventory, except folder markers."""
         where = f"s3://{bucket}/{key}"
-        manifest = self._manifest(bucket, key)
+        manifest = self._inventory_manifest(bucket, key)
         data_bucket = manifest.destination_bucket.rpartition(":")[2]
         columns = [column.strip() for column in manifest.file_schema.split(",")]
         if not {"Bucket", "Key"} <= set(columns):
@@ -163,7 +163,7 @@ class SourceReader:
             for row in inventory_rows(lines, columns):
                 yield self._source_object(row, row.bucket or source_bucket, lines)
 
-    def _manifest(self, bucket: str, key: str) -> _Inventory:
+    def _inventory_manifest(self, bucket: str, key: str) -> _Inventory:
         where = f"s3://{bucket}/{key}"
         data = io.BufferedReader(ObjectFile(self._s3, bucket, key)).read(MAX_REQUEST_BYTES + 1)
         if len(data) > MAX_REQUEST_BYTES:

@@ -47,7 +47,10 @@ class RequestReader:
         self._s3 = s3
 
     def load(self, ref: ObjectRef) -> JobRequest:
-        """Return the request. Raises InvalidManifest, or ServiceUnavailable."""
+        """Return the request of a manifest or of ``POST /zip-jobs``.
+
+        Raises InvalidManifest, for both, and ServiceUnavailable.
+        """
         where = f"s3://{ref.bucket}/{ref.key}"
         try:
             body = self._s3.get_object(**_address(ref))["Body"]

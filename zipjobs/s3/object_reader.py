@@ -1,8 +1,8 @@
-"""Reads source objects, pinned: every byte of an entry comes from one state of its object.
+"""Reads source objects. All bytes of an entry come from one version of its object.
 
-A read is one ranged GET. One that breaks or stalls is resumed where it broke, at the same ETag;
-throttling and server errors are tried again after a pause that doubles. A bucket of another region
-is read there, once S3 has said which that is.
+A read is one ranged GET. A read that breaks or stalls is resumed with the same ETag. Throttled
+requests and server errors are retried with exponential backoff. If S3 answers that a bucket is in
+another Region, its objects are read from there.
 """
 
 import re
@@ -29,42 +29,41 @@ from zipjobs.s3.source import ObjectVersion, Source
 from zipjobs.s3.wire import ClientClosed, WireError
 
 PROGRESS_BYTES = 1024 * 1024
-"""Attempts are counted anew once so much more has come: a body of 5 GiB may break often."""
+"""After this many bytes, the count of attempts starts again: a body of 5 GiB may break often."""
 
 EVERYTHING = 2**63
 ERROR_BODY_BYTES = 16 * 1024
-"""How much of an error is read; S3's are shorter."""
+"""The limit for the body of an error. S3's errors are shorter."""
 
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _UNRESERVED = "-._~/"
 MOVED = (301, 307, 400)
-"""What S3 may answer, with ``x-amz-bucket-region``, for a bucket that is in another region."""
+"""The status, with ``x-amz-bucket-region``, for a bucket in another Region."""
 
 
 class Sink(Protocol):
-    """Where a read delivers. Called on the transport's thread; must not block."""
+    """Receives the bytes of a read. Called on the transport's thread; must not block."""
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
-        """The object is there; ``length`` bytes follow, as they are let to. Once."""
+        """Receive the object's version, once. ``length`` bytes follow when they may flow."""
 
     def received(self, chunk: memoryview | bytes) -> None:
-        """The next bytes. ``chunk`` is good during the call only."""
+        """Receive the next bytes. ``chunk`` is valid during the call only."""
 
     def done(self) -> None:
-        """All bytes have been received."""
+        """Receive the end of the read."""
 
     def failed(self, error: ZipJobsError) -> None:
-        """The read has failed for good.
+        """Receive the final error.
 
-        With SourceNotFound, SourceForbidden, SourceArchived, SourceChanged or ServiceUnavailable.
+        It is SourceNotFound, SourceForbidden, SourceArchived, SourceChanged or ServiceUnavailable.
         """
 
 
 class ObjectReader:
-    """Reads objects: those of the service's region through ``transport``, others through one more
-    that ``connect`` makes for their region.
+    """Reads objects through ``transport``. ``connect`` returns transports for other Regions.
 
-    ``expecting`` gives the headers that say whose a bucket is to be; without them it is anybody's.
+    ``expecting`` returns the headers with the expected owner of a bucket.
     """
 
     def __init__(
@@ -90,9 +89,9 @@ class ObjectReader:
         *,
         flows: bool = False,
     ) -> "Read":
-        """Start to read ``length`` bytes of ``source`` from ``first`` on, fewer if it is shorter.
+        """Start to read ``length`` bytes of ``source`` at ``first``, or fewer if it is shorter.
 
-        With ``etag``, only from that state of it. What ``flows`` does not wait for
+        With ``etag``, the object must have it. Without ``flows``, the body waits for
         ``Read.proceed``.
         """
         read = Read(self, source, first, length, sink, etag, flows=flows)
@@ -100,11 +99,11 @@ class ObjectReader:
         return read
 
     def transport_of(self, bucket: str) -> Transport:
-        """What reads from ``bucket``, as far as is known."""
+        """Return the transport for ``bucket``."""
         return self._elsewhere.get(bucket, self._transport)
 
     def found_in(self, bucket: str, region: str) -> bool:
-        """Note where a bucket is; false if that is no news, or no help."""
+        """Record the Region of a bucket. Return False if it is known, or cannot be used."""
         with self._lock:
             if self._connect is None or bucket in self._elsewhere:
                 return False
@@ -115,7 +114,7 @@ class ObjectReader:
 
 
 class Read:
-    """One read under way."""
+    """One read in progress."""
 
     def __init__(
         self,
@@ -141,7 +140,7 @@ class Read:
         self._received = 0
         self._attempt = 1
         self._received_before = 0
-        """How much had come when attempts were last counted from one."""
+        """The value of ``_received`` when the count of attempts last started."""
         self._waits_for_room = False
         self.is_wanted = True
         self._flow: BodyFlow | None = None
@@ -153,13 +152,13 @@ class Read:
 
     def _start_again(self, pause: float = 0.0) -> None:
         if self._is_found and self._may_flow and self._received == self._length:
-            self._sink.done()  # it broke off when nothing more was wanted of it
+            self._sink.done()  # it broke off after all requested bytes
             return
         self._flow, self._status, self._error_body = None, 0, b""
         self._reader.transport_of(self._source.bucket).send_again(self._get(), pause)
 
     def _get(self) -> Get:
-        """The request for what has not been received yet."""
+        """Return the request for the missing bytes."""
         source = self._source
         path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
         query = ""
@@ -174,7 +173,7 @@ class Read:
         return Get(path, query, headers, self)
 
     def proceed(self, length: int) -> None:
-        """Let the first ``length`` bytes of what was found flow; they are all that is wanted."""
+        """Let the first ``length`` bytes flow. The rest is not needed."""
         is_cut_short = length < self._length
         self._length = length
         self._may_flow = True
@@ -187,13 +186,13 @@ class Read:
                 flow.cancel()
 
     def cancel(self) -> None:
-        """Give the read up; the sink may still be told that it failed."""
+        """Cancel the read. ``Sink.failed`` may still be called."""
         self.is_wanted = False
         flow = self._flow
         if flow is not None:
             flow.cancel()
 
-    # Called by the transport.
+    # Callbacks of the transport.
 
     def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
         self._status, self._flow = status, body
@@ -209,7 +208,7 @@ class Read:
             span, _, size = headers["content-range"].removeprefix("bytes ").partition("/")
             first, _, last = span.partition("-")
             if int(first) != self._first + self._received:
-                raise WireError(f"another range than was asked for: {span}")
+                raise WireError(f"the response has another range than requested: {span}")
             if not self._is_found:
                 self._find(headers, int(size), int(last) + 1 - self._first)
             else:
@@ -218,7 +217,7 @@ class Read:
                 body.let(self._length - self._received)
 
     def _require_etag(self, headers: Mapping[str, str]) -> None:
-        """Raise WireError if the response is of another object than the ETag that was asked for."""
+        """Raise WireError if the response has another ETag than requested."""
         if self._etag is not None and headers["etag"] != self._etag:
             raise WireError(f"the response has ETag {headers['etag']}, not {self._etag}")
 
@@ -250,15 +249,15 @@ class Read:
             self._sink.done()
             return
         if len(self._error_body) >= ERROR_BODY_BYTES:
-            error = None  # what was read of the answer is enough
+            error = None  # enough of the response was read
         if error is None and self._status == 416 and not self._is_found:
-            self._is_empty = True  # no range of it can be had: ask for all of it
+            self._is_empty = True  # an empty object has no range: request all of it
             self._start_again()
             return
         if self._status in MOVED and self._region is not None:
             try:
                 is_news = self._reader.found_in(self._source.bucket, self._region)
-            except Exception as trouble:  # noqa: BLE001  (botocore's, of a region it cannot serve)
+            except Exception as trouble:  # noqa: BLE001  (botocore's, for an unknown Region)
                 self._sink.failed(ServiceUnavailable(f"{self._source}, {self._region}: {trouble}"))
                 return
             if is_news or self._attempt == 1:
@@ -270,7 +269,7 @@ class Read:
             self._received_before, self._attempt = self._received, 1
         is_final = isinstance(problem, PermanentError) or isinstance(error, ClientClosed)
         if self._is_found and not self._may_flow and not is_final and self.is_wanted:
-            self._waits_for_room = True  # another response might break off meanwhile too
+            self._waits_for_room = True  # a new response might break off too while it waits
             return
         if is_final or not self.is_wanted or self._attempt >= ATTEMPTS:
             self._sink.failed(problem)
@@ -284,10 +283,10 @@ class Read:
             self._start_again()
 
     def _problem(self, error: Exception | None) -> ZipJobsError:
-        """What went wrong, by code and status: the one place that knows S3's."""
+        """Return the error for a status and error code of S3."""
         source = self._source
         if error is not None:
-            return ServiceUnavailable(f"Reading {source} broke off: {error}")
+            return ServiceUnavailable(f"Reading {source} failed: {error}")
         named = (str(source),)
         found = _CODE.search(self._error_body)
         code = found[1].decode(errors="replace") if found else ""
@@ -298,13 +297,14 @@ class Read:
                 )
             case (403, "InvalidObjectState"):
                 return SourceArchived(
-                    f"{source} is in an archive storage class. Restore it, then submit again.",
+                    f"{source} is in an archive storage class. Restore it, then submit the job "
+                    "again.",
                     named,
                 )
             case (403, "" | "AccessDenied" | "AllAccessDisabled"):
                 return SourceForbidden(
-                    f"{source} may not be read by the zipper's role. Grant s3:GetObject on it, "
-                    f"and kms:Decrypt if it is encrypted with a KMS key. {OWNER_HINT}",
+                    f"The zipper's role has no permission to read {source}. Grant s3:GetObject, "
+                    f"and kms:Decrypt if a KMS key encrypts it. {OWNER_HINT}",
                     named,
                 )
             case (412 | 416 | 200, _):

@@ -1,8 +1,8 @@
 """UploadPart for parts that are sent while they are read.
 
-boto3 wants a part's CRC-32, or its bytes twice, before it sends the first one. Here the checksum is
-computed on the way and follows the bytes: "Using trailing checksums with aws-chunked encoding",
-Amazon S3 API Reference. urllib3 moves the bytes.
+boto3 needs a part's CRC-32, or its bytes twice, before it sends them. Here the CRC-32 is computed
+while the bytes are sent, and follows them: "Using trailing checksums with aws-chunked encoding",
+Amazon S3 API Reference. urllib3 sends the requests.
 """
 
 import re
@@ -23,12 +23,12 @@ from zipjobs.s3.signing import Credentials, Signer
 from zipjobs.zipformat.crc32 import encode
 
 BLOCK_BYTES = 1024 * 1024
-"""Parts are sent in blocks of this size; the last block of a part may be smaller."""
+"""Parts are sent in blocks of this size. The last block of a part may be smaller."""
 
 CONNECT_SECONDS = 3.0
 STALL_SECONDS = 60.0
-"""How long S3 may take for a block, or for its answer, before the part is sent again. Three times
-what a read is given: a part that is sent again may have to be read again."""
+"""The timeout for sending a block and for the response. It is three times the timeout of a read,
+because a retry may have to read the part's sources again."""
 
 TRAILING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _TRAILER = "x-amz-checksum-crc32"
@@ -36,11 +36,11 @@ _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _AGAIN = {"RequestTimeout", "BadDigest", "XAmzContentChecksumMismatch", "IncompleteBody"}
 
 Chunks = Iterable[memoryview | bytes]
-"""Bytes in blocks: all but the last are of ``BLOCK_BYTES``."""
+"""Bytes in blocks of ``BLOCK_BYTES``. The last one may be shorter."""
 
 
 class PartRefused(Exception):
-    """S3 refused a part for good. ``code`` is S3's."""
+    """S3 refused a part permanently, with error ``code``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -49,17 +49,17 @@ class PartRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A part that S3 has: its ETag, and the CRC-32 that both sides computed."""
+    """A stored part: its ETag, and its CRC-32 as computed here and by S3."""
 
     etag: str
     crc32: int
 
 
 class PartSender:
-    """Sends parts to one S3 endpoint. Safe to share between threads.
+    """Sends parts to one S3 endpoint. Thread-safe.
 
-    ``on_request`` is called for each request, on the thread that sends it. ``expecting`` gives the
-    headers that say whose a bucket is to be; without them it is anybody's.
+    ``on_request`` is called for each request, on the thread that sends it. ``expecting`` returns
+    the headers with the expected owner of a bucket.
     """
 
     def __init__(
@@ -95,11 +95,10 @@ class PartSender:
         length: int,
         open_chunks: Callable[[], Chunks],
     ) -> Sent:
-        """Send part ``number``; ``open_chunks`` is called once for each attempt.
+        """Send part ``number``. ``open_chunks`` is called once per attempt.
 
-        What backs off keeps its thread meanwhile, so fewer parts are on their way then. Raises
-        PartRefused, ServiceUnavailable when the attempts are used up, and whatever the chunks
-        raise.
+        A retry waits on the caller's thread, so that fewer parts are sent while S3 throttles.
+        Raises PartRefused, ServiceUnavailable after the last attempt, and errors of the chunks.
         """
         path = f"/{bucket}/{quote(key, safe='-._~/')}"
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
@@ -117,7 +116,7 @@ class PartSender:
                 said = answer.headers.get(_TRAILER)
                 if said is None or said == encode(body.crc32):
                     return Sent(answer.headers["ETag"], body.crc32)
-                problem = "S3 received other bytes than were sent"
+                problem = "S3 received other bytes than it was sent"
                 continue
             found = _CODE.search(answer.data)
             problem = found[1].decode(errors="replace") if found else str(answer.status)
@@ -138,11 +137,11 @@ class PartSender:
         }
         self._on_request()
         signed = self._signer.sign("PUT", path, query, headers, TRAILING)
-        return self._pool.urlopen("PUT", f"{path}?{query}", body=body, headers=signed)  # type: ignore[arg-type]  # takes memory too
+        return self._pool.urlopen("PUT", f"{path}?{query}", body=body, headers=signed)  # type: ignore[arg-type]  # accepts memoryviews too
 
 
 class _Patience:
-    """What is sent may take as long as an answer: urllib3 lets it take as long as to connect."""
+    """Sets the timeout for sending. urllib3 would use the timeout for connecting."""
 
     def endheaders(self, *args: Any, **kwargs: Any) -> None:
         super().endheaders(*args, **kwargs)  # type: ignore[misc]
@@ -158,7 +157,7 @@ class _HttpsConnection(_Patience, HTTPSConnection):
 
 
 class _Framed:
-    """A body in aws-chunked encoding, with its CRC-32 behind it."""
+    """A body in aws-chunked encoding, followed by its CRC-32."""
 
     def __init__(self, chunks: Chunks, length: int) -> None:
         self.crc32 = 0
@@ -182,5 +181,5 @@ class _Framed:
 
 
 def _frame(size: int) -> bytes:
-    """What stands around a chunk: its length before it, and a line break behind."""
+    """Return the framing of a chunk: its length before it, and a line break after it."""
     return f"{size:x}\r\n\r\n".encode()

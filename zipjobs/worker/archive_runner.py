@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from zipjobs.archive.builder import Load, build_archive
+from zipjobs.archive.builder import WorkFound, build_archive
 from zipjobs.archive.options import Engine, Progress
 from zipjobs.archive.receipt import missing_line
 from zipjobs.errors import SourceNotFound
@@ -58,13 +58,13 @@ class ArchiveRunner:
         request, entries = loaded.request, loaded.entries
         if request.max_archive_bytes is not None:
             raise NeedsPlanning
-        guard: Callable[[Load], None] = lambda load: None  # noqa: E731
+        guard: Callable[[WorkFound], None] = lambda load: None  # noqa: E731
         if request.compression is not Compression.DEFLATE:  # segments store, they do not compress
             guard = _SizeGuard(self._quota, entries.count)
-            guard(Load(entries.count, entries.known_bytes, 0))
+            guard(WorkFound(entries.count, entries.known_bytes, 0))
         return self._build(loaded, guard)
 
-    def _build(self, loaded: LoadedRequest, guard: Callable[[Load], None]) -> Job:
+    def _build(self, loaded: LoadedRequest, guard: Callable[[WorkFound], None]) -> Job:
         job, entries, store = loaded.job, loaded.entries, self._store
         key = loaded.destination.target_key
         target = Target(loaded.destination.target_bucket, key, owner_tag=job.owner_tag)
@@ -88,7 +88,7 @@ class ArchiveRunner:
         except SourceNotFound as error:
             raise collect_unreadable(error, entries, self._engine.reader) from error
         skipped = map(missing_line, archive.missing)
-        used = self._meter.taken()
+        used = self._meter.take()
         summary = self._receipts.put(job, target, archive, skipped, archive.receipt, used)
         logger.info(
             "Job %s: READY, %d entries, %d bytes (%d copied by S3), at %s",
@@ -99,16 +99,16 @@ class ArchiveRunner:
 
 
 class _SizeGuard:
-    """Stops a build as soon as the sizes found so far show that it exceeds the quota twice.
+    """Stops a build as soon as the sizes found so far show that it needs twice the quota.
 
-    A build that is under way may exceed the quota up to twice, so that its work is not lost.
+    A build that needs less continues, so that its work is not lost.
     """
 
     def __init__(self, quota: WorkerQuota, entries: int) -> None:
         self._quota = quota
         self._entries = entries
 
-    def __call__(self, load: Load) -> None:
+    def __call__(self, load: WorkFound) -> None:
         """Raises NeedsPlanning."""
         can_estimate = load.entries >= min(SIZES_TO_ESTIMATE, self._entries)
         scale = (self._entries / max(1, load.entries) if can_estimate else 1) / 2

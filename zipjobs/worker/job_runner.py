@@ -52,7 +52,7 @@ class JobRunner:
         the record has expired. Raises TransientError if the message must be retried; the lease is
         released first.
         """
-        self._meter.taken()  # discard the requests of other messages
+        self._meter.take()  # discard the usage of other messages
         if submission.segment is not None:
             return self._segments.run(submission)
         job = self._store.claim(submission, str(uuid.uuid4()), lease_until)

@@ -123,7 +123,7 @@ class Planner:
             uploads=job.uploads,
             segments=tuple(planned),
             sizing=sizing,
-            usage=self._meter.taken(),
+            usage=self._meter.take(),
         )
         self._segments.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)

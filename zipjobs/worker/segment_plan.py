@@ -70,7 +70,7 @@ class SizeHistogram:
         rest = self.total_bytes - large_bytes
         cuts = rest // quota.read_bytes + large_bytes // quota.copied_bytes
         cuts = min(self.entries, cuts + self.entries // quota.entries)
-        copies = large_bytes // sizing.own_bytes + 2 * large
+        copies = large_bytes // sizing.copy_part_bytes + 2 * large
         return copies + rest // sizing.assembled_bytes + cuts + 2
 
 
@@ -84,7 +84,7 @@ def sizing_for(
     if max_bytes >= MAX_ARCHIVE_BYTES and histogram.total_bytes > MAX_ARCHIVE_BYTES:
         raise ArchiveTooLarge(_TOO_LARGE)
     of_one_archive = min(1.0, 1.5 * max_bytes / max(1, histogram.total_bytes))
-    sizing = replace(sizing, crowd=MANY_ENTRIES, growth=1, late_growth=MANY_ENTRIES)
+    sizing = replace(sizing, early_end_entries=MANY_ENTRIES, growth=1, late_growth=MANY_ENTRIES)
     while histogram.parts(sizing, quota) * of_one_archive > MAX_PARTS:
         enlarged = sizing.enlarged()
         if enlarged == sizing:

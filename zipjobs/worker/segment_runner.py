@@ -113,7 +113,7 @@ class SegmentRunner:
             output = build_segment(segment, entries, plan.sizing, context)
         except SourceNotFound as error:
             raise collect_unreadable(error, entries, self._engine.reader) from error
-        self._segments.put_built(job.job_id, number, output, self._meter.taken())
+        self._segments.put_built(job.job_id, number, output, self._meter.take())
         self._progress.record(
             job, number, ProgressCounts(output.built.entries, output.built.source_bytes)
         )
@@ -139,7 +139,7 @@ class SegmentRunner:
             if skipped is None:
                 raise UploadGone("The list of skipped objects is missing.")
             receipt = self._segments.receipt(job.job_id, indexes)
-            used = sum((usage for _, usage in results), self._meter.taken())
+            used = sum((usage for _, usage in results), self._meter.take())
             if number == 0:
                 used += plan.usage
             summaries.append(self._receipts.put(job, target, archive, skipped, receipt, used))

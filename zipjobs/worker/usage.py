@@ -62,7 +62,7 @@ class Meter:
 
         client.meta.events.register("before-send", sent)
 
-    def taken(self) -> Usage:
+    def take(self) -> Usage:
         """Return the usage since the last call, and start again from zero."""
         with self._lock:
             requests, self._requests = self._requests, Counter()

@@ -29,7 +29,7 @@ UPLOADS: dict[str, Any] = {
 OF_MANIFESTS: list[dict[str, Any]] = [
     {
         # As long as the records that point at them: jobRetentionDays.
-        "id": "forget-requests",
+        "id": "expire-requests",
         "status": "Enabled",
         "filter": {"prefix": "requests/"},
         "expiration": {"days": 30},
@@ -37,7 +37,7 @@ OF_MANIFESTS: list[dict[str, Any]] = [
     },
     {
         # Longer than a message, which may be the first to ask for them after 14 days.
-        "id": "forget-work",
+        "id": "expire-work",
         "status": "Enabled",
         "filter": {"prefix": "work/"},
         "expiration": {"days": 15},
@@ -45,7 +45,7 @@ OF_MANIFESTS: list[dict[str, Any]] = [
     },
     {
         # The current versions of manifests belong to the users and do not expire.
-        "id": "forget-replaced-versions",
+        "id": "expire-replaced-versions",
         "status": "Enabled",
         "filter": {"prefix": ""},
         "noncurrentVersionExpiration": {"noncurrentDays": 90},
@@ -171,7 +171,7 @@ def test_events_start_after_versioning_is_enabled(stack: Stack) -> None:
 
 def test_the_rule_matches_only_new_manifests(program: Declared) -> None:
     """The default bus has the events of all buckets of the account, including deletions."""
-    rule = program.of("cloudwatch/eventRule:EventRule")["manifest-dropped"].inputs
+    rule = program.of("cloudwatch/eventRule:EventRule")["manifest-uploaded"].inputs
     assert "eventBusName" not in rule, "S3 writes to the default bus alone"
     assert json.loads(rule["eventPattern"]) == {
         "source": ["aws.s3"],

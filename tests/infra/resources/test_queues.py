@@ -101,7 +101,7 @@ def test_workers_report_failed_messages_and_run_one_job(program: Declared) -> No
 
 def test_undeliverable_manifest_events_become_dead_letters(program: Declared) -> None:
     target = program.of(TARGET)["manifest-to-queue"].inputs
-    assert target["rule"] == program.mark(RULE, "manifest-dropped")
+    assert target["rule"] == program.mark(RULE, "manifest-uploaded")
     assert target["arn"] == program.mark(QUEUE, "jobs")
     assert target["deadLetterConfig"] == {"arn": program.mark(QUEUE, "dead-letters")}
 
@@ -127,7 +127,7 @@ def test_only_its_own_rule_can_send_to_a_queue(
 def test_every_rule_is_enabled(program: Declared) -> None:
     """A disabled rule reports no error."""
     rules = program.of(RULE)
-    assert set(rules) == {"manifest-dropped", "reconciler", "completed"}
+    assert set(rules) == {"manifest-uploaded", "reconciler", "completed"}
     for name, rule in rules.items():
         assert rule.inputs.get("state", "ENABLED") == "ENABLED", name
         assert rule.inputs.get("isEnabled", True), name

@@ -32,7 +32,9 @@ from zipjobs.s3.target import Target
 
 TARGET = Target("dst", "zips/a.zip")
 LARGE = 10 * MIB
-SMALL_PARTS = PartSizing(large_bytes=LARGE, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB)
+SMALL_PARTS = PartSizing(
+    large_bytes=LARGE, copy_part_bytes=5 * MIB, early_end_entries=2, early_end_bytes=5 * MIB
+)
 SMALLEST = EngineOptions(probes=3, ranges=4, uploads=2, copies=2, sizing=SMALL_PARTS)
 STREAMING = replace(SMALLEST, sizing=replace(SMALL_PARTS, growth=1, large_bytes=50 * MIB))
 """S3 copies nothing, most parts are sent while they grow, and larger bodies are read twice."""

@@ -22,7 +22,7 @@ from zipjobs.s3.target import Target
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 
 TARGET = Target("dst", "zips/a.zip")
-SIZING = PartSizing(assembled_bytes=8 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
+SIZING = PartSizing(assembled_bytes=8 * MIB, large_bytes=10 * MIB, copy_part_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
 QUOTA = WorkerQuota(read_bytes=9 * MIB, copied_bytes=60 * MIB, entries=100)
 SIZES = [*[2 * MIB] * 9, 21 * MIB, 0, 10, *[600_000] * 30, 6 * MIB, 17 * MIB, 3]

@@ -14,7 +14,7 @@ from zipjobs.worker.segment_plan import WorkerQuota
 
 QUOTA = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
 OPTIONS = EngineOptions(
-    sizing=PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
+    sizing=PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, copy_part_bytes=5 * MIB)
 )
 SAME_NAMES = {"keys": ["a/one.pdf", "b/one.pdf"], "onDuplicate": "fail"}
 

@@ -19,7 +19,7 @@ from zipjobs.jobs.view import JobView
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.worker.segment_plan import WorkerQuota
 
-SIZING = PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, own_bytes=5 * MIB)
+SIZING = PartSizing(assembled_bytes=6 * MIB, large_bytes=10 * MIB, copy_part_bytes=5 * MIB)
 OPTIONS = EngineOptions(probes=6, ranges=8, uploads=4, copies=4, sizing=SIZING)
 QUOTA = WorkerQuota(read_bytes=6 * MIB, copied_bytes=40 * MIB, entries=1000)
 SIZES = [*[3 * MIB] * 6, 14 * MIB, *[1 * MIB] * 8, 100, 0]

@@ -34,7 +34,12 @@ SIZINGS = st.sampled_from(
     [
         PartSizing(),
         PartSizing().without_copies(),
-        PartSizing(large_bytes=10 * MIB, own_bytes=5 * MIB, crowd=2, crowded_bytes=5 * MIB),
+        PartSizing(
+            large_bytes=10 * MIB,
+            copy_part_bytes=5 * MIB,
+            early_end_entries=2,
+            early_end_bytes=5 * MIB,
+        ),
         PartSizing(assembled_bytes=12 * MIB, growth=10, large_bytes=1 * TIB),
     ]
 )
@@ -132,7 +137,7 @@ def test_parts_of_small_entries_have_a_limited_size(bodies: list[int], offset: i
     for body in bodies:
         for step in layout.add(50, body, is_large=False):
             if isinstance(step, PartEnd):
-                assert step.length <= sizing.crowd * 300_050 + sizing.crowded_bytes
+                assert step.length <= sizing.early_end_entries * 300_050 + sizing.early_end_bytes
 
 
 def test_parts_grow_with_the_archive() -> None:

@@ -19,9 +19,9 @@ def test_taking_the_usage_resets_the_meter() -> None:
     meter = Meter(lambda: now[0])
     meter.count("s3:GetObject")
     now[0] = 12.0
-    assert meter.taken() == Usage({"s3:GetObject": 1}, 2.0)
+    assert meter.take() == Usage({"s3:GetObject": 1}, 2.0)
     now[0] = 13.0
-    assert meter.taken() == Usage({}, 1.0)
+    assert meter.take() == Usage({}, 1.0)
 
 
 def test_each_attempt_is_counted() -> None:
@@ -38,7 +38,7 @@ def test_each_attempt_is_counted() -> None:
     meter.watch(s3)
     with pytest.raises(EndpointConnectionError):
         s3.head_object(Bucket="b", Key="k")
-    assert meter.taken().requests == {"s3:HeadObject": 2}
+    assert meter.take().requests == {"s3:HeadObject": 2}
 
 
 @pytest.mark.parametrize(
