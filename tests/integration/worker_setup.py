@@ -171,6 +171,15 @@ class Workers:
     def target_keys(self) -> list[str]:
         return self._keys("dst", "")
 
+    def uploads(self) -> list[str]:
+        """Return the keys of the open multipart uploads."""
+        found = self.s3.list_multipart_uploads(Bucket="dst").get("Uploads", [])
+        return [upload["Key"] for upload in found]
+
+    def output(self) -> list[str]:
+        """Return the keys of all objects and uploads that the job has left."""
+        return [*self.target_keys(), *self.work_objects(), *self.uploads()]
+
     def _keys(self, bucket: str, prefix: str) -> list[str]:
         page = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
         return [one["Key"] for one in page.get("Contents", [])]

@@ -1,19 +1,16 @@
 """The object reader: exact keys, one version, resumed reads, errors by code."""
 
 import io
-import re
-import socketserver
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.credentials import ReadOnlyCredentials
 
+from local.faults.injector import FaultInjector
+from local.faults.plan import FaultPlan
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
@@ -26,8 +23,7 @@ from zipjobs.errors import (
     SourceNotFound,
     ZipJobsError,
 )
-from zipjobs.s3 import retry as backoff
-from zipjobs.s3.client import Transport
+from zipjobs.s3 import retry
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.part_upload import PartSender
@@ -155,121 +151,52 @@ def test_an_object_that_changes_between_reads_is_an_error(reader: ObjectReader, 
         read(reader, Source("src", "a.pdf"), 4, 6, etag)
 
 
-# A faulty server
-
-
-class Script:
-    """The server's responses: an error, or a body that is cut after n bytes."""
-
-    def __init__(self, *steps: tuple[int, str] | int) -> None:
-        self.steps = list(steps)
-        self.requests: list[dict[str, str]] = []
-
-
 BODY = bytes(range(256)) * 400
-
-
-@contextmanager
-def faulty_server(script: Script) -> Iterator[ObjectReader]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            script.requests.append({k.lower(): v for k, v in self.headers.items()})
-            step = script.steps.pop(0)
-            if isinstance(step, tuple):
-                status, code = step
-                body = f"<Error><Code>{code}</Code></Error>".encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                return
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["range"])
-            assert wanted is not None
-            first, last = int(wanted[1]), min(int(wanted[2]), len(BODY) - 1)
-            self.send_response(206)
-            self.send_header("ETag", '"e"')
-            self.send_header("Last-Modified", "Sun, 01 Nov 2026 12:00:00 GMT")
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(BODY)}")
-            self.send_header("Content-Length", str(last - first + 1))
-            self.end_headers()
-            self.wfile.write(BODY[first : last + 1][:step])
-            if step < last - first + 1:
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            return
-
-    server: socketserver.BaseServer = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    credentials = ReadOnlyCredentials("test", "test", None)
-    port = server.server_address[1]  # type: ignore[index]
-    transport = Transport(f"http://127.0.0.1:{port!s}", "us-east-1", lambda: credentials, 2)
-    try:
-        yield ObjectReader(transport)
-    finally:
-        transport.close()
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
 
 
-def test_an_interrupted_body_is_resumed_with_the_same_etag() -> None:
-    script = Script(1000, 50_000, len(BODY))
-    with faulty_server(script) as reader:
-        found = read(reader, Source("src", "a.pdf"), 0, len(BODY))
-    assert found.data == BODY
-    assert script.requests[1]["range"] == f"bytes=1000-{len(BODY) - 1}"
-    assert script.requests[1]["if-match"] == '"e"'
-    assert script.requests[2]["range"] == f"bytes=51000-{len(BODY) - 1}"
+def test_an_interrupted_body_is_resumed(
+    reader: ObjectReader, put: Put, faults: FaultInjector
+) -> None:
+    put("a.pdf", BODY)
+    plan = "faults: [{operation: GetObject, nth: 1, cut: 1000}, {nth: 2, cut: 50000}]"
+    faults.install(FaultPlan.parse(plan))
+    assert read(reader, Source("src", "a.pdf"), 0, len(BODY)).data == BODY
+    assert len(faults.injected) == 2
 
 
 @pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
 def test_archives_of_interrupted_bodies_are_complete(
-    s3: Any, sender: PartSender, deflate: bool
+    s3: Any,
+    sender: PartSender,
+    reader: ObjectReader,
+    put: Put,
+    faults: FaultInjector,
+    deflate: bool,
 ) -> None:
-    """Each body takes three responses of at most 40,000 bytes."""
-    script = Script(*[40_000] * 12)
-    target = Target("dst", "zips/a.zip")
+    """The bodies, and so their CRC-32, come from several responses."""
+    for key in "abcd":
+        put(key, BODY)
+    plan = "faults: [{operation: GetObject, key: 'src/*', times: 8, cut: 40000}]"
+    faults.install(FaultPlan.parse(plan))
     options = EngineOptions(copy=False, deflate=deflate)
     entries = [Entry(f"{key}.pdf", Source("src", key)) for key in "abcd"]
-    with faulty_server(script) as reader, ArchiveWriter(s3, sender).upload(target) as upload:
+    with ArchiveWriter(s3, sender).upload(Target("dst", "zips/a.zip")) as upload:
         blocks = BlockPool(options.least_memory_bytes)
         build_archive(entries, BuildContext(reader, upload, blocks, options))
-    assert script.steps == []
+    assert len(faults.injected) == 8
     body = s3.get_object(Bucket="dst", Key="zips/a.zip")["Body"].read()
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         assert [info.CRC for info in archive.infolist()] == [zlib.crc32(BODY)] * 4
         assert all(archive.read(name) == BODY for name in archive.namelist())
 
 
-def test_a_body_interrupted_before_it_is_requested_is_read() -> None:
-    class Hesitant(Collected):
-        def found(self, pinned: ObjectVersion, length: int) -> None:
-            self.pinned = pinned
-
-    script = Script(0, len(BODY), len(BODY))
-    with faulty_server(script) as reader:
-        sink = Hesitant()
-        pending = reader.read(Source("src", "a.pdf"), 0, len(BODY), sink, None)
-        wait_for("the object to be found", lambda: sink.pinned)
-        pending.proceed(len(BODY))
-        assert sink.wait(pending).data == BODY
-
-
-def test_throttling_and_server_errors_are_retried() -> None:
-    script = Script((503, "SlowDown"), (500, "InternalError"), len(BODY))
-    with faulty_server(script) as reader:
-        assert read(reader, Source("src", "a.pdf"), 0, len(BODY)).data == BODY
-
-
 @pytest.mark.parametrize(
-    ("status", "code", "error", "tries"),
+    ("status", "code", "error", "attempts"),
     [
         (403, "AccessDenied", SourceForbidden, 1),
         (403, "InvalidObjectState", SourceArchived, 1),
@@ -279,17 +206,15 @@ def test_throttling_and_server_errors_are_retried() -> None:
     ],
 )
 def test_the_code_of_s3_decides_the_error(
-    status: int, code: str, error: type[Exception], tries: int
+    reader: ObjectReader,
+    faults: FaultInjector,
+    status: int,
+    code: str,
+    error: type[Exception],
+    attempts: int,
 ) -> None:
-    script = Script(*[(status, code)] * 10)
-    with faulty_server(script) as reader, pytest.raises(error, match="a.pdf"):
+    plan = f"faults: [{{operation: GetObject, error: {{code: {code}, status: {status}}}}}]"
+    faults.install(FaultPlan.parse(plan))
+    with pytest.raises(error, match="a.pdf"):
         read(reader, Source("src", "a.pdf"))
-    assert len(script.requests) == tries
-
-
-def test_a_refused_connection_is_a_transient_error() -> None:
-    credentials = ReadOnlyCredentials("test", "test", None)
-    transport = Transport("http://127.0.0.1:9", "us-east-1", lambda: credentials, 2)
-    with pytest.raises(ServiceUnavailable):
-        read(ObjectReader(transport), Source("src", "a.pdf"))
-    transport.close()
+    assert len(faults.injected) == attempts

@@ -1,6 +1,5 @@
 """Cancelled jobs leave no output."""
 
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -9,8 +8,6 @@ import pytest
 from tests.integration.worker_setup import Workers
 from zipjobs.jobs.job import Status
 from zipjobs.worker.segment_plan import WorkerQuota
-
-Uploads = Callable[[], list[Any]]
 
 
 def cancelling(workers: Workers, owner: str, method: str, *, after: bool) -> Any:
@@ -28,8 +25,8 @@ def cancelling(workers: Workers, owner: str, method: str, *, after: bool) -> Any
     return patch.object(target, method, cancel)
 
 
-def assert_no_output(workers: Workers, uploads: Uploads) -> None:
-    assert (workers.target_keys(), workers.work_objects(), uploads()) == ([], [], [])
+def assert_no_output(workers: Workers) -> None:
+    assert workers.output() == []
     assert workers.bus.statuses == [Status.CANCELLED]
 
 
@@ -39,24 +36,20 @@ def assert_no_output(workers: Workers, uploads: Uploads) -> None:
     [("store", "record_destination"), ("writer", "create"), ("store", "record_uploads")],
 )
 def test_a_job_cancelled_while_it_runs_leaves_no_output(
-    workers: Workers, uploads: Uploads, owner: str, method: str, after: bool
+    workers: Workers, owner: str, method: str, after: bool
 ) -> None:
     with cancelling(workers, owner, method, after=after):
         assert workers.run_all({"keys": ["a/one.pdf", "b/one.pdf"]}).status is Status.CANCELLED
-    assert_no_output(workers, uploads)
+    assert_no_output(workers)
 
 
-def test_an_archive_completed_after_cancellation_is_deleted(
-    workers: Workers, uploads: Uploads
-) -> None:
+def test_an_archive_completed_after_cancellation_is_deleted(workers: Workers) -> None:
     with cancelling(workers, "store", "ready", after=False):
         assert workers.run_all().status is Status.CANCELLED
-    assert_no_output(workers, uploads)
+    assert_no_output(workers)
 
 
-def test_a_worker_that_waits_for_s3_stops_after_cancellation(
-    workers: Workers, uploads: Uploads
-) -> None:
+def test_a_worker_that_waits_for_s3_stops_after_cancellation(workers: Workers) -> None:
     """S3 sends nothing. Only the heartbeat shows that the job is cancelled."""
 
     class Silent:
@@ -71,27 +64,27 @@ def test_a_worker_that_waits_for_s3_stops_after_cancellation(
         patch.object(workers, "options", workers.options.__class__(progress_seconds=0.01)),
     ):
         assert workers.run_all().status is Status.CANCELLED
-    assert_no_output(workers, uploads)
+    assert_no_output(workers)
 
 
-def test_a_split_job_that_is_cancelled_leaves_no_output(workers: Workers, uploads: Uploads) -> None:
+def test_a_split_job_that_is_cancelled_leaves_no_output(workers: Workers) -> None:
     workers.quota = WorkerQuota(entries=2)
     workers.run(workers.submit({"keys": ["a/one.pdf", "b/one.pdf", "a/one.pdf"]}))
     with cancelling(workers, "segments", "entries", after=True):
         assert workers.run(workers.queue.sent[0]).status is Status.CANCELLED
     for late in workers.queue.sent:
         assert workers.run(late).status is Status.CANCELLED
-    assert_no_output(workers, uploads)
+    assert_no_output(workers)
 
 
-def test_a_pending_job_can_be_cancelled(workers: Workers, uploads: Uploads) -> None:
+def test_a_pending_job_can_be_cancelled(workers: Workers) -> None:
     message = workers.submit()
     workers.create_record(message)
     cancelled = workers.finalizer.cancel("job-1")
     assert cancelled is not None
     assert cancelled.status is Status.CANCELLED
     assert workers.run(message).status is Status.CANCELLED
-    assert_no_output(workers, uploads)
+    assert_no_output(workers)
 
 
 def test_a_finished_or_unknown_job_cannot_be_cancelled(workers: Workers) -> None:

@@ -34,9 +34,7 @@ def test_an_object_of_another_owner_is_not_deleted(workers: Workers, owner: str)
     assert workers.target_keys() == ["zips/job-1.zip"]
 
 
-def test_a_worker_that_lost_its_lease_changes_nothing(
-    workers: Workers, uploads: Callable[[], list[Any]]
-) -> None:
+def test_a_worker_that_lost_its_lease_changes_nothing(workers: Workers) -> None:
     """The worker continues after its successor has finished the job."""
     message = workers.submit()
     real, first = ArchiveRunner.run, iter([True])
@@ -49,7 +47,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
     with patch.object(ArchiveRunner, "run", run):
         assert workers.run(message, lease=EXPIRED).status is Status.READY
     assert workers.target_keys() == ["zips/job-1.receipt.json", "zips/job-1.zip"]
-    assert uploads() == []
+    assert workers.uploads() == []
     assert len(workers.bus.published) == 1
 
 
@@ -67,14 +65,14 @@ def test_a_dead_workers_archive_of_changed_sources_is_replaced(
 
 
 def test_a_repeated_create_request_leaves_no_upload(
-    workers: Workers, uploads: Callable[[], list[Any]], faults: FaultInjector
+    workers: Workers, faults: FaultInjector
 ) -> None:
     """The first response is lost, and botocore retries."""
     plan = "faults: [{operation: CreateMultipartUpload, nth: 1, when: after, reset: true}]"
     faults.install(FaultPlan.parse(plan))
     assert workers.run_all().status is Status.READY
     assert len(faults.injected) == 1
-    assert uploads() == []
+    assert workers.uploads() == []
 
 
 def test_an_unsplit_retry_deletes_the_plan_of_a_dead_worker(workers: Workers) -> None:

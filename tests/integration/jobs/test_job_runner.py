@@ -1,6 +1,5 @@
 """The job runner: final statuses, retries and repeated deliveries."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,13 +67,13 @@ def test_a_repeated_message_changes_nothing(workers: Workers) -> None:
     ],
 )
 def test_a_permanent_error_fails_the_job_with_code_and_message(
-    workers: Workers, uploads: Callable[[], list[Any]], content: Any, code: str, message: str
+    workers: Workers, content: Any, code: str, message: str
 ) -> None:
     error = error_of(workers.run(workers.submit(content)))
     assert error.code == code
     assert message in error.message
     assert workers.bus.statuses == [Status.FAILED]
-    assert uploads() == []
+    assert workers.uploads() == []
 
 
 def test_a_missing_manifest_fails_the_job(workers: Workers) -> None:
@@ -118,14 +117,12 @@ class UnavailableReader(ObjectReader):
         raise ServiceUnavailable("S3 returned SlowDown")
 
 
-def test_after_a_transient_error_the_next_delivery_succeeds(
-    workers: Workers, uploads: Callable[[], list[Any]]
-) -> None:
+def test_after_a_transient_error_the_next_delivery_succeeds(workers: Workers) -> None:
     message = workers.submit()
     lease = datetime.now(UTC) + timedelta(minutes=15)
     with pytest.raises(ServiceUnavailable):
         workers.runner(UnavailableReader()).run(message, lease)
-    assert uploads() == []
+    assert workers.uploads() == []
     assert workers.bus.published == []
     assert workers.run(message).status is Status.READY
 
@@ -152,17 +149,17 @@ def interrupted(workers: Workers) -> Submission:
 
 
 def test_the_next_worker_aborts_the_upload_of_a_dead_worker(
-    workers: Workers, interrupted: Submission, uploads: Callable[[], list[Any]]
+    workers: Workers, interrupted: Submission
 ) -> None:
     assert workers.run(interrupted).status is Status.READY
-    assert uploads() == []
+    assert workers.uploads() == []
 
 
 def test_exhausted_retries_fail_the_job_and_abort_its_upload(
-    workers: Workers, interrupted: Submission, uploads: Callable[[], list[Any]]
+    workers: Workers, interrupted: Submission
 ) -> None:
     assert error_of(workers.fail_exhausted(interrupted)).code == "RETRIES_EXHAUSTED"
-    assert uploads() == []
+    assert workers.uploads() == []
     assert workers.bus.statuses == [Status.FAILED]
 
 

@@ -1,7 +1,6 @@
 """Request options that name archives and their members."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -40,15 +39,13 @@ def test_members_of_a_split_job_can_be_relative_to_its_prefix(splitting: Workers
     assert splitting.member_names() == [f"{n}/report.pdf" for n in range(5)]
 
 
-def test_a_named_archive_has_its_receipt_next_to_it(
-    workers: Workers, uploads: Callable[[], list[Any]]
-) -> None:
+def test_a_named_archive_has_its_receipt_next_to_it(workers: Workers) -> None:
     job = workers.run_all({"keys": ["a/one.pdf"], "archiveName": "Rechnungen für Q3.zip"})
     assert job.status is Status.READY
     stem = "zips/job-1/Rechnungen für Q3"
     assert workers.target_keys() == [f"{stem}.receipt.json", f"{stem}.zip"]
     assert [archive.key for archive in job.archives] == [f"{stem}.zip"]
-    assert uploads() == []
+    assert workers.uploads() == []
 
 
 def test_several_named_archives_are_numbered(
@@ -64,24 +61,22 @@ def test_several_named_archives_are_numbered(
     ]
 
 
-def test_clean_up_keeps_the_uploads_of_other_jobs(
-    workers: Workers, uploads: Callable[[], list[Any]]
-) -> None:
+def test_clean_up_keeps_the_uploads_of_other_jobs(workers: Workers) -> None:
     for key in ("zips/job-1/a.zip", "zips/job-2/ab.zip"):
         workers.writer.create(Target("dst", key))
     job = workers.run_all({"keys": ["gone.pdf"], "archiveName": "a"})
     assert job.status is Status.FAILED
-    assert [one["Key"] for one in uploads()] == ["zips/job-2/ab.zip"]
+    assert workers.uploads() == ["zips/job-2/ab.zip"]
 
 
 @pytest.mark.parametrize("more", [{}, {"onMissing": "skip"}, {"compression": "deflate"}])
 def test_duplicate_names_fail_the_job_before_objects_are_read(
-    workers: Workers, uploads: Callable[[], list[Any]], more: dict[str, str]
+    workers: Workers, more: dict[str, str]
 ) -> None:
     job = workers.run_all(SAME_NAMES | more)
     assert error_of(job).code == "DUPLICATE_NAME"
     assert error_of(job).objects == ("s3://src/a/one.pdf", "s3://src/b/one.pdf")
-    assert (job.attempts, job.uploads, workers.target_keys(), uploads()) == (1, (), [], [])
+    assert (job.attempts, job.uploads, workers.target_keys(), workers.uploads()) == (1, (), [], [])
 
 
 def test_duplicate_names_fail_a_job_before_it_is_split(splitting: Workers) -> None:

@@ -40,9 +40,6 @@ def workers(workers: Workers, sources: None) -> Workers:
     return workers
 
 
-Uploads = Callable[[], list[Any]]
-
-
 def digest(workers: Workers, key: str = "zips/job-1.zip") -> str:
     return hashlib.sha256(workers.target(key)).hexdigest()
 
@@ -66,25 +63,25 @@ def run_shuffled(workers: Workers, message: Submission, seed: int = 0) -> Job:
     return job
 
 
-def assert_is_clean(workers: Workers, uploads: Uploads) -> None:
-    assert (workers.work_objects(), uploads()) == ([], [])
+def assert_is_clean(workers: Workers) -> None:
+    assert (workers.work_objects(), workers.uploads()) == ([], [])
 
 
-def assert_ready(workers: Workers, job: Job, uploads: Uploads) -> None:
+def assert_ready(workers: Workers, job: Job) -> None:
     assert job.status is Status.READY
     assert workers.bus.statuses == [Status.READY]
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
 
 
 @pytest.mark.parametrize("request_", [REQUEST, {"keys": KEYS}], ids=["prefix", "keys"])
 @pytest.mark.parametrize("seed", range(2))
 def test_segments_in_any_order_make_the_unsplit_archive(
-    workers: Workers, uploads: Uploads, request_: Any, seed: int
+    workers: Workers, request_: Any, seed: int
 ) -> None:
     expected = unsplit_digest(workers, request_)
     job = run_shuffled(workers, workers.submit(request_), seed)
     assert len(workers.queue.sent) >= 3
-    assert_ready(workers, job, uploads)
+    assert_ready(workers, job)
     assert digest(workers) == expected
     assert (job.entries_done, job.entries_total) == (len(SIZES), len(SIZES))
     assert job.bytes_done == job.bytes_total == sum(SIZES)
@@ -110,7 +107,7 @@ def test_progress_grows_while_segments_are_built(workers: Workers) -> None:
     assert (view.entries.total, view.bytes.total) == (len(SIZES), sum(SIZES))
 
 
-def test_repeated_and_late_messages_change_nothing(workers: Workers, uploads: Uploads) -> None:
+def test_repeated_and_late_messages_change_nothing(workers: Workers) -> None:
     message = workers.submit(REQUEST)
     workers.run(message)
     first = workers.queue.sent[0]
@@ -119,12 +116,12 @@ def test_repeated_and_late_messages_change_nothing(workers: Workers, uploads: Up
     job = workers.run(first)
     for segment in workers.queue.sent[: len(workers.queue.sent) // 2]:
         job = workers.run(segment)
-    assert_ready(workers, job, uploads)
+    assert_ready(workers, job)
     before = digest(workers)
     for late in [*workers.queue.sent, message]:
         assert workers.run(late).status is Status.READY
     assert digest(workers) == before
-    assert_ready(workers, job, uploads)
+    assert_ready(workers, job)
 
 
 DEATHS = [
@@ -140,7 +137,7 @@ DEATHS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), DEATHS, ids=[method for _, method in DEATHS])
 def test_after_a_planner_dies_another_one_plans_the_job(
-    workers: Workers, uploads: Uploads, owner: str, method: str, after: bool
+    workers: Workers, owner: str, method: str, after: bool
 ) -> None:
     expected = unsplit_digest(workers)
     message = workers.submit(REQUEST)
@@ -151,7 +148,7 @@ def test_after_a_planner_dies_another_one_plans_the_job(
         job = workers.run(segment)
     assert job.status is Status.READY
     assert digest(workers) == expected
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
 
 
 LAST_DEATHS = [
@@ -167,7 +164,7 @@ LAST_DEATHS = [
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(("owner", "method"), LAST_DEATHS, ids=[m for _, m in LAST_DEATHS])
 def test_after_the_last_worker_dies_the_next_delivery_finishes(
-    workers: Workers, uploads: Uploads, owner: str, method: str, after: bool
+    workers: Workers, owner: str, method: str, after: bool
 ) -> None:
     expected = unsplit_digest(workers)
     workers.run(workers.submit(REQUEST))
@@ -178,19 +175,17 @@ def test_after_the_last_worker_dies_the_next_delivery_finishes(
         workers.run(last)
     assert workers.run(last).status is Status.READY
     assert digest(workers) == expected
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
     assert set(workers.bus.statuses) == {Status.READY}
 
 
-def test_missing_objects_are_listed_before_an_upload_is_created(
-    workers: Workers, uploads: Uploads
-) -> None:
+def test_missing_objects_are_listed_before_an_upload_is_created(workers: Workers) -> None:
     keys = [*KEYS, "gone-1.pdf", "gone-2.pdf"]
     with patch.object(workers.writer, "create", side_effect=AssertionError):
         job = workers.run(workers.submit({"keys": keys, "maxArchiveBytes": 64 * MIB}))
     assert error_of(job).code == "SOURCE_NOT_FOUND"
     assert error_of(job).objects == ("s3://src/gone-1.pdf", "s3://src/gone-2.pdf")
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
     assert workers.bus.statuses == [Status.FAILED]
 
 
@@ -205,33 +200,33 @@ def test_archived_objects_are_listed_before_an_upload_is_created(workers: Worker
 
 
 def test_a_source_that_changes_after_planning_fails_the_job_once(
-    workers: Workers, put: Callable[[str, bytes], str], uploads: Uploads
+    workers: Workers, put: Callable[[str, bytes], str]
 ) -> None:
     workers.run(workers.submit(REQUEST))
     put(KEYS[0], b"other")
     assert error_of(workers.run(workers.queue.sent[0])).code == "SOURCE_CHANGED"
-    assert uploads() == []
+    assert workers.uploads() == []
     for segment in workers.queue.sent:
         assert workers.run(segment).status is Status.FAILED
     assert workers.bus.statuses == [Status.FAILED]
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
 
 
-def test_exhausted_retries_of_a_segment_fail_the_job(workers: Workers, uploads: Uploads) -> None:
+def test_exhausted_retries_of_a_segment_fail_the_job(workers: Workers) -> None:
     workers.run(workers.submit(REQUEST))
     job = workers.fail_exhausted(workers.queue.sent[1])
     assert error_of(job).code == "RETRIES_EXHAUSTED"
-    assert_is_clean(workers, uploads)
+    assert_is_clean(workers)
 
 
 def test_numbered_archives_contain_each_object_once(
-    workers: Workers, put: Callable[[str, bytes], str], uploads: Uploads
+    workers: Workers, put: Callable[[str, bytes], str]
 ) -> None:
     for number in range(40):
         put(f"docs/more-{number}.pdf", random.Random(number).randbytes(3 * MIB))
     workers.quota = replace(QUOTA, read_bytes=40 * MIB)
     job = run_shuffled(workers, workers.submit({**REQUEST, "maxArchiveBytes": 64 * MIB}))
-    assert_ready(workers, job, uploads)
+    assert_ready(workers, job)
     assert [one.key for one in job.archives] == [
         f"zips/job-1-{number:03}.zip" for number in range(1, len(job.archives) + 1)
     ]
