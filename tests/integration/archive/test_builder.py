@@ -5,7 +5,7 @@ import io
 import random
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -322,25 +322,10 @@ def test_deflated_bodies_are_smaller_and_complete(s3: Any, put: Put, build: Buil
     assert methods["large.txt"] == methods["small.txt"] == zipfile.ZIP_DEFLATED
 
 
-def interrupt_parts_once(sender: PartSender) -> Any:
-    """Interrupt each part's first attempt after one block."""
-    send = sender._send
-    seen = set()
-
-    def interrupt(path: str, query: str, expected: Mapping[str, str], body: Any) -> Any:
-        if query in seen:
-            return send(path, query, expected, body)
-        seen.add(query)
-        next(iter(body._chunks))
-        raise ConnectionResetError("interrupted by the test")
-
-    return patch.object(sender, "_send", side_effect=interrupt)
-
-
 @pytest.mark.parametrize("deflate", [False, True], ids=["stored", "deflated"])
 @pytest.mark.parametrize("options", [SMALLEST, STREAMING], ids=["short parts", "long parts"])
 def test_an_interrupted_part_is_sent_again(
-    s3: Any, put: Put, build: Build, sender: PartSender, options: EngineOptions, deflate: bool
+    s3: Any, put: Put, build: Build, faults: FaultInjector, options: EngineOptions, deflate: bool
 ) -> None:
     options = replace(options, deflate=deflate)
     words = b"".join(b"%d\n" % i for i in range(MIB))
@@ -350,6 +335,7 @@ def test_an_interrupted_part_is_sent_again(
     entries = entries_for(f"{i}.pdf" for i in range(len(sizes)))
     build(entries, options)
     expected = digest(s3)
-    with interrupt_parts_once(sender):
-        build(entries, options)
+    faults.install(FaultPlan.parse("faults: [{operation: UploadPart, times: 4, reset: true}]"))
+    build(entries, options)
+    assert len(faults.injected) == 4
     assert digest(s3) == expected

@@ -1,4 +1,4 @@
-"""Every request to S3 says whose bucket it expects; a link that is handed out does not."""
+"""Requests to S3 name the expected bucket owner. Presigned links do not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +48,7 @@ PARAMETERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 class Sent(Exception):
-    """A request was about to be sent."""
+    """A request would be sent now."""
 
     def __init__(self, headers: HTTPHeaders) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Sent(Exception):
 
 @pytest.fixture(scope="module")
 def s3() -> Any:
-    """A client that sends nothing."""
+    """A client that raises ``Sent`` instead of sending a request."""
     client = boto3.client(
         "s3",
         region_name="us-east-1",
@@ -77,14 +77,14 @@ def s3() -> Any:
     return client
 
 
-def test_a_bucket_is_the_accounts_own_unless_it_is_named() -> None:
+def test_the_default_owner_is_the_account() -> None:
     assert OWNERS.of("ours") == US
     assert OWNERS.of("theirs") == THEM
     assert OWNERS.headers("theirs") == {BUCKET: THEM}
 
 
 @pytest.mark.parametrize("operation", S3_OPERATIONS)
-def test_every_request_says_whose_bucket_it_expects(s3: Any, operation: str) -> None:
+def test_every_request_names_the_expected_owner(s3: Any, operation: str) -> None:
     method, parameters = PARAMETERS[operation]
     with pytest.raises(Sent) as sent:
         getattr(s3, method)(**parameters)
@@ -94,20 +94,20 @@ def test_every_request_says_whose_bucket_it_expects(s3: Any, operation: str) -> 
     assert BUCKET in headers["authorization"]
 
 
-def test_so_do_the_pages_of_a_list(s3: Any) -> None:
+def test_every_page_of_a_list_names_the_expected_owner(s3: Any) -> None:
     with pytest.raises(Sent) as sent:
         list(s3.get_paginator("list_objects_v2").paginate(Bucket="theirs"))
     assert sent.value.headers[BUCKET] == THEM
 
 
-def test_what_is_about_no_bucket_expects_nobody(s3: Any) -> None:
+def test_requests_without_a_bucket_name_no_owner(s3: Any) -> None:
     with pytest.raises(Sent) as sent:
         s3.list_buckets()
     assert BUCKET not in sent.value.headers
 
 
-def test_a_link_asks_nothing_of_the_browser_that_follows_it(s3: Any) -> None:
-    """A header that is signed would have to be sent."""
+def test_presigned_links_name_no_owner(s3: Any) -> None:
+    """The browser would have to send a signed header."""
     link = s3.generate_presigned_url("get_object", Params=OBJECT)
     assert "X-Amz-SignedHeaders=host&" in link
     assert "expected-bucket-owner" not in link.lower()
@@ -116,6 +116,6 @@ def test_a_link_asks_nothing_of_the_browser_that_follows_it(s3: Any) -> None:
 @pytest.mark.parametrize(
     "kind", [EnqueueSettings, StatusSettings, ZipperSettings, FinalizerSettings, ReconcilerSettings]
 )
-def test_functions_that_use_s3_are_told_by_their_environment(kind: type[OwnerSettings]) -> None:
+def test_functions_that_use_s3_read_owners_from_the_environment(kind: type[OwnerSettings]) -> None:
     environment = {**FUNCTIONS_ENVIRONMENT, "BUCKET_OWNERS": f'{{"theirs": "{THEM}"}}'}
     assert kind.from_environment(environment).owners == OWNERS

@@ -132,7 +132,7 @@ def sha(data: bytes) -> str:
     [0, 1, 1000, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES, 3_333_333],
 )
 def test_a_part_is_sent_with_its_length_and_its_checksum(serve: Serve, length: int) -> None:
-    """With a wrong length, the second part on the connection would fail."""
+    """The second part on the connection would fail if the length were wrong."""
     bucket, data = Bucket(), noise(length)
     server = serve(bucket)
     sender = sender_to(server.url)
@@ -154,7 +154,7 @@ def test_blocks_can_come_from_a_generator(serve: Serve) -> None:
 
 
 def test_a_block_is_requested_after_the_previous_one_is_sent(serve: Serve) -> None:
-    """So the memory of the previous block can be used again."""
+    """The memory of the previous block can be used again then."""
     seen = threading.Event()
 
     def read_a_block(exchange: Exchange) -> None:

@@ -20,5 +20,5 @@ def test_no_two_pauses_are_equal() -> None:
     assert len({pause_seconds(3) for _ in range(2000)}) == 2000
 
 
-def test_all_pauses_together_are_limited() -> None:
+def test_the_total_of_all_pauses_is_limited() -> None:
     assert sum(pause_seconds(attempt) for attempt in range(1, ATTEMPTS)) < 32

@@ -1,4 +1,4 @@
-"""Signature Version 4, judged by botocore: it signs the request that went out, and must agree."""
+"""Signature Version 4, compared with the signatures of botocore."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def botocore_signs(
     credentials: ReadOnlyCredentials,
     payload: str = UNSIGNED_PAYLOAD,
 ) -> dict[str, str]:
-    """The headers with which botocore would send the request, at the time that they name."""
+    """Return the headers of botocore for this request and its time."""
     sent = {
         name: value
         for name, value in headers.items()
@@ -89,7 +89,7 @@ def signed_headers(authorization: str) -> set[str]:
     st.none() | st.tuples(st.integers(0, 2**43), st.integers(0, 2**43)),
     st.none() | st.just(ETAG),
 )
-def test_a_get_is_signed_as_botocore_signs_it(
+def test_a_get_has_the_signature_of_botocore(
     key: str,
     credentials: ReadOnlyCredentials,
     version: str | None,
@@ -110,7 +110,7 @@ def test_a_get_is_signed_as_botocore_signs_it(
 
 
 @given(KEY, CREDENTIALS, st.integers(1, 10_000), st.text(min_size=1), st.integers(0, 2**33))
-def test_a_part_with_its_checksum_behind_it_is_signed_as_botocore_signs_it(
+def test_a_part_has_the_signature_of_botocore(
     key: str, credentials: ReadOnlyCredentials, number: int, upload_id: str, length: int
 ) -> None:
     path = f"/dst/{quote(key, safe='-._~/')}"
@@ -127,25 +127,25 @@ def test_a_part_with_its_checksum_behind_it_is_signed_as_botocore_signs_it(
     assert ours["x-amz-content-sha256"] == "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-def test_a_host_with_a_port_is_signed_with_it() -> None:
+def test_the_port_is_part_of_the_signed_host() -> None:
     ours = Signer("localhost:9000", REGION, lambda: PLAIN).sign("GET", "/src/a")
     assert ours["host"] == "localhost:9000"
     assert ours == botocore_signs("GET", "https://localhost:9000/src/a", ours, PLAIN)
 
 
-def test_two_requests_differ_in_their_signatures_and_what_is_given_is_not_changed() -> None:
+def test_signing_does_not_change_its_arguments() -> None:
     signer, given = Signer(HOST, REGION, lambda: PLAIN), {"range": "bytes=0-9"}
     first, second = (signer.sign("GET", path, headers=given) for path in ("/src/a", "/src/b"))
     assert first["authorization"] != second["authorization"]
     assert given == {"range": "bytes=0-9"}
 
 
-# What goes over the wire.
+# Sent requests
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    """Has nothing."""
+    """A server that responds with 404."""
     server = ScriptedServer(say(response(status=404)))
     yield server
     server.close()
@@ -153,7 +153,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(scope="module")
 def target_of_botocore() -> Callable[..., str]:
-    """Says which target boto3 would name for an operation; nothing is sent."""
+    """Return a function that returns boto3's request target without sending."""
 
     class Stop(Exception):
         pass
@@ -200,7 +200,7 @@ class Missing:
 
 @pytest.mark.parametrize("credentials", [PLAIN, IN_A_ROLE], ids=["a user", "a role"])
 @pytest.mark.parametrize("version", [None, "3/L4kqtJlcpXroDTDmJ+rmSpX d3=d"])
-def test_a_read_goes_out_with_the_target_and_the_signature_of_botocore(
+def test_a_sent_read_has_target_and_signature_of_botocore(
     server: ScriptedServer,
     target_of_botocore: Callable[..., str],
     version: str | None,
@@ -225,7 +225,7 @@ def test_a_read_goes_out_with_the_target_and_the_signature_of_botocore(
 
 
 @pytest.mark.parametrize("credentials", [PLAIN, IN_A_ROLE], ids=["a user", "a role"])
-def test_a_part_goes_out_with_the_target_and_the_signature_of_botocore(
+def test_a_sent_part_has_target_and_signature_of_botocore(
     server: ScriptedServer,
     target_of_botocore: Callable[..., str],
     credentials: ReadOnlyCredentials,
@@ -250,7 +250,7 @@ def test_a_part_goes_out_with_the_target_and_the_signature_of_botocore(
 
 
 class Clock:
-    """Stands in for the module ``time``."""
+    """A replacement of the module ``time``."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -266,7 +266,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_credentials_and_time_are_asked_for_again_when_they_are_no_longer_fresh(
+def test_credentials_and_time_are_refreshed(
     clock: Clock,
 ) -> None:
     given = [PLAIN, IN_A_ROLE]
@@ -284,15 +284,15 @@ def test_credentials_and_time_are_asked_for_again_when_they_are_no_longer_fresh(
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_signature_is_never_far_from_the_time_of_day(clock: Clock, hours: int) -> None:
-    """As after a function was frozen, or its clock was set."""
+def test_a_signature_has_the_current_time(clock: Clock, hours: int) -> None:
+    """For example after the function was frozen or its clock was set."""
     signer = Signer(HOST, REGION, lambda: PLAIN)
     signer.sign("GET", "/src/a")
     clock.now += hours * 3600
     assert signer.sign("GET", "/src/a")["x-amz-date"] == f"20261124T{12 + hours}0000Z"
 
 
-def test_a_failure_to_get_credentials_is_not_remembered() -> None:
+def test_failures_to_get_credentials_are_not_cached() -> None:
     given: list[ReadOnlyCredentials | Exception] = [RuntimeError("not now"), PLAIN]
 
     def credentials() -> ReadOnlyCredentials:
@@ -309,7 +309,7 @@ def test_a_failure_to_get_credentials_is_not_remembered() -> None:
 
 @pytest.mark.parametrize("text", ["x\r\ny", "x\n", "\0", "\x7f", "é", "\u2028"])
 def test_a_request_that_could_be_split_is_refused(text: str) -> None:
-    """Whatever validation missed."""
+    """The last check, in case validation missed it."""
     signer = Signer(HOST, REGION, lambda: PLAIN)
     assert signer.sign("GET", "/b/k", "", {"if-match": "x y"})
     for method, path, query, headers in (

@@ -23,10 +23,10 @@ USES: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_clients_have_retries_and_timeouts_of_their_own(
+def test_clients_set_their_retries_and_timeouts(
     monkeypatch: pytest.MonkeyPatch, use: Callable[[], Any]
 ) -> None:
-    """They use neither boto3's defaults nor those of the environment."""
+    """Clients do not use the values of the environment or the defaults of boto3."""
     environment = FUNCTIONS_ENVIRONMENT | {"AWS_RETRY_MODE": "legacy", "AWS_MAX_ATTEMPTS": "99"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

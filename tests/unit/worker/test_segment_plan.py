@@ -1,4 +1,4 @@
-"""Segments of a job: contiguous, with their own part numbers, and within the limits."""
+"""Segments are contiguous, have disjoint part numbers, and are within the limits."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ def test_segments_are_contiguous_and_contain_each_entry_once(
 
 
 @given(ENTRIES, st.sampled_from([QUOTA, SMALL]))
-def test_segments_have_their_own_part_numbers_and_valid_sizes(
+def test_segments_have_disjoint_part_numbers_and_valid_sizes(
     entries: list[EntrySize], quota: WorkerQuota
 ) -> None:
     sizing, planned = plan(entries, quota)

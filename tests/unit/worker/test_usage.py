@@ -1,4 +1,4 @@
-"""The usage of a job, and what it costs."""
+"""The usage and costs of a job."""
 
 import boto3
 import pytest

@@ -177,7 +177,7 @@ def test_an_empty_body_is_an_empty_stream() -> None:
     assert (made.size, inflated(made.kept)) == (len(made.kept), b"")
 
 
-def test_there_is_no_run_at_an_offset_within_a_run() -> None:
+def test_an_offset_within_a_run_is_a_key_error() -> None:
     made = deflated(noise(RUN_BYTES + 1), [100_000])
     with pytest.raises(KeyError):
         made.run_at(1)

@@ -249,7 +249,7 @@ def decomposed(name: str) -> str:
 
 
 def visible(name: str) -> str:
-    """Also ignore invisible characters, like HFS+ and ext4 without case."""
+    """Ignore invisible characters too, like HFS+ and ext4 without case."""
     return decomposed("".join(c for c in unicodedata.normalize("NFD", name) if c not in INVISIBLE))
 
 
