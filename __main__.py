@@ -9,7 +9,7 @@ from infra.encryption import customer_key
 from infra.events import CompletionBus
 from infra.functions.component import Functions
 from infra.monitoring.component import Monitoring
-from infra.queue import JobQueue
+from infra.queues import JobQueues
 from infra.stack import tag_everything
 from infra.storage import Storage
 from infra.table import job_table
@@ -19,7 +19,7 @@ tag_everything()
 key = customer_key(settings)
 storage = Storage(settings, key)
 table = job_table(settings, key)
-queue = JobQueue(settings, storage.manifest_bucket, key)
+queue = JobQueues(settings, storage.manifest_bucket, key)
 events = CompletionBus(settings, key)
 functions = Functions(settings, storage, table, queue, events.bus, key)
 api = HttpApi(settings, functions)

@@ -14,7 +14,7 @@ import pulumi_aws as aws
 from infra import policies
 from infra.config.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Settings
 from infra.policies import Statement, allow, use_object_keys
-from infra.queue import JobQueue
+from infra.queues import JobQueues
 from infra.storage import Storage
 from infra.table import OWNER_INDEX, SWEEP_INDEX
 
@@ -48,7 +48,7 @@ class Capabilities:
         settings: Settings,
         storage: Storage,
         table: aws.dynamodb.Table,
-        queue: JobQueue,
+        queue: JobQueues,
         bus: aws.cloudwatch.EventBus,
         account_id: pulumi.Output[str],
     ) -> None:

@@ -12,7 +12,7 @@ from infra.functions.lambda_function import (
     invoke_on_schedule,
     invoke_with_messages,
 )
-from infra.queue import DEAD_LETTER_TIMEOUT_SECONDS, JobQueue
+from infra.queues import DEAD_LETTER_TIMEOUT_SECONDS, JobQueues
 from infra.stack import account_id
 from infra.storage import Storage
 
@@ -33,7 +33,7 @@ class Functions(pulumi.ComponentResource):
         settings: Settings,
         storage: Storage,
         table: aws.dynamodb.Table,
-        queue: JobQueue,
+        queue: JobQueues,
         bus: aws.cloudwatch.EventBus,
         key: Key,
         opts: pulumi.ResourceOptions | None = None,

@@ -12,7 +12,7 @@ from infra.functions.component import Functions
 from infra.monitoring.alarms import Alarm, alarms
 from infra.monitoring.dashboard import dashboard
 from infra.monitoring.metrics import Dimensions, QueueMetrics, StackMetrics
-from infra.queue import JobQueue
+from infra.queues import JobQueues
 from infra.table import OWNER_INDEX, SWEEP_INDEX
 
 
@@ -23,7 +23,7 @@ class Monitoring(pulumi.ComponentResource):
         self,
         settings: Settings,
         table: aws.dynamodb.Table,
-        queue: JobQueue,
+        queue: JobQueues,
         events: CompletionBus,
         functions: Functions,
         api: HttpApi,
@@ -97,7 +97,7 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
-def _rules(queue: JobQueue, events: CompletionBus, functions: Functions) -> dict[str, Dimensions]:
+def _rules(queue: JobQueues, events: CompletionBus, functions: Functions) -> dict[str, Dimensions]:
     """Return the dimensions of each rule. A rule on a custom bus has the bus name too."""
     rules: dict[str, Dimensions] = {
         "manifests": {"RuleName": queue.manifest_rule.name},

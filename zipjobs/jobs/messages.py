@@ -14,13 +14,11 @@ from zipjobs.jobs.job import Submission, Trigger
 from zipjobs.model import Model, Timestamp
 from zipjobs.requests.fields import BucketName, ETag, Key, VersionId
 from zipjobs.requests.storage import ObjectRef
+from zipjobs.s3.source import NULL_VERSION
 
 MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
 """The UUID namespace of job IDs of manifests. With another one, a repeated event of an old manifest
 would start a second job."""
-
-UNVERSIONED = "null"
-"""The version ID of objects in a bucket without versioning."""
 
 
 class UnknownMessage(ZipJobsError):
@@ -63,7 +61,7 @@ def parse_message(body: str) -> Submission:
 
 def _from_manifest(event: _ObjectCreated) -> Submission:
     bucket, manifest = event.detail.bucket.name, event.detail.object
-    version_id = None if manifest.version_id == UNVERSIONED else manifest.version_id
+    version_id = None if manifest.version_id == NULL_VERSION else manifest.version_id
     return Submission(
         job_id=manifest_job_id(bucket, manifest.key, version_id, manifest.etag, manifest.sequencer),
         trigger=Trigger.MANIFEST,

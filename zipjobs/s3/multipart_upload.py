@@ -17,7 +17,7 @@ from zipjobs.errors import (
 )
 from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
 from zipjobs.s3.retry import COPY_ATTEMPTS, pause_seconds
-from zipjobs.s3.source import ObjectVersion
+from zipjobs.s3.source import NULL_VERSION, ObjectVersion
 from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, remove, target_error, target_errors
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.zipformat.crc32 import decode, encode
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 CONTENT_TYPE = "application/zip"
-
-UNVERSIONED = "null"
-"""The version ID of objects in a bucket whose versioning is suspended; a later one replaces it."""
 
 BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
 """Error codes for a copy that may succeed later."""
@@ -63,7 +60,7 @@ class StoredArchive:
     def of(cls, answer: Mapping[str, Any]) -> "StoredArchive":
         """Read S3's response to CompleteMultipartUpload or HeadObject."""
         version_id = answer.get("VersionId")
-        return cls(answer["ETag"], None if version_id == UNVERSIONED else version_id)
+        return cls(answer["ETag"], None if version_id == NULL_VERSION else version_id)
 
 
 class ArchiveWriter:

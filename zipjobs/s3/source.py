@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
 """The earliest time that ZIP can store."""
 
+NULL_VERSION = "null"
+"""The version ID of objects that were written while the bucket's versioning was not enabled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -7,7 +7,7 @@ import pytest
 
 from infra.config.settings import InvalidSetting
 from infra.config.validation import MAX_NAME_CHARS, checked
-from infra.queue import manifest_pattern
+from infra.queues import manifest_pattern
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.config.valid import VALID

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.queue import manifest_pattern
+from infra.queues import manifest_pattern
 from local.deployment.program import configuration, run_program
 from local.errors import LocalError
 from tests.infra.recorder import Recorder

@@ -15,7 +15,7 @@ RETENTION_SECONDS = 14 * DAY_SECONDS
 DEAD_LETTER_TIMEOUT_SECONDS = 60
 
 
-class JobQueue(pulumi.ComponentResource):
+class JobQueues(pulumi.ComponentResource):
     """The queue, the dead-letter queue, and the EventBridge rule with the queue as its target."""
 
     def __init__(
@@ -25,7 +25,7 @@ class JobQueue(pulumi.ComponentResource):
         key: Key,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("s3zipjobs:infra:JobQueue", f"{settings.prefix}-queue", None, opts)
+        super().__init__("s3zipjobs:infra:JobQueues", f"{settings.prefix}-queue", None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.dead_letters = aws.sqs.Queue(
             f"{settings.prefix}-dead-letters",
