@@ -1,10 +1,14 @@
 """Jobs that exceed one worker's quota: planned, built in segments, and finished."""
 
 import hashlib
+import io
 import random
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -27,10 +31,15 @@ KEYS = [f"docs/{i:02}.pdf" for i in range(len(SIZES))]
 REQUEST = {"prefix": "docs/"}
 
 
+@cache
+def content(number: int) -> bytes:
+    return random.Random(number).randbytes(SIZES[number])
+
+
 @pytest.fixture
 def sources(put: Callable[[str, bytes], str]) -> None:
-    for i, (key, size) in enumerate(zip(KEYS, SIZES, strict=True)):
-        put(key, random.Random(i).randbytes(size))
+    for number, key in enumerate(KEYS):
+        put(key, content(number))
 
 
 @pytest.fixture
@@ -63,6 +72,13 @@ def run_shuffled(workers: Workers, message: Submission, seed: int = 0) -> Job:
     return job
 
 
+def assert_complete(workers: Workers) -> None:
+    with zipfile.ZipFile(io.BytesIO(workers.target())) as archive:
+        assert archive.testzip() is None
+        found = [info.CRC for info in archive.infolist()]
+    assert found == [zlib.crc32(content(number)) for number in range(len(SIZES))]
+
+
 def assert_is_clean(workers: Workers) -> None:
     assert (workers.work_objects(), workers.uploads()) == ([], [])
 
@@ -73,8 +89,9 @@ def assert_ready(workers: Workers, job: Job) -> None:
     assert_is_clean(workers)
 
 
-@pytest.mark.parametrize("request_", [REQUEST, {"keys": KEYS}], ids=["prefix", "keys"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("request_", "seed"), [(REQUEST, 0), ({"keys": KEYS}, 1)], ids=["prefix", "keys"]
+)
 def test_segments_in_any_order_make_the_unsplit_archive(
     workers: Workers, request_: Any, seed: int
 ) -> None:
@@ -124,6 +141,7 @@ def test_repeated_and_late_messages_change_nothing(workers: Workers) -> None:
     assert_ready(workers, job)
 
 
+AFTER = pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 DEATHS = [
     ("segments", "put_entries"),
     ("writer", "create"),
@@ -134,12 +152,11 @@ DEATHS = [
 ]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@AFTER
 @pytest.mark.parametrize(("owner", "method"), DEATHS, ids=[method for _, method in DEATHS])
 def test_after_a_planner_dies_another_one_plans_the_job(
     workers: Workers, owner: str, method: str, after: bool
 ) -> None:
-    expected = unsplit_digest(workers)
     message = workers.submit(REQUEST)
     with dying(getattr(workers, owner), method, after=after):
         workers.run(message, lease=timedelta(seconds=-1))
@@ -147,7 +164,7 @@ def test_after_a_planner_dies_another_one_plans_the_job(
     for segment in list(workers.queue.sent):
         job = workers.run(segment)
     assert job.status is Status.READY
-    assert digest(workers) == expected
+    assert_complete(workers)
     assert_is_clean(workers)
 
 
@@ -161,12 +178,11 @@ LAST_DEATHS = [
 ]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@AFTER
 @pytest.mark.parametrize(("owner", "method"), LAST_DEATHS, ids=[m for _, m in LAST_DEATHS])
 def test_after_the_last_worker_dies_the_next_delivery_finishes(
     workers: Workers, owner: str, method: str, after: bool
 ) -> None:
-    expected = unsplit_digest(workers)
     workers.run(workers.submit(REQUEST))
     *others, last = workers.queue.sent
     for segment in others:
@@ -174,7 +190,7 @@ def test_after_the_last_worker_dies_the_next_delivery_finishes(
     with dying(getattr(workers, owner), method, after=after):
         workers.run(last)
     assert workers.run(last).status is Status.READY
-    assert digest(workers) == expected
+    assert_complete(workers)
     assert_is_clean(workers)
     assert set(workers.bus.statuses) == {Status.READY}
 
@@ -222,7 +238,7 @@ def test_exhausted_retries_of_a_segment_fail_the_job(workers: Workers) -> None:
 def test_numbered_archives_contain_each_object_once(
     workers: Workers, put: Callable[[str, bytes], str]
 ) -> None:
-    for number in range(40):
+    for number in range(12):
         put(f"docs/more-{number}.pdf", random.Random(number).randbytes(3 * MIB))
     workers.quota = replace(QUOTA, read_bytes=40 * MIB)
     job = run_shuffled(workers, workers.submit({**REQUEST, "maxArchiveBytes": 64 * MIB}))
@@ -230,14 +246,14 @@ def test_numbered_archives_contain_each_object_once(
     assert [one.key for one in job.archives] == [
         f"zips/job-1-{number:03}.zip" for number in range(1, len(job.archives) + 1)
     ]
-    assert len(job.archives) >= 3
+    assert len(job.archives) == 2
     names: list[str] = []
     for one in job.archives:
         assert one.size == len(workers.target(one.key)) <= 64 * MIB
         found = workers.member_names(one.key)
         assert len(found) == one.entries
         names += found
-    assert len(names) == len(set(names)) == len(SIZES) + 40
+    assert len(names) == len(set(names)) == len(SIZES) + 12
 
 
 def test_a_failed_abort_does_not_block_the_event(workers: Workers) -> None:

@@ -115,11 +115,6 @@ def test_at_most_5_mib_of_a_copied_body_are_assembled(entries: Entries, sizing: 
 
 
 @given(ENTRIES, SIZINGS)
-def test_the_same_sizes_give_the_same_parts(entries: Entries, sizing: PartSizing) -> None:
-    assert lay_out(entries, 100, sizing) == lay_out(entries, 100, sizing)
-
-
-@given(ENTRIES, SIZINGS)
 def test_offset_is_that_of_the_next_header(entries: Entries, sizing: PartSizing) -> None:
     layout = Layout(sizing)
     expected = 0

@@ -103,28 +103,6 @@ def test_safe_names_are_relative_and_valid_on_every_system(name: str) -> None:
 
 
 @given(st.lists(NASTY_NAME, max_size=30))
-def test_names_are_unique_without_case_and_composition(names: list[str]) -> None:
-    unique = UniqueNames()
-    claimed = [unique.claim(name) for name in names]
-    folded = {unicodedata.normalize("NFD", name.casefold()) for name in claimed}
-    assert len(folded) == len(names)
-
-
-@given(st.lists(NASTY_NAME, max_size=30))
-def test_no_name_is_both_a_file_and_a_folder(names: list[str]) -> None:
-    unique = UniqueNames()
-    claimed = [unique.claim(name).casefold() for name in names]
-    files = {unicodedata.normalize("NFD", name) for name in claimed}
-    folders = {
-        unicodedata.normalize("NFD", name[:i])
-        for name in claimed
-        for i, character in enumerate(name)
-        if character == "/"
-    }
-    assert not files & folders
-
-
-@given(st.lists(NASTY_NAME, max_size=30))
 def test_names_only_depend_on_the_list(names: list[str]) -> None:
     one, other = UniqueNames(), UniqueNames()
     assert [one.claim(name) for name in names] == [other.claim(name) for name in names]
