@@ -23,6 +23,24 @@ REGION = "us-east-1"
 KEEP_SECONDS = 3600
 GRACE_SECONDS = 1800
 
+Put = Callable[[str, bytes], str]
+"""Stores an object and returns its ETag."""
+
+
+def aws_client(service: str, url: str, **config: Any) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            **config,
+        ),
+    )
+
 
 class Served(NamedTuple):
     url: str
@@ -67,21 +85,7 @@ def aws(server: str) -> Callable[[str], Any]:
     """Reset moto and return a function that creates clients of it."""
     reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
-
-    def client(service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=server,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-
-    return client
+    return lambda service: aws_client(service, server)
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def reader(transport: Transport) -> ObjectReader:
 
 
 @pytest.fixture
-def put(s3: Any) -> Callable[[str, bytes], str]:
+def put(s3: Any) -> Put:
     """Return a function that puts an object into the source bucket and returns its ETag."""
 
     def put_object(key: str, body: bytes) -> str:
@@ -139,7 +143,7 @@ def workers(
     bus: Bus,
     reader: ObjectReader,
     sender: PartSender,
-    put: Callable[[str, bytes], str],
+    put: Put,
 ) -> Workers:
     put("a/one.pdf", b"one")
     put("b/one.pdf", b"two")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
+from tests.integration.conftest import Put
 from tests.support.examples import examples
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
@@ -55,9 +56,6 @@ def noise(size: int, seed: int = 1) -> bytes:
 
 def entries_for(contents: Iterable[str]) -> list[Entry]:
     return [Entry(name, Source("src", name)) for name in contents]
-
-
-Put = Callable[[str, bytes], str]
 
 
 def put_sizes(put: Put, sizes: list[int]) -> list[Entry]:

@@ -4,13 +4,13 @@ import io
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
+from tests.integration.conftest import Put
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
@@ -30,8 +30,6 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.retry import ATTEMPTS
 from zipjobs.s3.source import Entry, ObjectVersion, Source
 from zipjobs.s3.target import Target
-
-Put = Callable[[str, bytes], str]
 
 
 class Collected:

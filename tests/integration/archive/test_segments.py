@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Put
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
@@ -24,7 +25,7 @@ Build = Callable[[Upload, list[Entry]], SegmentOutput]
 
 
 @pytest.fixture
-def entries(put: Callable[[str, bytes], str]) -> list[Entry]:
+def entries(put: Put) -> list[Entry]:
     """Three entries of one segment."""
     body = bytes(2 * MIB)
     etags = [put(f"{number}.pdf", body) for number in range(3)]

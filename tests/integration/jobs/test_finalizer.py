@@ -1,7 +1,6 @@
 """Finishing jobs: lost leases, interrupted workers, and clean-up that S3 refuses."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -10,7 +9,7 @@ import pytest
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
-from tests.integration.conftest import KEEP_SECONDS
+from tests.integration.conftest import KEEP_SECONDS, Put
 from tests.integration.worker_setup import Workers, dying, error_of
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import Job, JobError, Status
@@ -51,9 +50,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(workers: Workers) -> None:
     assert len(workers.bus.published) == 1
 
 
-def test_a_dead_workers_archive_of_changed_sources_is_replaced(
-    workers: Workers, put: Callable[[str, bytes], str]
-) -> None:
+def test_a_dead_workers_archive_of_changed_sources_is_replaced(workers: Workers, put: Put) -> None:
     message = workers.submit()
     with dying(workers.store, "ready"):
         workers.run(message, lease=EXPIRED)

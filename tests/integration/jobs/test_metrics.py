@@ -1,12 +1,12 @@
 """Metrics in the log, in CloudWatch's embedded metric format."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Put
 from tests.integration.worker_setup import Workers
 from tests.support.builders import finished_archive, submission
 from zipjobs.lifecycle.metrics import NAMESPACE
@@ -30,7 +30,7 @@ def values(line: dict[str, Any]) -> dict[str, float]:
 
 
 def test_a_ready_job_is_counted_with_its_size_and_duration(
-    workers: Workers, put: Callable[[str, bytes], str], capsys: pytest.CaptureFixture[str]
+    workers: Workers, put: Put, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put("a/two.pdf", b"2" * 2000)
     job = workers.run(workers.submit({"keys": ["a/one.pdf", "a/two.pdf"]}))

@@ -1,9 +1,8 @@
 """Request options that name archives and their members."""
 
-from collections.abc import Callable
-
 import pytest
 
+from tests.integration.conftest import Put
 from tests.integration.worker_setup import Workers, error_of
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_sizing import MIB, PartSizing
@@ -19,7 +18,7 @@ SAME_NAMES = {"keys": ["a/one.pdf", "b/one.pdf"], "onDuplicate": "fail"}
 
 
 @pytest.fixture
-def splitting(workers: Workers, put: Callable[[str, bytes], str]) -> Workers:
+def splitting(workers: Workers, put: Put) -> Workers:
     """Workers whose quota the objects below ``large/`` exceed."""
     workers.quota, workers.options = QUOTA, OPTIONS
     for number in range(5):
@@ -48,9 +47,7 @@ def test_a_named_archive_has_its_receipt_next_to_it(workers: Workers) -> None:
     assert workers.uploads() == []
 
 
-def test_several_named_archives_are_numbered(
-    workers: Workers, put: Callable[[str, bytes], str]
-) -> None:
+def test_several_named_archives_are_numbered(workers: Workers, put: Put) -> None:
     for number in range(2):
         put(f"large/{number}.bin", bytes(34 * MIB))
     request = {"prefix": "large/", "archiveName": "q3", "maxArchiveBytes": 64 * MIB}

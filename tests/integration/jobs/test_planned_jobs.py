@@ -5,7 +5,6 @@ import io
 import random
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -14,6 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.integration.conftest import Put
 from tests.integration.worker_setup import Workers, dying, error_of
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_sizing import MIB, PartSizing
@@ -37,7 +37,7 @@ def content(number: int) -> bytes:
 
 
 @pytest.fixture
-def sources(put: Callable[[str, bytes], str]) -> None:
+def sources(put: Put) -> None:
     for number, key in enumerate(KEYS):
         put(key, content(number))
 
@@ -216,7 +216,7 @@ def test_archived_objects_are_listed_before_an_upload_is_created(workers: Worker
 
 
 def test_a_source_that_changes_after_planning_fails_the_job_once(
-    workers: Workers, put: Callable[[str, bytes], str]
+    workers: Workers, put: Put
 ) -> None:
     workers.run(workers.submit(REQUEST))
     put(KEYS[0], b"other")
@@ -235,9 +235,7 @@ def test_exhausted_retries_of_a_segment_fail_the_job(workers: Workers) -> None:
     assert_is_clean(workers)
 
 
-def test_numbered_archives_contain_each_object_once(
-    workers: Workers, put: Callable[[str, bytes], str]
-) -> None:
+def test_numbered_archives_contain_each_object_once(workers: Workers, put: Put) -> None:
     for number in range(12):
         put(f"docs/more-{number}.pdf", random.Random(number).randbytes(3 * MIB))
     workers.quota = replace(QUOTA, read_bytes=40 * MIB)

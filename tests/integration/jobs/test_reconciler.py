@@ -1,13 +1,12 @@
 """The reconciler: jobs whose message or event is lost."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from tests.integration.conftest import GRACE_SECONDS
+from tests.integration.conftest import GRACE_SECONDS, Put
 from tests.integration.worker_setup import Died, Workers, error_of
 from tests.support.builders import submission
 from zipjobs.archive.part_sizing import MIB
@@ -56,9 +55,7 @@ def test_a_job_with_a_lease_is_not_stuck(workers: Workers) -> None:
         assert workers.reconciler.reconcile().sent == 0
 
 
-def test_only_missing_segments_are_sent_again(
-    workers: Workers, put: Callable[[str, bytes], str]
-) -> None:
+def test_only_missing_segments_are_sent_again(workers: Workers, put: Put) -> None:
     workers.quota = WorkerQuota(entries=2)
     keys = [f"big-{number}.pdf" for number in range(5)]
     for key in keys:

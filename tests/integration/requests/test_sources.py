@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.integration.conftest import Put
 from zipjobs.errors import (
     InvalidManifest,
     InvalidRequest,
@@ -25,7 +26,6 @@ POLICY = AllowList(
     allowed_sources=(Location("src"), Location("shared", "public/")),
     allowed_targets=(Location("dst", "zips/"),),
 )
-Put = Callable[[str, bytes], str]
 
 GZIPPED = gzip.compress(b'{"key": "a"}\n', mtime=0)
 """Part of test names, so it has no time."""

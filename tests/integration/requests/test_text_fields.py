@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from tests.integration.conftest import REGION
+from tests.integration.conftest import REGION, aws_client
 from tests.integration.requests.recording_proxy import Recording, recording
 from tests.integration.worker_setup import Bus, Workers, error_of
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
@@ -111,18 +109,7 @@ def workers(
 ) -> Iterator[Workers]:
     """Workers whose requests to S3 are recorded."""
     credentials = ReadOnlyCredentials("test", "test", None)
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=wire.url,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            retries={"total_max_attempts": 1},
-        ),
-    )
+    s3 = aws_client("s3", wire.url, retries={"total_max_attempts": 1})
     transport = Transport(wire.url, REGION, lambda: credentials, max_connections=4)
     sender = PartSender(wire.url, REGION, lambda: credentials, 4)
     wire.clear()

@@ -435,8 +435,16 @@ def test_programs_extract_the_whole_hostile_archive(
 
 def test_names_that_any_system_considers_equal_are_numbered() -> None:
     rules = (capitals, decomposed, visible, small_letters, str.casefold, str.upper, str.lower)
-    every = [chr(code) for code in range(0x21, 0x110000) if not 0xD800 <= code < 0xE000]
-    alike = {one for c in every for rule in rules if (other := rule(c)) != c for one in (c, other)}
+    every = (chr(code) for code in range(0x21, 0x110000) if not 0xD800 <= code < 0xE000)
+    changed = [
+        c
+        for c in every
+        if c in INVISIBLE
+        or not c == c.upper() == c.lower() == c.casefold() == unicodedata.normalize("NFD", c)
+    ]
+    alike = {
+        one for c in changed for rule in rules if (other := rule(c)) != c for one in (c, other)
+    }
     names = sorted({safe_name(f"x{characters}x") for characters in alike})
     contents = dict(claimed_contents(names))
     assert len(contents) == len(names) > 3_000
