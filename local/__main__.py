@@ -21,6 +21,8 @@ from zipjobs_cli.client.local_stacks import DEFAULT_PORT
 
 INTERRUPTED = 130
 RANDOM = "random"
+MAX_PORT = 65_534
+"""The highest port of the AWS endpoint. The API uses the next port."""
 
 SIGNAL_CHECK_SECONDS = 1
 """The main thread handles a signal only when it wakes up."""
@@ -36,7 +38,7 @@ def main() -> int:
     up = commands.add_parser("up", help="run the stack until Ctrl-C is pressed")
     up.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=DEFAULT_PORT,
         help=f"port of the AWS endpoint. The API uses the next port. Default: {DEFAULT_PORT}. "
         "0: free ports",
@@ -100,6 +102,12 @@ def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[s
             for line in stack.faults.summary():
                 sys.stderr.write(f"Injected {line}\n")
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a port number from 0 to {MAX_PORT}")
+    return int(text)
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -1,15 +1,20 @@
-"""One stack on the embedded AWS for all end-to-end tests of a process.
+"""Two stacks on the embedded AWS, which all end-to-end tests of a process share.
 
-It is stopped after the last of them, because moto's state is global: a process can run only one
-stack, and tests of other folders empty moto.
+moto's state is global, so a process runs only one stack itself. It is stopped after the last of
+these tests, because tests of other folders empty moto.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from local.faults.injector import FaultInjector
-from tests.e2e.stack import Client, deployed
+from tests.e2e.stack import Client, deployed, local_up
+
+FOREIGN_ACCOUNT = "999999999999"
+FOREIGN_SOURCE, FOREIGN_TARGET = "their-documents", "their-archives"
+"""Buckets that should belong to the foreign account."""
 
 
 @pytest.fixture(scope="package")
@@ -23,3 +28,16 @@ def faults(client: Client) -> Iterator[FaultInjector]:
     """Return the faults of the stack. Installed plans are removed after the test."""
     yield client.stack.faults
     client.stack.faults.clear()
+
+
+@pytest.fixture(scope="package")
+def open_stack() -> Iterator[Client]:
+    """Run a stack without authorization in its own process, with default limits."""
+    owners = [f"{bucket}={FOREIGN_ACCOUNT}" for bucket in (FOREIGN_SOURCE, FOREIGN_TARGET)]
+    with local_up(
+        "apiAuth=none",
+        f'allowedSources=["{FOREIGN_SOURCE}"]',
+        f'allowedTargets=["{FOREIGN_TARGET}"]',
+        f"bucketOwners={json.dumps(owners)}",
+    ) as client:
+        yield client

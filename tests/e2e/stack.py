@@ -1,4 +1,4 @@
-"""Stacks on the embedded AWS, in this process or in another one, and a client that uses them."""
+"""Stacks on the embedded AWS, in this process or in its own, and a client for them."""
 
 import hashlib
 import json
@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 from botocore.credentials import ReadOnlyCredentials
 from moto.sqs.models import sqs_backends
@@ -39,11 +40,12 @@ ROOT = Path(__file__).resolve().parents[2]
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
 SEGMENT_MIB = 32
+STOP_SECONDS = 60
 FINAL = ("READY", "FAILED", "CANCELLED")
 
 
 def curl(url: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
-    """Status, headers and body of curl's answer; the body parsed if it is JSON."""
+    """Request a URL with curl. Return status, headers and body, which is parsed if it is JSON."""
     done = subprocess.run(["curl", "-sS", "-i", *arguments, url], capture_output=True, check=True)
     head, _, body = done.stdout.partition(b"\r\n\r\n")
     status_line, *lines = head.decode().split("\r\n")
@@ -54,7 +56,7 @@ def curl(url: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
 
 @dataclass
 class Client:
-    """Uses a stack as its users do: the AWS CLI, curl, and an SQS queue of events."""
+    """Uses a stack as its users do: with the AWS CLI, curl, and an SQS queue of events."""
 
     stack: LocalStack
     log: list[str]
@@ -67,7 +69,7 @@ class Client:
         self.dynamodb = self.stack.client("dynamodb")
 
     def aws(self, *arguments: str) -> Any:
-        """Run the AWS CLI; return what it printed, as JSON if it is."""
+        """Run the AWS CLI. Return its output, which is parsed if it is JSON."""
         done = subprocess.run(
             [AWS_CLI, *arguments],
             env={
@@ -85,43 +87,43 @@ class Client:
         return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
 
     def curl(self, path: str, *arguments: str) -> tuple[int, dict[str, str], Any]:
-        """Call the API with curl, signed by the user local; or any other URL, as it is.
+        """Call the API with curl, signed as the user ``local``. A whole URL is not signed.
 
-        Return status, headers and body, parsed if it is JSON.
+        Return status, headers and body, which is parsed if it is JSON.
         """
         if path.startswith("http"):
             return curl(path, *arguments)
         return curl(self.outputs["apiUrl"] + path, *self.signing(), *arguments)
 
     def signing(self, access_key_id: str = LOCAL_USER, secret: str = LOCAL_USER) -> list[str]:
-        """What makes curl sign a request to the API."""
+        """Return the options that make curl sign a request to the API."""
         scope = f"aws:amz:{self.outputs['region']}:execute-api"
         return ["--aws-sigv4", scope, "--user", f"{access_key_id}:{secret}"]
 
     def put_sources(self, contents: dict[str, bytes]) -> str:
-        """Upload source objects below a fresh prefix; return the prefix."""
+        """Upload source objects under a new prefix. Return the prefix."""
         prefix = f"{uuid.uuid4()}/"
         for key, body in contents.items():
             self.s3.put_object(Bucket=self.outputs["sourceBucket"], Key=prefix + key, Body=body)
         return prefix
 
     def post(self, request: Any) -> str:
-        """Submit a job over HTTP; return its id."""
-        status, _, answer = self.curl("/zip-jobs", "-d", json.dumps(request))
-        assert status == 202, answer
-        job_id: str = answer["jobId"]
+        """Submit a job to the API. Return its ID."""
+        status, _, response = self.curl("/zip-jobs", "-d", json.dumps(request))
+        assert status == 202, response
+        job_id: str = response["jobId"]
         return job_id
 
-    def drop_manifest(self, body: bytes, name: str | None = None) -> str:
-        """Put a manifest with boto3; return its key."""
+    def upload_manifest(self, body: bytes, name: str | None = None) -> str:
+        """Upload a manifest. Return its key."""
         key = f"{self.outputs['manifestPrefix']}{name or uuid.uuid4()}.json"
         self.s3.put_object(Bucket=self.outputs["manifestBucket"], Key=key, Body=body)
         return key
 
     def finished(self, job_id: str) -> dict[str, Any]:
-        """Wait until a job has a final status; return the job as the API shows it.
+        """Wait until a job has a final status. Return the response of the API.
 
-        It polls the table, because a request to the API starts curl and a function.
+        Polls the table, because each request to the API runs curl and a function.
         """
         record = {"TableName": self.outputs["tableName"], "Key": {"jobId": {"S": job_id}}}
 
@@ -135,10 +137,7 @@ class Client:
         return dict(job)
 
     def end_visibility_timeouts(self) -> None:
-        """Make all messages on the job queue visible, as if their visibility timeouts had ended.
-
-        Only for a stack in this process.
-        """
+        """End the visibility timeouts of all messages. Only for a stack in this process."""
         queue = sqs_backends[ACCOUNT_ID][self.outputs["region"]].get_queue(
             self.outputs["queueUrl"].rpartition("/")[2]
         )
@@ -157,16 +156,13 @@ class Client:
         return wait_for("a completion event", look)
 
     def poll_events(self, wait_seconds: int = 0) -> list[dict[str, Any]]:
-        """Fetch the events that have arrived, each as docs/asyncapi.yaml describes it.
-
-        Returns all of them so far.
-        """
-        answer = self.sqs.receive_message(
+        """Receive new events and validate them. Return all events so far."""
+        response = self.sqs.receive_message(
             QueueUrl=self.outputs["eventsQueueUrl"],
             MaxNumberOfMessages=10,
             WaitTimeSeconds=wait_seconds,
         )
-        for message in answer.get("Messages", []):
+        for message in response.get("Messages", []):
             event = json.loads(message["Body"])
             assert not (problems := list(event_problems(event))), (problems, event)
             self._events.append(event)
@@ -176,11 +172,11 @@ class Client:
         return self._events
 
     def event_of_manifest(self, key: str) -> dict[str, Any]:
-        """Wait for the completion event of the job of a manifest."""
+        """Wait for the completion event of a manifest's job."""
         return self.event(lambda detail: (detail["manifest"] or {}).get("key") == key)
 
     def download(self, job: dict[str, Any], folder: Path) -> Path:
-        """Follow a job's link with curl, under the name that the link gives the file."""
+        """Download an archive with curl. The link determines the file name."""
         subprocess.run(
             ["curl", "-sS", "--fail", "-OJ", "--output-dir", folder, job["downloadUrl"]], check=True
         )
@@ -188,12 +184,12 @@ class Client:
         return path
 
     def digest(self, key: str) -> str:
-        """The SHA-256 of an object in the target bucket."""
+        """Return the SHA-256 of an object in the target bucket."""
         body = self.s3.get_object(Bucket=self.outputs["targetBucket"], Key=key)["Body"]
         return hashlib.sha256(body.read()).hexdigest()
 
-    def digest_of_one_workers(self, keys: list[str]) -> str:
-        """That of the archive that one worker, here, makes of ``keys`` of the source bucket."""
+    def digest_of_archive_of(self, keys: list[str]) -> str:
+        """Build an archive of source objects in this process. Return its SHA-256."""
         where = (self.outputs["awsEndpointUrl"], self.outputs["region"])
         credentials = ReadOnlyCredentials("any", "thing", None)
         transport = Transport(*where, lambda: credentials, 64)
@@ -208,7 +204,7 @@ class Client:
         return self.digest(target.key)
 
     def uploads(self) -> list[Any]:
-        """The multipart uploads that the target bucket still holds."""
+        """Return the incomplete multipart uploads in the target bucket."""
         bucket = self.outputs["targetBucket"]
         found: list[Any] = self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         return found
@@ -216,14 +212,14 @@ class Client:
 
 @contextmanager
 def deployed() -> Iterator[Client]:
-    """The stack of these tests, while the block lasts."""
+    """Run the stack of the end-to-end tests in this process."""
     log: list[str] = []
     with running_stack(
         overrides={
             "zipperTimeoutSeconds": 60,
             "maxReceiveCount": MAX_RECEIVE_COUNT,
             "segmentMib": SEGMENT_MIB,
-            "customerKey": "create",  # so each request needs the use of the key, too
+            "customerKey": "create",  # each request also needs permission to use the key
         },
         log=lambda function, line: log.append(line),
     ) as stack:
@@ -231,32 +227,51 @@ def deployed() -> Iterator[Client]:
 
 
 @contextmanager
-def local_up(
-    *settings: str, environment: dict[str, str] | None = None
-) -> Iterator[tuple[dict[str, Any], list[str]]]:
-    """The outputs of a stack with these settings; what it said is complete after the block."""
+def local_up(*settings: str, environment: dict[str, str] | None = None) -> Iterator[Client]:
+    """Run a stack with these settings in a process of its own."""
     command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
     for setting in settings:
         command += ["--set", setting]
-    with subprocess.Popen(
+    log: list[str] = []
+
+    def read_log(lines: IO[str]) -> None:
+        log.extend(line.rstrip("\n") for line in lines)
+
+    with background(
         command,
-        cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         assert process.stdout is not None
-        said: list[str] = []
-        line = process.stdout.readline()
+        thread = Thread(target=read_log, args=(process.stderr,), daemon=True)
+        thread.start()
         try:
-            yield json.loads(line or "{}"), said
+            outputs = json.loads(process.stdout.readline())
+            permissions = Permissions(ACCOUNT_ID, lambda function, line: None)
+            yield Client(LocalStack(outputs, {}, FaultInjector(), permissions, ()), log)
         finally:
-            process.send_signal(signal.SIGTERM)
-            said.append(process.communicate()[1])
+            stop_group(process)
+            thread.join()
 
 
-def client_of(outputs: dict[str, Any]) -> Client:
-    """A client of a stack that runs in a process of its own."""
-    unseen = Permissions(ACCOUNT_ID, lambda function, line: None)
-    return Client(LocalStack(outputs, {}, FaultInjector(), unseen, ()), [])
+@contextmanager
+def background(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command in the background, in a process group that is stopped after the block."""
+    options = {"cwd": ROOT, "text": True, **options}
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            stop_group(process)
+
+
+def stop_group(process: "subprocess.Popen[str]") -> None:
+    """Interrupt a process group as Ctrl-C does. Kill it if it does not end in time."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.e2e.stack import ROOT, background
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 PORTS = (8700, 8701)
 
 _SECTION = re.compile(r"^## Using it\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-_CHANGING = (
+_CHANGING_VALUES = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "TIME"),
     (re.compile(r"CRC-32 [0-9a-f]{8}"), "CRC"),
@@ -47,8 +47,8 @@ def lines() -> Iterator[Line]:
 
 def masked(text: str) -> str:
     """Replace values that change with each run."""
-    for changing, name in _CHANGING:
-        text = changing.sub(name, text)
+    for pattern, name in _CHANGING_VALUES:
+        text = pattern.sub(name, text)
     return text.strip()
 
 
@@ -59,31 +59,28 @@ def is_taken(port: int) -> bool:
 
 @pytest.fixture
 def make_local(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Run `make local`. Yields the environment variables for the examples."""
+    """Run `make local`. Yield the environment variables for the examples."""
     stacks = tmp_path / "stacks"
     variables = {"ZIPJOBS_LOCAL": str(stacks)}  # hides stacks of other tests
     if any(map(is_taken, PORTS)):
         assert "CI" not in os.environ
         pytest.skip(f"a port of {PORTS} is in use")
-    process = subprocess.Popen(
+    with background(
         ["make", "local"],
-        cwd=ROOT,
         env={**os.environ, **variables},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for("make local", lambda: list(stacks.glob("*.json")) or None)
+    ) as process:
+
+        def is_ready() -> bool | None:
+            assert process.poll() is None, "make local ended."
+            return any(stacks.glob("*.json")) or None
+
+        wait_for("make local", is_ready)
         yield {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "200", **variables}
-    finally:
-        os.killpg(process.pid, 2)
-        process.wait(PATIENCE_SECONDS)
 
 
-def test_all_examples_print_the_documented_output(
-    make_local: dict[str, str], tmp_path: Path
-) -> None:
+def test_examples_print_the_documented_output(make_local: dict[str, str], tmp_path: Path) -> None:
     for tool in ("jq", "curl", "unzip"):
         if shutil.which(tool) is None:
             assert "CI" not in os.environ
@@ -97,13 +94,8 @@ def test_all_examples_print_the_documented_output(
             f"{{ {line.command}\n}} >'{tmp_path}/{number}.out' 2>'{tmp_path}/{number}.err'"
         )
         script.append(f"echo $? >'{tmp_path}/{number}.code'")
-    subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=tmp_path,
-        env=make_local,
-        timeout=PATIENCE_SECONDS,
-        check=True,
-    )
+    with background(["bash", "-c", "\n".join(script)], cwd=tmp_path, env=make_local) as process:
+        assert process.wait(PATIENCE_SECONDS) == 0
     for number, line in enumerate(examples):
         printed = (tmp_path / f"{number}.out").read_text()
         problems = (tmp_path / f"{number}.err").read_text()

@@ -49,7 +49,7 @@ def test_events_requests_and_links_are_not_logged(client: Client) -> None:
     job_id = client.post({"entries": [entry]})
     assert client.finished(job_id)["downloadUrl"]
     client.curl("/zip-jobs", "-d", json.dumps({"keys": [], name: name}))
-    key = client.drop_manifest(json.dumps({"entries": [entry]}).encode())
+    key = client.upload_manifest(json.dumps({"entries": [entry]}).encode())
     client.event_of_manifest(key)
     text = "\n".join(client.log[start:])
     assert job_id in text

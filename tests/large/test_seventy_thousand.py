@@ -58,7 +58,7 @@ def test_every_reader_opens_an_archive_of_70_000_entries(tmp_path: Path) -> None
         assert len(progress) > 2
         assert any(f"Job {job_id}: segment 2 of" in line for line in log)
         path = client.download(job, tmp_path)
-        assert hashlib.sha256(path.read_bytes()).hexdigest() == client.digest_of_one_workers(
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == client.digest_of_archive_of(
             [key(n) for n in range(ENTRIES)]
         )
     with zipfile.ZipFile(path) as archive:

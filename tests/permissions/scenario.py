@@ -171,7 +171,7 @@ def lose_an_event(client: Client) -> None:
     queue_url = client.outputs["queueUrl"]
     client.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
     try:
-        key = client.drop_manifest(b'{"keys": ["one.pdf"]}')
+        key = client.upload_manifest(b'{"keys": ["one.pdf"]}')
     finally:
         client.sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": policy})
     assert client.event_of_manifest(key)["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"

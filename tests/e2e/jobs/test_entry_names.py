@@ -1,4 +1,4 @@
-"""Archives and members named as the request says, through the embedded AWS."""
+"""Names of archives and members that a request sets."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,9 @@ def test_names_in_any_script_reach_s3_and_the_link(client: Client) -> None:
 
 def test_duplicate_names_error_lists_the_objects(client: Client) -> None:
     prefix = client.put_sources({"a/one.pdf": b"one", "b/One.pdf": b"two"})
-    manifest = client.drop_manifest(json.dumps({"prefix": prefix, "onDuplicate": "fail"}).encode())
+    manifest = client.upload_manifest(
+        json.dumps({"prefix": prefix, "onDuplicate": "fail"}).encode()
+    )
     error = client.event_of_manifest(manifest)["detail"]["error"]
     assert error["code"] == "DUPLICATE_NAME"
     bucket = client.outputs["sourceBucket"]

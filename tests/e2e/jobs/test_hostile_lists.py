@@ -1,16 +1,17 @@
-"""Lists made to use up workers, on a stack with its default limits, and other jobs beside them."""
+"""Lists that try to exhaust memory or time of workers, and other jobs at the same time."""
 
 import gzip
 import json
 from collections.abc import Callable
 
-from tests.e2e.stack import Client, client_of, local_up
+from tests.e2e.stack import Client
+from tests.support.waiting import wait_for
 
 MANY = 22_000
 
 
 def deep_names() -> bytes:
-    """Names of 400 folders, all of them different but the last two: no object need be read."""
+    """Return a list of names in 400 folders. The last two are equal, so no object is read."""
     names = (f"{min(number, MANY - 2)}/" + "d/" * 399 + "x" for number in range(MANY))
     return b"".join(json.dumps({"key": "one.pdf", "name": name}).encode() + b"\n" for name in names)
 
@@ -22,16 +23,21 @@ LISTS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-def test_other_jobs_finish_beside_hostile_lists() -> None:
-    with local_up() as (outputs, said):
-        submit_all(client_of(outputs))
-    assert "REPORT" in said[0]
-    assert "OutOfMemory" not in said[0]
-    assert "timed out" not in said[0]
+def test_other_jobs_finish_beside_hostile_lists(open_stack: Client) -> None:
+    start = len(open_stack.log)
+    submit_all(open_stack)
+
+    def report() -> bool | None:
+        return any("REPORT" in line for line in open_stack.log[start:]) or None
+
+    wait_for("the log of a function", report)
+    log = "\n".join(open_stack.log[start:])
+    assert "OutOfMemory" not in log
+    assert "timed out" not in log
 
 
 def submit_all(client: Client) -> None:
-    """Submit the hostile lists and some ordinary jobs, and wait for all of them."""
+    """Submit hostile lists, hostile globs and ordinary jobs. Wait for all of them."""
     bucket = client.outputs["sourceBucket"]
     client.s3.put_object(Bucket=bucket, Key="one.pdf", Body=b"one")
     hostile = {}

@@ -96,7 +96,7 @@ def test_missing_key_fails_the_job_and_leaves_no_upload(client: Client) -> None:
 
 @pytest.mark.parametrize("body", [b"not json", b"", b'{"keys": []}', b'{"kyes": ["a"]}'])
 def test_invalid_manifest_is_a_failed_job_with_an_event(client: Client, body: bytes) -> None:
-    event = client.event_of_manifest(client.drop_manifest(body))
+    event = client.event_of_manifest(client.upload_manifest(body))
     assert event["detail"]["error"]["code"] == "INVALID_MANIFEST"
     assert client.finished(event["detail"]["jobId"])["status"] == "FAILED"
 
@@ -136,9 +136,9 @@ def _queue_is_empty(client: Client) -> bool:
 def test_manifest_uploaded_again_is_a_new_job(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     body = json.dumps({"keys": [f"{prefix}one.pdf"]}).encode()
-    key = client.drop_manifest(body, "twice")
+    key = client.upload_manifest(body, "twice")
     first = client.event_of_manifest(key)["detail"]["jobId"]
-    client.drop_manifest(body, "twice")
+    client.upload_manifest(body, "twice")
     second = client.event(
         lambda detail: (detail["manifest"] or {}).get("key") == key and detail["jobId"] != first
     )
@@ -149,7 +149,7 @@ def test_other_objects_start_no_job(client: Client) -> None:
     bucket = client.outputs["manifestBucket"]
     client.s3.put_object(Bucket=bucket, Key="manifests/readme.txt", Body=b"{}")
     client.s3.put_object(Bucket=bucket, Key="other/a.json", Body=b"{}")
-    key = client.drop_manifest(b"{}")
+    key = client.upload_manifest(b"{}")
     client.event_of_manifest(key)
     keys = {(event["detail"]["manifest"] or {}).get("key") for event in client.poll_events()}
     assert not keys & {"manifests/readme.txt", "other/a.json"}

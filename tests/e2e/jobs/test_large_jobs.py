@@ -35,7 +35,7 @@ def request(prefix: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def expected(client: Client, prefix: str) -> str:
     """The digest of the archive that one worker makes of the same list."""
-    return client.digest_of_one_workers(
+    return client.digest_of_archive_of(
         sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
     )
 
