@@ -18,6 +18,7 @@ from local.foreign_requests import (
 )
 
 LOOPBACK = "127.0.0.1"
+SHUTDOWN_POLL_SECONDS = 0.05
 
 
 @contextmanager
@@ -43,7 +44,9 @@ def serving(
         raise LocalError(
             f"Port {port} on {LOOPBACK} is in use. Use --port to choose another."
         ) from error
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(SHUTDOWN_POLL_SECONDS,), daemon=True
+    )
     thread.start()
     try:
         yield f"http://{LOOPBACK}:{server.server_port}"
