@@ -1,4 +1,4 @@
-"""Stacks on the embedded AWS, in this process or in its own, and a client for them."""
+"""Stacks on the embedded AWS, in this process or in a separate one, and a client for them."""
 
 import hashlib
 import json
@@ -228,7 +228,7 @@ def deployed() -> Iterator[Client]:
 
 @contextmanager
 def local_up(*settings: str, environment: dict[str, str] | None = None) -> Iterator[Client]:
-    """Run a stack with these settings in a process of its own."""
+    """Run a stack with these settings in a separate process."""
     command = [sys.executable, "-m", "local", "up", "--port", "0", "--json"]
     for setting in settings:
         command += ["--set", setting]

@@ -1,4 +1,4 @@
-"""Allowed buckets that now belong to another account are neither read nor written."""
+"""Allowed buckets that another account owns now are not read and not written."""
 
 import json
 import uuid

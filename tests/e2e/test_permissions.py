@@ -1,4 +1,4 @@
-"""Each permission is needed, and a stack that lacks one really fails."""
+"""Each permission is needed, and requests fail without it."""
 
 import json
 import uuid
@@ -31,7 +31,7 @@ def test_every_permission_is_needed(client: Client, evaluations: Counter[Evaluat
 def test_no_request_of_the_scenario_is_denied(
     evaluations: Counter[Evaluation],
 ) -> None:
-    """For a moment the queue takes no event. To miss what may not be listed is no denial."""
+    """The scenario denies one event on purpose. 403 for a missing object is not a denial."""
     denied = {
         (evaluation.principal.name, evaluation.access.action)
         for evaluation in evaluations
@@ -43,23 +43,23 @@ def test_no_request_of_the_scenario_is_denied(
 def test_every_s3_request_has_an_expected_bucket_owner(
     client: Client, evaluations: Counter[Evaluation]
 ) -> None:
-    """What does not is denied, and the log says so: a copy that is would be read instead."""
+    """A denied request is logged. A denied copy would be read instead."""
     assert [line for line in client.log if NO_OWNER in line] == []
     assert any(evaluation.request == "s3 UploadPartCopy" for evaluation in evaluations)
 
 
 def test_documented_permissions_are_the_declared_ones(client: Client) -> None:
-    """``python -m tests.permissions --write`` writes it."""
+    """``python -m tests.permissions --write`` writes the table."""
     documents = declared(client.stack.permissions.policy_store)
     assert sorted(keys_in(FILE.read_text())) == sorted(row.key for row in rows(documents))
 
 
-# Some of them in truth: a permission is gone, and a job goes wrong as it should.
+# Requests without a permission
 
 
 @contextmanager
 def without(client: Client, function: str, action: str, resource: str = "") -> Iterator[None]:
-    """A function's role has not got an action, on resources with that in their ARN."""
+    """Remove an action from a function's role, for resources whose ARN contains ``resource``."""
     policies, iam = client.stack.permissions.policy_store, client.stack.client("iam")
     (document,) = (
         document
@@ -131,25 +131,25 @@ def test_link_is_refused_if_its_signer_cannot_read(client: Client) -> None:
 
 
 def test_api_returns_500_if_it_cannot_invoke_a_function(client: Client) -> None:
-    """One route's permission is gone, and no other's."""
+    """The permission of one route is missing."""
     (name,) = (name for name in client.stack.functions if "-status-" in name)
     functions = client.stack.client("lambda")
     policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
-    gone = next(
+    removed = next(
         found
         for found in policy["Statement"]
         if found["Condition"]["ArnLike"]["AWS:SourceArn"].endswith("/GET/zip-jobs/*")
     )
-    functions.remove_permission(FunctionName=name, StatementId=gone["Sid"])
+    functions.remove_permission(FunctionName=name, StatementId=removed["Sid"])
     try:
         assert client.curl(f"/zip-jobs/{uuid.uuid4()}")[0] == 500
         assert client.curl("/zip-jobs")[0] == 200
     finally:
         functions.add_permission(
             FunctionName=name,
-            StatementId=gone["Sid"],
-            Action=gone["Action"],
-            Principal=gone["Principal"]["Service"],
-            SourceArn=gone["Condition"]["ArnLike"]["AWS:SourceArn"],
+            StatementId=removed["Sid"],
+            Action=removed["Action"],
+            Principal=removed["Principal"]["Service"],
+            SourceArn=removed["Condition"]["ArnLike"]["AWS:SourceArn"],
         )
     assert client.curl(f"/zip-jobs/{uuid.uuid4()}")[0] == 404

@@ -1,4 +1,4 @@
-"""What the functions write to their log groups, while jobs run."""
+"""Log lines and metrics of the functions."""
 
 import json
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from tests.e2e.stack import Client
 from tests.support.waiting import wait_for
 
-LAMBDAS_OWN = ("START ", "END ", "REPORT ")
+LAMBDA_PREFIXES = ("START ", "END ", "REPORT ")
 
 
-def written(client: Client, start: int) -> list[dict[str, Any]]:
-    """What the functions wrote since the log had ``start`` lines."""
+def logged(client: Client, start: int) -> list[dict[str, Any]]:
+    """Return the functions' own log lines from line ``start`` on."""
     lines = client.log[start:]
-    return [json.loads(line) for line in lines if line and not line.startswith(LAMBDAS_OWN)]
+    return [json.loads(line) for line in lines if line and not line.startswith(LAMBDA_PREFIXES)]
 
 
 def test_every_line_about_a_job_is_json_and_has_its_id(client: Client) -> None:
@@ -20,7 +20,7 @@ def test_every_line_about_a_job_is_json_and_has_its_id(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one", "two.pdf": b"two"})
     job_id = client.post({"keys": [f"{prefix}one.pdf", f"{prefix}two.pdf"]})
     client.finished(job_id)
-    lines = written(client, start)
+    lines = logged(client, start)
     about = [line for line in lines if job_id in line.get("message", "")]
     assert {line["job_id"] for line in about} == {job_id}
     assert {"zipjobs.api.submit", "zipjobs.worker.job_runner"} <= {line["name"] for line in about}
@@ -33,7 +33,7 @@ def test_final_status_is_logged_as_metrics(client: Client) -> None:
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})
 
     def metrics() -> list[dict[str, Any]] | None:
-        lines = written(client, start)
+        lines = logged(client, start)
         return [line for line in lines if "_aws" in line and line.get("job_id") == job_id] or None
 
     (line,) = wait_for("the metrics of the job", metrics)
@@ -43,7 +43,7 @@ def test_final_status_is_logged_as_metrics(client: Client) -> None:
 
 def test_events_requests_and_links_are_not_logged(client: Client) -> None:
     start = len(client.log)
-    name = "a-name-that-stands-in-the-request-alone"
+    name = "a-name-that-is-only-in-the-request"
     prefix = client.put_sources({"one.pdf": b"one"})
     entry = {"key": f"{prefix}one.pdf", "name": f"{name}.pdf"}
     job_id = client.post({"entries": [entry]})

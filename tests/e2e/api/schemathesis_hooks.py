@@ -1,4 +1,4 @@
-"""What schemathesis is told on its way: how requests are signed, and what keys are for."""
+"""Hooks of schemathesis, which sign requests and set idempotency keys."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 
 
 class Signature(AuthBase):
-    """Signature Version 4, as the API wants it."""
+    """Sign requests with Signature Version 4."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         credentials = Credentials(
@@ -26,12 +26,12 @@ class Signature(AuthBase):
         return request
 
 
-schemathesis.auth.set_from_requests(Signature())  # type: ignore[attr-defined]  # not in its types
+schemathesis.auth.set_from_requests(Signature())  # type: ignore[attr-defined]  # missing in its types
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Every request has a key of its own: the same with another request is refused, rightly."""
+    """Use a new idempotency key for each request, because a repeated one is refused."""
     key = case.headers.get("idempotency-key")
     if isinstance(key, str) and re.fullmatch(r"[!-~]([ -~]{0,253}[!-~])?", key):
         case.headers["idempotency-key"] = str(uuid.uuid4())

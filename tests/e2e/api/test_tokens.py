@@ -1,4 +1,4 @@
-"""Authorization with JSON Web Tokens, and CORS, in a stack of its own."""
+"""Authorization with JSON Web Tokens, and CORS, on a separate stack."""
 
 from collections.abc import Iterator
 from typing import Any

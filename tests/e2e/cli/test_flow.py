@@ -19,7 +19,7 @@ def flow(client: Client, folder: Path, *arguments: object) -> Result:
 
 def test_both_triggers_zip_all_objects_with_the_prefix(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources({"a.pdf": b"one", "b/c.pdf": b"three", "folder/": b""})
-    for _ in range(2):  # files of the first run are not in the way
+    for _ in range(2):  # the second run replaces the files of the first
         done = flow(client, tmp_path / "out", "--prefix", prefix)
         assert done.code == 0, done.err
     assert "2 objects (8 bytes)" in done.err

@@ -103,7 +103,7 @@ def test_a_job_is_submitted_by_manifest(client: Client) -> None:
 
 @pytest.fixture
 def unversioned(client: Client) -> Iterator[str]:
-    """The manifest bucket, with versioning suspended."""
+    """Suspend versioning of the manifest bucket. Yield its name."""
     bucket: str = client.outputs["manifestBucket"]
     client.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     yield bucket

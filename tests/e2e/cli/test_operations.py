@@ -1,4 +1,4 @@
-"""Operating a stack on the command line, and errors, against the embedded AWS."""
+"""``redrive``, ``doctor``, and errors, against the embedded AWS."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.e2e.stack import Client
 
 @pytest.fixture
 def dead_letters(client: Client) -> Iterator[str]:
-    """A dead-letter queue without a function."""
+    """Yield the URL of a queue that no function reads."""
     url: str = client.sqs.create_queue(QueueName=f"dead-{uuid.uuid4()}")["QueueUrl"]
     yield url
     client.sqs.delete_queue(QueueUrl=url)
@@ -23,9 +23,7 @@ def dead_letters(client: Client) -> Iterator[str]:
 def test_redriven_dead_letters_become_jobs(client: Client, dead_letters: str) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     bucket = client.outputs["manifestBucket"]
-    key = (
-        f"{client.outputs['manifestPrefix']}{uuid.uuid4()}.text"  # not .json, so S3 sends no event
-    )
+    key = f"{client.outputs['manifestPrefix']}{uuid.uuid4()}.text"  # not .json: no event
     body = json.dumps({"keys": [prefix + "one.pdf"]}).encode()
     put = client.s3.put_object(Bucket=bucket, Key=key, Body=body)
     event: dict[str, Any] = json.loads(
@@ -42,8 +40,8 @@ def test_redriven_dead_letters_become_jobs(client: Client, dead_letters: str) ->
         client.sqs.send_message(QueueUrl=dead_letters, MessageBody=text)
     variables = {"ZIPJOBS_DEAD_LETTER_QUEUE_URL": dead_letters}
 
-    looked = zipjobs(client, "redrive", "--dry-run", **variables)
-    assert (looked.code, looked.out) == (0, "2 messages in the dead-letter queue.\n")
+    dry_run = zipjobs(client, "redrive", "--dry-run", **variables)
+    assert (dry_run.code, dry_run.out) == (0, "2 messages in the dead-letter queue.\n")
     moved = zipjobs(client, "redrive", "--json", **variables)
     assert moved.code == 0, moved.err
     assert (moved.json["moved"], moved.json["waiting"]) == (2, 0)
@@ -57,13 +55,13 @@ def test_doctor_has_no_warnings_for_a_complete_stack(client: Client) -> None:
     done = zipjobs(client, "doctor", "--json")
     findings = {one["what"]: one for one in map(json.loads, done.out.splitlines())}
     assert done.code == 0, findings
-    health = {what: one["health"] for what, one in findings.items() if what != "pulumi"}
+    health = {name: one["health"] for name, one in findings.items() if name != "pulumi"}
     assert set(health.values()) == {"ok"}, findings
     assert {"api", "credentials", "source bucket", "manifest events", "table"} <= set(health)
 
 
 def test_doctor_prints_failures_with_advice(client: Client) -> None:
-    variables = {"ZIPJOBS_SOURCE_BUCKET": "no-such-bucket", "AWS_ACCESS_KEY_ID": "nobody"}
+    variables = {"ZIPJOBS_SOURCE_BUCKET": "no-such-bucket", "AWS_ACCESS_KEY_ID": "unknown"}
     done = zipjobs(client, "doctor", **variables)
     assert done.code == 1
     assert re.search(r"^fail  api .*403", done.out, re.MULTILINE)
@@ -75,7 +73,7 @@ def test_doctor_prints_failures_with_advice(client: Client) -> None:
     ("arguments", "variables", "message"),
     [
         (["status", str(uuid.uuid4())], {}, "(404 JOB_NOT_FOUND)"),
-        (["list"], {"AWS_ACCESS_KEY_ID": "nobody"}, "(403 FORBIDDEN)"),
+        (["list"], {"AWS_ACCESS_KEY_ID": "unknown"}, "(403 FORBIDDEN)"),
         (["list"], {"AWS_SECRET_ACCESS_KEY": "wrong"}, "(403 FORBIDDEN)"),
         (["redrive"], {"ZIPJOBS_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:1/x"}, "queue"),
         (["download", str(uuid.uuid4())], {}, "(404 JOB_NOT_FOUND)"),

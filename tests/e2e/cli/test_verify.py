@@ -1,4 +1,4 @@
-"""Receipts of the embedded AWS, and ``verify``."""
+"""Receipts, and ``verify``, against the embedded AWS."""
 
 import json
 import random
@@ -121,7 +121,7 @@ def test_the_receipt_describes_objects_and_archive(
 
 @pytest.fixture
 def versioned(client: Client) -> Iterator[str]:
-    """The source bucket, with versioning."""
+    """Enable versioning of the source bucket. Yield its name."""
     bucket: str = client.outputs["sourceBucket"]
     client.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     yield bucket

@@ -1,4 +1,4 @@
-"""Cancelling, repeating and sweeping, as a client of the deployed program sees them."""
+"""Cancelled, repeated and reconciled jobs."""
 
 import json
 import uuid
@@ -20,8 +20,8 @@ STALLED = FaultPlan.parse(
 
 
 def delete(client: Client, job_id: str) -> tuple[int, Any]:
-    status, _, answer = client.curl(f"/zip-jobs/{job_id}", "-X", "DELETE")
-    return status, answer
+    status, _, response = client.curl(f"/zip-jobs/{job_id}", "-X", "DELETE")
+    return status, response
 
 
 def is_running(client: Client, job_id: str) -> bool | None:
@@ -30,16 +30,16 @@ def is_running(client: Client, job_id: str) -> bool | None:
 
 
 def messages_in_flight(client: Client) -> int:
-    """Those that a worker has not answered for yet."""
+    """Return the number of messages that a worker is processing."""
     name = "ApproximateNumberOfMessagesNotVisible"
-    answer = client.sqs.get_queue_attributes(
+    response = client.sqs.get_queue_attributes(
         QueueUrl=client.outputs["queueUrl"], AttributeNames=[name]
     )
-    return int(answer["Attributes"][name])
+    return int(response["Attributes"][name])
 
 
 def test_cancelling_a_running_job_stops_its_worker(client: Client, faults: FaultInjector) -> None:
-    """Its only object never comes: the worker would wait for minutes."""
+    """The worker waits for an object whose GET takes minutes."""
     lines = len(client.log)
     prefix = client.put_sources({"never.pdf": b"never"})
     faults.install(STALLED)
@@ -60,10 +60,10 @@ def test_finished_and_unknown_jobs_cannot_be_cancelled(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})
     client.finished(job_id)
-    status, answer = delete(client, job_id)
-    assert (status, answer["code"]) == (409, "JOB_FINISHED")
-    status, answer = delete(client, str(uuid.uuid4()))
-    assert (status, answer["code"]) == (404, "JOB_NOT_FOUND")
+    status, response = delete(client, job_id)
+    assert (status, response["code"]) == (409, "JOB_FINISHED")
+    status, response = delete(client, str(uuid.uuid4()))
+    assert (status, response["code"]) == (404, "JOB_NOT_FOUND")
 
 
 class TestIdempotencyKey:
@@ -74,8 +74,8 @@ class TestIdempotencyKey:
 
     def post(self, client: Client, key: str, body: str) -> tuple[int, Any]:
         header = f"Idempotency-Key: {key}"
-        status, _, answer = client.curl("/zip-jobs", "-H", header, "-d", body)
-        return status, answer
+        status, _, response = client.curl("/zip-jobs", "-H", header, "-d", body)
+        return status, response
 
     def test_same_key_and_request_return_the_same_job(
         self, client: Client, keys: list[str]
@@ -93,13 +93,13 @@ class TestIdempotencyKey:
     ) -> None:
         key = str(uuid.uuid4())
         assert self.post(client, key, json.dumps({"keys": keys}))[0] == 202
-        status, answer = self.post(client, key, json.dumps({"keys": keys[:1]}))
-        assert (status, answer["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+        status, response = self.post(client, key, json.dumps({"keys": keys[:1]}))
+        assert (status, response["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
     def test_invalid_idempotency_key_is_refused(self, client: Client, keys: list[str]) -> None:
-        status, answer = self.post(client, "k" * 256, json.dumps({"keys": keys}))
-        assert (status, answer["code"]) == (400, "INVALID_REQUEST")
-        assert "idempotency-key" in answer["detail"]
+        status, response = self.post(client, "k" * 256, json.dumps({"keys": keys}))
+        assert (status, response["code"]) == (400, "INVALID_REQUEST")
+        assert "idempotency-key" in response["detail"]
 
 
 def test_skipped_objects_are_listed(client: Client) -> None:
@@ -116,7 +116,7 @@ def test_skipped_objects_are_listed(client: Client) -> None:
 def test_reconciler_recovers_a_job_whose_message_was_lost(
     client: Client, faults: FaultInjector
 ) -> None:
-    """Stranded on purpose: the message never leaves the queue, and then it is gone."""
+    """A fault delays the message, and the test then deletes it."""
     prefix = client.put_sources({"one.pdf": b"one"})
     faults.install(FaultPlan.parse("faults: [{queue: jobs, delay: {seconds: 600}}]"))
     job_id = client.post({"keys": [f"{prefix}one.pdf"]})

@@ -1,4 +1,4 @@
-"""The Pulumi program, deployed onto the embedded AWS, used as its users use it."""
+"""Jobs from request to download, with the API and with manifests."""
 
 import json
 import random
@@ -34,12 +34,12 @@ MEMBERS = {
 def test_posted_job_becomes_a_downloadable_zip(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources(CONTENTS)
     keys = [prefix + key for key in CONTENTS]
-    status, headers, answer = client.curl("/zip-jobs", "-d", json.dumps({"keys": keys}))
+    status, headers, response = client.curl("/zip-jobs", "-d", json.dumps({"keys": keys}))
     assert status == 202
-    assert answer == {"jobId": answer["jobId"], "status": "PENDING"}
-    assert headers["location"] == f"/zip-jobs/{answer['jobId']}"
+    assert response == {"jobId": response["jobId"], "status": "PENDING"}
+    assert headers["location"] == f"/zip-jobs/{response['jobId']}"
 
-    job = client.finished(answer["jobId"])
+    job = client.finished(response["jobId"])
     assert job["status"] == "READY"
     assert job["trigger"] == "api"
     assert job["manifest"] is None
@@ -67,8 +67,8 @@ def test_manifest_uploaded_with_aws_cli_becomes_a_zip(client: Client, tmp_path: 
     prefix = client.put_sources({"one.pdf": b"one"})
     manifest = tmp_path / "q3 invoices.json"
     manifest.write_text(json.dumps({"keys": [f"{prefix}one.pdf"]}))
-    place = f"s3://{client.outputs['manifestBucket']}/{client.outputs['manifestPrefix']}"
-    client.aws("s3", "cp", str(manifest), place)
+    folder = f"s3://{client.outputs['manifestBucket']}/{client.outputs['manifestPrefix']}"
+    client.aws("s3", "cp", str(manifest), folder)
 
     event = client.event_of_manifest("manifests/q3 invoices.json")
     assert event["source"] == "s3-zip-jobs"
@@ -104,12 +104,12 @@ def test_invalid_manifest_is_a_failed_job_with_an_event(client: Client, body: by
 def test_event_delivered_three_times_makes_one_archive(client: Client) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     bucket, key = client.outputs["manifestBucket"], f"{client.outputs['manifestPrefix']}thrice.json"
-    answer = client.s3.put_object(
+    response = client.s3.put_object(
         Bucket=bucket, Key=key, Body=json.dumps({"keys": [f"{prefix}one.pdf"]}).encode()
     )
     event = json.loads((EVENTS / "object_created.json").read_text())
     event["detail"]["bucket"]["name"] = bucket
-    event["detail"]["object"] |= {"key": key, "version-id": answer["VersionId"]}
+    event["detail"]["object"] |= {"key": key, "version-id": response["VersionId"]}
     for _ in range(2):
         client.sqs.send_message(QueueUrl=client.outputs["queueUrl"], MessageBody=json.dumps(event))
 
@@ -176,7 +176,7 @@ def test_dead_letter_function_fails_the_job(
 def test_exhausted_job_fails_with_its_last_error(
     client: Client,
 ) -> None:
-    """No client can read a bucket of that name, and what cannot be read now may be later."""
+    """Reading from a bucket with an invalid name fails, and is retried."""
     message = {
         "jobId": "never-succeeds",
         "trigger": "api",
@@ -188,8 +188,8 @@ def test_exhausted_job_fails_with_its_last_error(
     assert event["detail-type"] == "Zip Job Failed"
     assert event["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
     assert "Not A Bucket" in event["detail"]["error"]["message"]
-    tries = [line for line in client.log if "Job never-succeeds: started" in line]
-    assert len(tries) == MAX_RECEIVE_COUNT
+    attempts = [line for line in client.log if "Job never-succeeds: started" in line]
+    assert len(attempts) == MAX_RECEIVE_COUNT
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_exhausted_job_fails_with_its_last_error(
 def test_invalid_request_is_refused_with_a_reason(
     client: Client, body: str, status: int, code: str, detail: str
 ) -> None:
-    answered, headers, problem = client.curl("/zip-jobs", "-d", body)
-    assert (answered, problem["code"]) == (status, code)
+    actual, headers, problem = client.curl("/zip-jobs", "-d", body)
+    assert (actual, problem["code"]) == (status, code)
     assert headers["content-type"] == "application/problem+json"
     assert detail in problem["detail"]
 

@@ -1,4 +1,4 @@
-"""Jobs that are more than one function's share, on the embedded AWS."""
+"""Jobs that are split into segments."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from zipjobs.archive.part_sizing import MIB
 
 SEGMENTS = 5
 BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
-A_SEGMENT = re.compile(rb'\\"segment\\":\d')
+SEGMENT_MESSAGE = re.compile(rb'\\"segment\\":\d')
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +34,16 @@ def request(prefix: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def expected(client: Client, prefix: str) -> str:
-    """The digest of the archive that one worker makes of the same list."""
+    """Return the digest of the same archive, built by one worker."""
     return client.digest_of_archive_of(
         sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
     )
 
 
-def working_objects(client: Client, job_id: str) -> list[Any]:
+def work_objects(client: Client, job_id: str) -> list[Any]:
     bucket = client.outputs["manifestBucket"]
-    answer = client.s3.list_objects_v2(Bucket=bucket, Prefix=f"work/{job_id}/")
-    found: list[Any] = answer.get("Contents", [])
+    response = client.s3.list_objects_v2(Bucket=bucket, Prefix=f"work/{job_id}/")
+    found: list[Any] = response.get("Contents", [])
     return found
 
 
@@ -58,7 +58,7 @@ def test_five_segments_equal_one_workers_archive(
     planned = [line for line in client.log if f"Job {job_id}: planned" in line]
     assert f"in {SEGMENTS} segments" in planned[0]
     assert client.digest(job["targetKey"]) == expected
-    assert working_objects(client, job_id) == []
+    assert work_objects(client, job_id) == []
     event = client.event(lambda detail: detail["jobId"] == job_id)
     assert event["detail-type"] == "Zip Job Ready"
     assert event["detail"]["archives"][0]["key"] == job["targetKey"]
@@ -66,7 +66,7 @@ def test_five_segments_equal_one_workers_archive(
 
 @pytest.fixture(scope="module")
 def numbered(client: Client, prefix: str) -> dict[str, Any]:
-    """A job whose request limits its archives."""
+    """Return a job whose request limits the size of an archive."""
     job = client.finished(client.post({**request(prefix), "maxArchiveBytes": 64 * MIB}))
     assert job["status"] == "READY"
     assert len(job["archives"]) >= 2
@@ -108,13 +108,13 @@ def test_names_of_a_list_in_s3_are_used(client: Client, prefix: str) -> None:
     assert job["entries"] == {"done": 4, "total": 4}
 
 
-def test_all_missing_objects_are_in_one_error(client: Client, prefix: str) -> None:
+def test_one_error_lists_every_missing_object(client: Client, prefix: str) -> None:
     keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES))]
     gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
     job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
     assert (job["status"], job["error"]["code"]) == ("FAILED", "SOURCE_NOT_FOUND")
     assert all(key in job["error"]["message"] for key in gone)
-    assert working_objects(client, job["jobId"]) == []
+    assert work_objects(client, job["jobId"]) == []
 
 
 def test_segment_is_rebuilt_after_its_worker_is_killed(
@@ -125,7 +125,7 @@ def test_segment_is_rebuilt_after_its_worker_is_killed(
     job = client.finished(job_id)
     assert job["status"] == "READY"
     assert client.digest(job["targetKey"]) == expected
-    assert working_objects(client, job_id) == []
+    assert work_objects(client, job_id) == []
     assert client.uploads() == []
 
 
@@ -153,5 +153,5 @@ def workers_of_segments(client: Client) -> "list[subprocess.Popen[bytes]]":
     return [
         environment._process
         for environment in list(zipper._all)
-        if (current := environment._current) and A_SEGMENT.search(current.event)
+        if (current := environment._current) and SEGMENT_MESSAGE.search(current.event)
     ]

@@ -1,4 +1,4 @@
-"""What somebody learns of a job's end: in S3, on the bus, and by a rule from ``docs/events.md``."""
+"""The result of a job in S3, and the rules of ``docs/events.md``."""
 
 import json
 import zipfile
@@ -16,8 +16,8 @@ from tests.support.event_schema import event_problems
 from tests.support.waiting import wait_for
 
 
-class Dropper:
-    """Has the AWS CLI, may use S3, and knows the names of buckets and the key of a manifest."""
+class S3User:
+    """A user who has the AWS CLI, and access to S3 only."""
 
     def __init__(self, client: Client, folder: Path) -> None:
         self._client = client
@@ -25,15 +25,14 @@ class Dropper:
         self._manifests = f"s3://{client.outputs['manifestBucket']}/manifests"
         self._target = f"s3://{client.outputs['targetBucket']}"
 
-    def drop(self, name: str, text: str) -> None:
+    def upload_manifest(self, name: str, text: str) -> None:
         path = self._folder / "manifest.json"
         path.write_text(text)
         self._client.aws("s3", "cp", str(path), f"{self._manifests}/{name}.json")
 
-    def outcome(self, name: str, but: str = "") -> Any:
-        """The status object, as soon as it is there and is not that of the job ``but``."""
+    def status_object(self, name: str, previous_job: str = "") -> Any:
+        """Wait for the status object of a job other than ``previous_job``."""
         key = f"zips/{name}.status.json"
-
         bucket = self._client.outputs["targetBucket"]
 
         def look() -> bool | None:
@@ -41,67 +40,64 @@ class Dropper:
             if "Contents" not in listed:
                 return None
             body = self._client.s3.get_object(Bucket=bucket, Key=key)["Body"]
-            return json.load(body)["jobId"] != but or None
+            return json.load(body)["jobId"] != previous_job or None
 
         wait_for(key, look)
-        return json.loads(self._fetch(key).read_text())
+        return json.loads(self._download(key).read_text())
 
-    def archive(self, outcome: Any) -> zipfile.ZipFile:
-        (archive,) = outcome["archives"]
-        return zipfile.ZipFile(self._fetch(archive["key"]))
+    def archive(self, status_object: Any) -> zipfile.ZipFile:
+        (archive,) = status_object["archives"]
+        return zipfile.ZipFile(self._download(archive["key"]))
 
-    def _fetch(self, key: str) -> Path:
-        path = self._folder / "fetched"
+    def _download(self, key: str) -> Path:
+        path = self._folder / "download"
         self._client.aws("s3", "cp", f"{self._target}/{key}", str(path))
         return path
 
 
 @pytest.fixture
-def dropper(client: Client, tmp_path: Path) -> Dropper:
-    return Dropper(client, tmp_path)
+def s3_user(client: Client, tmp_path: Path) -> S3User:
+    return S3User(client, tmp_path)
 
 
-# In S3
-
-
-def test_status_object_leads_to_the_archive_with_s3_only(client: Client, dropper: Dropper) -> None:
+def test_status_object_leads_to_the_archive_with_s3_only(client: Client, s3_user: S3User) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
-    dropper.drop("results/ready", json.dumps({"keys": [f"{prefix}one.pdf"]}))
-    outcome = dropper.outcome("results/ready")
-    assert (outcome["status"], outcome["error"]) == ("READY", None)
-    assert outcome["manifest"]["key"] == "manifests/results/ready.json"
-    with dropper.archive(outcome) as archive:
+    s3_user.upload_manifest("results/ready", json.dumps({"keys": [f"{prefix}one.pdf"]}))
+    result = s3_user.status_object("results/ready")
+    assert (result["status"], result["error"]) == ("READY", None)
+    assert result["manifest"]["key"] == "manifests/results/ready.json"
+    with s3_user.archive(result) as archive:
         assert archive.read("one.pdf") == b"one"
-    assert "X-Amz" not in json.dumps(outcome)
+    assert "X-Amz" not in json.dumps(result)
 
 
-def test_status_object_shows_the_error_and_then_the_retry(client: Client, dropper: Dropper) -> None:
+def test_status_object_shows_the_error_and_then_the_retry(client: Client, s3_user: S3User) -> None:
     prefix = client.put_sources({"one.pdf": b"one"})
     manifest = f'{{\n  "keys": [\n    "{prefix}one.pdf",\n    7\n  ]\n}}\n'
-    dropper.drop("results/mended", manifest)
-    failed = dropper.outcome("results/mended")
+    s3_user.upload_manifest("results/retried", manifest)
+    failed = s3_user.status_object("results/retried")
     assert (failed["status"], failed["error"]["code"]) == ("FAILED", "INVALID_MANIFEST")
     (problem,) = failed["error"]["problems"]
     assert (problem["pointer"], problem["line"]) == ("#/keys/1", 4)
 
-    dropper.drop("results/mended", manifest.replace(",\n    7", ""))
-    outcome = dropper.outcome("results/mended", but=failed["jobId"])
-    assert outcome["status"] == "READY"
-    assert outcome["manifest"]["versionId"] != failed["manifest"]["versionId"]
+    s3_user.upload_manifest("results/retried", manifest.replace(",\n    7", ""))
+    result = s3_user.status_object("results/retried", previous_job=failed["jobId"])
+    assert result["status"] == "READY"
+    assert result["manifest"]["versionId"] != failed["manifest"]["versionId"]
 
 
-def test_status_object_equals_the_event(client: Client, dropper: Dropper) -> None:
-    dropper.drop("results/gone", json.dumps({"keys": ["gone.pdf"]}))
+def test_status_object_equals_the_event(client: Client, s3_user: S3User) -> None:
+    s3_user.upload_manifest("results/gone", json.dumps({"keys": ["gone.pdf"]}))
     event = client.event_of_manifest("manifests/results/gone.json")
-    assert dropper.outcome("results/gone") == event["detail"]
+    assert s3_user.status_object("results/gone") == event["detail"]
     assert event["detail"]["error"]["objects"]
 
 
-# By a rule
+# Rules
 
 
 class Embedded(EmbeddedProvider):
-    """Keeps the names of what it creates."""
+    """A provider that records the resources that it creates."""
 
     def __init__(self, client: Client) -> None:
         outputs = client.outputs
@@ -118,7 +114,7 @@ class Embedded(EmbeddedProvider):
 
 @pytest.fixture(scope="module", params=["pulumi", "shell"])
 def queue_url(request: pytest.FixtureRequest, client: Client) -> Iterator[str]:
-    """The queue of the recipe, made in one form or the other."""
+    """Create the recipe's queue with Pulumi, or with the shell. Yield its URL."""
     bus = client.outputs["eventBusName"]
     if request.param == "pulumi":
         provider = Embedded(client)
@@ -141,8 +137,8 @@ def test_queue_of_the_recipe_receives_events(client: Client, queue_url: str) -> 
     job = client.finished(client.post({"keys": [f"{prefix}one.pdf"]}))
 
     def look() -> Any:
-        answer = client.sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
-        events = [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        response = client.sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
+        events = [json.loads(message["Body"]) for message in response.get("Messages", [])]
         return next((one for one in events if one["detail"]["jobId"] == job["jobId"]), None)
 
     event = wait_for("the event", look)
