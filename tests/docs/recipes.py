@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "events.md"
 PROJECT = "recipe"
 
 AWS_WITH_ENDPOINT = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
-"""Without ``--endpoint-url`` the AWS CLI sends SQS requests to AWS, despite AWS_ENDPOINT_URL."""
+"""A wrapper, because the AWS CLI ignores AWS_ENDPOINT_URL for SQS requests."""
 
 
 def recipe(name: str, language: str) -> str:

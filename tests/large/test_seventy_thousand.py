@@ -13,7 +13,7 @@ from tests.support.readers import READERS
 from tests.support.waiting import wait_for
 
 ENTRIES = 70_000
-"""More than 65,535, all that ZIP's old fields can count, and more than one function's share."""
+"""More than 65,535, the limit without ZIP64, and more than fits into one segment."""
 
 SECONDS = 1200
 
@@ -23,7 +23,7 @@ def key(number: int) -> str:
 
 
 def body(number: int) -> bytes:
-    """Enough for all of them to fill several parts: a segment takes one at the least."""
+    """Return the body of an object. All bodies together fill several parts, as segments need."""
     return f"{number:05}\n".encode() * (40 + number % 7)
 
 
@@ -52,7 +52,7 @@ def test_every_reader_opens_an_archive_of_70_000_entries(tmp_path: Path) -> None
             progress.add(job["entries"]["done"])
             return job if job["status"] in ("READY", "FAILED") else None
 
-        job = wait_for("the end of the job", look, SECONDS)
+        job = wait_for("the final status of the job", look, SECONDS)
         assert job["status"] == "READY"
         assert job["entries"] == {"done": ENTRIES, "total": ENTRIES}
         assert len(progress) > 2

@@ -30,7 +30,7 @@ MAX_EXHAUSTED = 5
 
 
 def orders() -> Iterator[RequestedJob]:
-    """By turns through the API and by manifest: keys, and now and then what else there is."""
+    """Yield jobs by API and by manifest in turn. Some use other features of requests."""
     for number in range(JOBS):
         trigger = ("api", "manifest")[number % 2]
         names = random.Random(number).sample(sorted(SOURCES), 1 + number % 5)
@@ -63,7 +63,7 @@ def orders() -> Iterator[RequestedJob]:
 def test_500_jobs_all_reach_their_expected_status() -> None:
     seed = int(os.environ.get("LOAD_SEED") or random.randrange(SEEDS))
     console = Console(highlight=False, width=100)
-    console.print(f"\nseed {seed} (once more: make load SEED={seed})")
+    console.print(f"\nseed {seed} (to repeat it: make load SEED={seed})")
     log: list[str] = []
     with running_stack(
         overrides={"resourcePrefix": "load", "zipperTimeoutSeconds": 60, "zipperMaxConcurrency": 6},
@@ -84,39 +84,39 @@ def put_sources(client: RetryingClient) -> None:
 
 
 def figures(fault_run: FaultRun, result: RunResult) -> Table:
-    """Everything that is worth knowing, a line each."""
-    table = Table(title="500 jobs in a fault_run", show_header=False)
+    """Return a table with the figures of the run."""
+    table = Table(title="500 jobs with random faults", show_header=False)
     triggers = Counter(submitted.order.trigger for submitted in result.submitted)
-    ends = Counter(record["status"]["S"] for record in result.records.values())
+    statuses = Counter(record["status"]["S"] for record in result.records.values())
     faults = Counter(str(injected.effect) for injected in result.injected)
-    seconds = sorted(waits(result))
+    seconds = sorted(durations(result))
     by_20 = statistics.quantiles(seconds, n=20)
     deliveries = fault_run.deliveries
     rows = {
         "jobs submitted": ", ".join(f"{count} by {trigger}" for trigger, count in triggers.items()),
-        **{status: str(ends[status]) for status in FINAL},
+        **{status: str(statuses[status]) for status in FINAL},
         EXHAUSTED: str(len(result.exhausted)),
         "events": f"{len(result.events)} of {len(result.records)} jobs",
         "messages delivered twice": str(faults["duplicate"]),
         "faults injected": str(len(result.injected)),
-        **{f"  {what}": str(count) for what, count in faults.most_common()},
+        **{f"  {effect}": str(count) for effect, count in faults.most_common()},
         "functions killed": str(deliveries.deaths),
         "largest receive count": str(deliveries.largest_receive_count),
         "dead letters": str(len(deliveries.dead_letters)),
-        "reconciler_runs": str(fault_run.reconciler_runs),
-        "seconds until all had ended": f"{result.all_ended_seconds:.0f}",
+        "runs of the reconciler": str(fault_run.reconciler_runs),
+        "seconds until all jobs were finished": f"{result.all_ended_seconds:.0f}",
         "jobs per second": f"{len(result.records) / result.all_ended_seconds:.1f}",
-        "seconds from submission to end": f"p50 {statistics.median(seconds):.1f}, "
+        "seconds from submission to final status": f"p50 {statistics.median(seconds):.1f}, "
         f"p95 {by_20[-1]:.1f}, longest {seconds[-1]:.1f}",
-        "seconds until quiet": f"{result.seconds:.0f}",
+        "seconds until the queue was empty": f"{result.seconds:.0f}",
     }
     for row in rows.items():
         table.add_row(*row)
     return table
 
 
-def waits(result: RunResult) -> Iterator[float]:
-    """Seconds from a job's submission to its end."""
+def durations(result: RunResult) -> Iterator[float]:
+    """Yield the seconds from each job's submission to its final status."""
     for submitted in result.submitted:
         finished = result.records[submitted.job_id]["finishedAt"]["S"]
         yield (datetime.fromisoformat(finished) - submitted.at).total_seconds()

@@ -29,7 +29,7 @@ def main() -> int:
     shown = Table(*HEAD)
     for row in table:
         needed = [
-            f"{action}: " + ", ".join(f"{what} x{count}" for what, count in sorted(counts.items()))
+            f"{action}: " + ", ".join(f"{name} x{count}" for name, count in sorted(counts.items()))
             for action, counts in row.needed_by.items()
         ]
         shown.add_row(row.principal, "\n".join(row.actions), row.resource, "\n".join(needed))

@@ -225,7 +225,7 @@ def reconcile(client: Client) -> None:
 
 
 def leave_output(client: Client, job_id: str) -> None:
-    """Create what a crashed worker may leave: an upload, an archive and a working object."""
+    """Create the output of a crashed worker: an upload, an archive and a segment."""
     bucket, key = client.outputs["targetBucket"], f"zips/{job_id}.zip"
     job = client.dynamodb.get_item(
         TableName=client.outputs["tableName"], Key={"jobId": {"S": job_id}}

@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from local.moto_gaps import close_gaps
 from tests.readers import shapes
-from tests.readers.shapes import HUGE, SHAPES, Made, Shape
+from tests.readers.shapes import HUGE, SHAPES, BuiltArchive, Shape
 from tests.support.readers import Sums
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -36,27 +36,27 @@ def shape(request: pytest.FixtureRequest) -> Shape:
 
 
 @pytest.fixture(scope="package")
-def made(shape: Shape, moto: str, place: Path) -> Iterator[Made]:
+def built(shape: Shape, moto: str, archives: Path) -> Iterator[BuiltArchive]:
     """Build the archive of a shape."""
-    yield shapes.make(shape, moto, place / "archive.zip")
+    yield shapes.build(shape, moto, archives / "archive.zip")
     reset = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
 
 
 @pytest.fixture(scope="package")
-def many(place: Path) -> tuple[Made, Sums]:
-    return shapes.make_of_many(place / "many.zip")
+def many(archives: Path) -> tuple[BuiltArchive, Sums]:
+    return shapes.build_many(archives / "many.zip")
 
 
 @pytest.fixture(scope="package")
-def huge() -> Iterator[tuple[Made, Sums]]:
+def huge() -> Iterator[tuple[BuiltArchive, Sums]]:
     """Build an archive over 4 GiB in shared memory, where holes need no page cache."""
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.exists() else None) as folder:
-        yield shapes.make_huge(HUGE, Path(folder) / "huge.zip"), shapes.sums(HUGE)
+        yield shapes.build_huge(HUGE, Path(folder) / "huge.zip"), shapes.sums(HUGE)
 
 
 @pytest.fixture(scope="package")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("archives")
 
 

@@ -1,4 +1,4 @@
-"""Archives of every shape, each made in a file: how, and of what."""
+"""Build archives of different shapes in files."""
 
 import random
 import shutil
@@ -16,7 +16,7 @@ from botocore.credentials import ReadOnlyCredentials
 from bench.measure import control, running_simulator
 from bench.s3_simulator import content
 from bench.workloads import key
-from tests.readers.holes import Body, HoleReader, HoleUpload, crc_of, length_of
+from tests.readers.sparse_s3 import Body, SparseReader, SparseUpload, crc_of, length_of
 from tests.support.readers import Contents, Sum, Sums
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
@@ -44,7 +44,7 @@ def text(size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Shape:
-    """What an archive of a few, smaller entries is made of, and how."""
+    """The entries and options of an archive."""
 
     contents: Contents
     options: EngineOptions = field(default_factory=EngineOptions)
@@ -101,50 +101,50 @@ HUGE: dict[str, Body] = {
 
 
 @dataclass(frozen=True)
-class Made:
-    """An archive in a file, and what is known of it."""
+class BuiltArchive:
+    """An archive in a file, and the result of building it."""
 
     path: Path
     archive: Archive
 
 
-def make(shape: Shape, moto: str, path: Path) -> Made:
-    """Make an archive of bodies that are in S3: moto's."""
-    with _engine(moto, shape.options, connections=16) as (s3, build):
+def build(shape: Shape, moto: str, path: Path) -> BuiltArchive:
+    """Build an archive from objects on moto."""
+    with _engine(moto, shape.options, connections=16) as (s3, build_from):
         for bucket in ("src", TARGET.bucket):
             s3.create_bucket(Bucket=bucket)
         for name, body in shape.contents.items():
             s3.put_object(Bucket="src", Key=name, Body=body)
-        archive = build(Entry(name, Source("src", name)) for name in shape.contents)
+        archive = build_from(Entry(name, Source("src", name)) for name in shape.contents)
     _download(f"{moto}/{TARGET.bucket}/{TARGET.key}", path)
-    return Made(path, archive)
+    return BuiltArchive(path, archive)
 
 
-def make_of_many(path: Path) -> tuple[Made, Sums]:
-    """Make an archive of more entries than ZIP can count without ZIP64."""
+def build_many(path: Path) -> tuple[BuiltArchive, Sums]:
+    """Build an archive with more entries than are possible without ZIP64."""
     sizes = [3] * COUNT
     bodies = [content.read(index * 7919, size) for index, size in enumerate(sizes)]
     keys = [key(index) for index in range(COUNT)]
     options = EngineOptions()
     with (
         running_simulator("default") as url,
-        _engine(url, options, options.probes + options.ranges) as (_, build),
+        _engine(url, options, options.probes + options.ranges) as (_, build_from),
     ):
         control(url, "_load", {"workload": "many", "sizes": sizes, "keep": True})
-        archive = build(Entry(name, Source("src", name)) for name in keys)
+        archive = build_from(Entry(name, Source("src", name)) for name in keys)
         _download(f"{url}/{TARGET.bucket}/{TARGET.key}", path)
-    return Made(path, archive), sums(dict(zip(keys, bodies, strict=True)))
+    return BuiltArchive(path, archive), sums(dict(zip(keys, bodies, strict=True)))
 
 
-def make_huge(bodies: dict[str, Body], path: Path) -> Made:
-    """Make an archive whose large bodies are zeros, of which hardly any are written."""
-    reader: Any = HoleReader(bodies)
-    upload: Any = HoleUpload(path)
+def build_huge(bodies: dict[str, Body], path: Path) -> BuiltArchive:
+    """Build an archive whose large bodies are zeros, in a sparse file."""
+    reader: Any = SparseReader(bodies)
+    upload: Any = SparseUpload(path)
     entries = [Entry(name, Source("src", name)) for name in bodies]
     options = EngineOptions()
     try:
-        means = BuildContext(reader, upload, BlockPool(options.least_memory_bytes), options)
-        return Made(path, build_archive(entries, means))
+        context = BuildContext(reader, upload, BlockPool(options.least_memory_bytes), options)
+        return BuiltArchive(path, build_archive(entries, context))
     finally:
         reader.close()
 
@@ -157,7 +157,7 @@ def sums(bodies: dict[str, Any]) -> Sums:
 def _engine(
     url: str, options: EngineOptions, connections: int
 ) -> Iterator[tuple[Any, Callable[[Iterable[Entry]], Archive]]]:
-    """An S3 client, and what builds an archive in the least memory that can work."""
+    """Yield an S3 client, and a function that builds an archive in the minimum of memory."""
     senders = options.uploads + options.copies
     s3 = boto3.client(
         "s3",
@@ -175,7 +175,7 @@ def _engine(
     transport = Transport(*connection, connections)
     writer = ArchiveWriter(s3, PartSender(*connection, senders))
 
-    def build(entries: Iterable[Entry]) -> Archive:
+    def build_from(entries: Iterable[Entry]) -> Archive:
         with writer.upload(TARGET) as upload:
             blocks = BlockPool(options.least_memory_bytes)
             return build_archive(
@@ -183,11 +183,11 @@ def _engine(
             )
 
     try:
-        yield s3, build
+        yield s3, build_from
     finally:
         transport.close()
 
 
 def _download(url: str, path: Path) -> None:
-    with urllib.request.urlopen(url) as answer, path.open("wb") as file:
-        shutil.copyfileobj(answer, file)
+    with urllib.request.urlopen(url) as response, path.open("wb") as file:
+        shutil.copyfileobj(response, file)

@@ -78,7 +78,7 @@ def imports_between_packages() -> Iterator[tuple[str, str, str]]:
                 yield module, package_of(module), package_of(name)
 
 
-def test_nothing_imports_upward() -> None:
+def test_packages_import_only_lower_packages() -> None:
     level = {package: number for number, packages in enumerate(LAYERS) for package in packages}
     upward = [
         f"{module} imports {other}"
@@ -97,7 +97,7 @@ def test_independent_packages_do_not_import_each_other() -> None:
     assert found == []
 
 
-def test_there_are_no_import_cycles() -> None:
+def test_imports_have_no_cycles() -> None:
     """Imports of types count, too."""
     graph = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts): set(imports(path))

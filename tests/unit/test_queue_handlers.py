@@ -19,7 +19,7 @@ CONTEXT: Any = SimpleNamespace(
 
 
 def event(*bodies: str) -> dict[str, Any]:
-    """An SQS event with these messages, named m0, m1, …, each received for the second time."""
+    """Return an SQS event with the messages m0, m1, …, which are received for the second time."""
     return {
         "Records": [
             {
@@ -58,7 +58,7 @@ def fails_for(**errors: Exception) -> Callable[..., Any]:
 
 @pytest.fixture
 def retries(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """The zipper with a runner for which job ``busy`` is busy, ``broken`` a defect."""
+    """Make the zipper fail for the jobs ``busy`` and ``broken``. Return the retry delays."""
     delays: dict[str, int] = {}
     errors = {"busy": JobBusy("busy", retry_after_seconds=7), "broken": ZeroDivisionError()}
     dependencies = SimpleNamespace(
@@ -70,7 +70,7 @@ def retries(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_only_failed_messages_are_retried(retries: dict[str, int]) -> None:
-    bodies = message("fine"), message("busy"), "no message", message("broken"), message("fine")
+    bodies = message("fine"), message("busy"), "not a message", message("broken"), message("fine")
     assert failures(zipper.handler(event(*bodies), CONTEXT)) == ["m1", "m2", "m3"]
     assert retries == {"r1": 7, "r2": 10, "r3": 10}
 
@@ -84,7 +84,7 @@ def test_an_entire_batch_can_fail(
 def test_log_lines_name_the_job_of_their_message(
     retries: dict[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    zipper.handler(event(message("busy"), "no message", message("broken")), CONTEXT)
+    zipper.handler(event(message("busy"), "not a message", message("broken")), CONTEXT)
     lines = log(capsys)
     assert [line.get("job_id") for line in lines] == ["busy", None, "broken"]
     assert [line.get("exception_name") for line in lines] == [None, None, "ZeroDivisionError"]
@@ -96,6 +96,6 @@ def test_a_dead_letter_without_a_job_is_deleted(
 ) -> None:
     fail = fails_for(busy=JobBusy("busy"))
     monkeypatch.setattr(lifecycle, "finalizer", lambda: SimpleNamespace(fail_exhausted=fail))
-    bodies = message("fine"), "no message", message("busy")
+    bodies = message("fine"), "not a message", message("busy")
     assert failures(dead_letter.handler(event(*bodies), CONTEXT)) == ["m2"]
     assert [line.get("job_id") for line in log(capsys)] == ["fine", None, "busy"]

@@ -1,4 +1,4 @@
-"""What a function's log looks like, as CloudWatch gets it."""
+"""The format of log lines."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_line_is_json_and_says_which_job_and_which_invocation(
+def test_a_line_is_json_with_job_and_request_id(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(SimpleNamespace(aws_request_id="the-request"))
@@ -28,7 +28,7 @@ def test_a_line_is_json_and_says_which_job_and_which_invocation(
     assert (line["level"], line["name"]) == ("INFO", "zipjobs.worker.job_runner")
 
 
-def test_so_is_a_line_of_another_thread_and_of_another_library(
+def test_lines_of_threads_and_libraries_have_the_job_id(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(None)
@@ -41,7 +41,7 @@ def test_so_is_a_line_of_another_thread_and_of_another_library(
     assert (line["job_id"], line["message"]) == ("the-job", "They expire")
 
 
-def test_an_invocation_does_not_inherit_the_job_of_the_one_before(
+def test_the_job_id_is_removed_before_the_next_invocation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     start_logging(None)
@@ -52,20 +52,22 @@ def test_an_invocation_does_not_inherit_the_job_of_the_one_before(
     assert "job_id" not in line
 
 
-def test_what_others_send_is_not_logged_at_any_level(capsys: pytest.CaptureFixture[str]) -> None:
-    """At DEBUG botocore logs the requests that it sends, with all that is in them."""
+def test_requests_of_libraries_are_never_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """At level DEBUG, botocore logs whole requests."""
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.DEBUG)  # as Lambda does for a function whose level is DEBUG
+    root.setLevel(logging.DEBUG)  # as Lambda does if the function's log level is DEBUG
     try:
         start_logging(None)
-        logging.getLogger("botocore.endpoint").debug("Sending %s", {"body": "all of it"})
+        logging.getLogger("botocore.endpoint").debug("Sending %s", {"body": "the body"})
     finally:
         root.setLevel(level)
     assert lines(capsys) == []
 
 
-def test_an_error_takes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     start_logging(None)
     try:
         raise ValueError("no")

@@ -266,7 +266,7 @@ CASES = [
 
 @cache
 def program_with(settings: str) -> Declared:
-    """Return what a stack with these settings declares. ``settings`` is JSON."""
+    """Return the resources that a stack with these settings declares. ``settings`` is JSON."""
     return Declared(declared("dev", json.loads(settings)))
 
 

@@ -40,7 +40,7 @@ def test_valid_settings_are_accepted(good: Settings) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"alarm_email": "nobody-there"}, 'alarmEmail is "nobody-there".*email address'),
+        ({"alarm_email": "not-an-address"}, 'alarmEmail is "not-an-address".*email address'),
         ({"alarm_oldest_message_seconds": 900}, "alarmOldestMessageSeconds is 900.*more than.*900"),
         ({"alarm_oldest_message_seconds": 1_209_601}, "alarmOldestMessageSeconds.*14 days"),
         ({"log_retention_days": 2}, "logRetentionDays is 2.*1, 3, 5"),

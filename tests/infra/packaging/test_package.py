@@ -112,7 +112,7 @@ def part_of(module: str) -> str | None:
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_function_loads_only_what_it_needs(package: Path, handler: str) -> None:
+def test_a_function_loads_only_necessary_packages(package: Path, handler: str) -> None:
     script = f"import handlers.{handler}\n" + (
         "for name, module in sys.modules.items():\n"
         f"    if (getattr(module, '__file__', None) or '').startswith({str(package)!r}):\n"

@@ -138,7 +138,7 @@ def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
 
 
 def test_only_the_services_own_objects_expire(program: Declared) -> None:
-    """Without its prefix, a rule would delete the users' manifests."""
+    """A rule without a prefix would delete the users' manifests."""
     expiring = {
         (name, rule["filter"]["prefix"])
         for name, one in program.of(LIFECYCLE).items()

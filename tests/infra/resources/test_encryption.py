@@ -66,7 +66,7 @@ def test_an_existing_key_is_used_and_not_changed() -> None:
     assert len(uses) == 6, "all functions but docs"
 
 
-def test_the_stacks_key_has_an_alias_rotation_and_a_late_deletion(
+def test_the_stacks_key_has_alias_rotation_and_late_deletion(
     sealed: Declared,
 ) -> None:
     (key,) = sealed.of("kms/key:Key").values()

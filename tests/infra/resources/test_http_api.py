@@ -24,7 +24,7 @@ DOCS_ROUTES = {"GET /openapi.json": "docs", "GET /docs": "docs"}
 
 
 def api_of(**settings: Any) -> Declared:
-    """Return what a stack with these settings declares."""
+    """Return the resources that a stack with these settings declares."""
     return Declared(declared("dev", settings))
 
 

@@ -1,4 +1,4 @@
-"""The declared policies grant only what is needed, and a policy linter accepts them."""
+"""The declared policies grant only necessary permissions, and a policy linter accepts them."""
 
 import json
 import re
@@ -53,7 +53,7 @@ WILDCARDS = {
 """The allowed wildcards in resources, with the reason."""
 
 ACCOUNT_ROOT = f"arn:aws:iam::{ACCOUNT_ID}:root"
-ACTIONS_WITH_WILDCARDS = {("kms:*", ACCOUNT_ROOT): "without it, nobody could administer the key"}
+ACTIONS_WITH_WILDCARDS = {("kms:*", ACCOUNT_ROOT): "the account must be able to administer the key"}
 """The allowed wildcards in actions, by action and principal, with the reason."""
 
 SOURCES_WITH_WILDCARDS = {
@@ -67,8 +67,8 @@ SOURCES_WITH_WILDCARDS = {
 SOURCE_CONDITIONS = ("aws:sourcearn", "kms:encryptioncontext:aws:logs:arn")
 
 WITHOUT_SOURCE_CONDITION = {
-    ("aws:kms/key:Key", "events.amazonaws.com"): "EventBridge tells KMS of no rule, and what it "
-    "could encrypt for others it sends to queues whose policies do ask",
+    ("aws:kms/key:Key", "events.amazonaws.com"): "EventBridge does not send the rule's ARN to KMS. "
+    "It encrypts only messages to queues, whose policies have a source condition",
 }
 """Services without a source condition, by resource type, with the reason."""
 
@@ -104,8 +104,8 @@ class Declared:
     def text(self) -> str:
         """Return the document for parliament.
 
-        Parliament accepts neither ``*`` as the resource of a key policy nor the statement for the
-        account, so a key policy has neither here.
+        Parliament refuses ``*`` as the resource of a key policy, and the statement for the account.
+        The document of a key policy omits both.
         """
         found = self.statements
         if self.typ == "aws:kms/key:Key":
@@ -361,7 +361,7 @@ class TestParliament:
         return [f"{finding.issue}: {finding.detail}" for finding in found]
 
     def test_parliament_has_no_findings(self, parliament: Any, policies: list[Declared]) -> None:
-        """It does not check trust policies, which have no resource."""
+        """Trust policies are not checked, because they have no resource."""
         others = [policy for policy in policies if not policy.is_trust]
         found = {policy.name: self.findings(parliament, policy.text) for policy in others}
         assert {name: all_of_it for name, all_of_it in found.items() if all_of_it} == {}

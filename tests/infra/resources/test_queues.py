@@ -54,11 +54,13 @@ def test_messages_have_the_longest_retention(program: Declared) -> None:
         assert queue["messageRetentionSeconds"] == LONGEST_RETENTION_SECONDS
 
 
-def test_all_attempts_fit_into_a_messages_retention(program: Declared) -> None:
-    """In a dead-letter queue, a message's age still counts from when it was sent."""
+def test_retention_is_long_enough_for_every_attempt(program: Declared) -> None:
+    """A dead-letter queue counts a message's age from its first sending."""
     jobs = program.of(QUEUE)["jobs"].inputs
-    tried = json.loads(jobs["redrivePolicy"])["maxReceiveCount"] * jobs["visibilityTimeoutSeconds"]
-    assert tried < LONGEST_RETENTION_SECONDS / 10
+    all_attempts_seconds = (
+        json.loads(jobs["redrivePolicy"])["maxReceiveCount"] * jobs["visibilityTimeoutSeconds"]
+    )
+    assert all_attempts_seconds < LONGEST_RETENTION_SECONDS / 10
 
 
 def test_sqs_encrypts_every_queue(program: Declared) -> None:
@@ -84,7 +86,7 @@ def test_event_source_mappings_limit_concurrency(program: Declared) -> None:
 
 
 def test_event_source_mappings_are_enabled(program: Declared) -> None:
-    """With a disabled mapping, messages would expire after 14 days without an error."""
+    """A disabled mapping reports no error, and messages expire after 14 days."""
     for name, mapping in program.of(MAPPING).items():
         assert mapping.inputs.get("enabled", True), name
 

@@ -15,7 +15,7 @@ SETTINGS = {
     "targetPrefix": "out/",
     "allowedTargets": ["elsewhere"],
     "manifestBucket": "inbox",
-    "manifestPrefix": "drop/",
+    "manifestPrefix": "in/",
 }
 
 

@@ -1,4 +1,4 @@
-"""A fake S3 for huge bodies of zeros, which it writes as holes in a file."""
+"""A fake S3 for huge bodies of zeros, which are written as holes in a sparse file."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def length_of(body: Body) -> int:
     return body if isinstance(body, int) else len(body)
 
 
-def _run_of(body: Body, first: int, end: int) -> bytes:
+def _range_of(body: Body, first: int, end: int) -> bytes:
     return bytes(end - first) if isinstance(body, int) else body[first:end]
 
 
@@ -38,8 +38,8 @@ def crc_of(body: Body) -> int:
     return total
 
 
-class HoleReader:
-    """An ``ObjectReader`` of these bodies, by key. The caller closes it."""
+class SparseReader:
+    """An ``ObjectReader`` of bodies by key. The caller closes it."""
 
     def __init__(self, bodies: dict[str, Body]) -> None:
         self._bodies = bodies
@@ -54,10 +54,10 @@ class HoleReader:
         etag: str | None,
         *,
         flows: bool = False,
-    ) -> "HoleRead":
+    ) -> "SparseRead":
         body = self._bodies[source.key]
         size = length_of(body)
-        read = HoleRead(self._thread, body, first, min(length, size - first), sink)
+        read = SparseRead(self._thread, body, first, min(length, size - first), sink)
         read.start(ObjectVersion(source, '"etag"', size, MODIFIED), flows)
         return read
 
@@ -65,8 +65,8 @@ class HoleReader:
         self._thread.shutdown(cancel_futures=True)
 
 
-class HoleRead:
-    """A ``Read`` of a run of a body: each step is one task of the reader's thread."""
+class SparseRead:
+    """A ``Read`` of a range of a body. Each step is a task on the reader's thread."""
 
     def __init__(
         self, thread: ThreadPoolExecutor, body: Body, first: int, length: int, sink: Sink
@@ -86,7 +86,7 @@ class HoleRead:
         self._thread.submit(self._deliver, length)
 
     def cancel(self) -> None:
-        """What is under way is short."""
+        """Do nothing: all tasks are short."""
 
     def _find(self, pinned: ObjectVersion) -> None:
         self._sink.found(pinned, self._length)
@@ -97,14 +97,14 @@ class HoleRead:
         try:
             for at in range(self._first, self._first + length, CHUNK_BYTES):
                 end = min(at + CHUNK_BYTES, self._first + length)
-                self._sink.received(_run_of(self._body, at, end))
+                self._sink.received(_range_of(self._body, at, end))
             self._sink.done()
         except Exception as error:  # noqa: BLE001  (the engine waits for this read)
             self._sink.failed(ServiceUnavailable(repr(error)))
 
 
-class HoleUpload:
-    """An ``Upload`` into a file. Parts stay in memory until then, but for those of zeros."""
+class SparseUpload:
+    """An ``Upload`` into a file. Keeps parts in memory until it is complete, except zeros."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -115,13 +115,13 @@ class HoleUpload:
     ) -> UploadedPart:
         part = b"".join(bytes(chunk) for chunk in open_chunks())
         assert len(part) == length
-        return self._note(number, part)
+        return self._record(number, part)
 
     def copy_part(
         self, number: int, pinned: ObjectVersion, first: int, length: int
     ) -> UploadedPart:
         assert first + length <= pinned.size
-        return self._note(number, length)
+        return self._record(number, length)
 
     def complete(self, parts: list[UploadedPart], crc32: int, size: int) -> StoredArchive:
         assert [part.number for part in parts] == sorted(self._parts)
@@ -138,6 +138,6 @@ class HoleUpload:
             assert (file.tell(), total) == (size, crc32)
         return StoredArchive('"etag"', None)
 
-    def _note(self, number: int, part: Body) -> UploadedPart:
+    def _record(self, number: int, part: Body) -> UploadedPart:
         self._parts[number] = part
         return UploadedPart(number, '"etag"', crc_of(part), length_of(part))
