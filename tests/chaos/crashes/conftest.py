@@ -1,24 +1,29 @@
-"""Prints the crash matrix at the end of a run."""
+"""The endpoints of moto, and the crash matrix at the end of a run."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.crashes.report import MATRIX, Row, table
+from tests.chaos.crashes.matrix import Endpoints, serving_endpoints
+from tests.chaos.crashes.report import HEADER, MATRIX
+
+
+@pytest.fixture(scope="module")
+def endpoints() -> Iterator[Endpoints]:
+    with serving_endpoints() as endpoints:
+        yield endpoints
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many crashes each scenario had, and the final statuses."""
-    reports = [
-        report
+    """Print a line for each scenario: its calls, kills and final statuses."""
+    lines = [
+        value
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
-    ]
-    rows = [
-        Row.from_json(value)
-        for report in reports
         for name, value in report.user_properties
         if name == MATRIX
     ]
-    if rows:
+    if lines:
         terminalreporter.section(MATRIX)
-        for line in table(rows):
+        for line in [HEADER, *lines]:
             terminalreporter.write_line(line)

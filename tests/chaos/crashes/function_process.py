@@ -1,4 +1,4 @@
-"""A function's process: the real handler with its real wiring, until it is killed."""
+"""The code of a worker process: it runs the real handler with its real wiring."""
 
 import logging
 import os
@@ -18,14 +18,14 @@ WIRINGS: Mapping[str, Callable[[], object]] = {
     "dead_letter": lifecycle.finalizer,
     "reconciler": lifecycle.reconciler,
 }
-"""What builds the dependencies of each function."""
+"""Build the dependencies of each function."""
 
 TIME_LEFT_MILLISECONDS = {"reconciler": 60_000}
 """Zero for the zipper, so that the lease of a killed worker has already expired."""
 
 
 class Context:
-    """The part of Lambda's context that is used."""
+    """The part of Lambda's context that the handlers use."""
 
     def __init__(self, milliseconds: int) -> None:
         self._milliseconds = milliseconds
@@ -36,9 +36,9 @@ class Context:
 
 def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> None:
     """Pass each event from ``pipe`` to the handler; send back its response and log lines."""
-    forget_aws()
+    remove_aws_settings()
     os.environ.update(environment)
-    # Lines reach standard output as Lambda has them, and the handler that is added here.
+    # Powertools would write each log line once, to only one of the two handlers.
     os.environ["POWERTOOLS_LOG_DEDUPLICATION_DISABLED"] = "1"
     log = _Log()
     logging.getLogger().addHandler(log)
@@ -53,14 +53,14 @@ def serve(pipe: Connection, function: str, environment: Mapping[str, str]) -> No
         pipe.send((handler(event, context), log.take()))
 
 
-def forget_aws() -> None:
-    """Remove this machine's AWS settings from the environment."""
+def remove_aws_settings() -> None:
+    """Remove the machine's AWS settings from the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
 
 
 class _Log(logging.Handler):
-    """Keeps what was logged as text."""
+    """Keeps log lines as text."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,10 +17,10 @@ from tests.chaos.crashes.stack import Stack
 from zipjobs.jobs.job import Status
 
 CONCURRENT_SCENARIOS = 2
-"""How many scenarios run at a time: workers of one run while moto answers another."""
+"""Scenarios that run at a time: workers of one run while moto responds to another's."""
 
 MAX_MISSES = 5
-"""How often a run may end before the call after which a process was to die. Concurrent reads that
+"""Runs that may end before the call after which a process was to be killed. Concurrent reads that
 are no longer needed are not always made, so the number of calls varies."""
 
 _numbers = itertools.count()
@@ -52,18 +52,18 @@ def serving_endpoints() -> Iterator[Endpoints]:
 
 @contextmanager
 def new_job_runs(scenario: Scenario, endpoints: Endpoints) -> Iterator[NewJobRun]:
-    """Create a stack. Yield a function that starts a job there; a process dies after a call."""
+    """Create a stack, and yield a function that creates a job on it."""
     endpoint = endpoints.get()
     prefix = f"crash-{next(_numbers)}"
-    with _clients:  # boto3 makes them in one thread at a time only
-        stack = Stack(endpoint.url, prefix, scenario.segment_mib)
+    with _clients:  # boto3's default session is not thread-safe
+        stack = Stack(endpoint.url, prefix, scenario.has_segments)
     workers = WorkerPool(stack.environment, endpoint.faults)
     names = (f"{prefix}-{number}" for number in itertools.count())
     try:
         for key, body in scenario.bodies.items():
             stack.put("source", key, body)
-        yield lambda dies_after: JobRun(
-            next(names), scenario.request, stack, workers, endpoint.faults, dies_after
+        yield lambda kill_after: JobRun(
+            next(names), scenario.request, stack, workers, endpoint.faults, kill_after
         )
     finally:
         workers.stop()
@@ -71,22 +71,29 @@ def new_job_runs(scenario: Scenario, endpoints: Endpoints) -> Iterator[NewJobRun
         endpoints.put(endpoint)
 
 
-def lead(scenario: Scenario, job: JobRun) -> Outcome:
+def run_scenario(scenario: Scenario, job: JobRun) -> Outcome:
     """Run a scenario and return its outcome. Raises AssertionError if anything is wrong."""
     try:
-        scenario.story(job)
-        job.end_count()
-        ending = check(job, scenario)
+        for step in scenario.before:
+            step(job)
+        job.start_counting(scenario.function)
+        try:
+            for step in scenario.counted:
+                step(job)
+        finally:
+            job.stop_counting(scenario.function)
+        for step in scenario.after:
+            step(job)
+        outcome = check(job, scenario)
     except BaseException:
-        job.end_count()
         job.stack.reset()
         raise
-    job.stack.forget_archives()
-    return ending
+    job.stack.delete_archives()
+    return outcome
 
 
 def crash_after_every_call(scenario: Scenario, endpoints: Endpoints) -> Row:
-    """Run a scenario undisturbed, and then once for each call, after which its process is killed.
+    """Run a scenario without a crash, then once for each call with a kill after that call.
 
     Concurrent calls come in any order. So kinds of calls that no number has reached are selected
     by name at the end.
@@ -94,34 +101,32 @@ def crash_after_every_call(scenario: Scenario, endpoints: Endpoints) -> Row:
     row = Row(scenario.name)
     killed_after: set[Call] = set()
     misses = 0
-    with new_job_runs(scenario, endpoints) as new_run:
-        undisturbed = new_run(None)
-        good = {
-            lead(scenario, undisturbed),
-            *(Outcome(end) for end in scenario.ends - {Status.READY}),
+    with new_job_runs(scenario, endpoints) as new_job_run:
+        job = new_job_run(None)
+        expected = {
+            run_scenario(scenario, job),
+            *(Outcome(status) for status in scenario.final_statuses - {Status.READY}),
         }
-        row.calls = len(undisturbed.calls)
-        kinds = set(undisturbed.calls)
-        assert scenario.operation is None or scenario.operation in {
-            kind.operation for kind in kinds
-        }
+        row.calls = len(job.calls)
+        kinds = set(job.calls)
+        assert scenario.operation in {None, *(kind.operation for kind in kinds)}
         while row.kills < row.calls or kinds - killed_after:
-            in_turn = row.kills < row.calls
-            job = new_run(row.kills + 1 if in_turn else min(kinds - killed_after, key=str))
-            mistake, end = None, ""
+            is_by_number = row.kills < row.calls
+            job = new_job_run(row.kills + 1 if is_by_number else min(kinds - killed_after, key=str))
+            error_report = ""
             try:
-                ending = lead(scenario, job)
-                assert ending in good, f"{ending} is none of {good}"
-                end = ending.status
+                outcome = run_scenario(scenario, job)
+                assert outcome in expected, f"{outcome} is not in {expected}"
             except AssertionError as error:
-                mistake = job.told(error)
-            if job.killed_after is not None:
-                killed_after.add(job.killed_after)
-                row.note(end, mistake)
+                error_report = job.report(error)
+            if job.killed_after is None:
+                misses += 1
+                assert not error_report, error_report
+                assert misses <= MAX_MISSES, f"{scenario.name} often makes fewer calls"
                 continue
-            misses += 1
-            if mistake is not None or misses > MAX_MISSES:
-                raise AssertionError(
-                    mistake or f"{scenario.name} does not always make that many calls"
-                )
+            killed_after.add(job.killed_after)
+            if error_report:
+                row.errors.append(error_report)
+            else:
+                row.final_statuses[outcome.status] += 1
     return row

@@ -1,4 +1,4 @@
-"""Checks what must be true of a job after its final status, whichever process died."""
+"""Checks what must be true of a job after its final status, whichever process was killed."""
 
 import hashlib
 import io
@@ -32,17 +32,17 @@ def check(job: JobRun, scenario: Scenario) -> Outcome:
     """
     stack = job.stack
     record = stack.job(job.job_id)
-    assert record is not None, "there is no record"
-    assert record.is_final, f"it is {record.status}"
-    assert job.ends == {record.status}, f"it was {job.ends}"
+    assert record is not None, "the job has no record"
+    assert record.is_final, f"the job is {record.status}"
+    assert job.final_statuses == {record.status}, f"the final status was {job.final_statuses}"
     if record.status is Status.FAILED:
         assert record.error is not None
         assert record.error.code == scenario.error, record.error
-    assert record.event_sent, "the record does not know that the event was sent"
-    job.repeat()
-    assert stack.job(job.job_id) == record, "it has changed"
+    assert record.event_sent, "the record does not say that the event was sent"
+    job.redeliver_first_message()
+    assert stack.job(job.job_id) == record, "a duplicate message changed the record"
     assert (len(stack.queue), len(stack.dead_letters)) == (0, 0), "messages are left"
-    assert not stack.is_in_reconciler_index(job.job_id), "the record is left to the reconciler"
+    assert not stack.is_in_reconciler_index(job.job_id), "the reconciler's index has the job"
     assert stack.uploads() == {}, "an upload is left"
     assert stack.keys("manifests", "work/") == set(), "working objects are left"
     detail = _check_events(record, stack.events.take())
@@ -55,45 +55,42 @@ def check(job: JobRun, scenario: Scenario) -> Outcome:
         assert record.archives == ()
         assert keys == set(), "objects are left"
         return Outcome(record.status)
-    (facts,) = record.archives
-    assert keys == {facts.key, facts.receipt_key}
-    archive = stack.get("target", facts.key)
-    receipt = json.loads(stack.get("target", facts.receipt_key))
-    _check_receipt(record, facts, archive, receipt)
-    _check_archive(archive, scenario.bodies)
-    digest = hashlib.sha256(archive).hexdigest()
+    (archive,) = record.archives
+    assert keys == {archive.key, archive.receipt_key}
+    body = stack.get("target", archive.key)
+    receipt = json.loads(stack.get("target", archive.receipt_key))
+    _check_receipt(record, archive, len(body), receipt)
+    with zipfile.ZipFile(io.BytesIO(body)) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    assert members == {PurePosixPath(key).name: body for key, body in scenario.bodies.items()}
+    digest = hashlib.sha256(body).hexdigest()
     return Outcome(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
 
 
 def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> Any:
     """Return the detail of the events, which must all be equal."""
-    assert events, "there is no event"
+    assert events, "no event was sent"
     for event in events:
         assert event["detail-type"] == DETAIL_TYPES[record.status]
-        assert event["detail"] == events[0]["detail"], "there are events that contradict"
+        assert event["detail"] == events[0]["detail"], "two events contradict each other"
     detail = events[0]["detail"]
     assert (detail["jobId"], detail["status"]) == (record.job_id, record.status)
     assert detail["eventId"] == f"{record.job_id}/{record.status}"
-    archives = [FinishedArchive.model_validate(facts) for facts in detail["archives"]]
+    archives = [FinishedArchive.model_validate(archive) for archive in detail["archives"]]
     assert tuple(archives) == record.archives
     return detail
 
 
-def _check_receipt(record: Job, facts: FinishedArchive, archive: bytes, receipt: Any) -> None:
+def _check_receipt(record: Job, archive: FinishedArchive, size: int, receipt: Any) -> None:
     assert receipt["jobId"] == record.job_id
     assert receipt["archive"] == {
         "bucket": record.target_bucket,
-        "key": facts.key,
-        "size": len(archive),
-        "crc32": facts.crc32,
-        "etag": facts.etag,
-        "entries": facts.entries,
+        "key": archive.key,
+        "size": size,
+        "crc32": archive.crc32,
+        "etag": archive.etag,
+        "entries": archive.entries,
     }
-    assert len(receipt["entries"]) == facts.entries == record.entries_done == record.entries_total
+    counts = {len(receipt["entries"]), archive.entries, record.entries_done, record.entries_total}
+    assert len(counts) == 1, counts
     assert len(receipt["skipped"]) == record.skipped
-
-
-def _check_archive(archive: bytes, bodies: Mapping[str, bytes]) -> None:
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-        found = {name: opened.read(name) for name in opened.namelist()}
-    assert found == {PurePosixPath(key).name: body for key, body in bodies.items()}

@@ -1,4 +1,4 @@
-"""The processes of the functions: invoked, observed, and killed from outside."""
+"""Worker processes: each runs one function, and a fault can kill it."""
 
 import itertools
 import multiprocessing
@@ -27,8 +27,8 @@ _processes = threading.Lock()
 _numbers = itertools.count()
 
 
-class WorkerDied(Exception):
-    """The process was killed before it answered."""
+class WorkerKilled(Exception):
+    """The process was killed before it sent a response."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class RecordingFaultInjector(FaultInjector):
 
 
 class Worker:
-    """One process of a function. To the faults it is a caller, with credentials of its own."""
+    """One process of a function. Its credentials identify it to the fault injector."""
 
     invocation_id = None
 
@@ -78,29 +78,29 @@ class Worker:
         self.name = function
         self._faults = faults
         self._access_key = f"WORKER{next(_numbers)}"
-        self._pipe, theirs = _forking.Pipe()
+        self._pipe, child_pipe = _forking.Pipe()
         credentials = {"AWS_ACCESS_KEY_ID": self._access_key, "AWS_SECRET_ACCESS_KEY": "secret"}
         self._process = _forking.Process(
-            target=serve, args=(theirs, function, {**environment, **credentials}), daemon=True
+            target=serve, args=(child_pipe, function, {**environment, **credentials}), daemon=True
         )
         with _processes:
             self._process.start()
-        theirs.close()
+        child_pipe.close()
         faults.processes[self._access_key] = cast("ExecutionEnvironment", self)
 
     def invoke(self, event: object) -> tuple[Any, list[str]]:
-        """Return the handler's response and its log lines. Raises WorkerDied."""
+        """Return the handler's response and its log lines. Raises WorkerKilled."""
         try:
             self._pipe.send(event)
-            assert self._pipe.poll(PATIENCE_SECONDS), f"{self.name} does not answer"
-            answer: tuple[Any, list[str]] = self._pipe.recv()
+            assert self._pipe.poll(PATIENCE_SECONDS), f"{self.name} does not respond"
+            response: tuple[Any, list[str]] = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as end:
             wait([self._process.sentinel])
             self.stop()
             code = self._process.exitcode
-            assert code == -signal.SIGKILL, f"{self.name} was not killed, but ended with {code}"
-            raise WorkerDied from end
-        return answer
+            assert code == -signal.SIGKILL, f"{self.name} exited with {code}, expected SIGKILL"
+            raise WorkerKilled from end
+        return response
 
     def kill(self) -> None:
         """Kill the process and wait for it."""
@@ -110,7 +110,7 @@ class Worker:
     time_out = kill
 
     def stop(self) -> None:
-        """Kill the process and release what belongs to it."""
+        """Kill the process and release its resources."""
         self._faults.processes.pop(self._access_key, None)
         self.kill()
         with _processes:
@@ -133,11 +133,11 @@ class WorkerPool:
             workers.append(Worker(function, self._environment, self._faults))
 
     def invoke(self, function: str, event: object) -> tuple[Any, list[str]]:
-        """Invoke a function. Raises WorkerDied; the next invocation uses another process."""
+        """Invoke a function. Raises WorkerKilled; the next invocation uses another process."""
         self.start(function)
         try:
             return self._workers[function][0].invoke(event)
-        except WorkerDied:
+        except WorkerKilled:
             del self._workers[function][0]
             raise
 

@@ -18,12 +18,15 @@ from zipjobs.jobs.events import SOURCE
 from zipjobs.jobs.job import Job, Status
 
 MAX_RECEIVE_COUNT = 5
-HIDDEN_SECONDS = 900
-LONG_AGO = "2026-11-12T00:00:00Z"
+VISIBILITY_SECONDS = 900
+UNSPLIT_MIB, TWO_SEGMENTS_MIB = 1024, 1
+"""A worker's quota: a whole job, or one segment of the two."""
+
+UPLOAD_TIME = "2026-11-12T00:00:00Z"
 
 
 class Queue:
-    """A queue, as its receivers use it."""
+    """A queue in moto's state."""
 
     def __init__(self, sqs: Any, name: str, **attributes: str) -> None:
         self._name = name
@@ -43,46 +46,47 @@ class Queue:
         self._moto.send_message(self._name, body)
 
     def receive(self) -> dict[str, Any] | None:
-        """Return a record of the next message. It stays hidden until ``give_back``."""
-        found = self._moto.receive_message(self._name, 1, 0, HIDDEN_SECONDS)
-        if not found:
+        """Return a record of the next message. It is invisible until ``make_visible``."""
+        messages = self._moto.receive_message(self._name, 1, 0, VISIBILITY_SECONDS)
+        if not messages:
             return None
+        message = messages[0]
         return {
-            "messageId": found[0].id,
-            "receiptHandle": found[0].receipt_handle,
-            "body": found[0].body,
-            "attributes": {"ApproximateReceiveCount": str(found[0].approximate_receive_count)},
+            "messageId": message.id,
+            "receiptHandle": message.receipt_handle,
+            "body": message.body,
+            "attributes": {"ApproximateReceiveCount": str(message.approximate_receive_count)},
             "eventSource": "aws:sqs",
             "awsRegion": REGION,
         }
 
-    def give_back(self, record: dict[str, Any]) -> None:
-        """Make a message visible, as at the end of its visibility timeout."""
+    def make_visible(self, record: dict[str, Any]) -> None:
+        """End the visibility timeout of a message."""
         self._moto.change_message_visibility(self._name, record["receiptHandle"], 0)
 
     def delete(self, record: dict[str, Any]) -> None:
         self._moto.delete_message(self._name, record["receiptHandle"])
 
-    def lose(self) -> None:
+    def purge(self) -> None:
         """Delete all messages."""
         self._queue._messages = []
         self._queue._pending_messages = set()
 
     def take(self) -> list[Any]:
         """Delete all messages and return their bodies."""
-        found = [json.loads(message.body) for message in self._queue._messages]
-        self.lose()
-        return found
+        bodies = [json.loads(message.body) for message in self._queue._messages]
+        self.purge()
+        return bodies
 
 
 class Stack:
-    """Buckets, job table, queues and bus, all of them with a ``prefix`` in their names.
+    """Buckets, job table, queues and bus, with a ``prefix`` in their names.
 
     The reconciler's grace period is zero. Methods read moto's state directly, because requests to
     moto take most of the time of these tests.
     """
 
-    def __init__(self, url: str, prefix: str, segment_mib: int) -> None:
+    def __init__(self, url: str, prefix: str, has_segments: bool) -> None:
         client = partial(aws_client, endpoint_url=url, region=REGION)
         s3, sqs = client("s3"), client("sqs")
         self._names = {name: f"{prefix}-{name}" for name in ("source", "target", "manifests")}
@@ -114,7 +118,7 @@ class Stack:
             "QUEUE_URL": self.queue.url,
             "REQUESTS_BUCKET": self._names["manifests"],
             "WORK_BUCKET": self._names["manifests"],
-            "SEGMENT_MIB": str(segment_mib),
+            "SEGMENT_MIB": str(TWO_SEGMENTS_MIB if has_segments else UNSPLIT_MIB),
             "EVENT_BUS_NAME": f"{prefix}-bus",
             "SERVICE_NAME": prefix,
             "API_AUTH": "none",
@@ -123,13 +127,13 @@ class Stack:
     def upload_manifest(self, key: str, body: bytes) -> str:
         """Upload a manifest and send S3's event to the queue; return the event."""
         etag = self.put("manifests", key, body)
-        found = {"key": key, "etag": etag.strip('"'), "sequencer": "1"}
-        detail = {"bucket": {"name": self._names["manifests"]}, "object": found}
-        event = json.dumps({"detail-type": "Object Created", "time": LONG_AGO, "detail": detail})
+        uploaded = {"key": key, "etag": etag.strip('"'), "sequencer": "1"}
+        detail = {"bucket": {"name": self._names["manifests"]}, "object": uploaded}
+        event = json.dumps({"detail-type": "Object Created", "time": UPLOAD_TIME, "detail": detail})
         self.queue.send(event)
         return event
 
-    # Objects, by the role of their bucket
+    # Objects. ``role`` selects the bucket.
 
     def _put(self, s3: Any, role: str, key: str, body: bytes) -> str:
         """Put an object and return its ETag."""
@@ -162,20 +166,19 @@ class Stack:
         return Status(item.attrs["status"].value) if item else None
 
     def is_in_reconciler_index(self, job_id: str) -> bool:
-        """Return whether the job is in the reconciler's index."""
         item = self._items[DynamoType({"S": job_id})]
         return "sweep" in item.attrs or "sweepAt" in item.attrs
 
-    # The end of a job
+    # Clean-up
 
-    def forget_archives(self) -> None:
+    def delete_archives(self) -> None:
         """Delete all archives to free memory."""
         self._bucket("target").keys.clear()
 
     def reset(self) -> None:
-        """Delete everything that a failed run has left."""
+        """Delete everything that a failed run left behind."""
         for queue in (self.queue, self.dead_letters, self.events):
-            queue.lose()
+            queue.purge()
         for role in ("target", "manifests"):
             self._bucket(role).keys.clear()
         self._bucket("target").multiparts.clear()
