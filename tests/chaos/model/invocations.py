@@ -1,4 +1,4 @@
-"""One invocation of a function. Each of its calls to AWS can fail or be its last."""
+"""One invocation of a function. Each of its calls to AWS can fail or be the last one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """The time of everything but moto."""
+    """The time of everything except moto."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -29,41 +29,41 @@ class Clock:
 
 
 class ProcessStopped(BaseException):
-    """The process does not exist any more."""
+    """The process was killed or has timed out."""
 
 
 class FaultKind(StrEnum):
-    """What befalls a call. The SDK has tried again by the time that one is refused."""
+    """A kind of fault at a call. A rejected call has used up the SDK's retries."""
 
-    DIES_BEFORE = "dies before"
-    DIES_AFTER = "dies after"
-    REFUSED = "refused"
-    UNANSWERED = "has its effect, unanswered"
-    SENT_TWICE = "has its effect twice, for its first answer was lost"
-    MEANWHILE = "meanwhile"
+    KILLED_BEFORE = "killed before"
+    KILLED_AFTER = "killed after"
+    REJECTED = "rejected"
+    NO_RESPONSE = "takes effect, no response"
+    SENT_TWICE = "takes effect twice, first response lost"
+    INTERRUPTED = "another action happens first"
 
 
 class Action(Protocol):
-    """Something that happens to a simulation."""
+    """Something that happens in a simulation."""
 
     def happen(self, simulation: Any) -> None: ...
 
 
 @dataclass(frozen=True)
 class CallFault:
-    """What befalls the ``call``-th call of a process, from 1, and as many as there are ``calls``.
+    """A fault at the ``call``-th call of a process, counted from 1, and at ``calls`` calls in all.
 
-    A process that makes fewer calls is counted through again.
+    If a process makes fewer calls, the count wraps around.
     """
 
     call: int
     fault_kind: FaultKind
     calls: int = 1
-    happening: Action | None = None
+    action: Action | None = None
 
-    def strikes(self, call: int, most_calls: int) -> bool:
-        """Whether it is that call's, of a process that makes so many at the most."""
-        first = (self.call - 1) % most_calls + 1
+    def matches(self, call: int, max_calls: int) -> bool:
+        """Return whether the fault is at this call of a process that makes up to ``max_calls``."""
+        first = (self.call - 1) % max_calls + 1
         return first <= call < first + self.calls
 
 
@@ -72,10 +72,9 @@ NO_FAULTS: Script = ()
 
 
 class Process:
-    """Makes the calls of one invocation, which ends at its deadline; it cannot outlive that.
+    """Makes the calls of one invocation, until its deadline.
 
-    Nothing that it does once it is gone has an effect, neither its cleaning up nor what other
-    threads of it were about to send.
+    After it was stopped, its clean-up and the calls of its other threads have no effect.
     """
 
     is_worker = False
@@ -85,117 +84,116 @@ class Process:
         name: str,
         clock: Clock,
         timeout_seconds: int,
-        most_calls: int,
+        max_calls: int,
         script: Script,
-        happen: Callable[[Action], None],
-        tell: Callable[[str], None],
+        run_action: Callable[[Action], None],
+        log: Callable[[str], None],
     ) -> None:
         self.name = name
         self.deadline = clock.now + timedelta(seconds=timeout_seconds)
         self.calls = 0
-        self.is_gone = False
-        self.is_over = False
+        self.is_stopped = False
+        self.has_returned = False
         self.met_fault = False
         self.was_interrupted = False
         self.error: Exception | None = None
         self._clock = clock
         self._script = script
-        self._most_calls = most_calls
-        self._happen = happen
-        self._tell = tell
+        self._max_calls = max_calls
+        self._run_action = run_action
+        self._log = log
         self._lock = Lock()
 
     @property
     def is_running(self) -> bool:
-        return not self.is_over and not self.is_gone and self._clock.now < self.deadline
+        return not self.has_returned and not self.is_stopped and self._clock.now < self.deadline
 
     def call(
         self,
-        what: str,
+        name: str,
         do: Callable[[], T],
-        refused: Callable[[], Exception],
-        unanswered: Callable[[], Exception] | None = None,
+        rejected: Callable[[], Exception],
+        no_response: Callable[[], Exception] | None = None,
     ) -> T:
-        """Do what has an effect outside of the process, unless the script has it otherwise."""
+        """Make a call with an effect outside of the process, with the faults of the script."""
         with self._lock:
-            self._live_on()
+            self._check_alive()
             self.calls += 1
             number = self.calls
-        troubles = [
-            trouble for trouble in self._script if trouble.strikes(number, self._most_calls)
-        ]
-        for trouble in troubles:
-            self._tell(f"{self.name}, call {number}, {what}: {trouble.fault_kind}")
-            if trouble.happening is None:
+        faults = [fault for fault in self._script if fault.matches(number, self._max_calls)]
+        for fault in faults:
+            self._log(f"{self.name}, call {number}, {name}: {fault.fault_kind}")
+            if fault.action is None:
                 self.met_fault = True
             else:
                 self.was_interrupted = True
-                self._happen(trouble.happening)
-                self._live_on()
-        kinds = {trouble.fault_kind for trouble in troubles}
-        if FaultKind.DIES_BEFORE in kinds:
-            self._die()
-        if FaultKind.REFUSED in kinds:
-            raise refused()
+                self._run_action(fault.action)
+                self._check_alive()
+        kinds = {fault.fault_kind for fault in faults}
+        if FaultKind.KILLED_BEFORE in kinds:
+            self._stop()
+        if FaultKind.REJECTED in kinds:
+            raise rejected()
         if FaultKind.SENT_TWICE in kinds:
             do()
-        done = do()
-        if FaultKind.DIES_AFTER in kinds:
-            self._die()
-        if FaultKind.UNANSWERED in kinds:
-            raise (unanswered or refused)()
-        return done
+        response = do()
+        if FaultKind.KILLED_AFTER in kinds:
+            self._stop()
+        if FaultKind.NO_RESPONSE in kinds:
+            raise (no_response or rejected)()
+        return response
 
-    def _live_on(self) -> None:
-        if self.is_gone:
+    def _check_alive(self) -> None:
+        if self.is_stopped:
             raise ProcessStopped
         if self._clock.now >= self.deadline:
-            self._tell(f"{self.name} is stopped by its timeout")
-            self._die()
+            self._log(f"{self.name} timed out")
+            self._stop()
 
-    def _die(self) -> None:
-        self.is_gone = True
+    def _stop(self) -> None:
+        self.is_stopped = True
         raise ProcessStopped
 
 
-def client_of(process: Process, client: Any, on_answer: Callable[[Process, Any, Any], None]) -> Any:
-    """``client`` for the use of one process. ``on_answer`` is told of all that AWS has done."""
-    mine = object.__new__(type(client))
-    mine.__dict__.update(client.__dict__)
-    mine._endpoint = object.__new__(type(client._endpoint))
-    mine._endpoint.__dict__.update(client._endpoint.__dict__)
-    session = _Session(process, client._endpoint.http_session, on_answer)
-    mine._endpoint.http_session = session
-    make_request = mine._endpoint.make_request
+OnResponse = Callable[[Process, Any, Any], None]
 
-    def say_how_often(*arguments: Any) -> Any:
+
+def process_client(process: Process, client: Any, on_response: OnResponse) -> Any:
+    """Return a copy of ``client`` for one process. ``on_response`` gets each response of AWS."""
+    copy = object.__new__(type(client))
+    copy.__dict__.update(client.__dict__)
+    copy._endpoint = object.__new__(type(client._endpoint))
+    copy._endpoint.__dict__.update(client._endpoint.__dict__)
+    session = _Session(process, client._endpoint.http_session, on_response)
+    copy._endpoint.http_session = session
+    make_request = copy._endpoint.make_request
+
+    def count_attempts(*arguments: Any) -> Any:
         session.sent = 0
-        answer, parsed = make_request(*arguments)
+        response, parsed = make_request(*arguments)
         parsed["ResponseMetadata"]["RetryAttempts"] = session.sent - 1
-        return answer, parsed
+        return response, parsed
 
-    mine._endpoint.make_request = say_how_often
-    return mine
+    copy._endpoint.make_request = count_attempts
+    return copy
 
 
 class _Session:
-    """botocore's connections. A request was ``sent`` so many times."""
+    """botocore's connections. ``sent`` counts how often a request was sent."""
 
-    def __init__(
-        self, process: Process, session: Any, on_answer: Callable[[Process, Any, Any], None]
-    ) -> None:
+    def __init__(self, process: Process, session: Any, on_response: OnResponse) -> None:
         self._process = process
         self._session = session
-        self._on_answer = on_answer
+        self._on_response = on_response
         self.sent = 0
 
     def send(self, request: Any) -> Any:
         def do() -> Any:
             self.sent += 1
             request.reset_stream()
-            answer = self._session.send(request)
-            self._on_answer(self._process, request, answer)
-            return answer
+            response = self._session.send(request)
+            self._on_response(self._process, request, response)
+            return response
 
         return self._process.call(
             _name_of(request),
@@ -205,7 +203,7 @@ class _Session:
         )
 
     def close(self) -> None:
-        """The connections are everybody's."""
+        """Do nothing, because other processes use the same connections."""
 
 
 def _name_of(request: Any) -> str:
@@ -235,5 +233,5 @@ class Sender:
         return self._process.call(
             f"part {number} of {key}",
             lambda: self._sender.put(bucket, key, upload_id, number, length, open_chunks),
-            lambda: ServiceUnavailable("S3 answered SlowDown"),
+            lambda: ServiceUnavailable("S3 returned SlowDown"),
         )

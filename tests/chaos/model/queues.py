@@ -42,13 +42,13 @@ class Sqs:
             "ChangeMessageVisibility", lambda: self._queue.hide(ReceiptHandle, VisibilityTimeout)
         )
 
-    def _call(self, what: str, do: Callable[[], object]) -> None:
-        self._process.call(what, do, lambda: EndpointConnectionError(endpoint_url="sqs"))
+    def _call(self, name: str, do: Callable[[], object]) -> None:
+        self._process.call(name, do, lambda: EndpointConnectionError(endpoint_url="sqs"))
 
 
 @dataclass(eq=False)
 class Message:
-    """A message on the queue, or on its dead letters."""
+    """A message on the queue or on the dead-letter queue."""
 
     body: str
     visible_at: datetime
@@ -57,7 +57,7 @@ class Message:
 
 
 class Queue:
-    """SQS, as far as it matters: visibility timeouts, receive counts, redrive, and any order."""
+    """A queue with visibility timeouts, receive counts and redrive. It delivers in any order."""
 
     def __init__(self, clock: Clock, visibility_seconds: int, max_receive_count: int) -> None:
         self.messages: list[Message] = []
@@ -79,13 +79,13 @@ class Queue:
         self.messages += [Message(body, self._clock.now) for body in bodies]
 
     def duplicate(self, message: Message) -> Message:
-        """Deliver a message at least once more: the copy can be received now."""
+        """Add a copy of a message that can be received now."""
         copy = Message(message.body, self._clock.now, message.receives)
         self.messages.append(copy)
         return copy
 
     def receive(self, message: Message) -> dict[str, Any] | None:
-        """The message as the function gets it; None if it becomes a dead letter instead."""
+        """Return a record of the message, or None if the message becomes a dead letter instead."""
         if message.receives >= self._max_receive_count:
             self.messages.remove(message)
             self.dead_letters.append(Message(message.body, self._clock.now))
@@ -106,7 +106,7 @@ class Queue:
 
 
 def record_of(message: Message) -> dict[str, Any]:
-    """A record of Lambda's SQS event."""
+    """Return the message as a record of Lambda's SQS event."""
     return {
         "messageId": message.receipt,
         "receiptHandle": message.receipt,
@@ -123,25 +123,25 @@ class Events:
         self._bus = bus
 
     def put_events(self, *, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
-        answer = self._process.call(
+        response = self._process.call(
             "PutEvents",
             lambda: self._bus.put(Entries[0]["Detail"]),
             lambda: EndpointConnectionError(endpoint_url="events"),
         )
-        self._process.met_fault |= answer["FailedEntryCount"] > 0
-        return answer
+        self._process.met_fault |= response["FailedEntryCount"] > 0
+        return response
 
 
 class Bus:
-    """Hands the details of events to ``on_event``, but for the next so many ``refusals``."""
+    """Passes the details of events to ``on_event``, but rejects the next ``rejections`` events."""
 
     def __init__(self, on_event: Callable[[str], None]) -> None:
-        self.refusals = 0
+        self.rejections = 0
         self._on_event = on_event
 
     def put(self, detail: str) -> dict[str, Any]:
-        if self.refusals:
-            self.refusals -= 1
+        if self.rejections:
+            self.rejections -= 1
             return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
         self._on_event(detail)
         return {"FailedEntryCount": 0, "Entries": [{}]}

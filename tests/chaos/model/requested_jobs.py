@@ -10,35 +10,26 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from tests.chaos.bodies import body_filling_one_part
 from zipjobs.archive.part_sizing import MIN_PART_BYTES
-from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import Job
-from zipjobs.s3.source import Entry, Source
 
-ONE, TWO, GONE, BIG, MORE = "a/one.pdf", "a/two.pdf", "a/gone.pdf", "big/1.pdf", "big/2.pdf"
-
-
-def _filling_a_part(key: str) -> bytes:
-    """A body that makes one part, the smallest that S3 takes, together with its header."""
-    name = PurePosixPath(key).name
-    header_bytes = sized(Entry(name, Source("src", key, None), MIN_PART_BYTES, None)).header_bytes
-    return random.Random(key).randbytes(MIN_PART_BYTES - header_bytes)
-
-
+ONE, TWO, MISSING, BIG, MORE = "a/one.pdf", "a/two.pdf", "a/missing.pdf", "big/1.pdf", "big/2.pdf"
 BODIES = {
     ONE: b"one",
     TWO: b"two" * 1000,
-    BIG: _filling_a_part(BIG),
+    BIG: body_filling_one_part(BIG),
     MORE: random.Random(MORE).randbytes(300_000),
 }
+"""The initial source objects."""
 
-MOST_ARCHIVE_BYTES = MIN_PART_BYTES + 200_000
-"""BIG fits in, and MORE does not any more."""
+MAX_ARCHIVE_BYTES = MIN_PART_BYTES + 200_000
+"""An archive has room for ``BIG``, but not for ``BIG`` and ``MORE``."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of request. ``keys`` are the objects that it comes to."""
+class JobKind:
+    """A kind of request. ``keys`` are the objects that it selects."""
 
     name: str
     request: dict[str, Any] | None
@@ -57,48 +48,47 @@ class Kind:
         return "not json" if self.request is None else json.dumps(self.request)
 
 
-def _keys(name: str, *keys: str, **fields: Any) -> Kind:
-    return Kind(name, {"keys": keys, **fields}, keys)
+def _keys(name: str, *keys: str, **fields: Any) -> JobKind:
+    return JobKind(name, {"keys": keys, **fields}, keys)
 
 
 SMALL = (
-    _keys("alone", ONE, TWO),
+    _keys("unsplit", ONE, TWO),
     _keys("deflated", ONE, TWO, compression="deflate"),
-    _keys("missing", ONE, GONE),
-    _keys("skipping", ONE, GONE, TWO, onMissing="skip"),
-    _keys("nothing left", GONE, onMissing="skip"),
+    _keys("missing", ONE, MISSING),
+    _keys("skipping", ONE, MISSING, TWO, onMissing="skip"),
+    _keys("all skipped", MISSING, onMissing="skip"),
 )
 PLANNED = (
     _keys("one segment", ONE, TWO, maxArchiveBytes=MIN_PART_BYTES * 20),
-    _keys("skipping, planned", ONE, GONE, TWO, onMissing="skip", maxArchiveBytes=10**9),
-    _keys("missing, planned", ONE, GONE, maxArchiveBytes=10**9),
+    _keys("skipping, planned", ONE, MISSING, TWO, onMissing="skip", maxArchiveBytes=10**9),
+    _keys("missing, planned", ONE, MISSING, maxArchiveBytes=10**9),
     _keys("two segments", BIG, ONE, TWO),
-    Kind("two archives", {"prefix": "big/"}, (BIG, MORE)),
+    JobKind("two archives", {"prefix": "big/"}, (BIG, MORE)),
 )
-INVALID = Kind("invalid", None, ())
+INVALID = JobKind("invalid", None, ())
 
 
-def kind(name: str) -> Kind:
-    """The kind of that name."""
-    return next(one for one in (*SMALL, *PLANNED, INVALID) if one.name == name)
+def job_kind(name: str) -> JobKind:
+    """Return the kind with that name."""
+    return next(kind for kind in (*SMALL, *PLANNED, INVALID) if kind.name == name)
 
 
 class Sources:
-    """The source objects, and all that they have ever been."""
+    """The source objects, and all their versions."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
         self.versions: dict[str, list[bytes | None]] = {}
 
-    def now(self, key: str) -> bytes | None:
-        return self.versions[key][-1] if key in self.versions else None
-
-    def need(self, key: str) -> None:
-        """Put what there is at first."""
+    def current(self, key: str) -> bytes | None:
+        """Return the body of an object. The first call for a key uploads its initial body."""
         if key not in self.versions and key in BODIES:
             self.put(key, BODIES[key])
+        return self.versions[key][-1] if key in self.versions else None
 
     def put(self, key: str, body: bytes | None) -> None:
+        """Replace an object, or delete it if ``body`` is None."""
         if body is None:
             self._s3.delete_object(Bucket="src", Key=key)
         else:
@@ -108,97 +98,102 @@ class Sources:
 
 @dataclass(eq=False)
 class RequestedJob:
-    """A job that somebody asked for.
+    """A job that a client requested.
 
-    ``contents`` are the objects' when it was asked for. An order is ``accepted`` when its client
-    was told so, ``disturbed`` when its sources changed since, and ``taken`` when there was another
-    object in its place.
+    ``contents`` are the source objects at the time of the request. ``is_accepted`` says that the
+    client received 202 or uploaded a manifest. ``target_exists`` says that the archive's key
+    belongs to another object.
     """
 
     job_id: str
-    kind: Kind
+    kind: JobKind
     contents: dict[str, bytes | None]
     api_event: dict[str, Any] | None = None
     manifest_key: str | None = None
     is_accepted: bool = False
-    is_disturbed: bool = False
-    is_taken: bool = False
+    sources_changed: bool = False
+    target_exists: bool = False
     is_cancelled: bool = False
-    is_given_up: bool = False
+    may_exhaust_retries: bool = False
     is_verified: bool = False
 
     @property
-    def ends(self) -> set[str]:
-        """How it may end: a status or, if that is FAILED, an error's code."""
-        ends = {self._end()}
-        if self.is_disturbed:
-            ends = {"READY", "SOURCE_CHANGED", "SOURCE_NOT_FOUND"}
-        if self.is_taken:
-            ends |= {"TARGET_EXISTS"}
-            ends -= {"READY"}
+    def expected_outcomes(self) -> set[str]:
+        """Return the allowed outcomes: a status, or the error code of a FAILED job."""
+        outcomes = {self._outcome_of_request()}
+        if self.sources_changed:
+            outcomes = {"READY", "SOURCE_CHANGED", "SOURCE_NOT_FOUND"}
+        if self.target_exists:
+            outcomes = (outcomes | {"TARGET_EXISTS"}) - {"READY"}
         if self.is_cancelled:
-            ends.add("CANCELLED")
-        if self.is_given_up:
-            ends.add("RETRIES_EXHAUSTED")
-        return ends
+            outcomes.add("CANCELLED")
+        if self.may_exhaust_retries:
+            outcomes.add("RETRIES_EXHAUSTED")
+        return outcomes
 
-    def _end(self) -> str:
+    def _outcome_of_request(self) -> str:
         if self.kind.request is None:
             return "INVALID_MANIFEST"
-        there = [body is not None for body in self.contents.values()]
-        is_enough = any(there) if self.kind.skips or self.kind.lists else all(there)
-        return "READY" if is_enough else "SOURCE_NOT_FOUND"
+        exists = [body is not None for body in self.contents.values()]
+        is_ready = any(exists) if self.kind.skips or self.kind.lists else all(exists)
+        return "READY" if is_ready else "SOURCE_NOT_FOUND"
 
 
-def archive_problems(order: RequestedJob, job: Job, s3: Any, sources: Sources) -> Iterator[str]:
-    """What is not as it should be with the archives and receipts of a job that is READY."""
+def archive_problems(requested: RequestedJob, job: Job, s3: Any, sources: Sources) -> Iterator[str]:
+    """Yield each error in the archives and receipts of a READY job."""
     entries: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
-    for facts in job.archives:
-        found = s3.get_object(Bucket="dst", Key=facts.key)
-        body = found["Body"].read()
+    for archive in job.archives:
+        response = s3.get_object(Bucket="dst", Key=archive.key)
+        body = response["Body"].read()
         crc32 = f"{zlib.crc32(body):08x}"
-        if (len(body), crc32, found["ETag"]) != (facts.size, facts.crc32, facts.etag):
-            yield f"{facts.key} is not what the record says"
-        receipt = json.load(s3.get_object(Bucket="dst", Key=facts.receipt_key)["Body"])
+        if (len(body), crc32, response["ETag"]) != (archive.size, archive.crc32, archive.etag):
+            yield f"{archive.key} differs from the record"
+        receipt = json.load(s3.get_object(Bucket="dst", Key=archive.receipt_key)["Body"])
         if receipt["jobId"] != job.job_id or receipt["archive"] != {
             "bucket": "dst",
-            "key": facts.key,
-            "size": facts.size,
-            "crc32": facts.crc32,
-            "etag": facts.etag,
-            "entries": facts.entries,
+            "key": archive.key,
+            "size": archive.size,
+            "crc32": archive.crc32,
+            "etag": archive.etag,
+            "entries": archive.entries,
         }:
-            yield f"{facts.receipt_key} is another archive's: {receipt['archive']}"
+            yield f"{archive.receipt_key} describes another archive: {receipt['archive']}"
         entries += receipt["entries"]
         skipped += receipt["skipped"]
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            if len(archive.infolist()) != facts.entries:
-                yield f"{facts.key} has {len(archive.infolist())} entries"
-            for info, line in zip(archive.infolist(), receipt["entries"], strict=True):
-                if (info.filename, f"{info.CRC:08x}") != (line["name"], line["crc32"]):
-                    yield f"{info.filename} is not what the receipt says: {line}"
-                content = archive.read(info)  # checks the CRC-32
+        with zipfile.ZipFile(io.BytesIO(body)) as opened:
+            members = opened.infolist()
+            if len(members) != archive.entries:
+                yield f"{archive.key} has {len(members)} entries, expected {archive.entries}"
+            for member, line in zip(members, receipt["entries"], strict=True):
+                if (member.filename, f"{member.CRC:08x}") != (line["name"], line["crc32"]):
+                    yield f"{member.filename} differs from the receipt: {line}"
+                content = opened.read(member)  # checks the CRC-32
                 key = line["key"]
-                ever = sources.versions[key] if order.is_disturbed else [order.contents[key]]
-                if content not in ever:
-                    yield f"{info.filename} has another content"
-    yield from _wrong_lists(order, job, entries, skipped)
+                versions = [requested.contents[key]]
+                if requested.sources_changed:
+                    versions = sources.versions[key]
+                if content not in versions:
+                    yield f"{member.filename} is not the content of {key}"
+    yield from _entry_problems(requested, job, entries, skipped)
 
 
-def _wrong_lists(
-    order: RequestedJob, job: Job, entries: list[dict[str, Any]], skipped: list[dict[str, Any]]
+def _entry_problems(
+    requested: RequestedJob,
+    job: Job,
+    entries: list[dict[str, Any]],
+    skipped: list[dict[str, Any]],
 ) -> Iterator[str]:
-    keys, left_out = [line["key"] for line in entries], [line["key"] for line in skipped]
-    wanted = [key for key in order.kind.keys if key in keys or not order.kind.lists]
-    if sorted(keys + left_out, key=order.kind.keys.index) != wanted:
-        yield f"{keys} and {left_out} skipped are not {order.kind.keys}"
-    if not order.is_disturbed and keys != [k for k, body in order.contents.items() if body]:
-        yield f"{keys} are not what there was"
+    kind = requested.kind
+    keys, skipped_keys = [line["key"] for line in entries], [line["key"] for line in skipped]
+    expected = [key for key in kind.keys if key in keys or not kind.lists]
+    if sorted(keys + skipped_keys, key=kind.keys.index) != expected:
+        yield f"the receipt lists {keys} and {skipped_keys} skipped, expected {kind.keys}"
+    existing = [key for key, body in requested.contents.items() if body]
+    if not requested.sources_changed and keys != existing:
+        yield f"the receipt lists {keys}, expected {existing}"
     if [line["name"] for line in entries] != [PurePosixPath(key).name for key in keys]:
-        yield f"names are wrong: {entries}"
-    if (job.skipped, [f"s3://src/{key}" for key in left_out]) != (
-        len(job.skipped_objects),
-        list(job.skipped_objects),
-    ):
-        yield f"{left_out} were skipped, and the record says {job.skipped_objects}"
+        yield f"the receipt has wrong member names: {entries}"
+    skipped_objects = [f"s3://src/{key}" for key in skipped_keys]
+    if (job.skipped, list(job.skipped_objects)) != (len(skipped_objects), skipped_objects):
+        yield f"{skipped_keys} were skipped, but the record lists {job.skipped_objects}"

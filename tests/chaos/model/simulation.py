@@ -1,291 +1,57 @@
 """A simulation of the service: moto, a model queue and bus, a clock, and the handlers.
 
-Each invocation runs to its end or its death before anything else happens, unless a fault in its
-script runs another action in between. So each run is deterministic. ``problems`` lists what went
-wrong, and ``story`` what led to it.
+Each invocation runs until it returns or is stopped before anything else happens, unless a fault in
+its script runs another action in between. So each run is deterministic. ``problems`` lists what
+went wrong, and ``log_lines`` what happened before.
 """
 
 import json
 import traceback
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
-from unittest.mock import patch
-
-import boto3
-from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
-from moto.core.botocore_stubber import BotocoreStubber
-from moto.s3.exceptions import NoSuchUpload
-from moto.s3.models import S3Backend
+from typing import Any
 
 from handlers import cancel, dead_letter, enqueue, reconciler, zipper
-from local.faults.injector import FaultInjector
-from local.server import serving_aws
 from tests.chaos.model.history import History
 from tests.chaos.model.invocations import (
     NO_FAULTS,
+    Action,
     Clock,
     Process,
     ProcessStopped,
     Script,
-    Sender,
-    client_of,
 )
-from tests.chaos.model.queues import Bus, Events, Message, Queue, Sqs, record_of
+from tests.chaos.model.queues import Bus, Message, Queue, record_of
 from tests.chaos.model.requested_jobs import (
-    MOST_ARCHIVE_BYTES,
-    Kind,
+    JobKind,
     RequestedJob,
     Sources,
     archive_problems,
 )
-from tests.integration.conftest import REGION
-from tests.integration.worker_setup import POLICY
+from tests.chaos.model.service import (
+    FOREIGN_BODY,
+    MAX_RECEIVE_COUNT,
+    OTHER_TIMEOUT_SECONDS,
+    START,
+    TIMEOUT_SECONDS,
+    WORK_PREFIX,
+    Aws,
+    Invocation,
+)
 from tests.support.events.http import http_event
-from tests.support.job_table import create_job_table
-from zipjobs import telemetry
-from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.options import Engine, EngineOptions
-from zipjobs.archive.part_sizing import MIB
 from zipjobs.errors import JobBusy, TransientError
-from zipjobs.jobs.events import CompletionDetail, CompletionEvents
-from zipjobs.jobs.job import EVERYONE, Job, Status, Submission
+from zipjobs.jobs.events import CompletionDetail
+from zipjobs.jobs.job import EVERYONE, Job, Status
 from zipjobs.jobs.messages import manifest_job_id, parse_message
-from zipjobs.jobs.queue import JobQueue
-from zipjobs.jobs.segment_progress import SegmentProgress
-from zipjobs.jobs.store import JobStore
-from zipjobs.jobs.table import SWEEP_INDEX, JobTable
-from zipjobs.lifecycle.finalizer import JobFinalizer
-from zipjobs.lifecycle.metrics import JobMetrics
-from zipjobs.lifecycle.reconciler import Reconciler
-from zipjobs.lifecycle.segment_objects import SegmentObjects
-from zipjobs.lifecycle.status_objects import StatusObjects
+from zipjobs.jobs.table import SWEEP_INDEX
 from zipjobs.requests.idempotency import idempotent_job_id
-from zipjobs.requests.sources import SourceReader
-from zipjobs.requests.storage import RequestReader, RequestWriter
-from zipjobs.s3.client import Transport
-from zipjobs.s3.multipart_upload import ArchiveWriter
-from zipjobs.s3.object_reader import ObjectReader
-from zipjobs.s3.part_upload import PartSender
-from zipjobs.s3.upload_cleanup import UploadCleaner
-from zipjobs.settings import ApiAuth
-from zipjobs.wiring import api as wiring
-from zipjobs.wiring import lifecycle
-from zipjobs.wiring import worker as working
-from zipjobs.wiring.worker import job_runner
-from zipjobs.worker import planner
-from zipjobs.worker import segment_runner as segments
-from zipjobs.worker.job_runner import JobRunner
-from zipjobs.worker.receipts import Receipts
-from zipjobs.worker.segment_plan import WorkerQuota
-from zipjobs.worker.segment_store import SegmentStore
-from zipjobs.worker.usage import Meter
-from zipjobs.zipformat.member_names import MAX_NAMES
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-START = datetime(2026, 11, 23, 12, tzinfo=UTC)
-TIMEOUT_SECONDS = 900
-"""The zipper's timeout, which is also how long a message that it has received is invisible."""
-
-OTHER_TIMEOUT_SECONDS = 60
-GRACE_SECONDS = 2 * TIMEOUT_SECONDS
-KEEP_SECONDS = 30 * 86_400
-MAX_RECEIVE_COUNT = 3
-BLOCKS_BYTES = 52 * MIB
-
-CALLS = {
-    "enqueue": 5,
-    "zipper": 16,
-    "zipper, segment": 26,
-    "cancel": 11,
-    "dead_letter": 11,
-    "reconciler": 11,
-}
-"""How many calls each function makes of AWS, one way or the other."""
-
-SHARE = WorkerQuota(read_bytes=2 * MIB)
-OPTIONS = EngineOptions(progress_seconds=3600)
-"""No call depends on how long something takes."""
-
-WORK_PREFIX = "work/"
-OTHERS = b"somebody else's"
-
-
-class Aws:
-    """What is made once for many worlds: the server, and connections to it."""
-
-    def __init__(self, url: str) -> None:
-        def credentials() -> ReadOnlyCredentials:
-            return ReadOnlyCredentials("test", "test", None)
-
-        self.url = url
-        self.s3, self.dynamodb = self._client("s3"), self._client("dynamodb")
-        self.transport = Transport(url, REGION, credentials, max_connections=16)
-        self.reader = ObjectReader(self.transport)
-        self.sender = PartSender(url, REGION, credentials, 4)
-
-    def _client(self, service: str) -> Any:
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            s3={"addressing_style": "path"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        client: Any = boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=config,
-        )
-        client._endpoint.http_session = _Direct()
-        return client
-
-    def empty(self) -> None:
-        """Begin anew, with a bucket of each kind and a job table."""
-        reset = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
-        urllib.request.urlopen(reset).close()
-        for bucket in ("src", "dst", "manifests"):
-            self.s3.create_bucket(Bucket=bucket)
-        create_job_table(self.dynamodb, "jobs")
-
-
-_moto_complete_multipart_upload = S3Backend.complete_multipart_upload
-
-
-def _complete_multipart_upload(self: Any, bucket: str, upload_id: str, body: Any) -> Any:
-    """As "CompleteMultipartUpload" in the Amazon S3 API Reference says of uploads that are over.
-
-    Moto breaks.
-    """
-    if upload_id not in self.get_bucket(bucket).multiparts:
-        raise NoSuchUpload(upload_id)
-    return _moto_complete_multipart_upload(self, bucket, upload_id, body)
-
-
-class _Direct:
-    """botocore's connections to the moto in this process, without a socket: four times as fast."""
-
-    def __init__(self) -> None:
-        self._stubber = BotocoreStubber()
-        self._stubber.enabled = True
-
-    def send(self, request: Any) -> Any:
-        return self._stubber("before-send", request)
-
-    def close(self) -> None:
-        """There is none."""
-
-
-@contextmanager
-def serving() -> Iterator[Aws]:
-    """AWS while the block lasts, and nothing in this process that depends on real time."""
-    with ExitStack() as stack:
-        for where, name, value in (
-            (telemetry, "start_logging", lambda context: None),
-            (segments, "CONCURRENT_READS", 1),
-            (planner, "MAX_ARCHIVE_BYTES", MOST_ARCHIVE_BYTES),
-            (S3Backend, "complete_multipart_upload", _complete_multipart_upload),
-        ):
-            stack.enter_context(patch.object(where, name, value))
-        services = ("s3", "dynamodb", "moto_api")
-        aws = Aws(stack.enter_context(serving_aws(FaultInjector(), services=services)))
-        stack.callback(aws.transport.close)
-        yield aws
-
-
-class Invocation(Process):
-    """A process with what the composition root would give it."""
-
-    def __init__(
-        self, simulation: "Simulation", aws: Aws, name: str, function: str, script: Script
-    ) -> None:
-        self.is_worker = function.startswith("zipper")
-        self.is_segment = function == "zipper, segment"
-        timeout = TIMEOUT_SECONDS if self.is_worker else OTHER_TIMEOUT_SECONDS
-        most_calls = CALLS[function]
-        super().__init__(
-            name, simulation.clock, timeout, most_calls, script, simulation.happen, simulation.tell
-        )
-        s3 = client_of(self, aws.s3, simulation.on_answer)
-        dynamodb = client_of(self, aws.dynamodb, simulation.on_answer)
-        self.store = JobStore(
-            JobTable(dynamodb, "jobs"), KEEP_SECONDS, GRACE_SECONDS, clock=simulation.clock
-        )
-        self.queue = JobQueue(Sqs(self, simulation.queue), "jobs")  # type: ignore[arg-type]
-        self.requests = RequestWriter(s3, "manifests", "requests/", KEEP_SECONDS)
-        objects = SegmentObjects(s3, "manifests", WORK_PREFIX)
-        self.writer = ArchiveWriter(s3, Sender(self, aws.sender))  # type: ignore[arg-type]
-        events = CompletionEvents(Events(self, simulation.bus), "bus")  # type: ignore[arg-type]
-        statuses = StatusObjects(s3, "dst", "zips/", "manifests/")
-        metrics = JobMetrics("zip-jobs")
-        self.finalizer = _Finalizer(
-            self, self.store, UploadCleaner(s3), objects, statuses, events, metrics
-        )
-        self.reconciler = Reconciler(self.store, self.queue, objects, self.finalizer, metrics)
-        self.runner = _Runner(
-            self,
-            job_runner(
-                store=self.store,
-                progress=SegmentProgress(dynamodb, "jobs"),
-                queue=self.queue,
-                finalizer=self.finalizer,
-                requests=RequestReader(s3),
-                sources=SourceReader(s3, POLICY),
-                allow_list=POLICY,
-                segments=SegmentStore(objects),
-                writer=self.writer,
-                receipts=Receipts(s3),
-                engine=Engine(aws.reader, BlockPool(BLOCKS_BYTES), OPTIONS),
-                quota=SHARE,
-                max_names=MAX_NAMES,
-                meter=Meter(),
-            ),
-        )
-
-    def get_remaining_time_in_millis(self) -> int:
-        """It is the handlers' context, too."""
-        return round((self.deadline - self._clock.now).total_seconds() * 1000)
-
-
-class _Runner:
-    """Keeps the error that a run raised: the handler turns it into a message that stays."""
-
-    def __init__(self, process: Process, runner: JobRunner) -> None:
-        self._runner = runner
-        self._process = process
-
-    def run(self, submission: Submission, lease_until: datetime) -> Job | None:
-        try:
-            return self._runner.run(submission, lease_until)
-        except Exception as error:
-            self._process.error = error
-            raise
-
-
-class _Finalizer(JobFinalizer):
-    def __init__(self, process: Process, *collaborators: Any) -> None:
-        super().__init__(*collaborators)
-        self._process = process
-
-    def fail_exhausted(self, submission: Submission) -> Job:
-        try:
-            return super().fail_exhausted(submission)
-        except Exception as error:
-            self._process.error = error
-            raise
 
 
 @dataclass(frozen=True)
 class Crash:
-    """A worker died, at ``at``, of the ``receives``-th delivery of a message."""
+    """A worker was stopped at ``at``, during the ``receives``-th delivery of a message."""
 
     message: Message
     receives: int
@@ -293,387 +59,384 @@ class Crash:
 
 
 class Simulation:
-    """All that there is in an example."""
+    """One example of hypothesis: the state of the service, and the checks."""
 
     def __init__(self, aws: Aws) -> None:
         aws.empty()
         self.problems: list[str] = []
-        self.story: list[str] = []
+        self.log_lines: list[str] = []
         self.clock = Clock(START)
-        self.history = History(self.clock, self.problem)
+        self.history = History(self.clock, self.add_problem)
         self.queue = Queue(self.clock, TIMEOUT_SECONDS, MAX_RECEIVE_COUNT)
         self.bus = Bus(self._on_event)
         self.sources = Sources(aws.s3)
-        self.orders: list[RequestedJob] = []
+        self.requested_jobs: list[RequestedJob] = []
         self.crashes: list[Crash] = []
         self._aws = aws
         self._s3 = aws.s3
         self._running: list[Invocation] = []
         self._started = 0
-        self._touched: set[str] = set()
+        self._written_keys: set[str] = set()
 
-    # What happens.
+    # Actions
 
-    def happen(self, happening: Any) -> None:
-        happening.happen(self)
+    def run_action(self, action: Action) -> None:
+        action.happen(self)
 
-    def submit(self, kind: Kind, script: Script = NO_FAULTS, *, is_taken: bool = False) -> None:
-        """A client asks for a job over the API."""
-        key = f"key-{len(self.orders)}"
-        order = self._order(idempotent_job_id(key, EVERYONE), kind)
-        headers = {"idempotency-key": key}
-        order.api_event = http_event("POST", "/zip-jobs", kind.body, headers)
-        if is_taken:
-            order.is_taken = True
-            self._s3.put_object(Bucket="dst", Key=f"zips/{order.job_id}.zip", Body=OTHERS)
-        self.submit_again(order, script)
+    def submit(
+        self, kind: JobKind, script: Script = NO_FAULTS, *, target_exists: bool = False
+    ) -> None:
+        """POST a job. ``target_exists``: another object has the archive's key."""
+        idempotency_key = f"key-{len(self.requested_jobs)}"
+        requested = self._request(idempotent_job_id(idempotency_key, EVERYONE), kind)
+        headers = {"idempotency-key": idempotency_key}
+        requested.api_event = http_event("POST", "/zip-jobs", kind.body, headers)
+        if target_exists:
+            requested.target_exists = True
+            self._s3.put_object(Bucket="dst", Key=f"zips/{requested.job_id}.zip", Body=FOREIGN_BODY)
+        self.submit_again(requested, script)
 
-    def submit_again(self, order: RequestedJob, script: Script) -> None:
-        """The client asks for the same again, for it got no answer, or does not trust it."""
-        process = self._start("enqueue", script)
-        answer = self._run(process, lambda: enqueue.handler(order.api_event or {}, process))
-        status = answer["statusCode"] if answer else None
-        self.tell(f"{order.job_id} ({order.kind.name}) submitted: {status}")
+    def submit_again(self, requested: RequestedJob, script: Script) -> None:
+        """POST the same job with the same idempotency key."""
+        process, response = self._invoke("enqueue", enqueue.handler, requested.api_event, script)
+        status = response["statusCode"] if response else None
+        self.log(f"POST of {requested.job_id} ({requested.kind.name}) returned {status}")
         if status == 202:
-            order.is_accepted = True
+            requested.is_accepted = True
         elif not process.met_fault:
-            self.problem(f"{order.job_id} was not accepted: {answer}")
+            self.add_problem(f"{requested.job_id} was not accepted: {response}")
 
-    def drop(self, kind: Kind, key: str | None = None) -> None:
-        """Somebody drops a manifest, of a key of its own unless there is one."""
-        number = len(self.orders)
+    def upload_manifest(self, kind: JobKind, key: str | None = None) -> None:
+        """Upload a manifest, by default with a new key."""
+        number = len(self.requested_jobs)
         key = key or f"manifests/{number}.json"
         etag = self._s3.put_object(Bucket="manifests", Key=key, Body=kind.body)["ETag"].strip('"')
         sequencer = f"{number:020X}"
-        found = {"key": key, "etag": etag, "sequencer": sequencer}
+        uploaded = {"key": key, "etag": etag, "sequencer": sequencer}
         event = {
             "detail-type": "Object Created",
             "time": "2026-11-23T12:00:00Z",
-            "detail": {"bucket": {"name": "manifests"}, "object": found},
+            "detail": {"bucket": {"name": "manifests"}, "object": uploaded},
         }
-        order = self._order(manifest_job_id("manifests", key, None, etag, sequencer), kind)
-        order.is_accepted = True
-        order.manifest_key = key
+        requested = self._request(manifest_job_id("manifests", key, None, etag, sequencer), kind)
+        requested.is_accepted = True
+        requested.manifest_key = key
         self.queue.send(json.dumps(event))
-        self.tell(f"{order.job_id} ({kind.name}) dropped")
+        self.log(f"manifest of {requested.job_id} ({kind.name}) was uploaded")
 
     def deliver(self, message: Message, script: Script = NO_FAULTS) -> Invocation | None:
-        """A worker gets a message. Returns it, None if the message was given up instead."""
+        """Deliver a message to a worker. Return None if it becomes a dead letter instead."""
         job_id, receives = self.job_of(message), message.receives + 1
         record = self.queue.receive(message)
         if record is None:
-            self.tell(f"a message of {job_id} becomes a dead letter")
+            self.log(f"a message of {job_id} becomes a dead letter")
             return None
+        self.log(f"delivery {receives} of {_describe(message)}")
         is_segment = parse_message(message.body).segment is not None
-        process = self._start("zipper, segment" if is_segment else "zipper", script)
-        self.tell(f"{process.name} gets {_about(message)}, for the {receives}. time")
-        answer = self._run(
-            process, lambda: zipper.handler({"Records": [record]}, cast("LambdaContext", process))
-        )
-        if answer is None and process.error is None:
+        function = "zipper, segment" if is_segment else "zipper"
+        event = {"Records": [record]}
+        process, response = self._invoke(function, zipper.handler, event, script)
+        if response is None and process.error is None:
             self.crashes.append(Crash(message, receives, self.clock.now))
-        elif answer is None:
-            self.tell(f"{process.name} could not say that it did nothing: {process.error!r}")
-        elif answer["batchItemFailures"]:
-            self.tell(f"{process.name}: {process.error!r}")
-            self._check_refusal(process, job_id)
+        elif response is None:
+            self.log(f"{process.name} could not report its failure: {process.error!r}")
+        elif response["batchItemFailures"]:
+            self.log(f"{process.name}: {process.error!r}")
+            self._check_failed_delivery(process, job_id)
         elif message in self.queue.messages:
             self.queue.messages.remove(message)
         return process
 
     def deliver_dead_letter(self, message: Message, script: Script = NO_FAULTS) -> None:
-        """The dead-letter function gets a message."""
+        """Deliver a message to the dead-letter function."""
         job_id = self.job_of(message)
-        self.order_of(job_id).is_given_up = True
+        self.requested_job(job_id).may_exhaust_retries = True
         message.visible_at = self.clock.now + timedelta(seconds=OTHER_TIMEOUT_SECONDS)
-        process = self._start("dead_letter", script)
         event = {"Records": [record_of(message)]}
-        answer = self._run(process, lambda: dead_letter.handler(event, process))
-        self.tell(f"{process.name} gets {_about(message)}: {answer} {process.error!r}")
-        if answer is not None and not answer["batchItemFailures"]:
-            if message in self.queue.dead_letters:
-                self.queue.dead_letters.remove(message)
-        elif answer is not None:
-            self._check_refusal(process, job_id)
+        process, response = self._invoke("dead_letter", dead_letter.handler, event, script)
+        self.log(f"{process.name}, {_describe(message)}: {response} {process.error!r}")
+        if response is None:
+            return
+        if response["batchItemFailures"]:
+            self._check_failed_delivery(process, job_id)
+        elif message in self.queue.dead_letters:
+            self.queue.dead_letters.remove(message)
 
-    def cancel(self, order: RequestedJob, script: Script = NO_FAULTS) -> None:
-        """The client does not want the job any more."""
-        order.is_cancelled = True
-        process = self._start("cancel", script)
-        event = http_event("DELETE", f"/zip-jobs/{order.job_id}")
-        answer = self._run(process, lambda: cancel.handler(event, process))
-        status = answer["statusCode"] if answer else None
-        self.tell(f"{order.job_id} is cancelled: {status}")
-        known = self.history.jobs.get(order.job_id)
-        if status is None or status == 503:
-            if self._is_well(process):
-                self.problem(f"{order.job_id} could not be cancelled: {answer}")
-        elif status == 404 and known is not None:
-            self.problem(f"{order.job_id} is {known.status}, and was not found")
-        elif status == 409 and (known is None or known.status is Status.CANCELLED):
-            self.problem(f"{order.job_id} was not cancelled: {answer}")
-        elif status == 200 and (known is None or known.status is not Status.CANCELLED):
-            self.problem(f"{order.job_id} was not cancelled, and the client told so")
+    def cancel(self, requested: RequestedJob, script: Script = NO_FAULTS) -> None:
+        """DELETE the job."""
+        requested.is_cancelled = True
+        event = http_event("DELETE", f"/zip-jobs/{requested.job_id}")
+        process, response = self._invoke("cancel", cancel.handler, event, script)
+        status = response["statusCode"] if response else None
+        job = self.history.jobs.get(requested.job_id)
+        is_cancelled = job is not None and job.status is Status.CANCELLED
+        self.log(f"DELETE of {requested.job_id} returned {status}")
+        match status:
+            case None | 503:
+                is_right = not self._must_succeed(process)
+            case 404:
+                is_right = job is None
+            case 409:
+                is_right = job is not None and not is_cancelled
+            case 200:
+                is_right = is_cancelled
+            case _:
+                is_right = False
+        if not is_right:
+            status_of_job = job.status if job else "unknown"
+            self.add_problem(f"{requested.job_id} is {status_of_job}, but DELETE: {response}")
 
     def reconcile(self, script: Script = NO_FAULTS) -> None:
-        """The reconciler comes."""
-        for order in self.orders:
-            known = self.history.jobs.get(order.job_id)
-            order.is_given_up |= known is not None and known.sweeps > 0
-        process = self._start("reconciler", script)
-        answer = self._run(process, lambda: reconciler.handler({}, cast("LambdaContext", process)))
-        self.tell(f"{process.name}: {answer}")
-        is_left = bool(answer and answer["left"]) and self._is_well(process)
+        """Run the reconciler."""
+        for requested in self.requested_jobs:
+            job = self.history.jobs.get(requested.job_id)
+            requested.may_exhaust_retries |= job is not None and job.sweeps > 0
+        process, response = self._invoke("reconciler", reconciler.handler, {}, script)
+        self.log(f"{process.name}: {response}")
+        is_left = bool(response and response["left"]) and self._must_succeed(process)
         if is_left and not isinstance(process.error, JobBusy):
-            self.problem(f"{process.name} left something: {process.error!r}")
+            self.add_problem(f"{process.name} did not finish: {process.error!r}")
 
-    def lose(self, message: Message) -> None:
+    def lose_message(self, message: Message) -> None:
         self.queue.messages.remove(message)
-        self.tell(f"{_about(message)} is lost")
+        self.log(f"{_describe(message)} is lost")
 
-    def change(self, key: str, body: bytes | None) -> None:
-        """Somebody replaces a source object, or deletes it, or puts it there at last."""
+    def change_source(self, key: str, body: bytes | None) -> None:
+        """Replace, create or delete a source object."""
         self.sources.put(key, body)
-        self.tell(f"{key} is {body and body[:9]!r} now")
-        for order in self.orders:
-            known = self.history.jobs.get(order.job_id)
-            if key in order.kind.keys and not (known and known.is_final):
-                order.is_disturbed = True
+        self.log(f"{key} is {body and body[:9]!r} now")
+        for requested in self.requested_jobs:
+            job = self.history.jobs.get(requested.job_id)
+            if key in requested.kind.keys and not (job and job.is_final):
+                requested.sources_changed = True
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.tell(f"{seconds} seconds pass")
+        self.log(f"{seconds} seconds pass")
 
     def wait_until(self, moment: datetime) -> None:
-        """Let time pass until then, unless it is later already."""
+        """Set the clock to ``moment``, unless it is later already."""
         self.clock.now = max(self.clock.now, moment)
 
-    # What is known.
+    # State
 
     def job_of(self, message: Message) -> str:
         return parse_message(message.body).job_id
 
-    def order_of(self, job_id: str) -> RequestedJob:
-        return next(order for order in self.orders if order.job_id == job_id)
+    def requested_job(self, job_id: str) -> RequestedJob:
+        return next(requested for requested in self.requested_jobs if requested.job_id == job_id)
 
     def is_unfinished(self, job_id: str) -> bool:
-        """Whether there is a record of the job, and no end."""
-        known = self.history.jobs.get(job_id)
-        return known is not None and not known.is_final
+        """Return whether the job has a record without a final status."""
+        job = self.history.jobs.get(job_id)
+        return job is not None and not job.is_final
 
     @property
-    def overdue(self) -> list[datetime]:
+    def reconcile_times(self) -> list[datetime]:
+        """When the jobs in the reconciler's index are due."""
         items = self._aws.dynamodb.scan(TableName="jobs", IndexName=SWEEP_INDEX)["Items"]
         return [datetime.fromtimestamp(int(item["sweepAt"]["N"]), UTC) for item in items]
 
-    def problem(self, what: str) -> None:
-        self.tell(f"WRONG: {what}")
-        self.problems.append(what)
+    def add_problem(self, text: str) -> None:
+        self.log(f"WRONG: {text}")
+        self.problems.append(text)
 
-    def tell(self, what: str) -> None:
-        self.story.append(f"{self.clock.now:%d %H:%M:%S} {what}")
+    def log(self, text: str) -> None:
+        self.log_lines.append(f"{self.clock.now:%d %H:%M:%S} {text}")
 
-    def on_answer(self, process: Process, request: Any, answer: Any) -> None:
-        self.history.on_answer(process, request, answer)
+    def on_response(self, process: Process, request: Any, response: Any) -> None:
+        self.history.on_response(process, request, response)
         _, _, path = request.url.partition("/dst/")
         if path and request.method in ("PUT", "POST", "DELETE"):
-            self._touched.add(path.partition("?")[0])
+            self._written_keys.add(path.partition("?")[0])
 
-    # What has to be true.
+    # Checks
 
     def check(self) -> None:
         """Raise AssertionError if something is wrong."""
-        for order in self.orders:
-            job = self.history.jobs.get(order.job_id)
+        for requested in self.requested_jobs:
+            job = self.history.jobs.get(requested.job_id)
             if job is not None and job.is_final:
-                self._check_end(order, job)
-        self._touched.clear()
-        assert not self.problems, "\n".join([*self.problems, "", *self.story])
+                self._check_outcome(requested, job)
+        self._written_keys.clear()
+        assert not self.problems, "\n".join([*self.problems, "", *self.log_lines])
 
     def recover(self, crash: Crash) -> None:
-        """One function timeout after a worker died, the next one takes over."""
-        over = crash.at + timedelta(seconds=TIMEOUT_SECONDS)
-        self.wait_until(over)
-        if crash.message.visible_at > self.clock.now:
-            self.problem(f"{_about(crash.message)} is invisible until {crash.message.visible_at}")
-        process = self.deliver(crash.message)
+        """Check that another worker takes over one function timeout after a crash."""
+        recovers_at = crash.at + timedelta(seconds=TIMEOUT_SECONDS)
+        self.wait_until(recovers_at)
+        message = crash.message
+        if message.visible_at > self.clock.now:
+            self.add_problem(f"{_describe(message)} is invisible until {message.visible_at}")
+        process = self.deliver(message)
         if process is not None and isinstance(process.error, JobBusy):
-            holder = self.history.holder(self.job_of(crash.message))
-            if holder is None or holder.deadline <= over:
-                self.problem(f"{process.name} had to wait longer than a timeout: {process.error}")
+            holder = self.history.lease_holder(self.job_of(message))
+            if holder is None or holder.deadline <= recovers_at:
+                self.add_problem(f"{process.name} waits longer than a timeout: {process.error}")
 
     def finish(self) -> None:
-        """Let everything go well from now on, until nothing is left to do; look at what came."""
-        self.tell("From now on all goes well.")
-        self.bus.refusals = 0
+        """Process everything that is left without faults, and check the result."""
+        self.log("No faults from here on.")
+        self.bus.rejections = 0
         for _ in range(100):
             for message in self.queue.visible:
                 self.deliver(message)
             for message in self.queue.visible_dead_letters:
                 self.deliver_dead_letter(message)
-            if any(at <= self.clock.now for at in self.overdue):
+            if any(time <= self.clock.now for time in self.reconcile_times):
                 self.reconcile()
             if self.queue.visible or self.queue.visible_dead_letters:
                 continue
-            left = [*self.queue.messages, *self.queue.dead_letters]
-            times = [*(message.visible_at for message in left), *self.overdue]
+            messages = [*self.queue.messages, *self.queue.dead_letters]
+            times = [*(message.visible_at for message in messages), *self.reconcile_times]
             if not times:
                 break
             self.wait_until(min(times))
         else:
-            self.problem("it never ends")
+            self.add_problem("messages or jobs are left after 100 rounds")
+        self._check_jobs_are_final()
         self._check_nothing_is_left()
         self._check_status_objects()
         self.check()
 
-    def _check_end(self, order: RequestedJob, job: Job) -> None:
-        how = job.error.code if job.error else str(job.status)
-        if not order.is_verified and how not in order.ends:
-            self.problem(
-                f"{job.job_id} ({order.kind.name}) is {how}, not {order.ends}: {job.error}"
-            )
-        keys = {key for facts in job.archives for key in (facts.key, facts.receipt_key)}
-        if job.status is Status.READY and (keys & self._touched or not order.is_verified):
+    def _check_outcome(self, requested: RequestedJob, job: Job) -> None:
+        outcome, expected = job.error.code if job.error else job.status, requested.expected_outcomes
+        name = f"{job.job_id} ({requested.kind.name})"
+        if not requested.is_verified and outcome not in expected:
+            self.add_problem(f"{name} is {outcome}, expected {expected}: {job.error}")
+        keys = {key for archive in job.archives for key in (archive.key, archive.receipt_key)}
+        if job.status is Status.READY and (keys & self._written_keys or not requested.is_verified):
             try:
-                for wrong in archive_problems(order, job, self._s3, self.sources):
-                    self.problem(f"{job.job_id} is READY, but {wrong}")
+                for problem in archive_problems(requested, job, self._s3, self.sources):
+                    self.add_problem(f"{name} is READY, but {problem}")
             except self._s3.exceptions.ClientError as error:
-                self.problem(f"{job.job_id} is READY, but lacks its archive or receipt: {error}")
-        order.is_verified = True
+                self.add_problem(f"{name} is READY without archive or receipt: {error}")
+        requested.is_verified = True
 
-    def _check_nothing_is_left(self) -> None:
-        for order in self.orders:
-            job = self.history.jobs.get(order.job_id)
+    def _check_jobs_are_final(self) -> None:
+        for requested in self.requested_jobs:
+            job = self.history.jobs.get(requested.job_id)
             if job is None:
-                if order.is_accepted:
-                    self.problem(f"{order.job_id} was accepted and is lost")
+                if requested.is_accepted:
+                    self.add_problem(f"{requested.job_id} was accepted, but has no record")
                 continue
             if not job.is_final:
-                self.problem(f"{job.job_id} is {job.status} and has no end")
+                self.add_problem(f"{job.job_id} is {job.status}, which is not final")
             elif not self.history.events.get(job.job_id):
-                self.problem(f"{job.job_id} is {job.status} and had no event")
+                self.add_problem(f"{job.job_id} is {job.status}, but has no event")
             if job.status is not Status.READY:
-                self._check_no_archive(order)
+                self._check_no_archive(requested)
+
+    def _check_nothing_is_left(self) -> None:
         if uploads := self._s3.list_multipart_uploads(Bucket="dst").get("Uploads"):
-            self.problem(f"uploads are left: {[upload['Key'] for upload in uploads]}")
-        found = self._s3.list_objects_v2(Bucket="manifests", Prefix=WORK_PREFIX).get("Contents", [])
-        if found:
-            self.problem(f"working objects are left: {[one['Key'] for one in found]}")
+            self.add_problem(f"uploads are left: {[upload['Key'] for upload in uploads]}")
+        if keys := self._keys("manifests", WORK_PREFIX):
+            self.add_problem(f"working objects are left: {keys}")
 
     def _check_status_objects(self) -> None:
-        """Of each manifest one is there, and tells of its last drop."""
-        last = {order.manifest_key: order.job_id for order in self.orders if order.manifest_key}
-        for key, job_id in last.items():
-            said, job = self._status_object(key), self.history.jobs.get(job_id)
-            if job is not None and said != CompletionDetail.of(job):
-                self.problem(f"{job_id} is {job.status}, and {key}'s status object says {said}")
+        """Check that each manifest has a status object that describes its last upload."""
+        for key, job_id in {job.manifest_key: job.job_id for job in self.requested_jobs}.items():
+            job = self.history.jobs.get(job_id)
+            if key is None or job is None:
+                continue
+            status_object = self._status_object(key)
+            if status_object != CompletionDetail.of(job):
+                self.add_problem(f"{job_id} is {job.status}, but its status is {status_object}")
 
     def _status_object(self, manifest_key: str) -> CompletionDetail | None:
         key = f"zips/{PurePosixPath(manifest_key).stem}.status.json"
-        if not self._s3.list_objects_v2(Bucket="dst", Prefix=key).get("Contents"):
+        if not self._keys("dst", key):
             return None
-        body = self._s3.get_object(Bucket="dst", Key=key)["Body"].read()
-        return CompletionDetail.model_validate_json(body)
+        return CompletionDetail.model_validate_json(self._body(key))
 
-    def _check_no_archive(self, order: RequestedJob) -> None:
-        prefix = f"zips/{order.job_id}"
-        found = self._s3.list_objects_v2(Bucket="dst", Prefix=prefix).get("Contents", [])
-        keys = [one["Key"] for one in found]
-        if order.is_taken and f"{prefix}.zip" in keys:
-            keys.remove(f"{prefix}.zip")
-            body = self._s3.get_object(Bucket="dst", Key=f"{prefix}.zip")["Body"].read()
-            if body != OTHERS:
-                self.problem(f"{prefix}.zip is not {OTHERS!r} any more")
-        elif order.is_taken:
-            self.problem(f"{prefix}.zip was somebody else's, and is gone")
+    def _check_no_archive(self, requested: RequestedJob) -> None:
+        key = f"zips/{requested.job_id}.zip"
+        keys = self._keys("dst", f"zips/{requested.job_id}")
+        if requested.target_exists and key in keys:
+            keys.remove(key)
+            if self._body(key) != FOREIGN_BODY:
+                self.add_problem(f"the job replaced the existing object {key}")
+        elif requested.target_exists:
+            self.add_problem(f"the job deleted the existing object {key}")
         if keys:
-            self.problem(f"{order.job_id} did not get READY, and left {keys}")
+            self.add_problem(f"{requested.job_id} is not READY, but left {keys}")
 
-    def _check_refusal(self, process: Invocation, job_id: str) -> None:
-        """Whether it is right that a message stays."""
+    def _check_failed_delivery(self, process: Invocation, job_id: str) -> None:
+        """Check that a message stays on the queue for a good reason."""
         if isinstance(process.error, JobBusy):
-            holder = self.history.holder(job_id)
+            holder = self.history.lease_holder(job_id)
             is_excused = holder is not None and (
-                holder.is_running or holder.is_gone or holder.met_fault
+                holder.is_running or holder.is_stopped or holder.met_fault
             )
             if not is_excused and not process.met_fault:
-                self.problem(f"{process.name} found {job_id} busy, by {holder and holder.name}")
+                self.add_problem(f"{process.name}: JobBusy, lease of {holder and holder.name}")
         elif not isinstance(process.error, TransientError) or (
-            # What was made of other states of the sources has to be removed first.
-            self._is_well(process) and not self.order_of(job_id).is_disturbed
+            # Output that was built from earlier versions of the sources has to be deleted first.
+            self._must_succeed(process) and not self.requested_job(job_id).sources_changed
         ):
             error = "".join(traceback.format_exception(process.error))
-            self.problem(f"{process.name} could not handle its message: {error}")
+            self.add_problem(f"{process.name} could not process its message: {error}")
 
-    def _is_well(self, process: Invocation) -> bool:
-        """Whether there was nothing that could have kept a process from its work.
+    def _must_succeed(self, process: Invocation) -> bool:
+        """Return whether there was no fault and no other process at the same time.
 
-        Who makes a segment may find that another has made it meanwhile, and cleaned up.
+        Meanwhile, another worker may have built the same segment and deleted working objects.
         """
-        found_others = bool(self._running) or (process.is_segment and process.was_interrupted)
-        return not (process.met_fault or found_others)
+        met_others = bool(self._running) or (process.is_segment and process.was_interrupted)
+        return not (process.met_fault or met_others)
 
-    # How it runs.
+    # Helpers
 
-    def _order(self, job_id: str, kind: Kind) -> RequestedJob:
-        for key in kind.keys:
-            self.sources.need(key)
-        order = RequestedJob(job_id, kind, {key: self.sources.now(key) for key in kind.keys})
-        self.orders.append(order)
-        return order
+    def _request(self, job_id: str, kind: JobKind) -> RequestedJob:
+        requested = RequestedJob(
+            job_id, kind, {key: self.sources.current(key) for key in kind.keys}
+        )
+        self.requested_jobs.append(requested)
+        return requested
+
+    def _keys(self, bucket: str, prefix: str) -> list[str]:
+        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        return [item["Key"] for item in found]
+
+    def _body(self, key: str) -> bytes:
+        body: bytes = self._s3.get_object(Bucket="dst", Key=key)["Body"].read()
+        return body
 
     def _on_event(self, detail: str) -> None:
-        self.history.on_event(detail)
         event = json.loads(detail)
-        self.tell(f"event: {event['eventId']}")
-        for key in [facts[key] for facts in event["archives"] for key in ("key", "receiptKey")]:
-            if not self._s3.list_objects_v2(Bucket="dst", Prefix=key).get("Contents"):
-                self.problem(f"an event speaks of {key}, which is not there")
-        manifest_key = self.order_of(event["jobId"]).manifest_key
+        self.history.on_event(event)
+        self.log(f"event: {event['eventId']}")
+        for key in [archive[key] for archive in event["archives"] for key in ("key", "receiptKey")]:
+            if not self._keys("dst", key):
+                self.add_problem(f"an event lists {key}, which does not exist")
+        manifest_key = self.requested_job(event["jobId"]).manifest_key
         if manifest_key and self._status_object(manifest_key) is None:
-            self.problem(f"{event['jobId']} had its event before its status object")
+            self.add_problem(f"{event['jobId']}: the event was sent before the status object")
 
-    def _start(self, function: str, script: Script) -> Invocation:
+    def _invoke(
+        self, function: str, handler: Callable[[Any, Any], Any], event: Any, script: Script
+    ) -> tuple[Invocation, Any]:
+        """Invoke a handler. The response is None if its process was stopped, or if it raised."""
         self._started += 1
         name = f"{function} {self._started}"
-        return Invocation(self, self._aws, name, function, script)
-
-    def _run(self, process: Invocation, handler: Callable[[], Any]) -> Any:
-        """What the handler answers, or None: its process died, or it raised."""
+        process = Invocation(self, self._aws, name, function, script)
         self._running.append(process)
         try:
-            with (
-                patch.object(wiring, "enqueue_dependencies", lambda: self._submitting(process)),
-                patch.object(working, "zipper_dependencies", lambda: self._zipping(process)),
-                patch.object(lifecycle, "finalizer", lambda: process.finalizer),
-                patch.object(lifecycle, "cancel_dependencies", lambda: self._canceling(process)),
-                patch.object(lifecycle, "reconciler", lambda: process.reconciler),
-                patch.object(zipper, "utc_now", self.clock),
-            ):
-                return handler()
+            with process.wired():
+                return process, handler(event, process)
         except ProcessStopped:
-            return None
-        except Exception as error:  # noqa: BLE001  (Lambda takes all)
-            if not isinstance(error, TransientError) or self._is_well(process):
-                self.problem(f"{process.name} broke: {''.join(traceback.format_exception(error))}")
-            return None
+            return process, None
+        except Exception as error:  # noqa: BLE001  (Lambda catches all)
+            if not isinstance(error, TransientError) or self._must_succeed(process):
+                trace = "".join(traceback.format_exception(error))
+                self.add_problem(f"{process.name} raised: {trace}")
+            return process, None
         finally:
             self._running.pop()
-            process.is_over = True
-
-    def _submitting(self, process: Invocation) -> wiring.EnqueueDependencies:
-        return wiring.EnqueueDependencies(
-            ApiAuth.NONE, POLICY, process.requests, process.queue, process.store
-        )
-
-    def _canceling(self, process: Invocation) -> lifecycle.CancelDependencies:
-        return lifecycle.CancelDependencies(ApiAuth.NONE, process.store, process.finalizer)
-
-    def _zipping(self, process: Invocation) -> working.ZipperDependencies:
-        return working.ZipperDependencies(process.runner, process.queue)  # type: ignore[arg-type]
+            process.has_returned = True
 
 
-def _about(message: Message) -> str:
+def _describe(message: Message) -> str:
     submission = parse_message(message.body)
     if submission.segment is None:
         return f"the message of {submission.job_id}"
