@@ -47,13 +47,15 @@ def orders() -> Iterator[RequestedJob]:
                 yield RequestedJob(name, trigger, body, members=members, skipped=("gone.pdf",))
             case 2 if trigger == "api":
                 yield RequestedJob(
-                    name, trigger, {"keys": keys}, "CANCELLED", members=members, cancelled=True
+                    name, trigger, {"keys": keys}, "CANCELLED", members=members, is_cancelled=True
                 )
             case 2:
                 body = {"keys": keys, "compression": "deflate"}
                 yield RequestedJob(name, trigger, body, members=members)
             case 3 if trigger == "api":
-                yield RequestedJob(name, trigger, {"keys": keys}, members=members, doubled=True)
+                yield RequestedJob(
+                    name, trigger, {"keys": keys}, members=members, is_sent_twice=True
+                )
             case _:
                 yield RequestedJob(name, trigger, {"keys": keys}, members=members)
 
@@ -74,7 +76,7 @@ def test_500_jobs_all_reach_their_expected_status() -> None:
         result = fault_run.run(FaultPlan.random(seed, RATE), orders(), SECONDS)
         console.print(figures(fault_run, result))
         problems = list(result.problems())
-        assert not problems, "\n".join([*problems, *result.story(problems)])
+        assert not problems, "\n".join([*problems, *result.log_of(problems)])
         assert len(result.exhausted) <= MAX_EXHAUSTED
 
 
@@ -86,7 +88,7 @@ def put_sources(client: RetryingClient) -> None:
 def figures(fault_run: FaultRun, result: RunResult) -> Table:
     """Return a table with the figures of the run."""
     table = Table(title="500 jobs with random faults", show_header=False)
-    triggers = Counter(submitted.order.trigger for submitted in result.submitted)
+    triggers = Counter(submitted.requested.trigger for submitted in result.submitted)
     statuses = Counter(record["status"]["S"] for record in result.records.values())
     faults = Counter(str(injected.effect) for injected in result.injected)
     seconds = sorted(durations(result))
@@ -100,12 +102,12 @@ def figures(fault_run: FaultRun, result: RunResult) -> Table:
         "messages delivered twice": str(faults["duplicate"]),
         "faults injected": str(len(result.injected)),
         **{f"  {effect}": str(count) for effect, count in faults.most_common()},
-        "functions killed": str(deliveries.deaths),
+        "functions killed": str(deliveries.kills),
         "largest receive count": str(deliveries.largest_receive_count),
         "dead letters": str(len(deliveries.dead_letters)),
         "runs of the reconciler": str(fault_run.reconciler_runs),
-        "seconds until all jobs were finished": f"{result.all_ended_seconds:.0f}",
-        "jobs per second": f"{len(result.records) / result.all_ended_seconds:.1f}",
+        "seconds until all jobs were finished": f"{result.all_final_seconds:.0f}",
+        "jobs per second": f"{len(result.records) / result.all_final_seconds:.1f}",
         "seconds from submission to final status": f"p50 {statistics.median(seconds):.1f}, "
         f"p95 {by_20[-1]:.1f}, longest {seconds[-1]:.1f}",
         "seconds until the queue was empty": f"{result.seconds:.0f}",

@@ -158,7 +158,7 @@ class _Direct:
         return self._stubber("before-send", request)
 
     def close(self) -> None:
-        """Do nothing: there is no connection."""
+        """Do nothing, because no connection is open."""
 
 
 @contextmanager

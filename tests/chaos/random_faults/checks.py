@@ -1,4 +1,4 @@
-"""Checks what must hold after a run, whatever failed in it."""
+"""Checks the result of a run, which must be the same with and without faults."""
 
 import io
 import json
@@ -27,9 +27,9 @@ FINAL = ("READY", "FAILED", "CANCELLED")
 
 @dataclass(frozen=True)
 class Submitted:
-    """An order, and the job that came of it. ``was_cancelled``: DELETE was answered with 200."""
+    """A submitted job. ``was_cancelled``: DELETE returned 200."""
 
-    order: RequestedJob
+    requested: RequestedJob
     job_id: str
     at: datetime
     was_cancelled: bool = False
@@ -37,10 +37,10 @@ class Submitted:
 
 @dataclass(frozen=True)
 class RunResult:
-    """All that there is to look at when the fault_run is over. ``log`` is of this fault_run only.
+    """The result of a fault run.
 
-    ``records`` are those that were not there before it. All jobs had their ends after
-    ``all_ended_seconds``, and it was quiet after ``seconds``.
+    ``records`` and ``log`` are those of this run only. All jobs had a final status after
+    ``all_final_seconds``, and the queues were empty after ``seconds``.
     """
 
     client: RetryingClient
@@ -50,11 +50,11 @@ class RunResult:
     events: Collection[Mapping[str, Any]]
     log: Sequence[str]
     injected: Sequence[InjectedFault]
-    all_ended_seconds: float
+    all_final_seconds: float
     seconds: float
 
     def problems(self) -> Iterator[str]:
-        """Everything that is not as it must be."""
+        """Yield everything that is wrong."""
         yield from self._jobs()
         yield from self._events()
         yield from self._remaining_objects()
@@ -66,28 +66,28 @@ class RunResult:
 
     @property
     def exhausted(self) -> list[str]:
-        """The jobs that the queue gave up on, and that could have had another end."""
+        """Return the jobs that failed because their retries were exhausted."""
         return [
             job_id
             for job_id, record in self.records.items()
             if record.get("error", {}).get("M", {}).get("code", {}).get("S") == EXHAUSTED
         ]
 
-    def story(self, problems: Collection[str]) -> Iterator[str]:
-        """What the log and the fault plan have to say of the jobs that have problems."""
+    def log_of(self, problems: Collection[str]) -> Iterator[str]:
+        """Yield the log lines and faults of the jobs that have problems."""
         jobs = [job_id for job_id in self.records if any(job_id in problem for problem in problems)]
-        said = [*self.log, *map(str, self.injected)]
-        yield from (line for line in said if any(job_id in line for job_id in jobs))
+        lines = [*self.log, *map(str, self.injected)]
+        yield from (line for line in lines if any(job_id in line for job_id in jobs))
 
     def _jobs(self) -> Iterator[str]:
-        wanted = {submitted.job_id for submitted in self.submitted}
-        if len(wanted) < len(self.submitted):
-            yield "two orders have become one job"
-        yield from (f"job {job_id} is nobody's" for job_id in self.records.keys() - wanted)
+        expected = {submitted.job_id for submitted in self.submitted}
+        if len(expected) < len(self.submitted):
+            yield "two requests have the same job ID"
+        yield from (f"job {job_id} was not submitted" for job_id in self.records.keys() - expected)
         for submitted in self.submitted:
-            name = f"{submitted.order.name} ({submitted.job_id})"
+            name = f"{submitted.requested.name} ({submitted.job_id})"
             if submitted.job_id not in self.records:
-                yield f"{name} is lost"
+                yield f"{name} has no record"
                 continue
             yield from (f"{name}: {problem}" for problem in self._job(submitted))
 
@@ -95,64 +95,65 @@ class RunResult:
         record, job = self.records[submitted.job_id], self.client.job(submitted.job_id)
         status, code = job["status"], (job.get("error") or {}).get("code")
         if status != record["status"]["S"]:
-            yield f"the API says {status}, the table {record['status']['S']}"
+            yield f"the API returns {status}, the record has {record['status']['S']}"
         if status not in FINAL:
-            yield f"is {status}: it has no end"
+            yield f"is {status}, which is not final"
         if "sweep" in record or not record.get("eventSent", {}).get("BOOL"):
-            yield "the reconciler would still have to look after it"
+            yield "is still in the reconciler's index, or its event was not sent"
         if code == EXHAUSTED:
-            if not self._was_given_up(submitted.job_id):
-                yield f"is {EXHAUSTED}, and the queue has not given up on it"
+            if submitted.job_id not in self.deliveries.dead_letters:
+                yield f"is {EXHAUSTED}, but had no dead-letter message"
         elif (status, code) not in _expected_statuses(submitted):
-            yield f"ended as {status} {job.get('error')}"
+            yield f"is {status}, which is not expected: {job.get('error')}"
         if status == "READY":
-            yield from self._archive(submitted.order, job)
+            yield from self._archive(submitted.requested, job)
 
-    def _was_given_up(self, job_id: str) -> bool:
-        return job_id in self.deliveries.dead_letters
-
-    def _archive(self, order: RequestedJob, job: Mapping[str, Any]) -> Iterator[str]:
+    def _archive(self, requested: RequestedJob, job: Mapping[str, Any]) -> Iterator[str]:
         (archive,) = job["archives"]
         data = self.client.body(job["targetBucket"], archive["key"])
         receipt = self.client.body(job["targetBucket"], archive["receiptKey"])
-        yield from archive_problems(data, receipt, order.members)
-        if job["entries"] != {"done": len(order.members), "total": len(order.members)}:
-            yield f"says that it has {job['entries']}"
+        yield from archive_problems(data, receipt, requested.members)
+        if job["entries"] != {"done": len(requested.members), "total": len(requested.members)}:
+            yield f"reports these entries: {job['entries']}"
         if len(data) != archive["size"] or f"{zlib.crc32(data):08x}" != archive["crc32"]:
-            yield "is not the archive that its job says"
+            yield "has an archive whose size or CRC-32 differs from the job"
         missing = [entry["key"] for entry in json.loads(receipt)["skipped"]]
-        if not (len(missing) == job["skipped"] == len(order.skipped)):
-            yield f"says that it skipped {job['skipped']}, its receipt {missing}"
-        if not all(key.endswith(name) for key, name in zip(missing, order.skipped, strict=False)):
+        if not (len(missing) == job["skipped"] == len(requested.skipped)):
+            yield f"reports {job['skipped']} skipped objects, its receipt {missing}"
+        if not all(
+            key.endswith(name) for key, name in zip(missing, requested.skipped, strict=False)
+        ):
             yield f"skipped {missing}"
 
     def _events(self) -> Iterator[str]:
-        ends: dict[str, Counter[str]] = defaultdict(Counter)
+        statuses: dict[str, Counter[str]] = defaultdict(Counter)
         for event in self.events:
             detail = event["detail"]
-            ends[detail["jobId"]][detail["status"]] += 1
+            statuses[detail["jobId"]][detail["status"]] += 1
             kind = f"Zip Job {detail['status'].title()}"
             event_id = f"{detail['jobId']}/{detail['status']}"
             if (event["detail-type"], detail["eventId"]) != (kind, event_id):
-                yield f"the event {detail['eventId']} is called {event['detail-type']}"
-        yield from (f"an event of nobody's job {job_id}" for job_id in ends.keys() - self.records)
+                yield f"event {detail['eventId']} has type {event['detail-type']}, expected {kind}"
+        yield from (
+            f"an event of the unknown job {job_id}" for job_id in statuses.keys() - self.records
+        )
         for job_id, record in self.records.items():
             status = record["status"]["S"]
-            if set(ends[job_id]) != {status}:
-                yield f"job {job_id} is {status}; its events say {dict(ends[job_id])}"
+            if set(statuses[job_id]) != {status}:
+                yield f"job {job_id} is {status}, but its events are {dict(statuses[job_id])}"
 
     def _status_objects(self) -> Iterator[str]:
-        """Of each manifest there is one, and it says what the job's events say."""
+        """Check that each manifest has a status object that equals the job's event."""
         details = {event["detail"]["jobId"]: event["detail"] for event in self.events}
         target = self.client.outputs["targetBucket"]
         for job_id, key in self._status_keys.items():
-            said = json.loads(self.client.body(target, key))
-            if said != details.get(job_id):
-                yield f"job {job_id}: its status object says {said}"
+            status_object = json.loads(self.client.body(target, key))
+            if status_object != details.get(job_id):
+                yield f"job {job_id}: the status object is {status_object}"
 
     @property
     def _status_keys(self) -> dict[str, str]:
-        """Where the status objects of jobs that came by manifest stand."""
+        """Return the key of the status object of each manifest job."""
         return {
             job_id: f"zips/{PurePosixPath(record['request']['M']['key']['S']).stem}.status.json"
             for job_id, record in self.records.items()
@@ -162,7 +163,7 @@ class RunResult:
     def _remaining_objects(self) -> Iterator[str]:
         outputs, s3 = self.client.outputs, self.client.s3
         target = outputs["targetBucket"]
-        left = set(self._status_keys.values()) | {
+        expected = set(self._status_keys.values()) | {
             archive["M"][key]["S"]
             for record in self.records.values()
             if record["status"]["S"] == "READY"
@@ -170,8 +171,8 @@ class RunResult:
             for key in ("key", "receiptKey")
         }
         found = set(self.client.keys(target))
-        yield from (f"{key} is in the target bucket" for key in found - left)
-        yield from (f"{key} is not in the target bucket" for key in left - found)
+        yield from (f"{key} is left in the target bucket" for key in found - expected)
+        yield from (f"{key} is missing in the target bucket" for key in expected - found)
         for upload in s3.list_multipart_uploads(Bucket=target).get("Uploads", []):
             yield f"the upload to {upload['Key']} is left"
         for key in self.client.keys(outputs["manifestBucket"], WORK_PREFIX):
@@ -179,31 +180,31 @@ class RunResult:
 
 
 def _expected_statuses(submitted: Submitted) -> set[tuple[str, str | None]]:
-    """How the job may end, but for the queue's giving up on it."""
-    order = submitted.order
+    """Return the expected status and error code, unless retries are exhausted."""
+    requested = submitted.requested
     if submitted.was_cancelled:
         return {("CANCELLED", None)}
-    if order.cancelled:
-        return {("READY", None)}  # it was faster
-    return {(order.status, order.code)}
+    if requested.is_cancelled:
+        return {("READY", None)}  # it was READY before DELETE
+    return {(requested.status, requested.code)}
 
 
 def archive_problems(data: bytes, receipt: bytes, members: Mapping[str, bytes]) -> Iterator[str]:
-    """What is wrong with an archive: held against its sources, and against its receipt."""
+    """Compare an archive with its sources and its receipt; yield the differences."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         if sorted(names) != sorted(members):
-            yield f"holds {names}, not {list(members)}"
+            yield f"contains {names}, expected {list(members)}"
             return
         for name in names:
             if archive.read(name) != members[name]:
-                yield f"{name} is not what it was made of"
+                yield f"{name} differs from its source"
     crcs = {name: f"{zlib.crc32(body):08x}" for name, body in members.items()}
     if {entry["name"]: entry["crc32"] for entry in json.loads(receipt)["entries"]} != crcs:
-        yield "the receipt has other CRC-32s than the sources"
+        yield "the CRC-32s in the receipt differ from the sources"
     with tempfile.TemporaryDirectory() as folder:
-        path, beside = Path(folder, "archive.zip"), Path(folder, "archive.receipt.json")
+        path, receipt_path = Path(folder, "archive.zip"), Path(folder, "archive.receipt.json")
         path.write_bytes(data)
-        beside.write_bytes(receipt)
-        verdict = verify(path, beside, lambda done: None)
+        receipt_path.write_bytes(receipt)
+        verdict = verify(path, receipt_path, lambda done: None)
     yield from map(str, verdict.differences)

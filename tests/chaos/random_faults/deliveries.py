@@ -1,9 +1,9 @@
-"""What a stack's queues deliver, and time that passes faster for messages that only wait for it.
+"""Observes the deliveries of a stack's queues, and ends waits for messages that no worker handles.
 
-A message whose worker was killed comes back when its visibility timeout has passed, and the
-worker's lease ends when the worker would have timed out: at least a minute of waiting.
-``Deliveries.skip_waits`` skips only this wait. It uses public calls of SQS and DynamoDB, and never
-touches a job that a worker is processing.
+The message of a killed worker is redelivered after its visibility timeout, and the worker's lease
+expires when the worker would have timed out: at least a minute later. ``Deliveries.skip_waits``
+ends only these two waits. It uses public calls of SQS and DynamoDB, and never touches a job that a
+worker is processing.
 """
 
 import threading
@@ -22,16 +22,16 @@ from zipjobs.errors import aws_error_code
 from zipjobs.jobs.messages import parse_message
 
 IN_FLIGHT_SECONDS = 2.0
-"""After so long no request of a dead worker is on its way any more: random plans delay by less."""
+"""After this time no request of a killed worker is in flight. Random plans delay by less."""
 
 _COUNTS = tuple(f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed"))
 
-_VIOLENT = ("Runtime.ExitError: signal 9", "Task timed out")
+_EXPECTED_FAILURES = ("Runtime.ExitError: signal 9", "Task timed out")
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A message that its worker did not take off the queue."""
+    """A message that its worker did not delete from the queue."""
 
     queue_url: str
     receipt_handle: str
@@ -39,15 +39,15 @@ class _Waiting:
 
 
 class Deliveries:
-    """Watches what the zipper and the dead-letter function are given. Thread-safe.
+    """Observes the deliveries to the zipper and the dead-letter function. Thread-safe.
 
-    ``largest_receive_count`` is how often a message was delivered at the most, ``receive_counts``
-    the same by job, ``dead_letters`` the jobs that the queue gave up on, ``deaths`` how many
-    invocations were killed or timed out, ``defects`` what others failed with.
+    ``receive_counts`` holds the largest receive count of each job, and ``dead_letters`` the jobs
+    with a dead-letter message. ``kills`` counts the invocations that were killed or timed out.
+    ``defects`` describes all other failed invocations.
     """
 
     def __init__(self, stack: LocalStack) -> None:
-        self.forget()
+        self.reset()
         self._sqs = stack.client("sqs")
         self._dynamodb = stack.client("dynamodb")
         self._table = stack.outputs["tableName"]
@@ -60,11 +60,11 @@ class Deliveries:
             if function.declared.short_name in ("zipper", "dead-letter"):
                 self._watch(function)
 
-    def forget(self) -> None:
-        """Begin to count anew."""
+    def reset(self) -> None:
+        """Reset all counts."""
         self.receive_counts: Counter[str] = Counter()
         self.dead_letters: set[str] = set()
-        self.deaths = 0
+        self.kills = 0
         self.defects: list[str] = []
 
     @property
@@ -73,8 +73,8 @@ class Deliveries:
 
     def _watch(self, function: Function) -> None:
         invoke: Callable[[Any], Any] = function.invoke
-        takes_dead_letters = function.declared.short_name == "dead-letter"
-        queue_url = self._queues[takes_dead_letters]
+        is_dead_letter = function.declared.short_name == "dead-letter"
+        queue_url = self._queues[is_dead_letter]
 
         def watched(event: Any) -> Any:
             records = event["Records"]
@@ -82,16 +82,16 @@ class Deliveries:
             kept = set(jobs)
             with self._lock:
                 self._busy.update(jobs.values())
-                if takes_dead_letters:
+                if is_dead_letter:
                     self.dead_letters |= set(jobs.values())
                 else:
                     self._count(records, jobs)
             try:
-                answer = invoke(event)
-                kept = {failed["itemIdentifier"] for failed in answer["batchItemFailures"]}
-                return answer
+                response = invoke(event)
+                kept = {failed["itemIdentifier"] for failed in response["batchItemFailures"]}
+                return response
             except InvocationFailed as failure:
-                self._note_death(str(failure))
+                self._record_failure(str(failure))
                 raise
             finally:
                 with self._lock:
@@ -105,11 +105,11 @@ class Deliveries:
 
         function.invoke = watched  # type: ignore[method-assign]
 
-    def _note_death(self, how: str) -> None:
+    def _record_failure(self, message: str) -> None:
         with self._lock:
-            self.deaths += 1
-            if not how.startswith(_VIOLENT):
-                self.defects.append(f"an invocation failed: {how}")
+            self.kills += 1
+            if not message.startswith(_EXPECTED_FAILURES):
+                self.defects.append(f"an invocation failed: {message}")
 
     def _count(self, records: list[dict[str, Any]], jobs: dict[str, str]) -> None:
         for record in records:
@@ -118,24 +118,24 @@ class Deliveries:
             self.receive_counts[job_id] = max(count, self.receive_counts[job_id])
 
     def skip_waits(self) -> None:
-        """Let pass what jobs wait for that nobody works on: their messages' time, their leases'."""
-        with self._lock:  # nobody begins to work on a job meanwhile
+        """End the leases and visibility timeouts of jobs that no worker processes."""
+        with self._lock:  # no worker starts a job in this block
             for job_id, messages in list(self._waiting.items()):
                 quiet = time.monotonic() - self._ended[job_id]
                 if self._busy[job_id] or quiet < IN_FLIGHT_SECONDS:
                     continue
                 self._end_lease(job_id)
                 for message in messages.values():
-                    self._bring_back(message)
+                    self._make_visible(message)
                 del self._waiting[job_id]
 
     def is_quiet(self) -> bool:
-        """Whether nobody works on a job, nor will: no message is left on the queues."""
+        """Return whether no worker processes a job, and the queues are empty."""
         if any(self._busy.values()):
             return False
         for queue in self._queues:
-            answer = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=list(_COUNTS))
-            if any(int(count) for count in answer["Attributes"].values()):
+            response = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=list(_COUNTS))
+            if any(int(count) for count in response["Attributes"].values()):
                 return False
         return True
 
@@ -151,9 +151,9 @@ class Deliveries:
         except ClientError as error:
             if aws_error_code(error) != "ConditionalCheckFailedException":
                 raise
-            return  # nobody holds it
+            return  # the lease has expired
 
-    def _bring_back(self, message: _Waiting) -> None:
+    def _make_visible(self, message: _Waiting) -> None:
         try:
             self._sqs.change_message_visibility(
                 QueueUrl=message.queue_url,
@@ -163,4 +163,4 @@ class Deliveries:
         except ClientError as error:
             if aws_error_code(error) != "ReceiptHandleIsInvalid":
                 raise
-            return  # it is off the queue: a copy of it was delivered, too
+            return  # a worker processed a copy, so the message is deleted

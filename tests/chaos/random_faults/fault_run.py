@@ -1,4 +1,4 @@
-"""Runs many jobs at once on a stack that fails by a plan, until all have a final status."""
+"""Runs many jobs at once under a fault plan, until all have a final status."""
 
 import time
 import uuid
@@ -39,37 +39,37 @@ class FaultRun:
         self.reconciler_runs = 0
         self.faults = stack.faults
         self._log = log
-        self._hurries = skips_waits
+        self._skips_waits = skips_waits
         (self._reconciler,) = (
             function
             for function in stack.functions.values()
             if function.declared.short_name == "reconciler"
         )
 
-    def run(self, plan: FaultPlan, orders: Iterable[RequestedJob], seconds: float) -> RunResult:
-        """Submit ``orders`` while AWS fails by ``plan``; wait for their ends, and then for quiet.
+    def run(self, plan: FaultPlan, jobs: Iterable[RequestedJob], seconds: float) -> RunResult:
+        """Submit ``jobs`` with the faults of ``plan``. Wait for final statuses, then for quiet.
 
-        Each of the two waits takes ``seconds`` at the most.
+        Raises AssertionError if one of the two waits exceeds ``seconds``.
         """
         started = time.monotonic()
         known, lines, self.reconciler_runs = set(self.client.records()), len(self._log), 0
-        self.deliveries.forget()
+        self.deliveries.reset()
 
         def new() -> dict[str, Any]:
-            return {i: record for i, record in self.client.records().items() if i not in known}
+            return {
+                key: record for key, record in self.client.records().items() if key not in known
+            }
 
         self.faults.install(plan)
         try:
             with ThreadPoolExecutor(CONCURRENCY) as pool:
-                submitted = list(pool.map(self._submit, orders))
-            jobs = {one.job_id for one in submitted}
-            self._wait(
-                "the end of every job", new, lambda records: _are_final(jobs, records), seconds
-            )
-            all_ended = time.monotonic()
+                submitted = list(pool.map(self._submit, jobs))
+            job_ids = {one.job_id for one in submitted}
+            self._wait("final statuses", new, lambda records: _are_final(job_ids, records), seconds)
+            all_final = time.monotonic()
         finally:
             self.faults.clear()
-        self._wait("quiet", new, self._is_over, seconds)
+        self._wait("empty queues", new, self._is_over, seconds)
         return RunResult(
             client=self.client,
             deliveries=self.deliveries,
@@ -78,7 +78,7 @@ class FaultRun:
             events=self.client.drain_events(),
             log=self._log[lines:],
             injected=self.faults.injected,
-            all_ended_seconds=all_ended - started,
+            all_final_seconds=all_final - started,
             seconds=time.monotonic() - started,
         )
 
@@ -90,21 +90,21 @@ class FaultRun:
         for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
-    def _submit(self, order: RequestedJob) -> Submitted:
+    def _submit(self, job: RequestedJob) -> Submitted:
         client, at = self.client, datetime.now(UTC)
-        if order.trigger == "manifest":
-            return Submitted(order, client.drop(order.body), at)
+        if job.trigger == "manifest":
+            return Submitted(job, client.upload_manifest(job.body), at)
         key = str(uuid.uuid4())
         with ThreadPoolExecutor(2) as pool:
-            posts = [pool.submit(client.post, order.body, key) for _ in range(1 + order.doubled)]
+            posts = [pool.submit(client.post, job.body, key) for _ in range(1 + job.is_sent_twice)]
             job_id, *again = (post.result() for post in posts)
         assert set(again) <= {job_id}
-        return Submitted(order, job_id, at, order.cancelled and self._cancel(job_id))
+        return Submitted(job, job_id, at, job.is_cancelled and self._cancel(job_id))
 
     def _cancel(self, job_id: str) -> bool:
-        """Cancel a job as soon as somebody works on it; whether it was not over by then."""
-        give_up = time.monotonic() + CANCEL_SECONDS
-        while self.client.job(job_id)["status"] == "PENDING" and time.monotonic() < give_up:
+        """Cancel a job as soon as a worker starts it; return whether it was cancelled."""
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while self.client.job(job_id)["status"] == "PENDING" and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         status = self.client.cancel(job_id)
         assert status in (200, 409)
@@ -117,32 +117,32 @@ class FaultRun:
 
     def _wait(
         self,
-        what: str,
-        look: Callable[[], dict[str, Any]],
+        name: str,
+        read: Callable[[], dict[str, Any]],
         is_done: Callable[[dict[str, Any]], bool],
         seconds: float,
     ) -> None:
-        """Wait until the records are as they should be, or sweep when nothing moves any more."""
-        give_up = time.monotonic() + seconds
-        while not is_done(records := look()):
-            assert time.monotonic() < give_up, f"waited in vain for {what}: {_unfinished(records)}"
-            if self._hurries:
+        """Wait until ``is_done``. Run the reconciler whenever no message is left to wait for."""
+        deadline = time.monotonic() + seconds
+        while not is_done(records := read()):
+            assert time.monotonic() < deadline, f"no {name} in {seconds} s: {_unfinished(records)}"
+            if self._skips_waits:
                 self.deliveries.skip_waits()
-            if self._stays_quiet() and (unfinished := _unfinished(look())):
+            if self._stays_quiet() and (unfinished := _unfinished(read())):
                 self._reconcile(unfinished)
             time.sleep(POLL_SECONDS)
 
     def _stays_quiet(self) -> bool:
-        give_up = time.monotonic() + QUIET_SECONDS
+        deadline = time.monotonic() + QUIET_SECONDS
         while self.deliveries.is_quiet():
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 return True
             time.sleep(POLL_SECONDS)
         return False
 
-    def _reconcile(self, jobs: Iterable[str]) -> None:
-        """Let the reconciler run, as its schedule would in a while, when these jobs are due."""
-        for job_id in jobs:
+    def _reconcile(self, job_ids: Iterable[str]) -> None:
+        """Make these jobs due for the reconciler, and run it."""
+        for job_id in job_ids:
             with suppress(self.client.dynamodb.exceptions.ConditionalCheckFailedException):
                 self.client.dynamodb.update_item(
                     TableName=self.client.outputs["tableName"],
@@ -157,9 +157,11 @@ class FaultRun:
 
 
 def _unfinished(records: dict[str, Any]) -> dict[str, str]:
-    """The status of the jobs that the reconciler has to look after, if nobody else does."""
-    return {job_id: r["status"]["S"] for job_id, r in records.items() if "sweep" in r}
+    """Return the statuses of the jobs in the reconciler's index."""
+    return {
+        job_id: record["status"]["S"] for job_id, record in records.items() if "sweep" in record
+    }
 
 
-def _are_final(jobs: set[str], records: dict[str, Any]) -> bool:
-    return all(job_id in records and records[job_id]["status"]["S"] in FINAL for job_id in jobs)
+def _are_final(job_ids: set[str], records: dict[str, Any]) -> bool:
+    return all(job_id in records and records[job_id]["status"]["S"] in FINAL for job_id in job_ids)

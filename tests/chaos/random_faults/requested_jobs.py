@@ -11,7 +11,7 @@ from tests.chaos.random_faults.client import RetryingClient
 MIB = 1024 * 1024
 
 SEGMENT_MIB = 8
-"""The least that a worker may be given: jobs of 24 MiB are three workers' shares."""
+"""The smallest allowed quota of a worker. A job of 24 MiB needs three workers."""
 
 SOURCES: dict[str, bytes] = {
     "small/one.pdf": b"one",
@@ -27,16 +27,17 @@ SOURCES: dict[str, bytes] = {
 }
 """Objects by their keys below ``PREFIX``. S3 copies bodies of 16 MiB and more."""
 
-PREFIX = "storm/"
+PREFIX = "chaos/"
 
 
 @dataclass(frozen=True)
 class RequestedJob:
-    """A job that somebody wants. ``trigger`` is ``api`` or ``manifest``.
+    """A job to submit, and its expected result without faults.
 
-    ``body`` is what is sent. Without faults it ends with ``status`` and ``code``; if READY, its
-    archive has ``members`` and leaves ``skipped`` out. ``doubled``: it is sent twice at once;
-    ``cancelled``: it is cancelled as soon as somebody works on it.
+    ``trigger`` is ``api`` or ``manifest``. ``body`` is the request. The job ends with ``status``
+    and the error ``code``. The archive of a READY job contains ``members`` and lacks ``skipped``.
+    ``is_sent_twice``: two clients send it at once. ``is_cancelled``: it is cancelled as soon as a
+    worker starts it.
     """
 
     name: str
@@ -46,21 +47,21 @@ class RequestedJob:
     code: str | None = None
     members: dict[str, bytes] = field(default_factory=dict, repr=False)
     skipped: tuple[str, ...] = ()
-    doubled: bool = False
-    cancelled: bool = False
+    is_sent_twice: bool = False
+    is_cancelled: bool = False
 
 
 def put_sources(client: RetryingClient) -> None:
-    """Upload what ``orders`` asks for."""
+    """Upload the source objects."""
     for name, body in SOURCES.items():
         client.s3.put_object(Bucket=client.outputs["sourceBucket"], Key=PREFIX + name, Body=body)
 
 
-def orders() -> Iterator[RequestedJob]:
-    """One of each kind."""
+def all_kinds_of_jobs() -> Iterator[RequestedJob]:
+    """Yield one job of each kind."""
     small = ("small/one.pdf", "small/größe.pdf", "small/empty.pdf")
     many = tuple(name for name in SOURCES if name.startswith("many/"))
-    gone = "small/gone.pdf"
+    missing = "small/missing.pdf"
     yield RequestedJob("small", "api", {"keys": _keys(*small)}, members=_members(*small))
     yield RequestedJob(
         "small by manifest", "manifest", {"keys": _keys(*small)}, members=_members(*small)
@@ -70,27 +71,27 @@ def orders() -> Iterator[RequestedJob]:
     )
     copied = ("small/one.pdf", "large/copied.pdf")
     yield RequestedJob("copied", "api", {"keys": _keys(*copied)}, members=_members(*copied))
-    yield RequestedJob("planned", "api", {"prefix": f"{PREFIX}many/"}, members=_members(*many))
+    yield RequestedJob("segmented", "api", {"prefix": f"{PREFIX}many/"}, members=_members(*many))
     yield RequestedJob(
-        "planned by manifest, some missing",
+        "segmented by manifest, some missing",
         "manifest",
-        {"keys": _keys(*many, gone), "onMissing": "skip"},
+        {"keys": _keys(*many, missing), "onMissing": "skip"},
         members=_members(*many),
-        skipped=(gone,),
+        skipped=(missing,),
     )
     yield RequestedJob(
         "prefix",
         "api",
         {"prefix": f"{PREFIX}small/", "include": ["*.pdf"]},
         members=_members(*sorted(small, key=lambda name: name.encode())),
-        doubled=True,
+        is_sent_twice=True,
     )
     yield RequestedJob(
         "some missing",
         "api",
-        {"keys": _keys(gone, *small), "onMissing": "skip"},
+        {"keys": _keys(missing, *small), "onMissing": "skip"},
         members=_members(*small),
-        skipped=(gone,),
+        skipped=(missing,),
     )
     yield RequestedJob(
         "deflate",
@@ -99,23 +100,25 @@ def orders() -> Iterator[RequestedJob]:
         members=_members("text/log.txt", "small/one.pdf"),
     )
     yield RequestedJob(
-        "missing", "manifest", {"keys": _keys(*small, gone)}, "FAILED", code="SOURCE_NOT_FOUND"
+        "missing", "manifest", {"keys": _keys(*small, missing)}, "FAILED", code="SOURCE_NOT_FOUND"
     )
     yield RequestedJob(
-        "planned and missing",
+        "segmented and missing",
         "api",
-        {"keys": _keys(*many, gone)},
+        {"keys": _keys(*many, missing)},
         "FAILED",
         code="SOURCE_NOT_FOUND",
     )
-    yield RequestedJob("nonsense", "manifest", {"kyes": []}, "FAILED", code="INVALID_MANIFEST")
+    yield RequestedJob(
+        "invalid manifest", "manifest", {"kyes": []}, "FAILED", code="INVALID_MANIFEST"
+    )
     yield RequestedJob(
         "cancelled",
         "api",
         {"prefix": f"{PREFIX}many/"},
         "CANCELLED",
         members=_members(*many),
-        cancelled=True,
+        is_cancelled=True,
     )
 
 

@@ -15,20 +15,20 @@ from local.faults.plan import SEEDS, FaultPlan
 from local.stack import running_stack
 from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, RunResult
 from tests.chaos.random_faults.fault_run import FaultRun
-from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, orders, put_sources
+from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, all_kinds_of_jobs, put_sources
 from tests.support.waiting import PATIENCE_SECONDS
 
 FIXED_SEEDS = (11, 23, 58)
 RATE = 0.05
 MAX_EXHAUSTED = 1
-"""Per run. One in twenty requests fails, and a job has five attempts."""
+"""Jobs per run. One in twenty requests fails, and a job has five attempts."""
 
 
 def seeds() -> list[int]:
     if seed := os.environ.get("CHAOS_SEED"):
         return [int(seed)]
-    fresh = int(os.environ.get("CHAOS_SEEDS", "0"))
-    return random.sample(range(SEEDS), fresh) if fresh else list(FIXED_SEEDS)
+    new = int(os.environ.get("CHAOS_SEEDS", "0"))
+    return random.sample(range(SEEDS), new) if new else list(FIXED_SEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def fault_run() -> Iterator[FaultRun]:
     log: list[str] = []
     with running_stack(
         overrides={
-            "resourcePrefix": "storm",
+            "resourcePrefix": "chaos",
             "zipperTimeoutSeconds": 300,
             "segmentMib": SEGMENT_MIB,
             "zipperMaxConcurrency": 4,
@@ -50,26 +50,26 @@ def fault_run() -> Iterator[FaultRun]:
 
 @pytest.mark.parametrize("seed", seeds())
 def test_every_job_reaches_its_expected_status(fault_run: FaultRun, seed: int) -> None:
-    say(f"\nseed {seed} (once more: make chaos SEED={seed})")
-    result = fault_run.run(FaultPlan.random(seed, RATE), orders(), PATIENCE_SECONDS)
-    say(f"seed {seed}: {summary(fault_run, result)}")
+    show(f"\nseed {seed} (repeat it: make chaos SEED={seed})")
+    result = fault_run.run(FaultPlan.random(seed, RATE), all_kinds_of_jobs(), PATIENCE_SECONDS)
+    show(f"seed {seed}: {summary(fault_run, result)}")
     problems = list(result.problems())
     fault_run.empty_target()
-    assert not problems, "\n".join([*problems, *result.story(problems)])
+    assert not problems, "\n".join([*problems, *result.log_of(problems)])
     assert len(result.exhausted) <= MAX_EXHAUSTED
 
 
 def summary(fault_run: FaultRun, result: RunResult) -> str:
-    ends = Counter(record["status"]["S"] for record in result.records.values())
+    statuses = Counter(record["status"]["S"] for record in result.records.values())
     deliveries, faults = fault_run.deliveries, len(result.injected)
     return (
-        f"{', '.join(f'{ends[status]} {status}' for status in FINAL)}"
+        f"{', '.join(f'{statuses[status]} {status}' for status in FINAL)}"
         f" ({len(result.exhausted)} {EXHAUSTED}) in {result.seconds:.1f} s;"
-        f" {faults} faults, {deliveries.deaths} deaths, at most"
+        f" {faults} faults, {deliveries.kills} kills, at most"
         f" {deliveries.largest_receive_count} deliveries, {len(deliveries.dead_letters)} dead"
-        f" letters, {len(result.events)} events, {fault_run.reconciler_runs} reconciler_runs"
+        f" letters, {len(result.events)} events, {fault_run.reconciler_runs} reconciler runs"
     )
 
 
-def say(line: str) -> None:
+def show(line: str) -> None:
     Console(highlight=False, soft_wrap=True).print(line)
