@@ -137,7 +137,7 @@ class ArchiveTooLarge(PermanentError):
 
 
 class ListTooLarge(PermanentError):
-    """The list of objects exceeds the memory, bytes or time of one job."""
+    """The objects of a job exceed a limit of their number, their list's bytes, or reading time."""
 
     code = "LIST_TOO_LARGE"
 

@@ -33,11 +33,12 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.upload_cleanup import UploadCleaner
 from zipjobs.wiring.worker import BLOCKS_BYTES, job_runner
 from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.limits import JobLimits
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
 from zipjobs.worker.usage import Meter
-from zipjobs.zipformat.member_names import MAX_NAMES
+from zipjobs.zipformat.member_names import MAX_PATHS
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
@@ -77,7 +78,7 @@ class Queue:
 
 
 class Workers:
-    """Runs messages one at a time. Each worker has ``quota``, ``options`` and ``max_names``."""
+    """Runs messages one at a time. Each worker has ``quota``, ``options`` and ``max_paths``."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Workers:
         sender: PartSender,
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.quota, self.options, self.max_names = WorkerQuota(), EngineOptions(), MAX_NAMES
+        self.quota, self.options, self.max_paths = WorkerQuota(), EngineOptions(), MAX_PATHS
         self.writer = ArchiveWriter(s3, sender)
         objects = SegmentObjects(s3, "manifests", "work/")
         self.segment_objects, self.segments = objects, SegmentStore(objects)
@@ -126,8 +127,7 @@ class Workers:
             writer=self.writer,
             receipts=Receipts(self.s3),
             engine=Engine(reader or self.reader, BlockPool(BLOCKS_BYTES), self.options),
-            quota=self.quota,
-            max_names=self.max_names,
+            limits=JobLimits(self.max_paths, self.quota),
             meter=Meter(),
         )
 

@@ -30,7 +30,7 @@ from zipjobs.requests.fields import (
 )
 from zipjobs.requests.globs import MAX_GLOBS_CHARS
 from zipjobs.requests.json_schema import entry_schema, request_schema
-from zipjobs.requests.strict_json import MAX_ENTRIES, SPLIT_HINT, precheck
+from zipjobs.requests.strict_json import MAX_REQUEST_ENTRIES, SPLIT_HINT, precheck
 from zipjobs.requests.validation_errors import invalid_request, request_error
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
@@ -95,7 +95,7 @@ class RequestedEntry:
 
 _LISTED = Field(
     min_length=1,
-    max_length=MAX_ENTRIES,
+    max_length=MAX_REQUEST_ENTRIES,
     strict=False,
     fail_fast=True,
     exclude_if=lambda listed: not listed,

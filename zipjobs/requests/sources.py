@@ -88,10 +88,10 @@ class SourceReader:
         """Yield the objects of ``request`` in the order of its list.
 
         ``request`` must have passed the allow-list. ``source_bucket`` is the bucket of objects that
-        do not name one. ``check`` is called for each key or line that is read, and stops reading if
-        it raises. Raises InvalidRequest if nothing matches a prefix; InvalidManifest and NotAllowed
-        with a line of the list; ListTooLarge; SourceNotFound, SourceForbidden, SourceArchived and
-        SourceChanged for the list itself; and ServiceUnavailable.
+        do not name one. ``check`` is called for each key of a prefix and each line of a list, and
+        stops reading if it raises. Raises InvalidRequest if nothing matches a prefix;
+        InvalidManifest and NotAllowed with a line of the list; ListTooLarge; SourceNotFound,
+        SourceForbidden, SourceArchived and SourceChanged for the list; and ServiceUnavailable.
         """
         if request.prefix is not None:
             return self._below(source_bucket, request.prefix, request, check)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from zipjobs.errors import FieldProblem, InvalidRequest
 from zipjobs.requests.json_pointers import duplicate_line
 
-MAX_ENTRIES = 1_000_000
+MAX_REQUEST_ENTRIES = 1_000_000
 """Keys or entries in one request. Parsing takes about 600 bytes of memory for each."""
 
 MAX_MEMBERS = 32
@@ -131,9 +131,9 @@ class _Counter:
         self._check(self._items)
 
     def _check(self, count: int) -> None:
-        if count > MAX_ENTRIES:
+        if count > MAX_REQUEST_ENTRIES:
             raise InvalidRequest(
-                f"The request lists more than {MAX_ENTRIES:,} keys or entries. {SPLIT_HINT}"
+                f"The request lists more than {MAX_REQUEST_ENTRIES:,} keys or entries. {SPLIT_HINT}"
             )
 
 

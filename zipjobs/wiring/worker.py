@@ -27,6 +27,7 @@ from zipjobs.wiring.gc_tuning import freeze
 from zipjobs.wiring.lifecycle import finalizer_of, segment_objects
 from zipjobs.worker.archive_runner import ArchiveRunner
 from zipjobs.worker.job_runner import JobRunner
+from zipjobs.worker.limits import JobLimits
 from zipjobs.worker.planner import Planner
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.request_loader import RequestLoader
@@ -42,8 +43,8 @@ BLOCKS_BYTES = 52 * MIB
 """The memory for data in transit. Everything else is small, except the central directory."""
 
 
-NAMES_PER_MB = 3_000
-"""Files and folders of one archive per MB of function memory. They take a third of it."""
+PATHS_PER_MB = 3_000
+"""Files and folders of a job per MB of function memory. They take a third of it."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,10 @@ def zipper_dependencies() -> ZipperDependencies:
         engine=Engine(
             data_plane.reader(options.probes + options.ranges), BlockPool(BLOCKS_BYTES), options
         ),
-        quota=WorkerQuota(read_bytes=settings.segment_mib * MIB),
-        max_names=memory_mb * NAMES_PER_MB,
+        limits=JobLimits(
+            max_paths=memory_mb * PATHS_PER_MB,
+            quota=WorkerQuota(read_bytes=settings.segment_mib * MIB),
+        ),
         meter=meter(),
     )
     freeze()
@@ -99,16 +102,15 @@ def job_runner(
     writer: ArchiveWriter,
     receipts: Receipts,
     engine: Engine,
-    quota: WorkerQuota,
-    max_names: int,
+    limits: JobLimits,
     meter: Meter,
 ) -> JobRunner:
     """Return a job runner that is composed of the given parts."""
     return JobRunner(
         store,
         finalizer,
-        RequestLoader(store, requests, sources, allow_list, max_names),
-        ArchiveRunner(store, engine, writer, receipts, meter, quota),
+        RequestLoader(store, requests, sources, allow_list, limits),
+        ArchiveRunner(store, engine, writer, receipts, meter, limits.quota),
         Planner(
             store,
             segments,
@@ -117,7 +119,7 @@ def job_runner(
             writer,
             finalizer,
             meter,
-            quota,
+            limits.quota,
             engine.options.sizing,
         ),
         SegmentRunner(store, segments, progress, engine, writer, receipts, finalizer, meter),

@@ -16,7 +16,7 @@ from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
 from zipjobs.s3.source import Entry, Source
 from zipjobs.zipformat.member_names import (
-    MAX_NAMES,
+    MAX_PATHS,
     DistinctNames,
     UniqueNames,
     basename,
@@ -49,15 +49,15 @@ def named(
 
 
 def entries_of(
-    request: JobRequest, listed: Iterable[SourceObject], max_names: int = MAX_NAMES
+    request: JobRequest, listed: Iterable[SourceObject], max_paths: int = MAX_PATHS
 ) -> "EntryList":
     """Return the entries for the ``listed`` objects, named as the request says.
 
-    Raises DuplicateName; ListTooLarge for more than ``max_names`` files and folders.
+    Raises DuplicateName; ListTooLarge for more than ``max_paths`` files and folders.
     """
     if request.on_duplicate is OnDuplicate.SUFFIX:
-        return EntryList(named(listed, _naming(request), UniqueNames(max_names)))
-    names = DistinctNames(MAX_RECORDED_NAMES, max_names)
+        return EntryList(named(listed, _naming(request), UniqueNames(max_paths)))
+    names = DistinctNames(MAX_RECORDED_NAMES, max_paths)
     entries = EntryList(named(listed, _naming(request), names))
     if names.refused:
         with entries:

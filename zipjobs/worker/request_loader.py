@@ -16,7 +16,7 @@ from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.worker.entry_list import EntryList, entries_of
 from zipjobs.worker.heartbeat import Heartbeat
-from zipjobs.zipformat.member_names import MAX_NAMES
+from zipjobs.worker.limits import JobLimits
 
 READING_FRACTION = 0.5
 """The part of a worker's time that reading the list may take. The rest is for the archive or the
@@ -40,7 +40,7 @@ class LoadedRequest:
 
 
 class RequestLoader:
-    """Reads requests and lists. ``max_names`` limits the files and folders of a job."""
+    """Reads requests and lists, and enforces the limits of a job."""
 
     def __init__(
         self,
@@ -48,28 +48,28 @@ class RequestLoader:
         requests: RequestReader,
         sources: SourceReader,
         allow_list: AllowList,
-        max_names: int = MAX_NAMES,
+        limits: JobLimits,
     ) -> None:
         self._store = store
         self._requests = requests
         self._sources = sources
         self._allow_list = allow_list
-        self._max_names = max_names
+        self._limits = limits
 
     @contextmanager
     def load(self, job: Job, lease_until: datetime) -> Iterator[LoadedRequest]:
         """Load the request of ``job`` and record its destination. Deletes the list on exit.
 
-        Raises errors of ``RequestReader.load``, ``AllowList.resolve``, ``SourceReader.read`` and
-        ``entries_of``; LeaseLost if the job was cancelled or taken over; and ListTooLarge if the
-        list takes more than ``READING_FRACTION`` of the time until ``lease_until``.
+        Raises LeaseLost if the job was cancelled or taken over, and ListTooLarge if the list
+        exceeds a limit or takes more than ``READING_FRACTION`` of the time until ``lease_until``.
+        Also raises the errors of the request, of the allow-list and of reading lists.
         """
         request = self._requests.load(job.request)
         destination = self._allow_list.resolve(request, job.job_id)
         job = self._store.record_destination(job, destination, request.count)
         check = self._reading_check(job, lease_until)
         listed = self._sources.read(request, destination.source_bucket, check)
-        with entries_of(request, listed, self._max_names) as entries:
+        with entries_of(request, listed, self._limits.max_paths) as entries:
             yield LoadedRequest(job, request, destination, entries)
 
     def _reading_check(self, job: Job, lease_until: datetime) -> Callable[[], None]:

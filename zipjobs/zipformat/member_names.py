@@ -21,7 +21,7 @@ MAX_PATH_BYTES = 900
 MAX_FOLDERS = 64
 """Folders of a path. Each takes memory, and a name of 1,024 bytes can have 512 of them."""
 
-MAX_NAMES = 3_000_000
+MAX_PATHS = 3_000_000
 """The default limit of files and folders of an archive. A file takes about 65 bytes of memory and a
 folder about 105, independent of the length of their names."""
 
@@ -68,11 +68,11 @@ class UniqueNames:
     The second ``report.pdf`` becomes ``report (2).pdf``. A name is also numbered if it is a file
     where an earlier name has a folder, or a folder where an earlier name is a file.
 
-    ``max_names`` limits the files and folders, and so the memory for them.
+    ``max_paths`` limits the files and folders, and so the memory for them.
     """
 
-    def __init__(self, max_names: int = MAX_NAMES) -> None:
-        self._max_names = max_names
+    def __init__(self, max_paths: int = MAX_PATHS) -> None:
+        self._max_paths = max_paths
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
         self._file_numbers: dict[int, int] = {}
@@ -88,7 +88,7 @@ class UniqueNames:
             path.append(component)
         component, slot = _free(folder, leaf, self._file_numbers, self._files, self._folders)
         self._files.add(slot)
-        _require_capacity(self._max_names, self._files, self._folders)
+        _require_capacity(self._max_paths, self._files, self._folders)
         return "/".join([*path, component])
 
 
@@ -106,11 +106,11 @@ class DistinctNames:
     to ``max_recorded`` of them by slot; ``refused`` counts all claims that failed.
     """
 
-    def __init__(self, max_recorded: int, max_names: int = MAX_NAMES) -> None:
+    def __init__(self, max_recorded: int, max_paths: int = MAX_PATHS) -> None:
         self.contested: dict[int, str] = {}
         self.refused = 0
         self._max_recorded = max_recorded
-        self._max_names = max_names
+        self._max_paths = max_paths
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
 
@@ -129,7 +129,7 @@ class DistinctNames:
         if slot in self._files or slot in self._folders:
             self._refuse(slot, safe)
         self._files.add(slot)
-        _require_capacity(self._max_names, self._files, self._folders)
+        _require_capacity(self._max_paths, self._files, self._folders)
         return safe
 
     def _refuse(self, slot: int, name: str) -> None:
@@ -151,10 +151,10 @@ class DistinctNames:
             yield Contest(slot, as_folder=False)
 
 
-def _require_capacity(max_names: int, files: set[int], folders: dict[int, int]) -> None:
-    if len(files) + len(folders) > max_names:
+def _require_capacity(max_paths: int, files: set[int], folders: dict[int, int]) -> None:
+    if len(files) + len(folders) > max_paths:
         raise ListTooLarge(
-            f"The archive would have more than {max_names:,} files and folders, the limit for the "
+            f"The archive would have more than {max_paths:,} files and folders, the limit for the "
             "function's memory. Split the request into several jobs, or raise zipperMemoryMb."
         )
 

@@ -55,11 +55,11 @@ from zipjobs.settings import ApiAuth
 from zipjobs.wiring import api, lifecycle, worker
 from zipjobs.wiring.worker import job_runner
 from zipjobs.worker import planner, segment_runner
+from zipjobs.worker.limits import JobLimits
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
 from zipjobs.worker.usage import Meter
-from zipjobs.zipformat.member_names import MAX_NAMES
 
 if TYPE_CHECKING:
     from tests.chaos.model.simulation import Simulation
@@ -224,8 +224,7 @@ class Invocation(Process):
             writer=self.writer,
             receipts=Receipts(s3),
             engine=Engine(aws.reader, BlockPool(BLOCKS_BYTES), OPTIONS),
-            quota=QUOTA,
-            max_names=MAX_NAMES,
+            limits=JobLimits(quota=QUOTA),
             meter=Meter(),
         )
         # The handlers turn these errors into messages that stay on the queue.

@@ -17,7 +17,7 @@ from zipjobs.jobs.job import Submission
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest, parse_request
 from zipjobs.requests.storage import ObjectRef, RequestReader
-from zipjobs.requests.strict_json import MAX_ENTRIES
+from zipjobs.requests.strict_json import MAX_REQUEST_ENTRIES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -202,9 +202,11 @@ def test_equal_entries_are_accepted() -> None:
 
 
 def test_a_request_lists_at_most_a_million_keys() -> None:
-    assert parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_ENTRIES)).count == 999_997
+    assert (
+        parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_REQUEST_ENTRIES)).count == 999_997
+    )
     with pytest.raises(InvalidRequest, match="lists more than 1,000,000 .* name it in entriesFrom"):
-        parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_ENTRIES + 30))
+        parse_request(filled(b'{"keys":[', b'"a"', b"]}", 4 * MAX_REQUEST_ENTRIES + 30))
 
 
 def test_an_invalid_key_is_found_in_a_long_list() -> None:
@@ -230,15 +232,17 @@ def bulky() -> dict[str, bytes]:
         "lists for keys": filled(b'{"keys":[', b"[]", b"]}"),
         "objects for keys": filled(b'{"keys":[', b'{"":1}', b"]}"),
         "numbers for keys": filled(b'{"keys":[', b"1", b"]}"),
-        "a list for a request": filled(b"[", b"[]", b"]", 3 * MAX_ENTRIES),
-        "lists in an entry": filled(b'{"entries":[{"key":[', b"[]", b"]}]}", 3 * MAX_ENTRIES),
-        "wrong entries": filled(b'{"entries":[', b'{"":1,"a":2}', b"]}", 12 * MAX_ENTRIES),
-        "wrong keys": filled(b'{"keys":[', b'""', b"]}", 3 * MAX_ENTRIES),
-        "a wrong key behind two letters": filled(
-            b'{"keys":[', b'"ab"', b',""]}', 5 * MAX_ENTRIES - 9
+        "a list for a request": filled(b"[", b"[]", b"]", 3 * MAX_REQUEST_ENTRIES),
+        "lists in an entry": filled(
+            b'{"entries":[{"key":[', b"[]", b"]}]}", 3 * MAX_REQUEST_ENTRIES
         ),
-        "wrong keys in lines": filled(b'{"keys":[', b'\n""', b"]}", 3 * MAX_ENTRIES),
-        "wrong globs": filled(b'{"prefix":"","include":[', b'""', b"]}", 3 * MAX_ENTRIES),
+        "wrong entries": filled(b'{"entries":[', b'{"":1,"a":2}', b"]}", 12 * MAX_REQUEST_ENTRIES),
+        "wrong keys": filled(b'{"keys":[', b'""', b"]}", 3 * MAX_REQUEST_ENTRIES),
+        "a wrong key behind two letters": filled(
+            b'{"keys":[', b'"ab"', b',""]}', 5 * MAX_REQUEST_ENTRIES - 9
+        ),
+        "wrong keys in lines": filled(b'{"keys":[', b'\n""', b"]}", 3 * MAX_REQUEST_ENTRIES),
+        "wrong globs": filled(b'{"prefix":"","include":[', b'""', b"]}", 3 * MAX_REQUEST_ENTRIES),
         "members": b"{" + b",".join(b'"%x":1' % number for number in range(1_000_000)) + b"}",
         "digits": b'{"maxArchiveBytes":' + b"9" * (MAX_REQUEST_BYTES - 20) + b"}",
         "a field": b'{"' + b"x" * (MAX_REQUEST_BYTES - 6) + b'":1}',

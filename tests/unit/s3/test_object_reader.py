@@ -337,7 +337,7 @@ def test_a_read_says_whose_bucket_it_expects_again_and_in_another_region_too(
 
 def test_what_may_not_be_read_may_be_anothers(loopback: Loopback) -> None:
     reader = ObjectReader(loopback.to(say(error(403, "AccessDenied"))))
-    with pytest.raises(SourceForbidden, match="Grant s3:GetObject .* bucketOwners must say whose"):
+    with pytest.raises(SourceForbidden, match="Grant s3:GetObject.* add it to bucketOwners"):
         read(reader)
 
 
