@@ -74,7 +74,7 @@ class TableSettings(Settings):
 
 
 class ApiAuth(StrEnum):
-    """How the API authenticates its callers: the setting ``apiAuth``."""
+    """The setting ``apiAuth``: how the API authenticates its callers."""
 
     IAM = "iam"
     JWT = "jwt"
@@ -106,14 +106,14 @@ class DocsSettings(ApiSettings):
 
 
 class WorkSettings(Settings):
-    """Where the workers of a planned job store objects for each other."""
+    """The location of the objects that workers of a planned job store for each other."""
 
     work_bucket: str
     work_prefix: str
 
 
 class StatusObjectSettings(Settings):
-    """Where status objects are written, and where manifests are uploaded."""
+    """The location of status objects, and the prefix of manifests."""
 
     target_bucket: str
     target_prefix: str

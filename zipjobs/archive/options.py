@@ -69,7 +69,7 @@ class BuildContext:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What all builds of a worker share: the reader, the memory and the options."""
+    """The reader, the memory and the options that all builds of a worker share."""
 
     reader: ObjectReader
     blocks: BlockPool

@@ -56,7 +56,7 @@ class PartAssembler(ABC):
         self._todo: deque[_Todo] = deque()
         self._reads: set[RangeRead | SizePass] = set()
         self._parts: dict[int, AssembledPart] = {}
-        self._parts_under_way = 0
+        self._parts_in_progress = 0
         self._uploaded: dict[int, UploadedPart] = {}  # by number
         self._directory = b""
 
@@ -102,7 +102,7 @@ class PartAssembler(ABC):
                 part.abandon()
 
     def _is_over(self) -> bool:
-        is_finished = self._is_laid_out and not self._todo and not self._parts_under_way
+        is_finished = self._is_laid_out and not self._todo and not self._parts_in_progress
         return self._failure is not None or is_finished
 
     def _fail(self, error: BaseException) -> None:
@@ -126,7 +126,7 @@ class PartAssembler(ABC):
         for step in steps:
             if isinstance(step, CopyPart) and self._options.copy:
                 assert placed is not None
-                self._parts_under_way += 1
+                self._parts_in_progress += 1
                 self._copiers.submit(self._guarded, partial(self._copy, step, placed))
                 continue
             if not isinstance(step, Piece):
@@ -156,7 +156,7 @@ class PartAssembler(ABC):
     def _part(self, number: int) -> AssembledPart:
         part = self._parts.get(number)
         if part is None:
-            self._parts_under_way += 1
+            self._parts_in_progress += 1
             length = self._lengths.get(number)
             part = AssembledPart(number, self._blocks, length, self._send_if_ready)
             self._parts[number] = part
@@ -354,7 +354,7 @@ class PartAssembler(ABC):
     def _on_part_stored(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
         """Handle a part that S3 has stored."""
         self._uploaded[uploaded.number] = uploaded
-        self._parts_under_way -= 1
+        self._parts_in_progress -= 1
         self._bytes_done += body_bytes
         self._entries_done += entries_ended
         self._advance()

@@ -76,7 +76,7 @@ class BuiltSegment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentOutput:
-    """What building a segment returns.
+    """The result of building a segment.
 
     ``records`` are its central directory records, ``receipt`` its entries' lines of the receipt.
     """

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Reconciliation:
-    """How many jobs were queued again, failed, finalized, and left for the next run."""
+    """The number of jobs that were queued again, failed, finalized, and left for the next run."""
 
     sent: int = 0
     given_up: int = 0
@@ -30,7 +30,7 @@ class Reconciliation:
 class Reconciler:
     """Checks the jobs whose next heartbeat is overdue: see ``JobStore.overdue``.
 
-    SQS cannot tell whether a message still exists. An unfinished job is therefore queued again,
+    SQS cannot report whether a message still exists. An unfinished job is therefore queued again,
     which does no harm if its message was not lost. After ``MAX_CHECKS`` checks it fails.
     """
 

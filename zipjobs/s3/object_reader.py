@@ -311,4 +311,4 @@ class Read:
                 return SourceChanged(
                     f"{source} changed while it was read. Submit the job again.", named
                 )
-        return ServiceUnavailable(f"S3 answered {code or self._status} for {source}.")
+        return ServiceUnavailable(f"S3 returned {code or self._status} for {source}.")

@@ -31,15 +31,15 @@ def probe_objects(
     """
     problems: list[PermanentError] = []
     window: deque[_Probe] = deque()
-    answered = Condition()
+    completed = Condition()
     try:
         for entry in entries:
             is_known = entry.size is not None and not asks_all
-            window.append(_Probe(entry, None if is_known else reader, answered, on_missing))
-            while window and (len(window) >= WINDOW or window[0].is_answered):
-                yield from window.popleft().answer(problems)
+            window.append(_Probe(entry, None if is_known else reader, completed, on_missing))
+            while window and (len(window) >= WINDOW or window[0].is_complete):
+                yield from window.popleft().result(problems)
         while window:
-            yield from window.popleft().answer(problems)
+            yield from window.popleft().result(problems)
     finally:
         for probe in window:
             probe.cancel()
@@ -69,22 +69,22 @@ class _Probe:
         self,
         entry: Entry,
         reader: ObjectReader | None,
-        answered: Condition,
+        completed: Condition,
         on_missing: Callable[[Entry], None] | None,
     ) -> None:
         self._entry = entry
-        self._answered = answered
+        self._completed = completed
         self._on_missing = on_missing
         self._error: ZipJobsError | None = None
-        self.is_answered = reader is None
+        self.is_complete = reader is None
         self._read: Read | None = None
         if reader is not None:
             self._read = reader.read(entry.source, 0, 1, self, entry.etag, flows=True)
 
-    def answer(self, problems: list[PermanentError]) -> Iterator[Entry]:
+    def result(self, problems: list[PermanentError]) -> Iterator[Entry]:
         """Wait for the response. Yield the entry, or add its error to ``problems``."""
-        with self._answered:
-            self._answered.wait_for(lambda: self.is_answered)
+        with self._completed:
+            self._completed.wait_for(lambda: self.is_complete)
         if isinstance(self._error, SourceNotFound) and self._on_missing is not None:
             self._on_missing(self._entry)
         elif isinstance(self._error, PermanentError):
@@ -112,9 +112,9 @@ class _Probe:
         self._end()
 
     def _end(self) -> None:
-        with self._answered:
-            self.is_answered = True
-            self._answered.notify_all()
+        with self._completed:
+            self.is_complete = True
+            self._completed.notify_all()
 
 
 def _joined(problems: list[PermanentError]) -> PermanentError:

@@ -105,4 +105,4 @@ def source_error(error: ClientError, where: str, permission: str) -> ZipJobsErro
         case "PreconditionFailed":
             return SourceChanged(f"{where} changed while it was read. Submit the job again.")
         case code:
-            return ServiceUnavailable(f"S3 answered {code} for {where}.")
+            return ServiceUnavailable(f"S3 returned {code} for {where}.")

@@ -13,7 +13,7 @@ from typing import Protocol
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 FRESH_SECONDS = 60.0
-"""How long credentials and the timestamp are reused. S3 accepts 15 minutes."""
+"""The reuse of credentials and timestamp. S3 accepts 15 minutes."""
 
 
 class Credentials(Protocol):

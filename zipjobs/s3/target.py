@@ -31,7 +31,7 @@ OWNER_TAG = "made-for"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the archive goes. Objects with another ``owner_tag`` are never removed."""
+    """The target of an archive. Objects with another ``owner_tag`` are never removed."""
 
     bucket: str
     key: str
@@ -70,7 +70,7 @@ def target_error(target: Target, code: str) -> ZipJobsError:
         case "NoSuchUpload":
             return UploadGone(f"The upload to {target} does not exist any more.")
         case _:
-            return ServiceUnavailable(f"S3 answered {code} for {target}.")
+            return ServiceUnavailable(f"S3 returned {code} for {target}.")
 
 
 def is_refused(error: ClientError | BotoCoreError) -> bool:

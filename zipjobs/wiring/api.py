@@ -53,7 +53,7 @@ S3_CONFIG: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class EnqueueDependencies:
-    """What ``POST /zip-jobs`` uses."""
+    """The objects that ``POST /zip-jobs`` uses."""
 
     api_auth: ApiAuth
     allow_list: AllowList
@@ -64,7 +64,7 @@ class EnqueueDependencies:
 
 @dataclass(frozen=True)
 class StatusDependencies:
-    """What ``GET /zip-jobs`` and ``GET /zip-jobs/{id}`` use."""
+    """The objects that ``GET /zip-jobs`` and ``GET /zip-jobs/{id}`` use."""
 
     api_auth: ApiAuth
     store: JobStore

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CancelDependencies:
-    """What ``DELETE /zip-jobs/{id}`` uses."""
+    """The objects that ``DELETE /zip-jobs/{id}`` uses."""
 
     api_auth: ApiAuth
     store: JobStore

@@ -49,7 +49,7 @@ PATHS_PER_MB = 3_000
 
 @dataclass(frozen=True)
 class ZipperDependencies:
-    """What ``handlers/zipper.py`` uses."""
+    """The objects that ``handlers/zipper.py`` uses."""
 
     runner: JobRunner
     queue: JobQueue

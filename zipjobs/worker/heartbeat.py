@@ -1,4 +1,4 @@
-"""Heartbeats of workers. The answer tells a worker that its job was cancelled or taken over."""
+"""Heartbeats of workers. The response shows a worker that its job was cancelled or taken over."""
 
 import logging
 import time

@@ -39,7 +39,7 @@ RECORD_BYTES, EVENT_BYTES = 360_000, 240_000
 and EventBridge an event to 256 KB: "Quotas" in their guides."""
 
 KEYS_IN_RECORD, KEYS_IN_EVENT = 3, 2
-"""How often an archive's key occurs in them: upload, archive, receipt."""
+"""Occurrences of an archive's key in them: upload, archive, receipt."""
 
 OTHER_BYTES_IN_RECORD, OTHER_BYTES_IN_EVENT = 360, 200
 """Bytes that describe an archive, without its keys."""

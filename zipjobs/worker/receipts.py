@@ -60,7 +60,7 @@ class Receipts:
         ``skipped`` and ``entries`` are JSON lines. Raises ServiceUnavailable.
         """
         cost = None if used is None else self._cost(used)
-        facts = FinishedArchive(
+        summary = FinishedArchive(
             key=target.key,
             receipt_key=receipt_key(target.key),
             entries=archive.entries,
@@ -72,9 +72,9 @@ class Receipts:
         )
         try:
             self._s3.upload_fileobj(
-                _stream(_pieces(job, target, facts, cost, skipped, entries)),
+                _stream(_pieces(job, target, summary, cost, skipped, entries)),
                 target.bucket,
-                facts.receipt_key,
+                summary.receipt_key,
                 ExtraArgs={
                     "ContentType": "application/json",
                     "Metadata": {OWNER_TAG: job.owner_tag},
@@ -82,12 +82,12 @@ class Receipts:
                 Config=_ONE_THREAD,
             )
             if archive.version_id is None:
-                return facts
+                return summary
             # boto3's upload does not return the version.
-            found = self._s3.head_object(Bucket=target.bucket, Key=facts.receipt_key)
+            found = self._s3.head_object(Bucket=target.bucket, Key=summary.receipt_key)
         except (ClientError, BotoCoreError, S3UploadFailedError) as error:
             raise ServiceUnavailable(f"The receipt could not be written: {error}") from error
-        return facts.model_copy(update={"receipt_version_id": found.get("VersionId")})
+        return summary.model_copy(update={"receipt_version_id": found.get("VersionId")})
 
     def _cost(self, used: Usage) -> dict[str, Any]:
         return {
@@ -101,7 +101,7 @@ class Receipts:
 def _pieces(
     job: Job,
     target: Target,
-    facts: FinishedArchive,
+    summary: FinishedArchive,
     cost: dict[str, Any] | None,
     skipped: Iterable[bytes],
     entries: Iterable[bytes],
@@ -112,11 +112,11 @@ def _pieces(
         "createdAt": iso_utc(job.created_at),
         "archive": {
             "bucket": target.bucket,
-            "key": facts.key,
-            "size": facts.size,
-            "crc32": facts.crc32,
-            "etag": facts.etag,
-            "entries": facts.entries,
+            "key": summary.key,
+            "size": summary.size,
+            "crc32": summary.crc32,
+            "etag": summary.etag,
+            "entries": summary.entries,
         },
         **({"cost": cost} if cost else {}),
     }

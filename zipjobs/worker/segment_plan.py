@@ -23,7 +23,7 @@ MAX_SEGMENTS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerQuota:
-    """What one worker takes on: a few minutes of Lambda's network bandwidth and S3's copies."""
+    """The work of one worker: a few minutes of Lambda's network bandwidth and S3's copies."""
 
     read_bytes: int = 1 * GIB
     copied_bytes: int = 16 * GIB

@@ -1,4 +1,4 @@
-"""What the workers of a planned job store for each other in S3, below ``work/<job ID>/``.
+"""The objects that the workers of a planned job exchange in S3, below ``work/<job ID>/``.
 
 ::
 
