@@ -18,6 +18,7 @@ from botocore.credentials import ReadOnlyCredentials
 from moto.sqs.models import sqs_backends
 
 from local.faults.injector import FaultInjector
+from local.faults.plan import FaultPlan
 from local.gateway.identities import LOCAL_USER
 from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
@@ -40,6 +41,12 @@ ROOT = Path(__file__).resolve().parents[2]
 AWS_CLI = Path(sys.executable).parent / "aws"
 MAX_RECEIVE_COUNT = 2
 SEGMENT_MIB = 32
+STALLED_READ = FaultPlan.parse(
+    """
+    faults:
+    - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
+    """
+)
 STOP_SECONDS = 60
 FINAL = ("READY", "FAILED", "CANCELLED")
 
@@ -135,6 +142,19 @@ class Client:
         status, _, job = self.curl(f"/zip-jobs/{job_id}")
         assert status == 200, job
         return dict(job)
+
+    def wait_for_empty_queue(self) -> None:
+        """Wait until the job queue has no messages, including those that a worker processes."""
+        states = ("", "NotVisible", "Delayed")
+
+        def look() -> bool | None:
+            attributes = self.sqs.get_queue_attributes(
+                QueueUrl=self.outputs["queueUrl"],
+                AttributeNames=[f"ApproximateNumberOfMessages{state}" for state in states],
+            )["Attributes"]
+            return set(attributes.values()) == {"0"} or None
+
+        wait_for("an empty queue", look)
 
     def end_visibility_timeouts(self) -> None:
         """End the visibility timeouts of all messages. Only for a stack in this process."""

@@ -12,19 +12,13 @@ from typing import Any
 
 from local.faults.plan import FaultPlan
 from local.iam.permissions import Evaluation
-from tests.e2e.stack import FINAL, Client
+from tests.e2e.stack import FINAL, STALLED_READ, Client
 from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id
 from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.s3.target import OWNER_TAG
 
-STALLED = FaultPlan.parse(
-    """
-    faults:
-    - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
-    """
-)
 REJECTED_PART = FaultPlan.parse(
     """
     faults:
@@ -141,7 +135,7 @@ def finish_jobs_without_success(client: Client) -> None:
 
 
 def _finish_without_success(client: Client) -> None:
-    client.stack.faults.install(STALLED)
+    client.stack.faults.install(STALLED_READ)
     jobs = [_stalled_job(client) for _ in range(4)]
     for job_id, _ in jobs:
         wait_for("the job's start", partial(_is_running, client, job_id))
@@ -177,17 +171,9 @@ def lose_an_event(client: Client) -> None:
     assert client.event_of_manifest(key)["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"
 
 
-def wait_for_an_empty_queue(client: Client) -> None:
+def wait_for_duplicate_messages(client: Client) -> None:
     """Duplicate messages are delivered again and find that their jobs are finished."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-    def look() -> bool | None:
-        answer = client.sqs.get_queue_attributes(
-            QueueUrl=client.outputs["queueUrl"], AttributeNames=names
-        )
-        return not any(int(answer["Attributes"][name]) for name in names) or None
-
-    wait_for("an empty queue", look)
+    client.wait_for_empty_queue()
 
 
 STEPS: tuple[Callable[[Client], None], ...] = (
@@ -200,7 +186,7 @@ STEPS: tuple[Callable[[Client], None], ...] = (
     reconcile_a_lost_message,
     finish_jobs_without_success,
     lose_an_event,
-    wait_for_an_empty_queue,
+    wait_for_duplicate_messages,
 )
 
 

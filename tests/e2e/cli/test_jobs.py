@@ -16,16 +16,10 @@ import pytest
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import start_zipjobs, zipjobs
-from tests.e2e.stack import Client
+from tests.e2e.stack import STALLED_READ, Client
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 MIB = 1024 * 1024
-STALLED = FaultPlan.parse(
-    """
-    faults:
-    - {service: s3, operation: GetObject, key: "*/never.pdf", caller: zipper, latency: 600}
-    """
-)
 CUT = FaultPlan.parse(
     f"""
     faults:
@@ -151,7 +145,7 @@ def test_a_finished_job_cannot_be_cancelled(client: Client, faults: FaultInjecto
     assert (refused.code, refused.out) == (1, "")
     assert "is READY" in refused.err
 
-    faults.install(STALLED)
+    faults.install(STALLED_READ)
     waiting = zipjobs(client, "submit", prefix + "never.pdf", "--json").json["jobId"]
     done = zipjobs(client, "cancel", waiting)
     assert (done.code, done.out) == (0, f"Job {waiting} is CANCELLED.\n")
@@ -161,7 +155,7 @@ def test_a_finished_job_cannot_be_cancelled(client: Client, faults: FaultInjecto
 
 def test_ctrl_c_while_waiting_prints_how_to_continue(client: Client, faults: FaultInjector) -> None:
     prefix = client.put_sources({"never.pdf": b"never"})
-    faults.install(STALLED)
+    faults.install(STALLED_READ)
     with start_zipjobs(client, "submit", prefix + "never.pdf", "--wait") as waiting:
         assert waiting.stderr is not None
         first = waiting.stderr.readline()

@@ -44,11 +44,3 @@ def test_duplicate_names_error_lists_the_objects(client: Client) -> None:
     assert error["objects"] == [
         f"s3://{bucket}/{prefix}{key}" for key in ("a/one.pdf", "b/One.pdf")
     ]
-
-
-def test_validation_errors_have_json_pointers(client: Client) -> None:
-    body = '{"keys": ["a"],\n "naming": "relative",\n "archiveName": "a/b"}'
-    status, _, problem = client.curl("/zip-jobs", "-d", body)
-    assert (status, problem["code"]) == (400, "INVALID_REQUEST")
-    assert problem["detail"].startswith("archiveName (line 3): ")
-    assert [one["pointer"] for one in problem["errors"]] == ["#/archiveName"]

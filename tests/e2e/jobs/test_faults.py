@@ -28,20 +28,6 @@ def start(client: Client) -> str:
     return client.post({"keys": [prefix + key for key in CONTENTS]})
 
 
-def wait_for_empty_queue(client: Client) -> None:
-    """Wait until the job queue is empty."""
-    names = ("", "NotVisible", "Delayed")
-    attributes = [f"ApproximateNumberOfMessages{name}" for name in names]
-
-    def look() -> bool | None:
-        response = client.sqs.get_queue_attributes(
-            QueueUrl=client.outputs["queueUrl"], AttributeNames=attributes
-        )
-        return True if set(response["Attributes"].values()) == {"0"} else None
-
-    wait_for("an empty queue", look)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def one_zipper(client: Client) -> Iterator[None]:
     """Kill all zipper processes but one. Duplicate messages start many."""
@@ -74,7 +60,7 @@ def assert_complete(client: Client, job: dict[str, Any]) -> None:
 def test_job_succeeds_despite_failing_requests(
     client: Client, faults: FaultInjector, rule: str
 ) -> None:
-    wait_for_empty_queue(client)
+    client.wait_for_empty_queue()
     plan = FaultPlan.parse(f"faults: [{{{rule}}}]")
     faults.install(plan)
     assert_complete(client, client.finished(start(client)))
@@ -96,7 +82,7 @@ def test_job_succeeds_despite_failing_requests(
 def test_job_succeeds_after_its_worker_dies(
     client: Client, faults: FaultInjector, rule: str, how: str
 ) -> None:
-    wait_for_empty_queue(client)
+    client.wait_for_empty_queue()
     lines = len(client.log)
     faults.install(FaultPlan.parse(f"faults: [{{caller: zipper, {rule}}}]"))
     job_id = start(client)
@@ -110,7 +96,7 @@ def test_job_succeeds_after_its_worker_dies(
     event = client.event(lambda detail: detail["jobId"] == job_id)
     assert event["detail-type"] == "Zip Job Ready"
     assert_complete(client, client.finished(job_id))
-    wait_for_empty_queue(client)
+    client.wait_for_empty_queue()
     assert client.uploads() == []
 
 
@@ -130,7 +116,7 @@ def end_lease(client: Client, job_id: str) -> None:
 def test_duplicate_and_late_messages_make_one_archive(
     client: Client, faults: FaultInjector
 ) -> None:
-    wait_for_empty_queue(client)
+    client.wait_for_empty_queue()
     faults.install(
         FaultPlan.parse(
             "faults: [{queue: jobs, duplicate: 1, delay: {probability: 0.5, seconds: 0.5},"
