@@ -51,7 +51,7 @@ class JobQueues(pulumi.ComponentResource):
             opts=child,
         )
         self.manifest_rule = aws.cloudwatch.EventRule(
-            f"{settings.prefix}-manifest-uploaded",
+            f"{settings.prefix}-manifest-uploads",
             description="A manifest was uploaded",
             event_pattern=manifest_bucket.apply(
                 lambda bucket: manifest_pattern(bucket, settings.manifest_prefix)

@@ -22,7 +22,7 @@ ANY_ORIGIN = "*"
 MAX_NAME_CHARS = 39
 """For the start of every resource's name. The longest name is that of the rule for manifests: its
 name has at most 64 characters (PutRule in the EventBridge API Reference), of which
-``-manifest-uploaded`` and Pulumi's suffix take 25.
+``-manifest-uploads`` and Pulumi's suffix take 25.
 """
 
 _NAME = re.compile(RESERVED + "[a-z][a-z0-9-]*")

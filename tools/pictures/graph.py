@@ -32,7 +32,7 @@ CHANNEL = 22
 
 COMPONENTS = {
     "HttpApi": "#dbeafe",
-    "JobQueue": "#fde68a",
+    "JobQueues": "#fde68a",
     "Functions": "#fed7aa",
     "CompletionBus": "#fbcfe8",
     "Storage": "#bbf7d0",

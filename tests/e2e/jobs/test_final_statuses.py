@@ -33,6 +33,8 @@ def messages_in_flight(client: Client) -> int:
 
 def test_cancelling_a_running_job_stops_its_worker(client: Client, faults: FaultInjector) -> None:
     """The worker waits for an object whose GET takes minutes."""
+    client.end_visibility_timeouts()  # of other tests' duplicate messages
+    client.wait_for_empty_queue()
     lines = len(client.log)
     prefix = client.put_sources({"never.pdf": b"never"})
     faults.install(STALLED_READ)

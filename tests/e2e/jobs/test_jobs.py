@@ -3,12 +3,14 @@
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.stack import MAX_RECEIVE_COUNT, Client
 from tests.support.readers import READERS, Contents
+from tests.support.waiting import wait_for
 
 MIB = 1024 * 1024
 EVENTS = Path(__file__).parents[2] / "support/events"
@@ -170,6 +172,15 @@ def test_exhausted_job_fails_with_its_last_error(client: Client) -> None:
         "submittedAt": "2026-11-23T12:00:00Z",
     }
     client.sqs.send_message(QueueUrl=client.outputs["queueUrl"], MessageBody=json.dumps(message))
+
+    def has_failed(attempt: int) -> bool | None:
+        failures = [i for i, line in enumerate(client.log) if "Not A Bucket" in line]
+        rest = client.log[failures[attempt] :] if len(failures) > attempt else []
+        return any(line.startswith("REPORT") for line in rest) or None
+
+    for attempt in range(MAX_RECEIVE_COUNT):
+        wait_for("an attempt to fail", partial(has_failed, attempt))
+        client.end_visibility_timeouts()  # skips the retry delay
     event = client.event(lambda detail: detail["jobId"] == "never-succeeds")
     assert event["detail-type"] == "Zip Job Failed"
     assert event["detail"]["error"]["code"] == "RETRIES_EXHAUSTED"

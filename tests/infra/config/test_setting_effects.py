@@ -87,7 +87,7 @@ def key_permissions(function: str) -> Read:
 
 def manifest_pattern(program: Declared) -> object:
     """Return the bucket and the key pattern of the rule for manifests."""
-    detail = json.loads(program.of(RULE)["manifest-uploaded"].inputs["eventPattern"])["detail"]
+    detail = json.loads(program.of(RULE)["manifest-uploads"].inputs["eventPattern"])["detail"]
     return detail["bucket"]["name"][0], detail["object"]["key"][0]["wildcard"]
 
 

@@ -156,7 +156,7 @@ def test_no_invocations_do_not_trigger_the_alarm(cloudwatch: CloudWatch) -> None
 # undelivered-events
 
 
-@pytest.mark.parametrize("rule", ["manifest-uploaded", "reconciler", "completed"])
+@pytest.mark.parametrize("rule", ["manifest-uploads", "reconciler", "completed"])
 def test_one_undelivered_event_alarms_for_half_an_hour(cloudwatch: CloudWatch, rule: str) -> None:
     """EventBridge reports failures only, so the other rules have no data."""
     cloudwatch.report_rule(rule, "FailedInvocations", 1)
@@ -166,7 +166,7 @@ def test_one_undelivered_event_alarms_for_half_an_hour(cloudwatch: CloudWatch, r
 
 
 def test_delivered_events_do_not_trigger_the_alarm(cloudwatch: CloudWatch) -> None:
-    for rule in ("manifest-uploaded", "reconciler", "completed"):
+    for rule in ("manifest-uploads", "reconciler", "completed"):
         for name in ("Invocations", "InvocationAttempts", "TriggeredRules", "MatchedEvents"):
             cloudwatch.report_rule(rule, name, 1000)
     cloudwatch.advance(FIVE_MINUTES)
@@ -175,7 +175,7 @@ def test_delivered_events_do_not_trigger_the_alarm(cloudwatch: CloudWatch) -> No
 
 def test_rules_are_watched_without_a_completion_queue() -> None:
     without = Declared(declared("dev", {"completionEventsQueue": False}))
-    for rule in ("manifest-uploaded", "reconciler"):
+    for rule in ("manifest-uploads", "reconciler"):
         cloudwatch = CloudWatch(without)
         cloudwatch.report_rule(rule, "FailedInvocations", 1)
         cloudwatch.advance(FIVE_MINUTES)

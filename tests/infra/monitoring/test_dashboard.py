@@ -89,7 +89,7 @@ def test_problems_are_shown_by_kind(cloudwatch: CloudWatch) -> None:
     cloudwatch.report_queue("dead-letters", RECEIVED, 1, 1)
     cloudwatch.report_queue("dead-letters", WAITING, 5, 1)
     cloudwatch.report_jobs("JobsStuck", 3)
-    cloudwatch.report_rule("manifest-uploaded", "FailedInvocations", 4)
+    cloudwatch.report_rule("manifest-uploads", "FailedInvocations", 4)
     cloudwatch.report_rule("reconciler", "FailedInvocations", 6)
     cloudwatch.report_rule("completed", "FailedInvocations", 7)
     assert cloudwatch.graph_values("Needs attention") == {

@@ -171,7 +171,7 @@ def test_events_start_after_versioning_is_enabled(stack: Stack) -> None:
 
 def test_the_rule_matches_only_new_manifests(program: Declared) -> None:
     """The default bus has the events of all buckets of the account, including deletions."""
-    rule = program.of("cloudwatch/eventRule:EventRule")["manifest-uploaded"].inputs
+    rule = program.of("cloudwatch/eventRule:EventRule")["manifest-uploads"].inputs
     assert "eventBusName" not in rule, "S3 writes to the default bus alone"
     assert json.loads(rule["eventPattern"]) == {
         "source": ["aws.s3"],

@@ -103,7 +103,7 @@ def test_workers_report_failed_messages_and_run_one_job(program: Declared) -> No
 
 def test_undeliverable_manifest_events_become_dead_letters(program: Declared) -> None:
     target = program.of(TARGET)["manifest-to-queue"].inputs
-    assert target["rule"] == program.mark(RULE, "manifest-uploaded")
+    assert target["rule"] == program.mark(RULE, "manifest-uploads")
     assert target["arn"] == program.mark(QUEUE, "jobs")
     assert target["deadLetterConfig"] == {"arn": program.mark(QUEUE, "dead-letters")}
 
@@ -129,7 +129,7 @@ def test_only_its_own_rule_can_send_to_a_queue(
 def test_every_rule_is_enabled(program: Declared) -> None:
     """A disabled rule reports no error."""
     rules = program.of(RULE)
-    assert set(rules) == {"manifest-uploaded", "reconciler", "completed"}
+    assert set(rules) == {"manifest-uploads", "reconciler", "completed"}
     for name, rule in rules.items():
         assert rule.inputs.get("state", "ENABLED") == "ENABLED", name
         assert rule.inputs.get("isEnabled", True), name
