@@ -4,6 +4,8 @@ The module creates a client of each service, so that workers do not read botocor
 It keeps no credentials, endpoints or threads.
 """
 
+import gc
+
 import boto3
 import pytest  # noqa: F401  (the main module, which each child imports)
 
@@ -18,3 +20,6 @@ for service in ("s3", "dynamodb", "sqs", "events"):
         aws_access_key_id="unused",
         aws_secret_access_key="unused",
     )
+
+# Workers that share these objects with the fork server start with half the CPU.
+gc.freeze()
