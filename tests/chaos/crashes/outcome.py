@@ -1,14 +1,13 @@
 """Checks what must be true of a job after its final status, whichever process was killed."""
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from tests.chaos.archives import check_archive
 from tests.chaos.crashes.job_run import JobRun
 from tests.chaos.crashes.scenarios import Scenario
 from zipjobs.jobs.events import DETAIL_TYPES
@@ -59,10 +58,13 @@ def check(job: JobRun, scenario: Scenario) -> Outcome:
     assert keys == {archive.key, archive.receipt_key}
     body = stack.get("target", archive.key)
     receipt = json.loads(stack.get("target", archive.receipt_key))
-    _check_receipt(record, archive, len(body), receipt)
-    with zipfile.ZipFile(io.BytesIO(body)) as opened:
-        members = {name: opened.read(name) for name in opened.namelist()}
-    assert members == {PurePosixPath(key).name: body for key, body in scenario.bodies.items()}
+    assert record.target_bucket is not None
+    contents = check_archive(record.job_id, record.target_bucket, archive, body, receipt)
+    names = [entry["name"] for entry in receipt["entries"]]
+    assert names == [PurePosixPath(key).name for key in scenario.bodies]
+    assert contents == list(scenario.bodies.values())
+    assert archive.entries == record.entries_done == record.entries_total
+    assert len(receipt["skipped"]) == record.skipped
     digest = hashlib.sha256(body).hexdigest()
     return Outcome(record.status, digest, json.dumps([receipt["entries"], receipt["skipped"]]))
 
@@ -79,18 +81,3 @@ def _check_events(record: Job, events: Sequence[Mapping[str, Any]]) -> Any:
     archives = [FinishedArchive.model_validate(archive) for archive in detail["archives"]]
     assert tuple(archives) == record.archives
     return detail
-
-
-def _check_receipt(record: Job, archive: FinishedArchive, size: int, receipt: Any) -> None:
-    assert receipt["jobId"] == record.job_id
-    assert receipt["archive"] == {
-        "bucket": record.target_bucket,
-        "key": archive.key,
-        "size": size,
-        "crc32": archive.crc32,
-        "etag": archive.etag,
-        "entries": archive.entries,
-    }
-    counts = {len(receipt["entries"]), archive.entries, record.entries_done, record.entries_total}
-    assert len(counts) == 1, counts
-    assert len(receipt["skipped"]) == record.skipped

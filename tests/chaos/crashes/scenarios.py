@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.faults.rules import FUNCTIONS
-from tests.chaos.bodies import body_filling_one_part
+from tests.chaos.archives import body_filling_one_part
 from tests.chaos.crashes.job_run import JobRun
 from zipjobs.archive.part_sizing import PartSizing
 from zipjobs.jobs.job import Status

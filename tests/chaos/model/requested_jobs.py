@@ -1,16 +1,12 @@
 """The kinds of jobs that are requested, and checks of their results."""
 
-import io
 import json
 import random
-import zipfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.chaos.bodies import body_filling_one_part
+from tests.chaos.archives import body_filling_one_part, check_archive
 from zipjobs.archive.part_sizing import MIN_PART_BYTES
 from zipjobs.jobs.job import Job
 
@@ -139,61 +135,28 @@ class RequestedJob:
         return "READY" if is_ready else "SOURCE_NOT_FOUND"
 
 
-def archive_problems(requested: RequestedJob, job: Job, s3: Any, sources: Sources) -> Iterator[str]:
-    """Yield each error in the archives and receipts of a READY job."""
-    entries: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
+def check_archives(requested: RequestedJob, job: Job, s3: Any, sources: Sources) -> None:
+    """Raise AssertionError if the archives and receipts of a READY job are wrong."""
+    kind = requested.kind
+    keys: list[str] = []
+    skipped: list[str] = []
     for archive in job.archives:
         response = s3.get_object(Bucket="dst", Key=archive.key)
-        body = response["Body"].read()
-        crc32 = f"{zlib.crc32(body):08x}"
-        if (len(body), crc32, response["ETag"]) != (archive.size, archive.crc32, archive.etag):
-            yield f"{archive.key} differs from the record"
+        assert response["ETag"] == archive.etag, f"{archive.key} was replaced"
         receipt = json.load(s3.get_object(Bucket="dst", Key=archive.receipt_key)["Body"])
-        if receipt["jobId"] != job.job_id or receipt["archive"] != {
-            "bucket": "dst",
-            "key": archive.key,
-            "size": archive.size,
-            "crc32": archive.crc32,
-            "etag": archive.etag,
-            "entries": archive.entries,
-        }:
-            yield f"{archive.receipt_key} describes another archive: {receipt['archive']}"
-        entries += receipt["entries"]
-        skipped += receipt["skipped"]
-        with zipfile.ZipFile(io.BytesIO(body)) as opened:
-            members = opened.infolist()
-            if len(members) != archive.entries:
-                yield f"{archive.key} has {len(members)} entries, expected {archive.entries}"
-            for member, line in zip(members, receipt["entries"], strict=True):
-                if (member.filename, f"{member.CRC:08x}") != (line["name"], line["crc32"]):
-                    yield f"{member.filename} differs from the receipt: {line}"
-                content = opened.read(member)  # checks the CRC-32
-                key = line["key"]
-                versions = [requested.contents[key]]
-                if requested.sources_changed:
-                    versions = sources.versions[key]
-                if content not in versions:
-                    yield f"{member.filename} is not the content of {key}"
-    yield from _entry_problems(requested, job, entries, skipped)
-
-
-def _entry_problems(
-    requested: RequestedJob,
-    job: Job,
-    entries: list[dict[str, Any]],
-    skipped: list[dict[str, Any]],
-) -> Iterator[str]:
-    kind = requested.kind
-    keys, skipped_keys = [line["key"] for line in entries], [line["key"] for line in skipped]
+        contents = check_archive(job.job_id, "dst", archive, response["Body"].read(), receipt)
+        for entry, content in zip(receipt["entries"], contents, strict=True):
+            key = entry["key"]
+            versions = [requested.contents[key]]
+            if requested.sources_changed:
+                versions = sources.versions[key]
+            assert content in versions, f"a member is not the content of {key}"
+            assert entry["name"] == PurePosixPath(key).name
+            keys.append(key)
+        skipped += [entry["key"] for entry in receipt["skipped"]]
     expected = [key for key in kind.keys if key in keys or not kind.lists]
-    if sorted(keys + skipped_keys, key=kind.keys.index) != expected:
-        yield f"the receipt lists {keys} and {skipped_keys} skipped, expected {kind.keys}"
-    existing = [key for key, body in requested.contents.items() if body]
-    if not requested.sources_changed and keys != existing:
-        yield f"the receipt lists {keys}, expected {existing}"
-    if [line["name"] for line in entries] != [PurePosixPath(key).name for key in keys]:
-        yield f"the receipt has wrong member names: {entries}"
-    skipped_objects = [f"s3://src/{key}" for key in skipped_keys]
-    if (job.skipped, list(job.skipped_objects)) != (len(skipped_objects), skipped_objects):
-        yield f"{skipped_keys} were skipped, but the record lists {job.skipped_objects}"
+    assert sorted(keys + skipped, key=kind.keys.index) == expected, (keys, skipped)
+    if not requested.sources_changed:
+        assert keys == [key for key, body in requested.contents.items() if body], keys
+    assert job.skipped == len(skipped), (job.skipped, skipped)
+    assert list(job.skipped_objects) == [f"s3://src/{key}" for key in skipped], skipped

@@ -28,7 +28,7 @@ from tests.chaos.model.requested_jobs import (
     JobKind,
     RequestedJob,
     Sources,
-    archive_problems,
+    check_archives,
 )
 from tests.chaos.model.service import (
     FOREIGN_BODY,
@@ -307,8 +307,9 @@ class Simulation:
         keys = {key for archive in job.archives for key in (archive.key, archive.receipt_key)}
         if job.status is Status.READY and (keys & self._written_keys or not requested.is_verified):
             try:
-                for problem in archive_problems(requested, job, self._s3, self.sources):
-                    self.add_problem(f"{name} is READY, but {problem}")
+                check_archives(requested, job, self._s3, self.sources)
+            except AssertionError as error:
+                self.add_problem(f"{name} is READY, but its archive is wrong: {error}")
             except self._s3.exceptions.ClientError as error:
                 self.add_problem(f"{name} is READY without archive or receipt: {error}")
         requested.is_verified = True

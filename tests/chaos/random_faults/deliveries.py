@@ -10,15 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from local.runtime.execution import InvocationFailed
 from local.runtime.functions import Function
 from local.stack import LocalStack
-from zipjobs.errors import aws_error_code
 from zipjobs.jobs.messages import parse_message
 
 IN_FLIGHT_SECONDS = 2.0
@@ -140,7 +138,7 @@ class Deliveries:
         return True
 
     def _end_lease(self, job_id: str) -> None:
-        try:
+        with suppress(self._dynamodb.exceptions.ConditionalCheckFailedException):  # it has expired
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key={"jobId": {"S": job_id}},
@@ -148,19 +146,11 @@ class Deliveries:
                 ConditionExpression="leaseUntil > :now",
                 ExpressionAttributeValues={":now": {"N": "0"}},
             )
-        except ClientError as error:
-            if aws_error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return  # the lease has expired
 
     def _make_visible(self, message: _Waiting) -> None:
-        try:
+        with suppress(self._sqs.exceptions.ReceiptHandleIsInvalid):  # a worker processed a copy
             self._sqs.change_message_visibility(
                 QueueUrl=message.queue_url,
                 ReceiptHandle=message.receipt_handle,
                 VisibilityTimeout=0,
             )
-        except ClientError as error:
-            if aws_error_code(error) != "ReceiptHandleIsInvalid":
-                raise
-            return  # a worker processed a copy, so the message is deleted

@@ -2,7 +2,7 @@
 
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,70 +61,42 @@ def all_kinds_of_jobs() -> Iterator[RequestedJob]:
     """Yield one job of each kind."""
     small = ("small/one.pdf", "small/größe.pdf", "small/empty.pdf")
     many = tuple(name for name in SOURCES if name.startswith("many/"))
+    read, copied, text = "large/read.pdf", "large/copied.pdf", "text/log.txt"
     missing = "small/missing.pdf"
-    yield RequestedJob("small", "api", {"keys": _keys(*small)}, members=_members(*small))
-    yield RequestedJob(
-        "small by manifest", "manifest", {"keys": _keys(*small)}, members=_members(*small)
+    prefix = {"prefix": f"{PREFIX}small/", "include": ["*.pdf"]}
+    many_prefix = {"prefix": f"{PREFIX}many/"}
+    yield _keys_job("small", "api", *small)
+    yield _keys_job("small by manifest", "manifest", *small)
+    yield _keys_job("read", "manifest", read)
+    yield _keys_job("copied", "api", small[0], copied)
+    yield _keys_job("deflate", "manifest", text, small[0], compression="deflate")
+    yield RequestedJob("segmented", "api", many_prefix, members=_members(many))
+    yield RequestedJob("prefix", "api", prefix, members=_members(small), is_sent_twice=True)
+    yield _keys_job("some missing", "api", missing, *small, onMissing="skip")
+    yield _keys_job(
+        "segmented by manifest, some missing", "manifest", *many, missing, onMissing="skip"
     )
+    for name, trigger, keys in (
+        ("missing", "manifest", _keys(*small, missing)),
+        ("segmented and missing", "api", _keys(*many, missing)),
+    ):
+        yield RequestedJob(name, trigger, {"keys": keys}, "FAILED", "SOURCE_NOT_FOUND")
+    yield RequestedJob("invalid", "manifest", {"kyes": []}, "FAILED", "INVALID_MANIFEST")
     yield RequestedJob(
-        "read", "manifest", {"keys": _keys("large/read.pdf")}, members=_members("large/read.pdf")
+        "cancelled", "api", many_prefix, "CANCELLED", members=_members(many), is_cancelled=True
     )
-    copied = ("small/one.pdf", "large/copied.pdf")
-    yield RequestedJob("copied", "api", {"keys": _keys(*copied)}, members=_members(*copied))
-    yield RequestedJob("segmented", "api", {"prefix": f"{PREFIX}many/"}, members=_members(*many))
-    yield RequestedJob(
-        "segmented by manifest, some missing",
-        "manifest",
-        {"keys": _keys(*many, missing), "onMissing": "skip"},
-        members=_members(*many),
-        skipped=(missing,),
-    )
-    yield RequestedJob(
-        "prefix",
-        "api",
-        {"prefix": f"{PREFIX}small/", "include": ["*.pdf"]},
-        members=_members(*sorted(small, key=lambda name: name.encode())),
-        is_sent_twice=True,
-    )
-    yield RequestedJob(
-        "some missing",
-        "api",
-        {"keys": _keys(missing, *small), "onMissing": "skip"},
-        members=_members(*small),
-        skipped=(missing,),
-    )
-    yield RequestedJob(
-        "deflate",
-        "manifest",
-        {"keys": _keys("text/log.txt", "small/one.pdf"), "compression": "deflate"},
-        members=_members("text/log.txt", "small/one.pdf"),
-    )
-    yield RequestedJob(
-        "missing", "manifest", {"keys": _keys(*small, missing)}, "FAILED", code="SOURCE_NOT_FOUND"
-    )
-    yield RequestedJob(
-        "segmented and missing",
-        "api",
-        {"keys": _keys(*many, missing)},
-        "FAILED",
-        code="SOURCE_NOT_FOUND",
-    )
-    yield RequestedJob(
-        "invalid manifest", "manifest", {"kyes": []}, "FAILED", code="INVALID_MANIFEST"
-    )
-    yield RequestedJob(
-        "cancelled",
-        "api",
-        {"prefix": f"{PREFIX}many/"},
-        "CANCELLED",
-        members=_members(*many),
-        is_cancelled=True,
-    )
+
+
+def _keys_job(name: str, trigger: str, *names: str, **fields: str) -> RequestedJob:
+    existing = [name for name in names if name in SOURCES]
+    skipped = tuple(name for name in names if name not in SOURCES)
+    body = {"keys": _keys(*names), **fields}
+    return RequestedJob(name, trigger, body, members=_members(existing), skipped=skipped)
 
 
 def _keys(*names: str) -> list[str]:
     return [PREFIX + name for name in names]
 
 
-def _members(*names: str) -> dict[str, bytes]:
+def _members(names: Sequence[str]) -> dict[str, bytes]:
     return {name.rpartition("/")[2]: SOURCES[name] for name in names}
