@@ -26,8 +26,8 @@ logger = logging.getLogger("zipjobs.handlers")
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Run the job of each message of an SQS event. Return the messages to retry.
 
-    A job is leased until this invocation's deadline. The invocation cannot outlive its lease, so
-    the worker that receives the message next need not check whether this one is still alive.
+    A job is leased until this invocation's deadline, which is also when its message becomes visible
+    again. The next worker that receives the message can therefore claim the job at once.
     """
     telemetry.start_logging(context)
     dependencies = wiring.zipper_dependencies()

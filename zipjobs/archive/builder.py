@@ -1,11 +1,11 @@
-"""Builds one archive: reads entries ahead, places them in order, and completes the upload.
+"""Decides where each entry goes in an archive, and completes the upload.
 
 ``ArchiveBuilder`` finds and places entries. Its base class, ``PartAssembler``, owns the state and
 its lock, fills parts with bytes, and sends or copies them.
 
 Together they are a state machine under one lock. Three kinds of events change it: a read found its
 object or received bytes, a part was sent or copied, memory became free. Bytes go directly from the
-connection into the part that they belong to. A local header is written once the CRC-32 of its body
+connection into the part that they belong to. A local header is written after the CRC-32 of its body
 is known. A part with the header of a large body therefore waits, and later parts are sent first.
 """
 
@@ -61,7 +61,7 @@ class WorkFound:
 def build_archive(
     entries: Iterable[Entry],
     context: BuildContext,
-    on_entry_found: Callable[[WorkFound], None] = lambda load: None,
+    on_entry_found: Callable[[WorkFound], None] = lambda found: None,
 ) -> Archive:
     """Write ``entries``, in order, as one ZIP file, and complete the upload.
 
@@ -88,7 +88,7 @@ class ArchiveBuilder(PartAssembler):
         context: BuildContext,
         layout: Layout,
         lengths: Mapping[int, int],
-        on_entry_found: Callable[[WorkFound], None] = lambda load: None,
+        on_entry_found: Callable[[WorkFound], None] = lambda found: None,
     ) -> None:
         super().__init__(context, lengths)
         self._layout = layout
@@ -106,7 +106,7 @@ class ArchiveBuilder(PartAssembler):
 
     @abstractmethod
     def _lay_out_end(self) -> bool:
-        """Plan the bytes after the last entry. Return False if CRC-32s are missing for that."""
+        """Lay out the bytes after the last entry. Return False if the directory lacks CRC-32s."""
 
     def _lay_out(self) -> bool:
         """Lay out the entries whose sizes are known, in order. Return whether all is laid out."""
@@ -185,9 +185,9 @@ class ArchiveBuilder(PartAssembler):
             pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
             assembled_bytes = sum(piece.length for piece in pieces)
         placed = PlacedEntry(len(self._records), found, member, offset, assembled_bytes)
-        load, copied = self._work_found, size - assembled_bytes if self._options.copy else 0
+        so_far, copied = self._work_found, size - assembled_bytes if self._options.copy else 0
         self._work_found = WorkFound(
-            load.entries + 1, load.read_bytes + size - copied, load.copied_bytes + copied
+            so_far.entries + 1, so_far.read_bytes + size - copied, so_far.copied_bytes + copied
         )
         self._on_entry_found(self._work_found)
         if placed.crc_is_known:
@@ -204,7 +204,7 @@ class ArchiveBuilder(PartAssembler):
                 found.probe.limit(found.probe_bytes)
             elif size:
                 self._discard_probe(found)
-        self._plan(steps, placed)
+        self._queue_steps(steps, placed)
         return True
 
     def _discard_probe(self, found: ResolvedEntry) -> None:
@@ -278,5 +278,5 @@ class _WholeArchiveBuilder(ArchiveBuilder):
             records = b"".join(self._records)
             directory = central_directory(records, len(self._records), self._layout.offset)
             self._directory = directory
-            self._plan(self._layout.finish(len(directory)), None)
+            self._queue_steps(self._layout.finish(len(directory)), None)
         return True

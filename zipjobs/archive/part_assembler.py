@@ -67,7 +67,7 @@ class PartAssembler(ABC):
 
     @abstractmethod
     def _lay_out(self) -> bool:
-        """Plan as far as sizes are known. Return whether the whole archive is planned."""
+        """Lay out as far as sizes are known. Return whether the whole archive is laid out."""
 
     @abstractmethod
     def _on_crc(self, placed: PlacedEntry) -> None:
@@ -121,7 +121,7 @@ class PartAssembler(ABC):
         if self._is_over():
             self._changed.notify_all()
 
-    def _plan(self, steps: list[Step], placed: PlacedEntry | None) -> None:
+    def _queue_steps(self, steps: list[Step], placed: PlacedEntry | None) -> None:
         """Queue steps for memory. Start copies, which need none."""
         for step in steps:
             if isinstance(step, CopyPart) and self._options.copy:

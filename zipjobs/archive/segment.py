@@ -191,7 +191,7 @@ class _SegmentBuilder(ArchiveBuilder):
         return SegmentOutput(built, records, self._receipt)
 
     def _lay_out_end(self) -> bool:
-        self._plan(self._layout.cut(), None)
+        self._queue_steps(self._layout.cut(), None)
         return True
 
     def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:

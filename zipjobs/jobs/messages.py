@@ -17,8 +17,8 @@ from zipjobs.requests.storage import ObjectRef
 from zipjobs.s3.source import NULL_VERSION
 
 MANIFEST_JOBS = uuid.UUID("5d1f2c1e-8a0e-5b52-9e0b-3f3f8a7a6d10")
-"""The UUID namespace of job IDs of manifests. With another one, a repeated event of an old manifest
-would start a second job."""
+"""The UUID namespace of job IDs of manifests. Never change it: repeated events of old manifests
+would start second jobs."""
 
 
 class UnknownMessage(ZipJobsError):

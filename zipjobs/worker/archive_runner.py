@@ -25,8 +25,8 @@ SIZES_TO_ESTIMATE = 64
 """The number of known sizes from which the size of a whole list is estimated."""
 
 
-class NeedsPlanning(Exception):
-    """The job is too large for one worker."""
+class NeedsSplitting(Exception):
+    """The job is too large for one worker, or asks for several archives."""
 
 
 class ArchiveRunner:
@@ -51,15 +51,16 @@ class ArchiveRunner:
     def run(self, loaded: LoadedRequest) -> Job:
         """Build the archive and its receipt, and record READY. Return the record.
 
-        Raises NeedsPlanning, before or during the build, if the job exceeds the quota or asks for
-        several archives; SourceNotFound with all objects that are missing; and the errors of
+        Raises NeedsSplitting if the sizes of an archive without compression exceed twice the
+        quota, or if the job asks for several archives. Sizes may become known before or during the
+        build. Raises SourceNotFound with all objects that are missing, and the errors of
         ``build_archive``. No upload is left after an error.
         """
         request, entries = loaded.request, loaded.entries
         if request.max_archive_bytes is not None:
-            raise NeedsPlanning
-        guard: Callable[[WorkFound], None] = lambda load: None  # noqa: E731
-        if request.compression is not Compression.DEFLATE:  # segments store, they do not compress
+            raise NeedsSplitting
+        guard: Callable[[WorkFound], None] = lambda found: None  # noqa: E731
+        if request.compression is not Compression.DEFLATE:
             guard = _SizeGuard(self._quota, entries.count)
             guard(WorkFound(entries.count, entries.known_bytes, 0))
         return self._build(loaded, guard)
@@ -108,13 +109,13 @@ class _SizeGuard:
         self._quota = quota
         self._entries = entries
 
-    def __call__(self, load: WorkFound) -> None:
-        """Raises NeedsPlanning."""
-        can_estimate = load.entries >= min(SIZES_TO_ESTIMATE, self._entries)
-        scale = (self._entries / max(1, load.entries) if can_estimate else 1) / 2
+    def __call__(self, found: WorkFound) -> None:
+        """Raises NeedsSplitting."""
+        can_estimate = found.entries >= min(SIZES_TO_ESTIMATE, self._entries)
+        scale = (self._entries / max(1, found.entries) if can_estimate else 1) / 2
         if self._quota.is_full(
-            round(load.entries * scale),
-            round(load.read_bytes * scale),
-            round(load.copied_bytes * scale),
+            round(found.entries * scale),
+            round(found.read_bytes * scale),
+            round(found.copied_bytes * scale),
         ):
-            raise NeedsPlanning
+            raise NeedsSplitting

@@ -13,7 +13,7 @@ from zipjobs.errors import LeaseLost, PermanentError, TransientError, UploadGone
 from zipjobs.jobs.job import Job, JobError, Submission
 from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
-from zipjobs.worker.archive_runner import ArchiveRunner, NeedsPlanning
+from zipjobs.worker.archive_runner import ArchiveRunner, NeedsSplitting
 from zipjobs.worker.planner import Planner
 from zipjobs.worker.request_loader import RequestLoader
 from zipjobs.worker.segment_runner import SegmentRunner
@@ -44,9 +44,11 @@ class JobRunner:
         self._meter = meter
 
     def run(self, submission: Submission, lease_until: datetime) -> Job | None:
-        """Run a job until it is finished, or until its segments are on the queue.
+        """Run a job until it is final, or until its segments are on the queue.
 
-        A delivery of a finished job only repeats what may be missing, such as the event.
+        A message may be delivered again. For a final job, the finalizer then completes what an
+        earlier worker did not, such as sending the event. For a job that is split already, the
+        messages of its segments are sent again.
 
         Returns the job: RUNNING after it was split into segments, final otherwise. Returns None if
         the record has expired. Raises TransientError if the message must be retried; the lease is
@@ -88,7 +90,7 @@ class JobRunner:
             with self._loader.load(job, lease_until) as loaded:
                 try:
                     return self._archives.run(loaded)
-                except NeedsPlanning:
+                except NeedsSplitting:
                     logger.info("Job %s: too large for one worker", job.job_id)
                 return self._planner.plan(loaded, lease_until)
         except PermanentError as error:
