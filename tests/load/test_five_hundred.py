@@ -5,7 +5,6 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -89,7 +88,7 @@ def figures(fault_run: FaultRun, result: RunResult) -> Table:
     """Return a table with the figures of the run."""
     table = Table(title="500 jobs with random faults", show_header=False)
     triggers = Counter(submitted.requested.trigger for submitted in result.submitted)
-    statuses = Counter(record["status"]["S"] for record in result.records.values())
+    statuses = Counter(str(job.status) for job in result.records.values())
     faults = Counter(str(injected.effect) for injected in result.injected)
     seconds = sorted(durations(result))
     by_20 = statistics.quantiles(seconds, n=20)
@@ -120,5 +119,6 @@ def figures(fault_run: FaultRun, result: RunResult) -> Table:
 def durations(result: RunResult) -> Iterator[float]:
     """Yield the seconds from each job's submission to its final status."""
     for submitted in result.submitted:
-        finished = result.records[submitted.job_id]["finishedAt"]["S"]
-        yield (datetime.fromisoformat(finished) - submitted.at).total_seconds()
+        finished_at = result.records[submitted.job_id].finished_at
+        assert finished_at is not None
+        yield (finished_at - submitted.at).total_seconds()

@@ -13,7 +13,7 @@ from tests.chaos.archives import check_archive
 from tests.chaos.random_faults.client import RetryingClient
 from tests.chaos.random_faults.deliveries import Deliveries
 from tests.chaos.random_faults.requested_jobs import RequestedJob
-from zipjobs.jobs.job import FinishedArchive
+from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger
 
 WORK_PREFIX = "work/"
 EXHAUSTED = "RETRIES_EXHAUSTED"
@@ -43,7 +43,7 @@ class RunResult:
     client: RetryingClient
     deliveries: Deliveries
     submitted: Collection[Submitted]
-    records: Mapping[str, dict[str, Any]]
+    records: Mapping[str, Job]
     events: Collection[Mapping[str, Any]]
     log: Sequence[str]
     injected: Sequence[InjectedFault]
@@ -67,7 +67,7 @@ class RunResult:
         return [
             job_id
             for job_id, record in self.records.items()
-            if record.get("error", {}).get("M", {}).get("code", {}).get("S") == EXHAUSTED
+            if record.error is not None and record.error.code == EXHAUSTED
         ]
 
     def log_of(self, problems: Collection[str]) -> Iterator[str]:
@@ -91,11 +91,11 @@ class RunResult:
     def _job(self, submitted: Submitted) -> Iterator[str]:
         record, job = self.records[submitted.job_id], self.client.job(submitted.job_id)
         status, code = job["status"], (job.get("error") or {}).get("code")
-        if status != record["status"]["S"]:
-            yield f"the API returns {status}, the record has {record['status']['S']}"
+        if status != record.status:
+            yield f"the API returns {status}, the record has {record.status}"
         if status not in FINAL:
             yield f"is {status}, which is not final"
-        if "sweep" in record or not record.get("eventSent", {}).get("BOOL"):
+        if record.sweep or not record.event_sent:
             yield "is still in the reconciler's index, or its event was not sent"
         if code == EXHAUSTED:
             if submitted.job_id not in self.deliveries.dead_letters:
@@ -109,14 +109,15 @@ class RunResult:
                 yield f"has a wrong archive: {error}"
 
     def _check_archive(self, requested: RequestedJob, job: Mapping[str, Any]) -> None:
-        bucket = job["targetBucket"]
-        archive = FinishedArchive.model_validate(job["archives"][0])
+        bucket, count = job["targetBucket"], len(requested.members)
+        (archive,) = (FinishedArchive.model_validate(found) for found in job["archives"])
         receipt = json.loads(self.client.body(bucket, archive.receipt_key))
         body = self.client.body(bucket, archive.key)
         contents = check_archive(job["jobId"], bucket, archive, body, receipt)
         names = [entry["name"] for entry in receipt["entries"]]
         assert dict(zip(names, contents, strict=True)) == requested.members, names
-        assert job["entries"] == {"done": len(names), "total": len(names)}, job["entries"]
+        assert archive.entries == count, names
+        assert job["entries"] == {"done": count, "total": count}, job["entries"]
         skipped = [entry["key"] for entry in receipt["skipped"]]
         assert job["skipped"] == len(requested.skipped), job["skipped"]
         for key, name in zip(skipped, requested.skipped, strict=True):
@@ -135,9 +136,8 @@ class RunResult:
             f"an event of the unknown job {job_id}" for job_id in statuses.keys() - self.records
         )
         for job_id, record in self.records.items():
-            status = record["status"]["S"]
-            if set(statuses[job_id]) != {status}:
-                yield f"job {job_id} is {status}, but its events are {dict(statuses[job_id])}"
+            if set(statuses[job_id]) != {record.status}:
+                yield f"job {job_id} is {record.status}, its events: {dict(statuses[job_id])}"
 
     def _status_objects(self) -> Iterator[str]:
         """Check that each manifest has a status object that equals the job's event."""
@@ -152,20 +152,20 @@ class RunResult:
     def _status_keys(self) -> dict[str, str]:
         """Return the key of the status object of each manifest job."""
         return {
-            job_id: f"zips/{PurePosixPath(record['request']['M']['key']['S']).stem}.status.json"
+            job_id: f"zips/{PurePosixPath(record.request.key).stem}.status.json"
             for job_id, record in self.records.items()
-            if record["trigger"]["S"] == "manifest"
+            if record.trigger is Trigger.MANIFEST
         }
 
     def _remaining_objects(self) -> Iterator[str]:
         outputs, s3 = self.client.outputs, self.client.s3
         target = outputs["targetBucket"]
         expected = set(self._status_keys.values()) | {
-            archive["M"][key]["S"]
+            key
             for record in self.records.values()
-            if record["status"]["S"] == "READY"
-            for archive in record["archives"]["L"]
-            for key in ("key", "receiptKey")
+            if record.status is Status.READY
+            for archive in record.archives
+            for key in (archive.key, archive.receipt_key)
         }
         found = set(self.client.keys(target))
         yield from (f"{key} is left in the target bucket" for key in found - expected)

@@ -6,14 +6,18 @@ import uuid
 from typing import Any
 
 import urllib3
+from boto3.dynamodb.types import TypeDeserializer
 
 from local.stack import LocalStack
 from tests.support.signing import signed_headers
 from tests.support.waiting import PATIENCE_SECONDS
+from zipjobs.jobs.job import Job
 from zipjobs.jobs.messages import manifest_job_id
 
 PAUSE_SECONDS = 0.1
 CONNECTIONS = 16
+
+_plain = TypeDeserializer().deserialize
 
 
 class RetryingClient:
@@ -51,13 +55,14 @@ class RetryingClient:
         found: dict[str, Any] = job
         return found
 
-    def records(self) -> dict[str, Any]:
+    def records(self) -> dict[str, Job]:
         """Return the records of all jobs, without the items of their segments."""
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.outputs["tableName"], ConsistentRead=True
         )
-        items = [item for page in pages for item in page["Items"] if "status" in item]
-        return {item["jobId"]["S"]: item for item in items}
+        items = [_plain({"M": item}) for page in pages for item in page["Items"]]
+        jobs = [Job.model_validate(item) for item in items if "status" in item]
+        return {job.job_id: job for job in jobs}
 
     def drain_events(self) -> list[dict[str, Any]]:
         """Receive and delete all completion events."""

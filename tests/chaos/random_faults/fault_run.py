@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from local.faults.plan import FaultPlan
 from local.runtime.execution import InvocationFailed
 from local.stack import LocalStack
-from tests.chaos.random_faults.checks import FINAL, RunResult, Submitted
+from tests.chaos.random_faults.checks import RunResult, Submitted
 from tests.chaos.random_faults.client import RetryingClient
 from tests.chaos.random_faults.deliveries import Deliveries
 from tests.chaos.random_faults.requested_jobs import RequestedJob
+from zipjobs.jobs.job import Job
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.5
@@ -55,10 +55,8 @@ class FaultRun:
         known, lines, self.reconciler_runs = set(self.client.records()), len(self._log), 0
         self.deliveries.reset()
 
-        def new() -> dict[str, Any]:
-            return {
-                key: record for key, record in self.client.records().items() if key not in known
-            }
+        def new() -> dict[str, Job]:
+            return {key: job for key, job in self.client.records().items() if key not in known}
 
         self.faults.install(plan)
         try:
@@ -110,16 +108,14 @@ class FaultRun:
         assert status in (200, 409)
         return status == 200
 
-    def _is_over(self, records: dict[str, Any]) -> bool:
-        if any("sweep" in record for record in records.values()):
-            return False
-        return self.deliveries.is_quiet()
+    def _is_over(self, records: dict[str, Job]) -> bool:
+        return not _unfinished(records) and self.deliveries.is_quiet()
 
     def _wait(
         self,
         name: str,
-        read: Callable[[], dict[str, Any]],
-        is_done: Callable[[dict[str, Any]], bool],
+        read: Callable[[], dict[str, Job]],
+        is_done: Callable[[dict[str, Job]], bool],
         seconds: float,
     ) -> None:
         """Wait until ``is_done``. Run the reconciler whenever no message is left to wait for."""
@@ -156,12 +152,10 @@ class FaultRun:
             self._reconciler.invoke({})
 
 
-def _unfinished(records: dict[str, Any]) -> dict[str, str]:
+def _unfinished(records: dict[str, Job]) -> dict[str, str]:
     """Return the statuses of the jobs in the reconciler's index."""
-    return {
-        job_id: record["status"]["S"] for job_id, record in records.items() if "sweep" in record
-    }
+    return {job_id: job.status for job_id, job in records.items() if job.sweep}
 
 
-def _are_final(job_ids: set[str], records: dict[str, Any]) -> bool:
-    return all(job_id in records and records[job_id]["status"]["S"] in FINAL for job_id in job_ids)
+def _are_final(job_ids: set[str], records: dict[str, Job]) -> bool:
+    return all(job_id in records and records[job_id].is_final for job_id in job_ids)

@@ -60,14 +60,14 @@ def test_every_job_reaches_its_expected_status(fault_run: FaultRun, seed: int) -
 
 
 def summary(fault_run: FaultRun, result: RunResult) -> str:
-    statuses = Counter(record["status"]["S"] for record in result.records.values())
+    statuses = Counter(str(job.status) for job in result.records.values())
     deliveries, faults = fault_run.deliveries, len(result.injected)
     return (
         f"{', '.join(f'{statuses[status]} {status}' for status in FINAL)}"
         f" ({len(result.exhausted)} {EXHAUSTED}) in {result.seconds:.1f} s;"
-        f" {faults} faults, {deliveries.kills} kills, at most"
-        f" {deliveries.largest_receive_count} deliveries, {len(deliveries.dead_letters)} dead"
-        f" letters, {len(result.events)} events, {fault_run.reconciler_runs} reconciler runs"
+        f" {faults} faults, {deliveries.kills} killed, receive count up to"
+        f" {deliveries.largest_receive_count}, {len(deliveries.dead_letters)} dead letters,"
+        f" {len(result.events)} events, reconciler runs: {fault_run.reconciler_runs}"
     )
 
 
