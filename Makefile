@@ -34,7 +34,7 @@ test: $(STAMP) ## Run ruff, mypy --strict and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
 
 test-large: $(STAMP) ## Run a job with 70,000 entries on the embedded AWS; takes minutes
 	$(BIN)/pytest -m large tests/large
