@@ -22,7 +22,7 @@ WARNING = 1
 
 
 def parsed() -> Any:
-    """Return what AsyncAPI's own parser finds in the file. npm installs the parser once."""
+    """Return the results of AsyncAPI's own parser, which npm installs once."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             if os.environ.get("CI"):

@@ -53,7 +53,7 @@ def declared(name: str) -> Declared:
 def client() -> Iterator[Callable[[str], Any]]:
     """Return a function that creates clients of a moto server.
 
-    All moto servers of a process share their state, so the fixture deletes what a test created.
+    All moto servers of a process share their state, so the fixture deletes the resources of a test.
     """
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -208,7 +208,7 @@ def matches(pattern: Any, event: Any) -> bool:
 
 
 def transformed(name: str, event: Any) -> Any:
-    """Return what EventBridge would send, according to moto."""
+    """Return the message that EventBridge would send, according to moto."""
     transformer = declared(name).one(TARGET)["inputTransformer"]
     parser: Any = moto_events.EventTemplateParser  # type: ignore[attr-defined]
     return parser.parse(

@@ -17,7 +17,7 @@ import yaml
 from local.__main__ import main
 from local.faults.plan import FaultPlan
 from tests.e2e.stack import ROOT, Client, background, curl
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 
 UP = (sys.executable, "-m", "local", "up")
 SEED = 7
@@ -62,10 +62,10 @@ def stop(process: "subprocess.Popen[str]", by: signal.Signals) -> tuple[str, str
         os.killpg(process.pid, by)  # a terminal sends it to the whole group
     else:
         process.send_signal(by)
-    out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    out, errors = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0
     assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+    _, alive = psutil.wait_procs(family, timeout=WAIT_SECONDS)
     assert alive == []
     return out, errors
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e.stack import ROOT, background
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 
 PORTS = (8700, 8701)
 
@@ -95,7 +95,7 @@ def test_examples_print_the_documented_output(make_local: dict[str, str], tmp_pa
         )
         script.append(f"echo $? >'{tmp_path}/{number}.code'")
     with background(["bash", "-c", "\n".join(script)], cwd=tmp_path, env=make_local) as process:
-        assert process.wait(PATIENCE_SECONDS) == 0
+        assert process.wait(WAIT_SECONDS) == 0
     for number, line in enumerate(examples):
         printed = (tmp_path / f"{number}.out").read_text()
         problems = (tmp_path / f"{number}.err").read_text()

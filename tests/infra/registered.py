@@ -23,7 +23,7 @@ class Stack:
     """The resources of a stack and their options, by kind and name.
 
     An example of a key is ``Bucket s3-zip-jobs-dev-source``. ``overrides`` are settings of
-    ``Pulumi.yaml`` by name. Raises what the program raises.
+    ``Pulumi.yaml`` by name. Raises the exceptions of the program.
     """
 
     def __init__(self, name: str, overrides: Mapping[str, Any]) -> None:

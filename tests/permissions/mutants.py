@@ -24,12 +24,12 @@ class Mutant:
     document: PolicyDocument
     index: int
     removed: Removed
-    what: str
+    value: str
     text: str = field(repr=False)
 
     def __str__(self) -> str:
         return (
-            f"{short(self.document.arn)} ({self.document.kind}) without {self.removed} {self.what}"
+            f"{short(self.document.arn)} ({self.document.kind}) without {self.removed} {self.value}"
         )
 
 
@@ -154,7 +154,7 @@ def _owner_of(arn: str) -> str:
 
 
 def _mutant(
-    document: PolicyDocument, index: int, removed: Removed, what: str, rest: list[Any]
+    document: PolicyDocument, index: int, removed: Removed, value: str, rest: list[Any]
 ) -> Mutant:
     text = json.dumps({"Version": "2012-10-17", "Statement": rest})
-    return Mutant(document, index, removed, what, text)
+    return Mutant(document, index, removed, value, text)

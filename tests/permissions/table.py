@@ -1,4 +1,4 @@
-"""The table of permissions in ``docs/security.md``: each statement, and what fails without it."""
+"""The table of permissions in ``docs/security.md``, with the requests that need each of them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class Row:
 def without_each(
     documents: Sequence[PolicyDocument], evaluations: Counter[Evaluation], account: str
 ) -> dict[Mutant, list[Evaluation]]:
-    """Return what fails without each part that can be removed from the documents."""
+    """Return the requests that fail without each removable part of the documents."""
     return {
         mutant: broken(mutant, evaluations, account)
         for document in documents
@@ -88,7 +88,7 @@ def filled(
             for evaluation in broken_by_it:
                 counts[evaluation.request] += evaluations[evaluation]
             if mutant.removed == "action" or len(row.actions) == 1:
-                row.needed_by[mutant.what] = counts
+                row.needed_by[mutant.value] = counts
     return table
 
 

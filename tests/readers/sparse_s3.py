@@ -135,7 +135,7 @@ class SparseUpload:
                     file.seek(body, 1)
                 else:
                     file.write(body)
-            assert (file.tell(), total) == (size, crc32)
+        assert (self._path.stat().st_size, total) == (size, crc32)
         return StoredArchive('"etag"', None)
 
     def _record(self, number: int, part: Body) -> UploadedPart:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -96,22 +96,22 @@ class Exchange:
 
     def stall(self) -> None:
         """Wait until the test releases the server."""
-        assert self.server.released.wait(PATIENCE_SECONDS)
+        assert self.server.released.wait(WAIT_SECONDS)
 
 
-Answer = Callable[[Exchange], None]
+Handler = Callable[[Exchange], None]
 
 
-def say(*pieces: bytes, then: Answer | None = None) -> Answer:
+def reply(*pieces: bytes, then: Handler | None = None) -> Handler:
     """Return a handler that reads the request, sends ``pieces``, and then calls ``then``."""
 
-    def answer(exchange: Exchange) -> None:
+    def handle(exchange: Exchange) -> None:
         exchange.read_body()
         exchange.send(*pieces)
         if then is not None:
             then(exchange)
 
-    return answer
+    return handle
 
 
 def response(
@@ -138,7 +138,7 @@ class Gate:
     """A handler that holds each request until the test provides its handler."""
 
     def __init__(self) -> None:
-        self._held: deque[SimpleQueue[Answer]] = deque()
+        self._held: deque[SimpleQueue[Handler]] = deque()
 
     @property
     def held(self) -> int:
@@ -146,24 +146,24 @@ class Gate:
         return len(self._held)
 
     def __call__(self, exchange: Exchange) -> None:
-        answers: SimpleQueue[Answer] = SimpleQueue()
-        self._held.append(answers)
-        answers.get(timeout=PATIENCE_SECONDS)(exchange)
+        handler: SimpleQueue[Handler] = SimpleQueue()
+        self._held.append(handler)
+        handler.get(timeout=WAIT_SECONDS)(exchange)
 
-    def answer(self, answer: Answer, requests: int = 1) -> None:
-        """Handle the oldest requests with ``answer``."""
+    def answer(self, handler: Handler, requests: int = 1) -> None:
+        """Handle the oldest requests with ``handler``."""
         for _ in range(requests):
-            self._held.popleft().put(answer)
+            self._held.popleft().put(handler)
 
 
 class ScriptedServer:
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *handlers: Handler, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self.most_at_once = 0
         self.released = threading.Event()
         self.tls = tls
-        self._answers = list(answers)
+        self._handlers = list(handlers)
         self._open: set[_Connection] = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -179,10 +179,10 @@ class ScriptedServer:
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    def follow(self, *answers: Answer) -> None:
+    def follow(self, *handlers: Handler) -> None:
         """Replace the script."""
         with self._lock:
-            self._answers = list(answers)
+            self._handlers = list(handlers)
 
     def hang_up(self) -> None:
         """Close all connections, as a server closes idle ones."""
@@ -201,11 +201,11 @@ class ScriptedServer:
         for thread in self._threads[1:]:
             thread.join()
 
-    def take(self, request: Request) -> Answer:
+    def take(self, request: Request) -> Handler:
         """Record a request and return its handler."""
         with self._lock:
             self.requests.append(request)
-            return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            return self._handlers.pop(0) if len(self._handlers) > 1 else self._handlers[0]
 
     def opened(self, connection: "_Connection") -> int:
         with self._lock:

@@ -14,7 +14,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from local.faults.rules import RequestFault
 from tests.chaos.crashes.function_process import serve
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from local.runtime.execution import ExecutionEnvironment
@@ -92,7 +92,7 @@ class Worker:
         """Return the handler's response and its log lines. Raises WorkerKilled."""
         try:
             self._pipe.send(event)
-            assert self._pipe.poll(PATIENCE_SECONDS), f"{self.name} does not respond"
+            assert self._pipe.poll(WAIT_SECONDS), f"{self.name} does not respond"
             response: tuple[Any, list[str]] = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as end:
             wait([self._process.sentinel])

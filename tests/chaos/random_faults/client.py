@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from local.stack import LocalStack
 from tests.support.signing import signed_headers
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.messages import manifest_job_id
 
@@ -89,7 +89,7 @@ class RetryingClient:
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         """Send a request, and retry it while the response is 503."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         data = None if body is None else json.dumps(body).encode()
         url = self.outputs["apiUrl"] + path
         while True:

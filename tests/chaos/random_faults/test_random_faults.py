@@ -16,7 +16,7 @@ from local.stack import running_stack
 from tests.chaos.random_faults.checks import EXHAUSTED, FINAL, RunResult
 from tests.chaos.random_faults.fault_run import FaultRun
 from tests.chaos.random_faults.requested_jobs import SEGMENT_MIB, all_kinds_of_jobs, put_sources
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 FIXED_SEEDS = (11, 23, 58)
 RATE = 0.05
@@ -51,7 +51,7 @@ def fault_run() -> Iterator[FaultRun]:
 @pytest.mark.parametrize("seed", seeds())
 def test_every_job_reaches_its_expected_status(fault_run: FaultRun, seed: int) -> None:
     show(f"\nseed {seed} (repeat it: make chaos SEED={seed})")
-    result = fault_run.run(FaultPlan.random(seed, RATE), all_kinds_of_jobs(), PATIENCE_SECONDS)
+    result = fault_run.run(FaultPlan.random(seed, RATE), all_kinds_of_jobs(), WAIT_SECONDS)
     show(f"seed {seed}: {summary(fault_run, result)}")
     problems = list(result.problems())
     fault_run.empty_target()

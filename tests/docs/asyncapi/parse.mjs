@@ -1,4 +1,4 @@
-// Prints what AsyncAPI's own parser has against a document, in JSON.
+// Prints the problems that AsyncAPI's own parser finds in a document, as JSON.
 import { readFileSync } from 'node:fs';
 import { Parser } from '@asyncapi/parser';
 

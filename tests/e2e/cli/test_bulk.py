@@ -9,7 +9,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Result, start_zipjobs, zipjobs
 from tests.e2e.stack import Client
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 
 
 def bulk(client: Client, *arguments: object) -> Result:
@@ -38,9 +38,9 @@ def test_uploaded_files_are_skipped_the_next_time(client: Client, tmp_path: Path
     write(tmp_path / "in", contents)
     write(tmp_path, {"other.pdf": b"three"})
     prefix = f"{tmp_path.name}/first"
-    what = (tmp_path / "in", tmp_path / "other.pdf", "--prefix", prefix)
+    arguments = (tmp_path / "in", tmp_path / "other.pdf", "--prefix", prefix)
 
-    first = bulk(client, *what)
+    first = bulk(client, *arguments)
     assert (first.code, first.err) == (0, "")
     target = f"s3://{client.outputs['sourceBucket']}/{prefix}/"
     assert f"{target}: 4 uploaded (9,437,195 bytes), 0 skipped, 0 failed;" in first.out
@@ -48,7 +48,7 @@ def test_uploaded_files_are_skipped_the_next_time(client: Client, tmp_path: Path
         assert stored(client, f"{prefix}/{name}") == (body, encoded(body))
 
     (tmp_path / "other.pdf").write_bytes(b"THREE")
-    again = bulk(client, *what, "--json")
+    again = bulk(client, *arguments, "--json")
     assert (again.code, again.err) == (0, "")
     assert again.json == {
         "bucket": client.outputs["sourceBucket"],
@@ -61,7 +61,7 @@ def test_uploaded_files_are_skipped_the_next_time(client: Client, tmp_path: Path
         "seconds": again.json["seconds"],
     }
     assert stored(client, f"{prefix}/other.pdf")[0] == b"THREE"
-    assert bulk(client, *what, "--json", "--force").json["uploaded"]["files"] == 4
+    assert bulk(client, *arguments, "--json", "--force").json["uploaded"]["files"] == 4
 
 
 def test_generate_uploads_sample_pdfs(client: Client, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_no_incomplete_upload(
     ) as running:
         wait_for("a multipart upload", upload)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=PATIENCE_SECONDS)
+        out, err = running.communicate(timeout=WAIT_SECONDS)
     assert (running.returncode, out) == (130, "")
     assert "At least 40 of 41 files are uploaded." in err
     assert "Traceback" not in err

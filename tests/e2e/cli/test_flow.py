@@ -8,7 +8,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import Result, start_zipjobs, zipjobs
 from tests.e2e.stack import Client
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 
 FORBIDDEN = "{code: AccessDenied, status: 403}"
 
@@ -102,7 +102,7 @@ def test_ctrl_c_prints_how_to_cancel_the_jobs(
     with start_zipjobs(client, "test-flow", *arguments) as running:
         job_id = wait_for("the job to run", running_job)
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=PATIENCE_SECONDS)
+        out, err = running.communicate(timeout=WAIT_SECONDS)
     assert (running.returncode, out) == (130, "")
     assert f"`python -m zipjobs_cli cancel {job_id}`" in err
     assert zipjobs(client, "cancel", job_id).code == 0

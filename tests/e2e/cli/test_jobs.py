@@ -17,7 +17,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.e2e.cli.command import start_zipjobs, zipjobs
 from tests.e2e.stack import STALLED_READ, Client
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 
 MIB = 1024 * 1024
 CUT = FaultPlan.parse(
@@ -73,8 +73,8 @@ def test_keys_are_read_from_stdin_and_the_id_is_on_stdout(client: Client) -> Non
 
 def test_prefix_globs_naming_and_archive_name(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources(CONTENTS)
-    what = ("--prefix", prefix, "--include", "**/*.pdf", "--exclude", "one.*")
-    done = zipjobs(client, "submit", *what, "--naming", "relative", "--name", "q3", "--wait")
+    selection = ("--prefix", prefix, "--include", "**/*.pdf", "--exclude", "one.*")
+    done = zipjobs(client, "submit", *selection, "--naming", "relative", "--name", "q3", "--wait")
     assert done.code == 0, done.out + done.err
     job_id = done.out.split()[1]
     assert zipjobs(client, "download", job_id, "-o", f"{tmp_path}/").code == 0
@@ -161,7 +161,7 @@ def test_ctrl_c_while_waiting_prints_how_to_continue(client: Client, faults: Fau
         first = waiting.stderr.readline()
         job_id = first.split()[1].rstrip(":")
         waiting.send_signal(signal.SIGINT)
-        out, errors = waiting.communicate(timeout=PATIENCE_SECONDS)
+        out, errors = waiting.communicate(timeout=WAIT_SECONDS)
     assert (waiting.returncode, out) == (130, "")
     assert f"`python -m zipjobs_cli watch {job_id}`" in errors
     assert "Traceback" not in errors
@@ -208,5 +208,5 @@ def test_watch_prints_changed_jobs_until_ctrl_c(client: Client) -> None:
 
         assert wait_for("the job to be printed", ready)["entries"]["done"] == 1
         watching.send_signal(signal.SIGINT)
-        _, errors = watching.communicate(timeout=PATIENCE_SECONDS)
+        _, errors = watching.communicate(timeout=WAIT_SECONDS)
     assert (watching.returncode, errors) == (0, "")

@@ -1,4 +1,4 @@
-"""Jobs while AWS fails as a fault plan says."""
+"""Jobs while AWS fails according to a fault plan."""
 
 import io
 import random

@@ -120,7 +120,7 @@ ENCRYPT = ["kms:GenerateDataKey", "kms:Decrypt"]
 
 @dataclass(frozen=True)
 class Case:
-    """A setting with a value, where to look for it, and what to expect there.
+    """A setting with a value, a reader of its effect, and the expected result.
 
     ``others`` are settings that must be set too.
     """

@@ -236,10 +236,10 @@ def test_the_guide_says_how_many_periods_trigger_an_alarm(program: Declared) -> 
     numbers = {"one": 1, "two": 2, "three": 3}
     for name, alarm in program.of(ALARM).items():
         section = GUIDE.partition(f"\n### {name}\n")[2].partition("\n#")[0]
-        said = re.search(r"in (\w+) of (\w+) five-minute periods", " ".join(section.split()))
+        rule = re.search(r"in (\w+) of (\w+) five-minute periods", " ".join(section.split()))
         found = (alarm.inputs["datapointsToAlarm"], alarm.inputs["evaluationPeriods"])
-        if said:
-            assert found == (numbers[said[1]], numbers[said[2]])
+        if rule:
+            assert found == (numbers[rule[1]], numbers[rule[2]])
         else:
             assert found == ((3, 3) if name == "reconciler-not-running" else (1, 1))
 
@@ -259,10 +259,10 @@ def test_an_alarm_links_to_its_section(program: Declared) -> None:
 def test_the_guide_says_what_missing_data_means(program: Declared) -> None:
     words = {"notBreaching": "OK", "ignore": "unchanged", "breaching": "ALARM"}
     table = GUIDE.partition("## Missing data")[2].partition("\n## ")[0]
-    said = dict(re.findall(r"^\| ([a-z-]+) \| ([A-Za-z ]+) \|", table, re.MULTILINE))
-    said.pop("alarm")
+    meanings = dict(re.findall(r"^\| ([a-z-]+) \| ([A-Za-z ]+) \|", table, re.MULTILINE))
+    meanings.pop("alarm")
     alarms = program.of(ALARM).items()
-    assert said == {name: words[one.inputs["treatMissingData"]] for name, one in alarms}
+    assert meanings == {name: words[one.inputs["treatMissingData"]] for name, one in alarms}
 
 
 def test_the_guide_lists_all_metrics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.conftest import Put
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.waiting import WAIT_SECONDS, wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
@@ -46,7 +46,7 @@ class Collected:
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
         self.pinned, self._length = pinned, length
-        self._started.wait(PATIENCE_SECONDS)
+        self._started.wait(WAIT_SECONDS)
         assert self._read is not None
         self._read.proceed(length)
 
@@ -63,7 +63,7 @@ class Collected:
     def wait(self, read: Read) -> "Collected":
         self._read = read
         self._started.set()
-        assert self._over.wait(PATIENCE_SECONDS)
+        assert self._over.wait(WAIT_SECONDS)
         if self.error:
             raise self.error
         return self

@@ -43,7 +43,7 @@ OLDEST: dict[str, Any] = {
 def test_a_record_without_newer_fields_is_read() -> None:
     job = Job.model_validate(OLDEST)
     assert job.owner == EVERYONE
-    assert job.is_visible_to("arn:aws:iam::123456789012:user/anybody")
+    assert job.is_visible_to("arn:aws:iam::123456789012:user/ann")
     assert (job.list_key, job.segments, job.skipped, job.sweeps) == (None, None, 0, 0)
     assert job.archives[0].copied_bytes == 0
 

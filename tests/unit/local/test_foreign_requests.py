@@ -17,7 +17,7 @@ from local.gateway.http_api import HttpApi
 from local.loopback import serving
 from local.runtime.execution import runtime_api
 from local.server import aws_client, serving_aws
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example"
@@ -96,7 +96,7 @@ class Site(NamedTuple):
         body: bytes = b"",
     ) -> Reply:
         """Send a request with these Host headers."""
-        connection = HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
+        connection = HTTPConnection(self.host, timeout=WAIT_SECONDS)
         connection.putrequest(method, path, skip_host=True)
         for name, value in [*(("Host", host) for host in hosts), *headers]:
             connection.putheader(name, value)

@@ -9,18 +9,16 @@ from typing import Any
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.support.http_server import (
-    Answer,
     Certificate,
+    Handler,
     ScriptedServer,
 )
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 from zipjobs.s3.client import Transport
 from zipjobs.s3.connection import BodyFlow, Get
 
 ALL = 2**40
 """A window through which any body flows."""
-
-WAIT_SECONDS = PATIENCE_SECONDS
 
 
 class Received:
@@ -76,7 +74,7 @@ class Loopback:
     def __init__(self, opened: ExitStack) -> None:
         self._opened = opened
 
-    def serve(self, *answers: Answer, tls: Certificate | None = None) -> ScriptedServer:
+    def serve(self, *answers: Handler, tls: Certificate | None = None) -> ScriptedServer:
         server = ScriptedServer(*answers, tls=tls.context() if tls else None)
         self._opened.callback(server.close)
         return server
@@ -89,7 +87,7 @@ class Loopback:
         self._opened.callback(transport.close)
         return transport
 
-    def to(self, *answers: Answer, connections: int = 4) -> Transport:
+    def to(self, *answers: Handler, connections: int = 4) -> Transport:
         """A transport to a server with this script."""
         return self.connect(self.serve(*answers).url, connections)
 

@@ -11,17 +11,17 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.support.http_server import (
-    Answer,
     Certificate,
     Exchange,
+    Handler,
     closed_port,
     error,
     make_certificate,
+    reply,
     response,
-    say,
 )
-from tests.support.waiting import wait_for
-from tests.unit.s3.loopback import WAIT_SECONDS, Loopback, Received, get, noise, sha
+from tests.support.waiting import WAIT_SECONDS, wait_for
+from tests.unit.s3.loopback import Loopback, Received, get, noise, sha
 from zipjobs.s3 import client as transport_module
 from zipjobs.s3 import connection as connection_module
 from zipjobs.s3.connection import DRAINED_BYTES, RECEIVE_BYTES, BodyFlow, Get
@@ -39,7 +39,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 def test_a_request_goes_out_as_it_was_given_and_signed(loopback: Loopback) -> None:
-    server = loopback.serve(say(response(b"hello", headers={"X-Amz-Id-2": "abc"})))
+    server = loopback.serve(reply(response(b"hello", headers={"X-Amz-Id-2": "abc"})))
     received = Received()
     get = Get("/src/a%20b//%2B", "versionId=1", {"range": "bytes=0-9"}, received)
     loopback.connect(server.url).send(get)
@@ -52,34 +52,36 @@ def test_a_request_goes_out_as_it_was_given_and_signed(loopback: Loopback) -> No
     assert "range;" in sent.headers["authorization"]
 
 
-def dripping(data: bytes) -> Answer:
+def dripping(data: bytes) -> Handler:
     return lambda exchange: exchange.drip(data)
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"
-WAYS: dict[str, Answer] = {
-    "at once": say(response(b"hello")),
+WAYS: dict[str, Handler] = {
+    "at once": reply(response(b"hello")),
     "byte by byte": dripping(response(b"hello")),
-    "headers, then body": say(response(length=5), b"hello"),
-    "after an interim response": say(CONTINUE, response(b"hello")),
-    "together with an interim response": say(CONTINUE + response(b"hello")),
-    "after several interim responses": say(CONTINUE + HINTS, HINTS + response(b"hello")),
+    "headers, then body": reply(response(length=5), b"hello"),
+    "after an interim response": reply(CONTINUE, response(b"hello")),
+    "together with an interim response": reply(CONTINUE + response(b"hello")),
+    "after several interim responses": reply(CONTINUE + HINTS, HINTS + response(b"hello")),
     "after an interim response, byte by byte": dripping(CONTINUE + HINTS + response(b"hello")),
-    "chunked": say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+    "chunked": reply(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    ),
     "chunked, byte by byte": dripping(
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n"
         b"2\r\nhe\r\n3\r\nllo\r\n0\r\nx-t: 1\r\n\r\n"
     ),
-    "until the connection closes": say(b"HTTP/1.0 200 OK\r\n\r\nhello", then=Exchange.hang_up),
-    "with nothing in the headers": say(b"HTTP/1.1 200\r\n\r\nhello", then=Exchange.hang_up),
-    "at last": say(response(b"hello", headers={"Connection": "close"}), then=Exchange.hang_up),
+    "until the connection closes": reply(b"HTTP/1.0 200 OK\r\n\r\nhello", then=Exchange.hang_up),
+    "with nothing in the headers": reply(b"HTTP/1.1 200\r\n\r\nhello", then=Exchange.hang_up),
+    "at last": reply(response(b"hello", headers={"Connection": "close"}), then=Exchange.hang_up),
 }
 
 
 @pytest.mark.parametrize("answer", WAYS.values(), ids=WAYS)
-def test_a_body_arrives_whole_in_whatever_way_it_comes(loopback: Loopback, answer: Answer) -> None:
-    transport = loopback.to(answer, say(response(b"next")))
+def test_a_body_arrives_whole_in_whatever_way_it_comes(loopback: Loopback, answer: Handler) -> None:
+    transport = loopback.to(answer, reply(response(b"next")))
     first = get(transport)
     assert first.whole() == b"hello"
     assert first.status == 200
@@ -88,46 +90,46 @@ def test_a_body_arrives_whole_in_whatever_way_it_comes(loopback: Loopback, answe
 
 
 def test_an_empty_body_ends_at_once_without_being_asked_for(loopback: Loopback) -> None:
-    transport = loopback.to(say(response()), say(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    transport = loopback.to(reply(response()), reply(b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert get(transport, window=0).whole() == b""
     assert get(transport, window=0).whole() == b""
 
 
 def test_an_error_comes_with_its_chunked_body(loopback: Loopback) -> None:
-    received = get(loopback.to(say(error(503, "SlowDown"))))
+    received = get(loopback.to(reply(error(503, "SlowDown"))))
     assert received.whole() == b"<Error><Code>SlowDown</Code></Error>"
     assert received.status == 503
 
 
 def test_a_large_head_is_read_and_an_endless_one_is_not(loopback: Loopback) -> None:
     large = response(b"hello", headers={"X-Amz-Meta": "m" * (MAX_HEAD_BYTES - 100)})
-    transport = loopback.to(say(large), say(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000))
+    transport = loopback.to(reply(large), reply(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000))
     first = get(transport)
     assert first.whole() == b"hello"
     assert len(first.fields["x-amz-meta"]) == MAX_HEAD_BYTES - 100
     assert isinstance(get(transport).wait().error, WireError)
 
 
-BROKEN: dict[str, Answer] = {
-    "no answer": say(then=Exchange.hang_up),
-    "no answer but a reset": say(then=Exchange.reset),
-    "half a head": say(response(b"hello")[:20], then=Exchange.hang_up),
-    "half a body": say(response(b"hello")[:-2], then=Exchange.hang_up),
-    "half a chunk": say(error(404, "NoSuchKey")[:-10], then=Exchange.hang_up),
-    "no HTTP": say(b"220 smtp.example ESMTP\r\n\r\n"),
-    "no length": say(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nhello"),
-    "a negative length": say(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"),
-    "no chunk": say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n"),
-    "more than was announced": say(response(b"hello", length=4)),
-    "more, later": say(response(length=4), b"hell", b"o" * 100_000),
+BROKEN: dict[str, Handler] = {
+    "no answer": reply(then=Exchange.hang_up),
+    "no answer but a reset": reply(then=Exchange.reset),
+    "half a head": reply(response(b"hello")[:20], then=Exchange.hang_up),
+    "half a body": reply(response(b"hello")[:-2], then=Exchange.hang_up),
+    "half a chunk": reply(error(404, "NoSuchKey")[:-10], then=Exchange.hang_up),
+    "no HTTP": reply(b"220 smtp.example ESMTP\r\n\r\n"),
+    "no length": reply(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\nhello"),
+    "a negative length": reply(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"),
+    "no chunk": reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n"),
+    "more than was announced": reply(response(b"hello", length=4)),
+    "more, later": reply(response(length=4), b"hell", b"o" * 100_000),
 }
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 def test_a_response_that_makes_no_sense_ends_with_an_error_and_the_next_one_is_read(
-    loopback: Loopback, answer: Answer
+    loopback: Loopback, answer: Handler
 ) -> None:
-    transport = loopback.to(answer, say(response(b"next")))
+    transport = loopback.to(answer, reply(response(b"next")))
     first = get(transport)
     if first.wait().error is None:  # what came too much may have come too late to be seen
         assert first.body == b"hell"
@@ -138,7 +140,7 @@ def test_a_response_that_makes_no_sense_ends_with_an_error_and_the_next_one_is_r
 
 def test_what_came_before_a_body_broke_off_is_kept(loopback: Loopback) -> None:
     body = noise(300_000)
-    transport = loopback.to(say(response(body)[:-1], then=Exchange.hang_up))
+    transport = loopback.to(reply(response(body)[:-1], then=Exchange.hang_up))
     received = get(transport).wait()
     assert isinstance(received.error, WireError)
     assert sha(received.body) == sha(body[:-1])
@@ -148,7 +150,7 @@ def test_of_more_than_was_announced_nothing_is_taken_for_the_next_response(
     loopback: Loopback,
 ) -> None:
     server = loopback.serve(
-        say(response(b"hello") + response(b"nobody asked")), say(response(b"next"))
+        reply(response(b"hello") + response(b"nobody asked")), reply(response(b"next"))
     )
     transport = loopback.connect(server.url)
     assert get(transport, window=5).whole() == b"hello"
@@ -163,7 +165,7 @@ def test_a_response_that_nobody_asked_for_ends_its_connection(loopback: Loopback
         exchange.send(response(b"and another thing"))
 
     seen = threading.Event()
-    transport = loopback.to(chatter, say(response(b"next")))
+    transport = loopback.to(chatter, reply(response(b"next")))
     assert get(transport).whole() == b"hello"
     seen.set()
     wait_for("the connection to be closed", lambda: not transport._connections or None)
@@ -214,7 +216,7 @@ def test_a_body_that_nobody_wants_yet_waits_at_the_server(
 
 def test_a_body_flows_in_steps_of_any_size(loopback: Loopback) -> None:
     body = noise(200_000)
-    received = get(loopback.to(say(response(body))), window=1)
+    received = get(loopback.to(reply(response(body))), window=1)
     steps = [1, 2, 1000, 32_768, 32_769, 0, 100, 200_000]
     for step in steps:
         received.flow.let(step)
@@ -239,7 +241,7 @@ def test_a_response_is_read_to_its_end_though_the_server_has_hung_up(loopback: L
 def test_a_connection_that_breaks_while_nobody_reads_from_it_is_noticed(
     loopback: Loopback,
 ) -> None:
-    transport = loopback.to(say(response(noise(100_000), length=200_000), then=Exchange.reset))
+    transport = loopback.to(reply(response(noise(100_000), length=200_000), then=Exchange.reset))
     received = get(transport, window=0)
     assert isinstance(received.wait().error, Exception)
     assert not transport._connections
@@ -247,7 +249,7 @@ def test_a_connection_that_breaks_while_nobody_reads_from_it_is_noticed(
 
 def test_other_responses_flow_past_one_that_waits(loopback: Loopback) -> None:
     flood = Flood(4_000_000)
-    transport = loopback.to(flood, say(response(b"hello")), connections=2)
+    transport = loopback.to(flood, reply(response(b"hello")), connections=2)
     waiting = get(transport, window=0)
     assert flood.is_held.wait(WAIT_SECONDS)
     assert [get(transport).whole() for _ in range(20)] == [b"hello"] * 20
@@ -259,7 +261,7 @@ def test_other_responses_flow_past_one_that_waits(loopback: Loopback) -> None:
 def test_a_small_rest_is_dropped_and_its_connection_serves_again(
     loopback: Loopback, rest: int
 ) -> None:
-    server = loopback.serve(say(response(noise(1000 + rest))), say(response(b"next")))
+    server = loopback.serve(reply(response(noise(1000 + rest))), reply(response(b"next")))
     transport = loopback.connect(server.url)
     received = get(transport, window=1000)
     received.flow.enough()
@@ -270,7 +272,7 @@ def test_a_small_rest_is_dropped_and_its_connection_serves_again(
 
 def test_for_a_large_rest_the_connection_is_closed(loopback: Loopback) -> None:
     size = 8_000_000
-    server = loopback.serve(say(response(noise(size))), say(response(b"next")))
+    server = loopback.serve(reply(response(noise(size))), reply(response(b"next")))
     transport = loopback.connect(server.url)
     received = get(transport, window=1000)
     received.flow.enough()
@@ -283,7 +285,7 @@ def test_for_a_large_rest_the_connection_is_closed(loopback: Loopback) -> None:
 def test_a_response_that_is_given_up_ends_with_an_error_and_frees_its_place(
     loopback: Loopback,
 ) -> None:
-    transport = loopback.to(Flood(4_000_000), say(response(b"next")), connections=1)
+    transport = loopback.to(Flood(4_000_000), reply(response(b"next")), connections=1)
     received = get(transport, window=1000)
     received.flow.cancel()
     assert isinstance(received.wait().error, WireError)
@@ -298,7 +300,7 @@ def test_what_is_asked_of_a_response_that_is_over_does_not_touch_the_next_one(
     loopback: Loopback,
 ) -> None:
     flood = Flood(4_000_000)
-    server = loopback.serve(say(response(b"hello")), flood)
+    server = loopback.serve(reply(response(b"hello")), flood)
     transport = loopback.connect(server.url, connections=1)
     first = get(transport)
     assert first.whole() == b"hello"
@@ -316,14 +318,14 @@ def test_what_is_asked_of_a_response_that_is_over_does_not_touch_the_next_one(
 
 
 def test_a_connection_is_used_again_and_no_more_are_made_than_needed(loopback: Loopback) -> None:
-    server = loopback.serve(say(response(b"hello")))
+    server = loopback.serve(reply(response(b"hello")))
     transport = loopback.connect(server.url)
     assert [get(transport).whole() for _ in range(20)] == [b"hello"] * 20
     assert server.connections == 1
 
 
 def test_a_connection_is_not_used_again_if_the_server_will_close_it(loopback: Loopback) -> None:
-    server = loopback.serve(say(response(b"hello", headers={"Connection": "close"})))
+    server = loopback.serve(reply(response(b"hello", headers={"Connection": "close"})))
     transport = loopback.connect(server.url)
     assert [get(transport).whole() for _ in range(3)] == [b"hello"] * 3
     assert server.connections == 3
@@ -344,7 +346,7 @@ def test_there_are_never_more_connections_than_allowed(loopback: Loopback) -> No
 
 
 def test_connections_that_the_server_closed_meanwhile_are_replaced(loopback: Loopback) -> None:
-    server = loopback.serve(say(response(b"hello")))
+    server = loopback.serve(reply(response(b"hello")))
     transport = loopback.connect(server.url)
     assert get(transport).whole() == b"hello"
     server.hang_up()
@@ -373,7 +375,7 @@ def test_many_threads_share_a_transport(loopback: Loopback) -> None:
 def test_closing_ends_what_is_under_way_what_waits_and_what_comes_after(
     loopback: Loopback,
 ) -> None:
-    server = loopback.serve(say(then=Exchange.stall))
+    server = loopback.serve(reply(then=Exchange.stall))
     transport = loopback.connect(server.url, connections=2)
     received = [get(transport) for _ in range(5)]
     wait_for("two requests", lambda: len(server.requests) == 2 or None)
@@ -389,7 +391,7 @@ def test_a_receiver_that_fails_loses_its_response_and_no_other(loopback: Loopbac
         def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
             raise KeyError("content-range")
 
-    transport = loopback.to(say(response(b"hello")), connections=1)
+    transport = loopback.to(reply(response(b"hello")), connections=1)
     received = Fails()
     transport.send(Get("/src/a", "", {}, received))
     assert isinstance(received.wait().error, KeyError)
@@ -408,7 +410,7 @@ def test_without_credentials_a_request_fails_and_no_other(loopback: Loopback) ->
             raise answer
         return answer
 
-    server = loopback.serve(say(response(b"hello")))
+    server = loopback.serve(reply(response(b"hello")))
     transport = loopback.connect(server.url, credentials=credentials)
     assert str(get(transport).wait().error) == "no credentials"
     assert get(transport).whole() == b"hello"
@@ -431,7 +433,7 @@ def test_a_host_without_an_address_is_reported(
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "not known")
 
-    server = loopback.serve(say(response(b"hello")))
+    server = loopback.serve(reply(response(b"hello")))
     transport = loopback.connect(server.url)
     with monkeypatch.context() as nameless:
         nameless.setattr(socket, "getaddrinfo", fail)
@@ -442,7 +444,7 @@ def test_a_host_without_an_address_is_reported(
 def test_an_address_that_refuses_is_not_tried_again_and_again(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = loopback.serve(say(response(b"hello", headers={"Connection": "close"})))
+    server = loopback.serve(reply(response(b"hello", headers={"Connection": "close"})))
     with closed_port() as dead:
         found = [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
@@ -455,7 +457,7 @@ def test_an_address_that_refuses_is_not_tried_again_and_again(
 
 
 def test_addresses_are_used_in_turn(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = say(response(b"hello", headers={"Connection": "close"}))
+    answer = reply(response(b"hello", headers={"Connection": "close"}))
     servers = [loopback.serve(answer), loopback.serve(answer)]
     found = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
@@ -482,10 +484,10 @@ def test_a_response_that_stalls_is_given_up_but_not_one_that_nobody_reads(
     loopback: Loopback,
 ) -> None:
     server = loopback.serve(
-        say(response(b"hello")),
-        say(then=Exchange.stall),
-        say(response(length=5), b"hel", then=Exchange.stall),
-        say(response(b"next")),
+        reply(response(b"hello")),
+        reply(then=Exchange.stall),
+        reply(response(length=5), b"hel", then=Exchange.stall),
+        reply(response(b"next")),
     )
     transport = loopback.connect(server.url)
     patient = get(transport, window=0)
@@ -506,7 +508,7 @@ def test_tls_carries_bodies_of_any_size_on_one_connection(
     loopback: Loopback, certificate: Certificate
 ) -> None:
     sizes = [0, 1, 16_384, 16_385, 100_000, 1_000_000]
-    server = loopback.serve(*(say(response(noise(size))) for size in sizes), tls=certificate)
+    server = loopback.serve(*(reply(response(noise(size))) for size in sizes), tls=certificate)
     transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
     for size in sizes:
         assert sha(get(transport).whole()) == sha(noise(size))
@@ -518,7 +520,7 @@ def test_tls_bodies_flow_in_steps_though_more_of_them_has_been_decrypted(
 ) -> None:
     """What has been decrypted is no longer at the socket, which has nothing to report then."""
     body = noise(10_000)  # one record
-    server = loopback.serve(say(response(length=10_000), body), tls=certificate)
+    server = loopback.serve(reply(response(length=10_000), body), tls=certificate)
     received = get(loopback.connect(server.url, ca_bundle=str(certificate.file)), window=10)
     for step in (90, 900, 9000):
         before = len(received.body)
@@ -530,7 +532,7 @@ def test_tls_bodies_flow_in_steps_though_more_of_them_has_been_decrypted(
 def test_a_certificate_that_nobody_vouches_for_is_an_error(
     loopback: Loopback, certificate: Certificate
 ) -> None:
-    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    server = loopback.serve(reply(response(b"hello")), tls=certificate)
     received = get(loopback.connect(server.url)).wait()
     assert "CERTIFICATE_VERIFY_FAILED" in str(received.error)
     assert server.requests == []
@@ -539,7 +541,7 @@ def test_a_certificate_that_nobody_vouches_for_is_an_error(
 def test_a_certificate_of_another_host_is_an_error(
     loopback: Loopback, certificate: Certificate
 ) -> None:
-    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    server = loopback.serve(reply(response(b"hello")), tls=certificate)
     url = f"https://localhost:{server.port}"
     transport = loopback.connect(url, ca_bundle=str(certificate.file))
     errors = [get(transport).wait().error for _ in range(2)]  # localhost may have two addresses
@@ -549,10 +551,10 @@ def test_a_certificate_of_another_host_is_an_error(
 
 @pytest.mark.parametrize("end", [Exchange.hang_up, Exchange.reset])
 def test_tls_that_breaks_off_is_an_error(
-    loopback: Loopback, certificate: Certificate, end: Answer
+    loopback: Loopback, certificate: Certificate, end: Handler
 ) -> None:
-    broken = say(response(noise(100_000))[:-1], then=end)
-    server = loopback.serve(broken, say(response(b"next")), tls=certificate)
+    broken = reply(response(noise(100_000))[:-1], then=end)
+    server = loopback.serve(broken, reply(response(b"next")), tls=certificate)
     transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
     assert get(transport).wait().error is not None
     assert get(transport).whole() == b"next"
@@ -562,7 +564,7 @@ def test_a_connection_that_breaks_before_tls_begins_is_an_error(
     loopback: Loopback, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ssl closes the socket itself then, so nothing is left to be taken from epoll."""
-    server = loopback.serve(say(response(b"hello")), tls=certificate)
+    server = loopback.serve(reply(response(b"hello")), tls=certificate)
     transport = loopback.connect(server.url, ca_bundle=str(certificate.file))
     assert transport.tls is not None
     with monkeypatch.context() as broken:

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.http_server import (
-    Answer,
     Exchange,
+    Handler,
     ScriptedServer,
     error,
+    reply,
     response,
-    say,
 )
-from tests.support.waiting import wait_for
-from tests.unit.s3.loopback import WAIT_SECONDS, Loopback, noise, sha
+from tests.support.waiting import WAIT_SECONDS, wait_for
+from tests.unit.s3.loopback import Loopback, noise, sha
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
 from zipjobs.s3 import connection as connection_module
 from zipjobs.s3 import object_reader as reader_module
@@ -74,10 +74,10 @@ def read(reader: ObjectReader, key: str = "a", *, flows: bool = False) -> bytes:
 def an_object(
     body: bytes,
     come: int | None = None,
-    then: Answer | None = None,
+    then: Handler | None = None,
     length: int | None = None,
     etag: str = '"e"',
-) -> Answer:
+) -> Handler:
     """Serves the range that is asked for, or the first ``come`` bytes of it.
 
     Announces ``length``, if that is not what is served; more only if something happens ``then``.
@@ -100,22 +100,22 @@ def an_object(
     return answer
 
 
-def moved(status: int = 301, region: str = "eu-west-1") -> Answer:
+def moved(status: int = 301, region: str = "eu-west-1") -> Handler:
     code = b"<Error><Code>PermanentRedirect</Code></Error>"
-    return say(response(code, status, {"x-amz-bucket-region": region}))
+    return reply(response(code, status, {"x-amz-bucket-region": region}))
 
 
 OBJECT = hashlib.shake_128(b"object").digest(300_000)
-TROUBLE: list[Callable[[int], Answer]] = [
+TROUBLE: list[Callable[[int], Handler]] = [
     lambda size: an_object(OBJECT, size, Exchange.hang_up),
     lambda size: an_object(OBJECT, size, Exchange.reset),
     lambda size: an_object(OBJECT, size, length=size),
     lambda size: an_object(OBJECT, length=size, then=Exchange.hang_up),
-    lambda size: say(response(b"x" * (size), 503)),
-    lambda size: say(error(500, "InternalError")),
-    lambda size: say(response(OBJECT, 206)),
-    lambda size: say(OBJECT[:size], then=Exchange.hang_up),
-    lambda size: say(then=Exchange.reset),
+    lambda size: reply(response(b"x" * (size), 503)),
+    lambda size: reply(error(500, "InternalError")),
+    lambda size: reply(response(OBJECT, 206)),
+    lambda size: reply(OBJECT[:size], then=Exchange.hang_up),
+    lambda size: reply(then=Exchange.reset),
 ]
 
 
@@ -128,7 +128,7 @@ TROUBLE: list[Callable[[int], Answer]] = [
 )
 def test_whatever_goes_wrong_on_the_way_what_arrives_is_the_object(
     troubled: tuple[ScriptedServer, ObjectReader],
-    troubles: list[tuple[Callable[[int], Answer], int]],
+    troubles: list[tuple[Callable[[int], Handler], int]],
 ) -> None:
     server, reader = troubled
     server.follow(*(trouble(size) for trouble, size in troubles), an_object(OBJECT))
@@ -166,7 +166,7 @@ def test_a_body_that_stalls_is_resumed_where_it_stalled_at_the_same_state(
 
 @pytest.mark.usefixtures("brisk")
 def test_a_read_that_gets_no_answer_is_sent_again(loopback: Loopback) -> None:
-    server = loopback.serve(say(then=Exchange.stall), an_object(OBJECT))
+    server = loopback.serve(reply(then=Exchange.stall), an_object(OBJECT))
     assert sha(read(ObjectReader(loopback.connect(server.url)), flows=True)) == sha(OBJECT)
     assert ranges_of(server) == ["bytes=0-999999"] * 2
 
@@ -175,18 +175,18 @@ def test_a_read_that_gets_no_answer_is_sent_again(loopback: Loopback) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        say(then=Exchange.stall),
+        reply(then=Exchange.stall),
         an_object(OBJECT, 0, Exchange.stall),
         an_object(OBJECT, 0, Exchange.reset),
         an_object(OBJECT, 10, Exchange.hang_up),
-        say(error(503, "SlowDown")),
-        say(error(429, "TooManyRequests")),
-        say(error(500, "InternalError")),
+        reply(error(503, "SlowDown")),
+        reply(error(429, "TooManyRequests")),
+        reply(error(500, "InternalError")),
     ],
     ids=["silent", "stalls", "breaks", "breaks after a few bytes", "503", "429", "500"],
 )
 def test_what_does_not_get_on_is_given_up_after_some_attempts(
-    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, answer: Answer
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, answer: Handler
 ) -> None:
     monkeypatch.setattr(connection_module, "STALL_SECONDS", 0.05)
     server = loopback.serve(answer)
@@ -210,7 +210,7 @@ def test_after_progress_there_are_as_many_attempts_as_at_first_and_no_more(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader_module, "PROGRESS_BYTES", 10_000)
-    slow, fine = say(error(503, "SlowDown")), an_object(OBJECT, 10_000, Exchange.hang_up)
+    slow, fine = reply(error(503, "SlowDown")), an_object(OBJECT, 10_000, Exchange.hang_up)
     server = loopback.serve(*[slow] * (ATTEMPTS - 1), fine, slow)
     with pytest.raises(ServiceUnavailable, match="SlowDown"):
         read(ObjectReader(loopback.connect(server.url)), flows=True)
@@ -222,7 +222,7 @@ def test_an_object_that_changes_while_it_is_read_is_said_to_have_changed(
 ) -> None:
     """S3 answers so to If-Match with the ETag of the first response."""
     server = loopback.serve(
-        an_object(OBJECT, 1000, Exchange.hang_up), say(error(412, "PreconditionFailed"))
+        an_object(OBJECT, 1000, Exchange.hang_up), reply(error(412, "PreconditionFailed"))
     )
     with pytest.raises(SourceChanged, match="s3://src/a changed"):
         read(ObjectReader(loopback.connect(server.url)), flows=True)
@@ -324,7 +324,7 @@ def test_a_bucket_of_another_region_is_read_there_and_the_next_time_at_once(
 def test_a_read_says_whose_bucket_it_expects_again_and_in_another_region_too(
     loopback: Loopback,
 ) -> None:
-    near = loopback.serve(say(response(status=500)), moved())
+    near = loopback.serve(reply(response(status=500)), moved())
     far = loopback.serve(an_object(b"hello"))
     owners = BucketOwners("123456789012", {"src": "111122223333"})
     reader = ObjectReader(
@@ -336,7 +336,7 @@ def test_a_read_says_whose_bucket_it_expects_again_and_in_another_region_too(
 
 
 def test_what_may_not_be_read_may_be_anothers(loopback: Loopback) -> None:
-    reader = ObjectReader(loopback.to(say(error(403, "AccessDenied"))))
+    reader = ObjectReader(loopback.to(reply(error(403, "AccessDenied"))))
     with pytest.raises(SourceForbidden, match="Grant s3:GetObject.* add it to bucketOwners"):
         read(reader)
 
@@ -404,7 +404,7 @@ def test_a_read_that_is_given_up_before_its_answer_leaves_no_connection_waiting(
 
 
 def test_a_read_that_is_given_up_in_a_pause_is_not_tried_again(loopback: Loopback) -> None:
-    server = loopback.serve(say(error(503, "SlowDown")))
+    server = loopback.serve(reply(error(503, "SlowDown")))
     sink = Sink()
     reader = ObjectReader(loopback.connect(server.url))
     under_way = reader.read(Source("src", "a"), 0, 1000, sink, None)
@@ -417,7 +417,7 @@ def test_a_read_that_is_given_up_in_a_pause_is_not_tried_again(loopback: Loopbac
 def test_an_answer_that_goes_on_and_on_is_not_read_to_its_end(
     loopback: Loopback, status: int
 ) -> None:
-    reader = ObjectReader(loopback.to(say(response(noise(1_000_000), status))))
+    reader = ObjectReader(loopback.to(reply(response(noise(1_000_000), status))))
     with pytest.raises(ZipJobsError):
         read(reader)
 

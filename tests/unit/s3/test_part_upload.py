@@ -12,17 +12,17 @@ import pytest
 from botocore.credentials import ReadOnlyCredentials
 
 from tests.support.http_server import (
-    Answer,
     Certificate,
     Exchange,
+    Handler,
     ScriptedServer,
     closed_port,
     error,
     make_certificate,
+    reply,
     response,
-    say,
 )
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.s3 import part_upload as sender_module
 from zipjobs.s3 import retry as backoff
@@ -44,7 +44,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def serve() -> Iterator[Serve]:
     with ExitStack() as opened:
 
-        def server(*answers: Answer, tls: Certificate | None = None) -> ScriptedServer:
+        def server(*answers: Handler, tls: Certificate | None = None) -> ScriptedServer:
             server = ScriptedServer(*answers, tls=tls.context() if tls else None)
             opened.callback(server.close)
             return server
@@ -165,7 +165,7 @@ def test_a_block_is_requested_after_the_previous_one_is_sent(serve: Serve) -> No
 
     def stream() -> Iterator[Block]:
         yield noise(BLOCK_BYTES)
-        assert seen.wait(PATIENCE_SECONDS)
+        assert seen.wait(WAIT_SECONDS)
         yield b"!"
 
     sent = sender_to(serve(read_a_block).url).put("dst", "a", "upload", 1, BLOCK_BYTES + 1, stream)
@@ -174,14 +174,14 @@ def test_a_block_is_requested_after_the_previous_one_is_sent(serve: Serve) -> No
 
 def test_a_response_without_a_checksum_is_accepted(serve: Serve) -> None:
     part = Attempts(b"hello")
-    sent = part.sent_by(sender_to(serve(say(response(headers={"ETag": '"e"'}))).url))
+    sent = part.sent_by(sender_to(serve(reply(response(headers={"ETag": '"e"'}))).url))
     assert sent == Sent('"e"', zlib.crc32(b"hello"))
 
 
 # Failures
 
 
-def during_body(then: Answer) -> Answer:
+def during_body(then: Handler) -> Handler:
     """Fail while the body is received."""
 
     def answer(exchange: Exchange) -> None:
@@ -197,26 +197,26 @@ def respond_early(exchange: Exchange) -> None:
 
 
 OTHER_CHECKSUM = {"ETag": '"e"', "x-amz-checksum-crc32": encode(decode("DUoRhQ==") ^ 1)}
-FAILURES: dict[str, Answer] = {
-    "503": say(error(503, "SlowDown")),
-    "429": say(error(429, "TooManyRequests")),
-    "500": say(error(500, "InternalError")),
-    "500 of a proxy": say(response(b"<html>Oh no</html>", 500)),
-    "body too slow": say(error(400, "RequestTimeout")),
-    "body damaged": say(error(400, "BadDigest")),
-    "another checksum": say(response(headers=OTHER_CHECKSUM)),
+FAILURES: dict[str, Handler] = {
+    "503": reply(error(503, "SlowDown")),
+    "429": reply(error(429, "TooManyRequests")),
+    "500": reply(error(500, "InternalError")),
+    "500 of a proxy": reply(response(b"<html>Oh no</html>", 500)),
+    "body too slow": reply(error(400, "RequestTimeout")),
+    "body damaged": reply(error(400, "BadDigest")),
+    "another checksum": reply(response(headers=OTHER_CHECKSUM)),
     "reset in the body": during_body(Exchange.reset),
     "closed in the body": during_body(Exchange.hang_up),
     "response in the body": during_body(respond_early),
-    "reset before the response": say(then=Exchange.reset),
-    "closed before the response": say(then=Exchange.hang_up),
-    "half a response": say(response(b"hello")[:-2], then=Exchange.hang_up),
-    "no HTTP": say(b"220 smtp.example ESMTP\r\n\r\n", then=Exchange.hang_up),
+    "reset before the response": reply(then=Exchange.reset),
+    "closed before the response": reply(then=Exchange.hang_up),
+    "half a response": reply(response(b"hello")[:-2], then=Exchange.hang_up),
+    "no HTTP": reply(b"220 smtp.example ESMTP\r\n\r\n", then=Exchange.hang_up),
 }
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-def test_after_a_transient_failure_the_part_is_opened_again(serve: Serve, failure: Answer) -> None:
+def test_after_a_transient_failure_the_part_is_opened_again(serve: Serve, failure: Handler) -> None:
     bucket, part = Bucket(), Attempts(noise(5 * BLOCK_BYTES + 1))
     server = serve(failure, failure, bucket)
     sent = part.sent_by(sender_to(server.url))
@@ -226,7 +226,7 @@ def test_after_a_transient_failure_the_part_is_opened_again(serve: Serve, failur
 
 
 def test_each_attempt_names_the_expected_bucket_owner(serve: Serve) -> None:
-    server = serve(say(error(503, "SlowDown")), Bucket())
+    server = serve(reply(error(503, "SlowDown")), Bucket())
     credentials = ReadOnlyCredentials("id", "key", None)
     owners = BucketOwners("123456789012", {"dst": "111122223333"})
     arguments = server.url, "us-east-1", lambda: credentials, 1
@@ -236,7 +236,7 @@ def test_each_attempt_names_the_expected_bucket_owner(serve: Serve) -> None:
 
 
 def test_after_the_last_attempt_the_service_is_unavailable(serve: Serve) -> None:
-    server, part = serve(say(error(503, "SlowDown"))), Attempts(b"hello")
+    server, part = serve(reply(error(503, "SlowDown"))), Attempts(b"hello")
     with pytest.raises(ServiceUnavailable, match=r"Part 3 of s3://dst/zips/a.zip: SlowDown"):
         part.sent_by(sender_to(server.url))
     assert part.opened == len(server.requests) == ATTEMPTS
@@ -253,7 +253,7 @@ def test_there_is_a_pause_before_each_retry(serve: Serve, monkeypatch: pytest.Mo
     monkeypatch.setattr(sender_module, "pause_seconds", pause_seconds)
     monkeypatch.setattr(time, "sleep", slept.append)
     with pytest.raises(ServiceUnavailable):
-        Attempts(b"hello").sent_by(sender_to(serve(say(error(503, "SlowDown"))).url))
+        Attempts(b"hello").sent_by(sender_to(serve(reply(error(503, "SlowDown"))).url))
     assert after == list(range(1, ATTEMPTS))
     assert slept == [attempt / 1000 for attempt in after]
 
@@ -263,7 +263,7 @@ def test_a_part_without_a_response_is_sent_again(
 ) -> None:
     monkeypatch.setattr(sender_module, "STALL_SECONDS", 0.25)
     bucket, part = Bucket(), Attempts(noise(1000))
-    server = serve(say(then=Exchange.stall), bucket)
+    server = serve(reply(then=Exchange.stall), bucket)
     part.sent_by(sender_to(server.url))
     assert (part.opened, len(server.requests)) == (2, 2)
 
@@ -296,13 +296,13 @@ def test_a_refused_connection_is_a_transient_error() -> None:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (say(error(403, "AccessDenied")), "AccessDenied"),
-        (say(error(404, "NoSuchUpload")), "NoSuchUpload"),
-        (say(error(400, "EntityTooLarge")), "EntityTooLarge"),
-        (say(response(status=403)), "403"),
+        (reply(error(403, "AccessDenied")), "AccessDenied"),
+        (reply(error(404, "NoSuchUpload")), "NoSuchUpload"),
+        (reply(error(400, "EntityTooLarge")), "EntityTooLarge"),
+        (reply(response(status=403)), "403"),
     ],
 )
-def test_a_permanent_failure_is_not_retried(serve: Serve, answer: Answer, code: str) -> None:
+def test_a_permanent_failure_is_not_retried(serve: Serve, answer: Handler, code: str) -> None:
     server, part = serve(answer), Attempts(b"hello")
     with pytest.raises(PartRefused) as refused:
         part.sent_by(sender_to(server.url))
@@ -314,7 +314,7 @@ def test_a_permanent_failure_is_not_retried(serve: Serve, answer: Answer, code: 
 def test_redirects_are_not_followed(serve: Serve, status: int) -> None:
     elsewhere = serve(Bucket())
     body = b"<Error><Code>TemporaryRedirect</Code></Error>"
-    server = serve(say(response(body, status, {"Location": f"{elsewhere.url}/dst/a"})))
+    server = serve(reply(response(body, status, {"Location": f"{elsewhere.url}/dst/a"})))
     with pytest.raises(PartRefused, match="TemporaryRedirect"):
         Attempts(b"hello").sent_by(sender_to(server.url))
     assert elsewhere.requests == []

@@ -16,8 +16,8 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.http_server import ScriptedServer, response, say
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.http_server import ScriptedServer, reply, response
+from tests.support.waiting import WAIT_SECONDS
 from zipjobs.errors import ZipJobsError
 from zipjobs.s3 import signing
 from zipjobs.s3.bucket_owners import BucketOwners
@@ -146,7 +146,7 @@ def test_signing_does_not_change_its_arguments() -> None:
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
     """A server that responds with 404."""
-    server = ScriptedServer(say(response(status=404)))
+    server = ScriptedServer(reply(response(status=404)))
     yield server
     server.close()
 
@@ -211,7 +211,7 @@ def test_a_sent_read_has_target_and_signature_of_botocore(
     for key in KEYS:
         sink = Missing()
         reader.read(Source("src", key, version), 5, 10, sink, ETAG)
-        assert sink.is_over.wait(PATIENCE_SECONDS)
+        assert sink.is_over.wait(WAIT_SECONDS)
         sent = server.requests[-1]
         versioned = {} if version is None else {"VersionId": version}
         assert sent.target == target_of_botocore("get_object", Bucket="src", Key=key, **versioned)

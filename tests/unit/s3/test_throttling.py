@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from tests.support.http_server import Exchange, Gate, error, response, say
-from tests.support.waiting import wait_for
-from tests.unit.s3.loopback import WAIT_SECONDS, Loopback, noise, sha
+from tests.support.http_server import Exchange, Gate, error, reply, response
+from tests.support.waiting import WAIT_SECONDS, wait_for
+from tests.unit.s3.loopback import Loopback, noise, sha
 from zipjobs.errors import ServiceUnavailable, ZipJobsError
 from zipjobs.s3 import retry as backoff
 from zipjobs.s3.client import Transport
@@ -18,7 +18,7 @@ from zipjobs.s3.source import Entry, ObjectVersion, Source
 pytestmark = pytest.mark.usefixtures("impatient")
 
 MOST = 32
-SLOW_DOWN = say(error(503, "SlowDown"))
+SLOW_DOWN = reply(error(503, "SlowDown"))
 
 
 class Sink:
@@ -257,7 +257,7 @@ def test_sizes_are_asked_for_at_the_same_pace(loopback: Loopback) -> None:
 def test_a_read_ends_with_its_transport_and_does_not_try_again(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    server = loopback.serve(SLOW_DOWN, say(then=Exchange.stall))
+    server = loopback.serve(SLOW_DOWN, reply(then=Exchange.stall))
     transport = loopback.connect(server.url)
     reader = ObjectReader(transport)
     if state == "in a pause":

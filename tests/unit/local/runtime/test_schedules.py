@@ -11,7 +11,7 @@ from local.deployment.declarations import DeclaredSchedule
 from local.errors import LocalError
 from local.runtime.execution import InvocationFailed
 from local.runtime.schedules import Schedule, period_seconds
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from local.runtime.functions import Function
@@ -35,8 +35,8 @@ def test_schedule_invokes_function_every_period_until_stopped() -> None:
     schedule = Schedule(DeclaredSchedule(ARN, "reconcile", 0.01), cast("Function", function))
     schedule.start()
     first, second = (
-        function.events.get(timeout=PATIENCE_SECONDS),
-        function.events.get(timeout=PATIENCE_SECONDS),
+        function.events.get(timeout=WAIT_SECONDS),
+        function.events.get(timeout=WAIT_SECONDS),
     )
     schedule.stop()
     schedule.join()
@@ -58,7 +58,7 @@ def test_target_input_replaces_the_event() -> None:
     declared = DeclaredSchedule(ARN, "reconcile", 0.01, '{"all": true}')
     schedule = Schedule(declared, cast("Function", function))
     schedule.start()
-    assert function.events.get(timeout=PATIENCE_SECONDS) == {"all": True}
+    assert function.events.get(timeout=WAIT_SECONDS) == {"all": True}
     schedule.stop()
     schedule.join()
 
@@ -70,7 +70,7 @@ def test_schedule_stopped_in_its_first_period_invokes_nothing() -> None:
     schedule.stop()
     joined = threading.Thread(target=schedule.join)
     joined.start()
-    joined.join(PATIENCE_SECONDS)
+    joined.join(WAIT_SECONDS)
     assert not joined.is_alive()
     assert function.events.empty()
 

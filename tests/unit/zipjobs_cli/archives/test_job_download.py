@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.http_server import Answer, Exchange, ScriptedServer, error, response, say
+from tests.support.http_server import Exchange, Handler, ScriptedServer, error, reply, response
 from zipjobs_cli.archives import resumable_download
 from zipjobs_cli.archives.job_download import ChecksumMismatch, JobDownload, file_name
 from zipjobs_cli.archives.receipt import receipt_path
@@ -46,7 +46,7 @@ def serve(exchange: Exchange, content: bytes = CONTENT, etag: str = ETAG) -> Non
     exchange.send(response(content[first:], 206 if first else 200, sent_headers))
 
 
-def cut_off(after: int) -> Answer:
+def cut_off(after: int) -> Handler:
     """Send the first bytes of the requested range, then close the connection."""
 
     def send_part(exchange: Exchange) -> None:
@@ -127,7 +127,7 @@ def test_the_link_names_the_file(make_download: MakeDownload, tmp_path: Path) ->
 def test_an_interrupted_download_is_resumed(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), cut_off(2000), say(error(503, "SlowDown")), serve)
+    server.follow(cut_off(1000), cut_off(2000), reply(error(503, "SlowDown")), serve)
     fetch(make_download(), tmp_path)
     ranges = [request.headers.get("range") for request in server.requests]
     assert ranges == [None, "bytes=1000-", "bytes=3000-", "bytes=3000-"]
@@ -171,14 +171,14 @@ def test_a_replaced_archive_is_an_error(
 def test_a_server_without_ranges_sends_the_whole_archive(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), say(response(CONTENT, 200, {"ETag": ETAG})))
+    server.follow(cut_off(1000), reply(response(CONTENT, 200, {"ETag": ETAG})))
     fetch(make_download(), tmp_path)
 
 
 def test_an_expired_link_is_renewed(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(cut_off(1000), say(error(403, "AccessDenied")), serve)
+    server.follow(cut_off(1000), reply(error(403, "AccessDenied")), serve)
     download = make_download()
     fetch(download, tmp_path)
     assert cast("FakeApi", download.api).renewals == [JOB]
@@ -192,7 +192,7 @@ def test_an_expired_link_is_renewed(
 def test_a_new_link_that_is_refused_is_an_error(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(say(error(403, "AccessDenied")))
+    server.follow(reply(error(403, "AccessDenied")))
     with pytest.raises(CliError, match=r"AccessDenied \(HTTP 403\)"):
         fetch(make_download(), tmp_path)
     assert len(server.requests) == 2
@@ -201,7 +201,7 @@ def test_a_new_link_that_is_refused_is_an_error(
 def test_a_deleted_archive_is_an_error(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.follow(say(error(404, "NoSuchKey")))
+    server.follow(reply(error(404, "NoSuchKey")))
     with pytest.raises(CliError, match="no longer exists"):
         fetch(make_download(), tmp_path)
 
@@ -227,7 +227,7 @@ def test_an_existing_archive_is_not_downloaded(
     make_download: MakeDownload, server: ScriptedServer, tmp_path: Path
 ) -> None:
     fetch(make_download(), tmp_path)
-    server.follow(say(error(404, "NoSuchKey")))
+    server.follow(reply(error(404, "NoSuchKey")))
     fetch(make_download(), tmp_path)
 
 

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from tests.support.http_server import ScriptedServer, closed_port, response, say
+from tests.support.http_server import ScriptedServer, closed_port, reply, response
 from zipjobs_cli.checks.health import Finding, Health, examine
 from zipjobs_cli.client.stack import StackSelector
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("bare")
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer(say(response(PAGE)))
+    server = ScriptedServer(reply(response(PAGE)))
     yield server
     server.close()
 
@@ -61,7 +61,7 @@ def test_an_api_that_does_not_respond_fails() -> None:
 @pytest.mark.parametrize(("minutes", "word"), [(-9, "ahead"), (9, "behind")])
 def test_a_wrong_clock_fails(server: ScriptedServer, minutes: int, word: str) -> None:
     server_time = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
-    server.follow(say(response(PAGE, 200, {"Date": server_time})))
+    server.follow(reply(response(PAGE, 200, {"Date": server_time})))
     clock = findings_for(StackSelector(api_url=server.url))["clock"]
     assert clock.health is Health.FAIL
     assert clock.found.endswith(f"seconds {word}")
@@ -74,7 +74,7 @@ def test_unknown_outputs_are_warnings(
         b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/me</Arn>"
         b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
     )
-    server.follow(say(response(PAGE)), say(response(identity)))
+    server.follow(reply(response(PAGE)), reply(response(identity)))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.support.http_server import (
-    Answer,
     Exchange,
+    Handler,
     ScriptedServer,
     closed_port,
+    reply,
     response,
-    say,
 )
 from zipjobs_cli.client.api import MAX_BODY_BYTES, PAUSES_SECONDS, Api, ApiError
 from zipjobs_cli.client.stack import Stack
@@ -58,8 +58,8 @@ def api(stack: Stack, pauses: list[float]) -> Api:
 
 def json_response(
     content: Any, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Answer:
-    return say(response(json.dumps(content).encode(), status, headers))
+) -> Handler:
+    return reply(response(json.dumps(content).encode(), status, headers))
 
 
 def test_each_submission_has_its_own_idempotency_key(api: Api, server: ScriptedServer) -> None:
@@ -141,7 +141,7 @@ def test_authorization_errors_name_the_required_credentials(
 def test_responses_of_other_servers_are_errors(
     api: Api, server: ScriptedServer, body: bytes, status: int
 ) -> None:
-    server.follow(say(response(body, status)))
+    server.follow(reply(response(body, status)))
     with pytest.raises(CliError, match="is not an S3 ZIP Jobs API"):
         api.get(JOB)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from urllib3 import BaseHTTPResponse, PoolManager
 
-from tests.support.http_server import ScriptedServer, closed_port, response, say
+from tests.support.http_server import ScriptedServer, closed_port, reply, response
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.proxy import Proxy, running_proxy
 from zipjobs_cli.client.stack import Stack
@@ -19,7 +19,7 @@ HTML = response(b"<html>", 200, {"Content-Type": "text/html", "Set-Cookie": "a=b
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer(say(HTML))
+    server = ScriptedServer(reply(HTML))
     yield server
     server.close()
 

@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import urllib3
 
-from tests.support.http_server import ScriptedServer, response, say
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from tests.support.http_server import ScriptedServer, reply, response
+from tests.support.waiting import WAIT_SECONDS, wait_for
 from tests.unit.zipjobs_cli.conftest import ROOT, run
 from zipjobs_cli.client.redirect import RedirectFile
 
@@ -30,7 +30,7 @@ REFRESH = re.compile(r'<meta http-equiv="refresh" content="0; url=([^"]+)">')
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer(say(PAGE))
+    server = ScriptedServer(reply(PAGE))
     yield server
     server.close()
 
@@ -193,7 +193,7 @@ def test_json_has_the_url(stack: ScriptedServer) -> None:
         assert process.stdout is not None
         result = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE_SECONDS)
+        process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0
     assert result["apiUrl"] == stack.url
     assert result["url"].startswith("http://127.0.0.1:")
@@ -232,7 +232,7 @@ def test_signals_delete_the_file_and_no_process_shows_the_secret(
         assert any(url.encode() in line for line in lines)
         assert not any(secret.encode() in line for line in lines)
         process.send_signal(number)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == (0 if number == signal.SIGINT else 128 + number)
     assert (out, "Traceback" in err) == ("", False)
     assert list(temporary.iterdir()) == []
@@ -254,6 +254,6 @@ def process_lines() -> list[bytes]:
 def test_an_api_without_the_page_is_an_error(
     stack: ScriptedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack.follow(say(response(b"", HTTPStatus.NOT_FOUND)))
+    stack.follow(reply(response(b"", HTTPStatus.NOT_FOUND)))
     assert run("docs") == 2
     assert "The API has no page" in capsys.readouterr().err
