@@ -106,7 +106,7 @@ def _cancelled(name: str, *before: Step) -> Scenario:
     return Scenario(name, before, CANCEL, final_statuses=frozenset({CANCELLED}))
 
 
-UNSPLIT = Scenario("submitted by API")
+UNSPLIT = Scenario("submitted by API", before=(), counted=(POST, DELIVER_ALL))
 SEGMENTED = _segmented("segmented", before=(UPLOAD,), operation="SendMessageBatch")
 
 SCENARIOS: tuple[Scenario, ...] = (
