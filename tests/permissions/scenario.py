@@ -173,6 +173,7 @@ def lose_an_event(client: Client) -> None:
 
 def wait_for_duplicate_messages(client: Client) -> None:
     """Duplicate messages are delivered again and find that their jobs are finished."""
+    client.end_visibility_timeouts()
     client.wait_for_empty_queue()
 
 

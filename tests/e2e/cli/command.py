@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from local.gateway.identities import LOCAL_USER
-from tests.e2e.stack import Client
+from tests.e2e.stack import Client, background
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,16 +49,17 @@ def environment(client: Client) -> dict[str, str]:
     }
 
 
-def start_zipjobs(client: Client, *arguments: object) -> subprocess.Popen[str]:
-    """Start a command."""
-    return subprocess.Popen(
+@contextmanager
+def start_zipjobs(client: Client, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the background. It is stopped after the block."""
+    with background(
         [sys.executable, "-m", "zipjobs_cli", *map(str, arguments)],
-        cwd=ROOT,
         env=environment(client),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-    )
+    ) as process:
+        yield process
 
 
 def zipjobs(client: Client, *arguments: object, stdin: str = "", **variables: str) -> Result:

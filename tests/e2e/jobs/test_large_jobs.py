@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,19 @@ from tests.support.waiting import wait_for
 from zipjobs.archive.part_sizing import MIB
 
 SEGMENTS = 5
-BODIES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
+SIZES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]
 SEGMENT_MESSAGE = re.compile(rb'\\"segment\\":\d')
 
 
 @pytest.fixture(scope="module")
-def prefix(client: Client) -> str:
-    contents = {
-        f"{i % 3}/{i:03}.pdf": random.Random(i).randbytes(size) for i, size in enumerate(BODIES)
-    }
+def bodies() -> dict[str, bytes]:
+    """Return the content of each member."""
+    return {f"{i:03}.pdf": random.Random(i).randbytes(size) for i, size in enumerate(SIZES)}
+
+
+@pytest.fixture(scope="module")
+def prefix(client: Client, bodies: dict[str, bytes]) -> str:
+    contents = {f"{int(name[:3]) % 3}/{name}": body for name, body in bodies.items()}
     return client.put_sources({**contents, "left-out/draft.pdf": b"draft", "0/notes.txt": b"notes"})
 
 
@@ -36,7 +41,7 @@ def request(prefix: str) -> dict[str, Any]:
 def expected(client: Client, prefix: str) -> str:
     """Return the digest of the same archive, built by one worker."""
     return client.digest_of_archive_of(
-        sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES)))
+        sorted(f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(SIZES)))
     )
 
 
@@ -53,8 +58,8 @@ def test_five_segments_equal_one_workers_archive(
     job_id = client.post(request(prefix))
     job = client.finished(job_id)
     assert job["status"] == "READY"
-    assert job["entries"] == {"done": len(BODIES), "total": len(BODIES)}
-    assert job["bytes"] == {"done": sum(BODIES), "total": sum(BODIES)}
+    assert job["entries"] == {"done": len(SIZES), "total": len(SIZES)}
+    assert job["bytes"] == {"done": sum(SIZES), "total": sum(SIZES)}
     planned = [line for line in client.log if f"Job {job_id}: planned" in line]
     assert f"in {SEGMENTS} segments" in planned[0]
     assert client.digest(job["targetKey"]) == expected
@@ -65,35 +70,37 @@ def test_five_segments_equal_one_workers_archive(
 
 
 @pytest.fixture(scope="module")
-def numbered(client: Client, prefix: str) -> dict[str, Any]:
-    """Return a job whose request limits the size of an archive."""
+def archives(
+    client: Client, prefix: str, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Path, int]]:
+    """Download the archives of a job that limits their size. Return them with their entries."""
     job = client.finished(client.post({**request(prefix), "maxArchiveBytes": 64 * MIB}))
     assert job["status"] == "READY"
     assert len(job["archives"]) >= 2
-    return job
+    downloads = []
+    for number, archive in enumerate(job["archives"], 1):
+        assert archive["size"] <= 64 * MIB
+        path = client.download(archive, tmp_path_factory.mktemp("archive"))
+        assert path.name == f"{job['jobId']}-{number:03}.zip"
+        downloads.append((path, archive["entries"]))
+    return downloads
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
 def test_readers_find_each_entry_once_in_numbered_archives(
-    client: Client,
-    numbered: dict[str, Any],
+    archives: list[tuple[Path, int]],
+    bodies: dict[str, bytes],
     tmp_path: Path,
     reader: Callable[[Path, Path], Contents],
 ) -> None:
     found: Contents = {}
-    for number, archive in enumerate(numbered["archives"], 1):
-        assert archive["size"] <= 64 * MIB
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        path = client.download(archive, folder)
-        assert path.name == f"{numbered['jobId']}-{number:03}.zip"
-        contents = reader(path, tmp_path / f"extracted-{number}")
-        assert len(contents) == archive["entries"]
+    for path, entries in archives:
+        contents = reader(path, tmp_path / path.stem)
+        assert len(contents) == entries
         found |= contents
-    assert set(found) == {f"{i:03}.pdf" for i in range(len(BODIES))}
-    assert all(
-        found[f"{i:03}.pdf"] == random.Random(i).randbytes(size) for i, size in enumerate(BODIES)
-    )
+    shutil.rmtree(tmp_path)
+    assert set(found) == set(bodies)
+    assert all(found[name] == body for name, body in bodies.items())
 
 
 def test_names_of_a_list_in_s3_are_used(client: Client, prefix: str) -> None:
@@ -109,7 +116,7 @@ def test_names_of_a_list_in_s3_are_used(client: Client, prefix: str) -> None:
 
 
 def test_one_error_lists_every_missing_object(client: Client, prefix: str) -> None:
-    keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(BODIES))]
+    keys = [f"{prefix}{i % 3}/{i:03}.pdf" for i in range(len(SIZES))]
     gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
     job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
     assert (job["status"], job["error"]["code"]) == ("FAILED", "SOURCE_NOT_FOUND")
