@@ -21,5 +21,5 @@ for service in ("s3", "dynamodb", "sqs", "events"):
         aws_secret_access_key="unused",
     )
 
-# Workers that share these objects with the fork server start with half the CPU.
+# Otherwise a garbage collection in a worker copies the memory that it shares with the fork server.
 gc.freeze()
