@@ -137,7 +137,7 @@ class ArchiveTooLarge(PermanentError):
 
 
 class ListTooLarge(PermanentError):
-    """The objects of a job exceed a limit of their number, their list's bytes, or reading time."""
+    """The job has too many or too long entries, or reading them takes too long."""
 
     code = "LIST_TOO_LARGE"
 

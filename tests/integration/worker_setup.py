@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -38,7 +39,6 @@ from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_plan import WorkerQuota
 from zipjobs.worker.segment_store import SegmentStore
 from zipjobs.worker.usage import Meter
-from zipjobs.zipformat.member_names import MAX_PATHS
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst", "zips/"),))
 
@@ -78,7 +78,7 @@ class Queue:
 
 
 class Workers:
-    """Runs messages one at a time. Each worker has ``quota``, ``options`` and ``max_paths``."""
+    """Runs messages one at a time. Each worker has ``quota``, ``limits`` and ``options``."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Workers:
         sender: PartSender,
     ) -> None:
         self.s3, self.store, self.bus, self.reader = s3, store, bus, reader
-        self.quota, self.options, self.max_paths = WorkerQuota(), EngineOptions(), MAX_PATHS
+        self.quota, self.limits, self.options = WorkerQuota(), JobLimits(), EngineOptions()
         self.writer = ArchiveWriter(s3, sender)
         objects = SegmentObjects(s3, "manifests", "work/")
         self.segment_objects, self.segments = objects, SegmentStore(objects)
@@ -127,7 +127,7 @@ class Workers:
             writer=self.writer,
             receipts=Receipts(self.s3),
             engine=Engine(reader or self.reader, BlockPool(BLOCKS_BYTES), self.options),
-            limits=JobLimits(self.max_paths, self.quota),
+            limits=replace(self.limits, quota=self.quota),
             meter=Meter(),
         )
 

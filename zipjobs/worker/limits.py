@@ -1,4 +1,4 @@
-"""The limits of one job and of one worker."""
+"""The limits of a job."""
 
 from dataclasses import dataclass, field
 

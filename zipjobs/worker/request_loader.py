@@ -60,9 +60,9 @@ class RequestLoader:
     def load(self, job: Job, lease_until: datetime) -> Iterator[LoadedRequest]:
         """Load the request of ``job`` and record its destination. Deletes the list on exit.
 
-        Raises LeaseLost if the job was cancelled or taken over, and ListTooLarge if the list
-        exceeds a limit or takes more than ``READING_FRACTION`` of the time until ``lease_until``.
-        Also raises the errors of the request, of the allow-list and of reading lists.
+        Raises LeaseLost if the job was cancelled or taken over. Raises ListTooLarge if the entries
+        exceed a limit, or if reading them takes more than ``READING_FRACTION`` of the time until
+        ``lease_until``. Also raises the errors of the request, the allow-list and the lists.
         """
         request = self._requests.load(job.request)
         destination = self._allow_list.resolve(request, job.job_id)

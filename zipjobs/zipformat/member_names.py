@@ -22,7 +22,7 @@ MAX_FOLDERS = 64
 """Folders of a path. Each takes memory, and a name of 1,024 bytes can have 512 of them."""
 
 MAX_PATHS = 3_000_000
-"""The default limit of files and folders of an archive. A file takes about 65 bytes of memory and a
+"""The default limit of files and folders of a job. A file takes about 65 bytes of memory and a
 folder about 105, independent of the length of their names."""
 
 _safe_folder = lru_cache(maxsize=4096)(safe_file_name)

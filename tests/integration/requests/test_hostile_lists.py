@@ -13,6 +13,7 @@ from tests.integration.worker_setup import Workers, error_of
 from zipjobs.jobs.job import JobError, Status
 from zipjobs.requests import list_formats, sources
 from zipjobs.worker import heartbeat, request_loader
+from zipjobs.worker.limits import JobLimits
 
 
 def run_list(workers: Workers, content: bytes) -> JobError:
@@ -43,14 +44,14 @@ def deep_names(count: int) -> bytes:
 
 def test_folders_in_names_are_limited(workers: Workers) -> None:
     """100 KB of gzip can contain 22,000 such names, which once needed a gigabyte of memory."""
-    workers.max_paths = 10_000
+    workers.limits = JobLimits(max_paths=10_000)
     error = run_list(workers, gzip.compress(deep_names(2_000)))
     assert error.code == "LIST_TOO_LARGE"
     assert "more than 10,000 files and folders" in error.message
 
 
 def test_names_below_the_limit_are_zipped(workers: Workers) -> None:
-    workers.max_paths = 200
+    workers.limits = JobLimits(max_paths=200)
     workers.s3.put_object(Bucket="src", Key="list", Body=deep_names(3))
     job = workers.run_all({"entriesFrom": "s3://src/list", "naming": "path"})
     assert (job.status, job.archives[0].entries) == (Status.READY, 3)
