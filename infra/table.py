@@ -6,7 +6,7 @@ from infra.config.settings import Settings
 from infra.encryption import Key
 from infra.stack import retained
 
-SWEEP_INDEX = "sweep"
+UNFINISHED_INDEX = "sweep"
 OWNER_INDEX = "owner"
 
 
@@ -26,7 +26,7 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
         global_secondary_indexes=[
             # Jobs without a final status, or whose event was not sent yet. So the index is small.
             {
-                "name": SWEEP_INDEX,
+                "name": UNFINISHED_INDEX,
                 "hash_key": "sweep",
                 "range_key": "sweepAt",
                 "projection_type": "KEYS_ONLY",

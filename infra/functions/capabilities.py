@@ -16,7 +16,7 @@ from infra.config.settings import DAY_SECONDS, REQUESTS_PREFIX, WORK_PREFIX, Set
 from infra.policies import Statement, allow, use_object_keys
 from infra.queues import JobQueues
 from infra.storage import Storage
-from infra.table import OWNER_INDEX, SWEEP_INDEX
+from infra.table import OWNER_INDEX, UNFINISHED_INDEX
 
 RECONCILE_GRACE_TIMEOUTS = 2
 """A job without a heartbeat for this many of the zipper's timeouts is stuck. The queue may need one
@@ -223,7 +223,7 @@ class Capabilities:
         return self._query(OWNER_INDEX)
 
     def find_stuck_jobs(self) -> Capability:
-        return self._query(SWEEP_INDEX)
+        return self._query(UNFINISHED_INDEX)
 
     def _query(self, index: str) -> Capability:
         arn = pulumi.Output.concat(self._table.arn, "/index/", index)

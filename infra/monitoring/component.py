@@ -13,7 +13,7 @@ from infra.monitoring.alarms import Alarm, alarms
 from infra.monitoring.dashboard import dashboard
 from infra.monitoring.metrics import Dimensions, QueueMetrics, StackMetrics
 from infra.queues import JobQueues
-from infra.table import OWNER_INDEX, SWEEP_INDEX
+from infra.table import OWNER_INDEX, UNFINISHED_INDEX
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -39,7 +39,7 @@ class Monitoring(pulumi.ComponentResource):
             job_queue=QueueMetrics(queue.queue.name),
             dead_letters=QueueMetrics(queue.dead_letters.name),
             table_name=table.name,
-            indexes=(SWEEP_INDEX, OWNER_INDEX),
+            indexes=(UNFINISHED_INDEX, OWNER_INDEX),
             api_id=api.api.id,
             rules=_rules(queue, events, functions),
         )

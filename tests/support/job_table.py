@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zipjobs.jobs.table import OWNER_INDEX, SWEEP_INDEX
+from zipjobs.jobs.table import OWNER_INDEX, UNFINISHED_INDEX
 
 
 def create_job_table(dynamodb: Any, name: str) -> None:
@@ -20,7 +20,7 @@ def create_job_table(dynamodb: Any, name: str) -> None:
         ],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": SWEEP_INDEX,
+                "IndexName": UNFINISHED_INDEX,
                 "KeySchema": [
                     {"AttributeName": "sweep", "KeyType": "HASH"},
                     {"AttributeName": "sweepAt", "KeyType": "RANGE"},

@@ -13,7 +13,7 @@ from zipjobs.jobs.job import SCHEMA_VERSION, Job, Status
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SWEEP_INDEX = "sweep"
+UNFINISHED_INDEX = "sweep"
 UNFINISHED = "yes"
 """The only value of the index's partition key, ``sweep``. Finished jobs do not have the key."""
 
@@ -173,7 +173,7 @@ class JobTable:
         """Yield the IDs of jobs that the reconciler must check, the longest overdue first."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._name,
-            IndexName=SWEEP_INDEX,
+            IndexName=UNFINISHED_INDEX,
             KeyConditionExpression="sweep = :sweep AND sweepAt <= :now",
             ExpressionAttributeValues={
                 ":sweep": _to_dynamodb(UNFINISHED),

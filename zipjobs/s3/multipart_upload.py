@@ -16,7 +16,7 @@ from zipjobs.errors import (
     aws_error_code,
 )
 from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
-from zipjobs.s3.retry import COPY_ATTEMPTS, pause_seconds
+from zipjobs.s3.retry import COPY_ATTEMPTS, COPY_PAUSES_BEFORE, pause_seconds
 from zipjobs.s3.source import NULL_VERSION, ObjectVersion
 from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, remove, target_error, target_errors
 from zipjobs.s3.upload_cleanup import UploadCleaner
@@ -30,9 +30,6 @@ CONTENT_TYPE = "application/zip"
 
 BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
 """Error codes for a copy that may succeed later."""
-
-PAUSES_BEFORE = 4
-"""botocore already makes four attempts per call."""
 
 
 class CopyRefused(Exception):
@@ -164,7 +161,7 @@ class Upload:
                     ) from error
                 if code not in BUSY or attempt == COPY_ATTEMPTS:
                     raise CopyRefused(code or str(error)) from error
-            time.sleep(pause_seconds(PAUSES_BEFORE + attempt))
+            time.sleep(pause_seconds(COPY_PAUSES_BEFORE + attempt))
         raise AssertionError("the last attempt returns or raises")
 
     def _copy(

@@ -45,7 +45,7 @@ from zipjobs.errors import JobBusy, TransientError
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import EVERYONE, Job, Status
 from zipjobs.jobs.messages import manifest_job_id, parse_message
-from zipjobs.jobs.table import SWEEP_INDEX
+from zipjobs.jobs.table import UNFINISHED_INDEX
 from zipjobs.requests.idempotency import idempotent_job_id
 
 
@@ -234,7 +234,7 @@ class Simulation:
     @property
     def reconcile_times(self) -> list[datetime]:
         """When the jobs in the reconciler's index are due."""
-        items = self._aws.dynamodb.scan(TableName="jobs", IndexName=SWEEP_INDEX)["Items"]
+        items = self._aws.dynamodb.scan(TableName="jobs", IndexName=UNFINISHED_INDEX)["Items"]
         return [datetime.fromtimestamp(int(item["sweepAt"]["N"]), UTC) for item in items]
 
     def add_problem(self, text: str) -> None:
@@ -383,7 +383,9 @@ class Simulation:
 
         Meanwhile, another worker may have built the same segment and deleted working objects.
         """
-        met_others = bool(self._running) or (process.is_segment and process.was_interrupted)
+        met_others = any(other is not process for other in self._running) or (
+            process.is_segment and process.was_interrupted
+        )
         return not (process.met_fault or met_others)
 
     # Helpers

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_for
 
 
 class S3User:
-    """A user who has the AWS CLI, and access to S3 only."""
+    """A user with the AWS CLI and access to S3 only."""
 
     def __init__(self, client: Client, folder: Path) -> None:
         self._client = client

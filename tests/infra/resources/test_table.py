@@ -1,7 +1,7 @@
 """The job table: its key, indexes, expiry and billing."""
 
 from tests.infra.conftest import Declared
-from zipjobs.jobs.table import OWNER_INDEX, SWEEP_INDEX
+from zipjobs.jobs.table import OWNER_INDEX, UNFINISHED_INDEX
 
 
 def test_the_table_has_indexes_by_owner_and_by_heartbeat(program: Declared) -> None:
@@ -10,7 +10,7 @@ def test_the_table_has_indexes_by_owner_and_by_heartbeat(program: Declared) -> N
     assert table.inputs["hashKey"] == "jobId"
     assert table.inputs["globalSecondaryIndexes"] == [
         {
-            "name": SWEEP_INDEX,
+            "name": UNFINISHED_INDEX,
             "hashKey": "sweep",
             "rangeKey": "sweepAt",
             "projectionType": "KEYS_ONLY",

@@ -37,7 +37,7 @@ OLDEST: dict[str, Any] = {
     "finishedAt": "2026-11-23T12:00:03.500Z",
     "expiresAt": 2_000_000_000,
 }
-"""A record without newer fields: owner, listKey, skipped, segments, copiedBytes, sweep."""
+"""A record of the first version, without the fields that later versions added."""
 
 
 def test_a_record_without_newer_fields_is_read() -> None:
