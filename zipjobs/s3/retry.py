@@ -11,13 +11,13 @@ COPY_ATTEMPTS = 3
 """Attempts to copy a range. botocore makes four requests in each."""
 
 COPY_PAUSES_BEFORE = 4
-"""Pauses that botocore has taken before the first pause between copies: they continue its backoff."""
+"""The pauses between copies continue the backoff of botocore, which has paused this often."""
 
 LIST_READ_ATTEMPTS = 3
 """Attempts to read a range of a list. botocore does not retry once the body has started."""
 
 STATUS_OBJECT_ATTEMPTS = 3
-"""Attempts to replace a status object. An attempt fails only if another job replaces the object at the same time."""
+"""Attempts to replace a status object. One fails only if another job replaces it concurrently."""
 
 BATCH_GET_ATTEMPTS = 5
 """Attempts to read all items of a DynamoDB batch. The pauses take 1.5 s of the API's 30 s."""

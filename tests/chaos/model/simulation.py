@@ -383,10 +383,9 @@ class Simulation:
 
         Meanwhile, another worker may have built the same segment and deleted working objects.
         """
-        met_others = any(other is not process for other in self._running) or (
-            process.is_segment and process.was_interrupted
-        )
-        return not (process.met_fault or met_others)
+        has_others = any(other is not process for other in self._running)
+        was_overtaken = process.is_segment and process.was_interrupted
+        return not (process.met_fault or has_others or was_overtaken)
 
     # Helpers
 
