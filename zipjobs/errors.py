@@ -8,9 +8,12 @@
     │   │   ├── InvalidRequest           INVALID_REQUEST
     │   │   └── InvalidManifest          INVALID_MANIFEST
     │   ├── NotAllowed               NOT_ALLOWED
-    │   ├── SourceNotFound           SOURCE_NOT_FOUND
-    │   ├── SourceForbidden          SOURCE_FORBIDDEN
-    │   ├── SourceArchived           SOURCE_ARCHIVED
+    │   ├── UnreadableObject         an object cannot be read; other objects can
+    │   │   ├── SourceNotFound           SOURCE_NOT_FOUND
+    │   │   ├── SourceForbidden          SOURCE_FORBIDDEN
+    │   │   ├── SourceArchived           SOURCE_ARCHIVED
+    │   │   └── SourceEncrypted          SOURCE_ENCRYPTED
+    │   ├── UnreadableObjects        several of them, with the code of the most frequent one
     │   ├── SourceChanged            SOURCE_CHANGED
     │   ├── DuplicateName            DUPLICATE_NAME
     │   ├── TargetForbidden          TARGET_FORBIDDEN
@@ -28,8 +31,9 @@ Any other exception is a defect. It is retried like a ``TransientError``. After 
 dead-letter function sets the job to FAILED.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from zipjobs.model import Model
 
@@ -45,7 +49,7 @@ class PermanentError(ZipJobsError):
     caused the error, if any.
     """
 
-    code: ClassVar[str]
+    code: str
 
     def __init__(self, message: str, objects: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -88,22 +92,65 @@ class NotAllowed(PermanentError):
     code = "NOT_ALLOWED"
 
 
-class SourceNotFound(PermanentError):
+class UnreadableObject(PermanentError):
+    """A source object that cannot be read. ``objects`` is this one."""
+
+
+class SourceNotFound(UnreadableObject):
     """A source object does not exist."""
 
     code = "SOURCE_NOT_FOUND"
 
 
-class SourceForbidden(PermanentError):
+class SourceForbidden(UnreadableObject):
     """The function's role is not allowed to read a source object."""
 
     code = "SOURCE_FORBIDDEN"
 
 
-class SourceArchived(PermanentError):
+class SourceArchived(UnreadableObject):
     """A source object is in an archive storage class and must be restored first."""
 
     code = "SOURCE_ARCHIVED"
+
+
+class SourceEncrypted(UnreadableObject):
+    """A source object is encrypted with a key that the service cannot use."""
+
+    code = "SOURCE_ENCRYPTED"
+
+
+class UnreadableObjects(PermanentError):
+    """All source objects of a job that cannot be read.
+
+    ``by_code`` groups ``objects`` by error code, the most frequent first, whose code is that of
+    this error.
+    """
+
+    def __init__(self, message: str, by_code: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(message, [name for names in by_code.values() for name in names])
+        self.by_code = by_code
+        self.code = next(iter(by_code))
+
+    @classmethod
+    def of(cls, errors: Iterable[UnreadableObject]) -> PermanentError:
+        """Return one error for all of ``errors``, of which there is at least one.
+
+        A single error is returned as it is. The message has the first error of each kind.
+        """
+        errors = list(errors)
+        if len(errors) == 1:
+            return errors[0]
+        kinds = Counter(error.code for error in errors)
+        by_code: dict[str, list[str]] = {code: [] for code, _ in kinds.most_common()}
+        examples: dict[str, UnreadableObject] = {}
+        for error in errors:
+            by_code[error.code] += error.objects
+            examples.setdefault(error.code, error)
+        details = [
+            f"{len(by_code[code]):,} with {code}, for example: {examples[code]}" for code in by_code
+        ]
+        return cls(f"{len(errors):,} objects cannot be read. " + " ".join(details), by_code)
 
 
 class SourceChanged(PermanentError):

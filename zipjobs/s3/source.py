@@ -36,6 +36,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedEntry:
+    """An entry that is left out of the archive. ``code`` is the error code of its object."""
+
+    entry: Entry
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectVersion:
     """The version of a source that is zipped. ``etag`` is quoted, as in S3's responses.
 
