@@ -31,7 +31,6 @@ Any other exception is a defect. It is retried like a ``TransientError``. After 
 dead-letter function sets the job to FAILED.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -93,38 +92,57 @@ class NotAllowed(PermanentError):
 
 
 class UnreadableObject(PermanentError):
-    """A source object that cannot be read. ``objects`` is this one."""
+    """A source object that cannot be read. ``objects`` is this one.
+
+    ``kind`` describes such objects, and ``option`` is the field of a request that skips them.
+    """
+
+    kind: str
+    option = "onUnreadable"
 
 
 class SourceNotFound(UnreadableObject):
     """A source object does not exist."""
 
     code = "SOURCE_NOT_FOUND"
+    kind = "missing"
+    option = "onMissing"
 
 
 class SourceForbidden(UnreadableObject):
     """The function's role is not allowed to read a source object."""
 
     code = "SOURCE_FORBIDDEN"
+    kind = "forbidden"
 
 
 class SourceArchived(UnreadableObject):
     """A source object is in an archive storage class and must be restored first."""
 
     code = "SOURCE_ARCHIVED"
+    kind = "archived"
 
 
 class SourceEncrypted(UnreadableObject):
     """A source object is encrypted with a key that the service cannot use."""
 
     code = "SOURCE_ENCRYPTED"
+    kind = "encrypted"
+
+
+_KINDS = {
+    kind.code: kind for kind in (SourceNotFound, SourceForbidden, SourceArchived, SourceEncrypted)
+}
+
+EXAMPLES_CHARS = 1600
+"""Characters of examples in a message, which a record limits to 2,000."""
 
 
 class UnreadableObjects(PermanentError):
     """All source objects of a job that cannot be read.
 
-    ``by_code`` groups ``objects`` by error code, the most frequent first, whose code is that of
-    this error.
+    ``by_code`` groups ``objects`` by error code, the most frequent first. The code of this error is
+    the most frequent one.
     """
 
     def __init__(self, message: str, by_code: Mapping[str, Sequence[str]]) -> None:
@@ -136,21 +154,50 @@ class UnreadableObjects(PermanentError):
     def of(cls, errors: Iterable[UnreadableObject]) -> PermanentError:
         """Return one error for all of ``errors``, of which there is at least one.
 
-        A single error is returned as it is. The message has the first error of each kind.
+        A single error is returned as it is. The message counts each kind, names the options that
+        skip them, and contains the first error of each kind, which says what to do.
         """
         errors = list(errors)
         if len(errors) == 1:
             return errors[0]
-        kinds = Counter(error.code for error in errors)
-        by_code: dict[str, list[str]] = {code: [] for code, _ in kinds.most_common()}
-        examples: dict[str, UnreadableObject] = {}
-        for error in errors:
-            by_code[error.code] += error.objects
-            examples.setdefault(error.code, error)
-        details = [
-            f"{len(by_code[code]):,} with {code}, for example: {examples[code]}" for code in by_code
-        ]
-        return cls(f"{len(errors):,} objects cannot be read. " + " ".join(details), by_code)
+        by_code = _by_code((error.code, name) for error in errors for name in error.objects)
+        options = " and ".join(sorted({_KINDS[code].option for code in by_code}))
+        message = (
+            f"{len(errors):,} objects cannot be read: {_counts(by_code)}. Set {options} to skip to "
+            "leave such objects out. For example:"
+        )
+        left = EXAMPLES_CHARS
+        for code in by_code:
+            example = str(next(error for error in errors if error.code == code))
+            if len(example) <= left:
+                left -= len(example)
+                message += f" {example}"
+        return cls(message, by_code)
+
+    @classmethod
+    def none_left(cls, skipped: Iterable[tuple[str, str]]) -> "UnreadableObjects":
+        """Return the error of a job whose objects are all skipped.
+
+        ``skipped`` are their error codes and names.
+        """
+        by_code = _by_code(skipped)
+        return cls(
+            f"All objects were skipped, so there is nothing to zip: {_counts(by_code)}. The "
+            "error lists them. Correct the request, or make the objects readable.",
+            by_code,
+        )
+
+
+def _by_code(objects: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Group the names of objects by their error codes, the most frequent code first."""
+    grouped: dict[str, list[str]] = {}
+    for code, name in objects:
+        grouped.setdefault(code, []).append(name)
+    return dict(sorted(grouped.items(), key=lambda group: -len(group[1])))
+
+
+def _counts(by_code: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{len(names):,} {_KINDS[code].kind}" for code, names in by_code.items())
 
 
 class SourceChanged(PermanentError):
