@@ -31,7 +31,10 @@ Any other exception is a defect. It is retried like a ``TransientError``. After 
 dead-letter function sets the job to FAILED.
 """
 
+from bisect import insort
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from zipjobs.model import Model
@@ -138,41 +141,36 @@ EXAMPLES_CHARS = 1600
 """Characters of examples in a message, which a record limits to 2,000."""
 
 
+MAX_NAMED_OBJECTS = 200
+"""Objects that ``UnreadableObjects`` names. The record of a job names no more."""
+
+
 class UnreadableObjects(PermanentError):
     """All source objects of a job that cannot be read.
 
-    ``by_code`` groups ``objects`` by error code, the most frequent first. The code of this error is
-    the most frequent one.
+    ``counts`` has their number by error code, the most frequent first, whose code is that of this
+    error. ``by_code`` has the names of the first of each, at most ``MAX_NAMED_OBJECTS`` together,
+    and ``objects`` are these.
     """
 
-    def __init__(self, message: str, by_code: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        message: str,
+        by_code: Mapping[str, Sequence[str]],
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(message, [name for names in by_code.values() for name in names])
         self.by_code = by_code
+        self.counts = counts or {code: len(names) for code, names in by_code.items()}
         self.code = next(iter(by_code))
 
     @classmethod
     def of(cls, errors: Iterable[UnreadableObject]) -> PermanentError:
-        """Return one error for all of ``errors``, of which there is at least one.
-
-        A single error is returned as it is. The message counts each kind, names the options that
-        skip them, and contains the first error of each kind, which says what to do.
-        """
-        errors = list(errors)
-        if len(errors) == 1:
-            return errors[0]
-        by_code = _by_code((error.code, name) for error in errors for name in error.objects)
-        options = " and ".join(sorted({_KINDS[code].option for code in by_code}))
-        message = (
-            f"{len(errors):,} objects cannot be read: {_counts(by_code)}. Set {options} to skip to "
-            "leave such objects out. For example:"
-        )
-        left = EXAMPLES_CHARS
-        for code in by_code:
-            example = str(next(error for error in errors if error.code == code))
-            if len(example) <= left:
-                left -= len(example)
-                message += f" {example}"
-        return cls(message, by_code)
+        """Return one error for all of ``errors``, of which there is at least one."""
+        tally = UnreadableTally()
+        for position, error in enumerate(errors):
+            tally.add(position, error)
+        return tally.error()
 
     @classmethod
     def none_left(cls, skipped: Iterable[tuple[str, str]]) -> "UnreadableObjects":
@@ -180,24 +178,79 @@ class UnreadableObjects(PermanentError):
 
         ``skipped`` are their error codes and names.
         """
-        by_code = _by_code(skipped)
+        grouped: dict[str, list[str]] = {}
+        for code, name in skipped:
+            grouped.setdefault(code, []).append(name)
+        by_code = dict(sorted(grouped.items(), key=lambda group: -len(group[1])))
+        counts = {code: len(names) for code, names in by_code.items()}
         return cls(
-            f"All objects were skipped, so there is nothing to zip: {_counts(by_code)}. The "
+            f"All objects were skipped, so there is nothing to zip: {_counted(counts)}. The "
             "error lists them. Correct the request, or make the objects readable.",
             by_code,
         )
 
 
-def _by_code(objects: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Group the names of objects by their error codes, the most frequent code first."""
-    grouped: dict[str, list[str]] = {}
-    for code, name in objects:
-        grouped.setdefault(code, []).append(name)
-    return dict(sorted(grouped.items(), key=lambda group: -len(group[1])))
+class UnreadableTally:
+    """Counts the objects of a job that cannot be read, and keeps the first errors of each kind."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, list[tuple[int, UnreadableObject]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def add(self, position: int, error: UnreadableObject) -> None:
+        """Add the error of the entry at ``position``, in any order."""
+        self._counts[error.code] += 1
+        first = self._first.setdefault(error.code, [])
+        insort(first, (position, error), key=itemgetter(0))
+        del first[MAX_NAMED_OBJECTS:]
+
+    def error(self, *, is_complete: bool = True) -> PermanentError:
+        """Return the error for all objects. The only error is returned as it is.
+
+        The message counts each kind, names the options that skip them, and contains the first error
+        of each kind, which says what to do. ``is_complete``: all entries of the job were checked.
+        """
+        total, counts, by_code = self._counts.total(), self._sorted_counts(), self._by_code()
+        examples = [str(self._first[code][0][1]) for code in counts]
+        if total == 1 and is_complete:
+            return next(iter(self._first.values()))[0][1]
+        options = " and ".join(sorted({_KINDS[code].option for code in counts}))
+        message = (
+            f"{total:,} object{'s' if total > 1 else ''} cannot be read: {_counted(counts)}. "
+            f"{'' if is_complete else 'Other objects were not checked. '}"
+            f"Set {options} to skip to leave such objects out. For example:"
+        )
+        left = EXAMPLES_CHARS
+        for example in examples:
+            if len(example) <= left:
+                left -= len(example)
+                message += f" {example}"
+        return UnreadableObjects(message, by_code, counts)
+
+    def _sorted_counts(self) -> dict[str, int]:
+        """Return the counts by code: the most frequent first, then the first in the job."""
+        codes = sorted(
+            self._counts, key=lambda code: (-self._counts[code], self._first[code][0][0])
+        )
+        return {code: self._counts[code] for code in codes}
+
+    def _by_code(self) -> dict[str, list[str]]:
+        """Return the names by code. A frequent code leaves room for the others."""
+        codes = list(self._sorted_counts())
+        names: dict[str, list[str]] = {code: [] for code in codes}
+        left = MAX_NAMED_OBJECTS
+        for others, code in zip(range(len(codes) - 1, -1, -1), reversed(codes), strict=True):
+            errors = [error for _, error in self._first[code][: left // (others + 1)]]
+            names[code] = [name for error in errors for name in error.objects]
+            left -= len(errors)
+        return names
 
 
-def _counts(by_code: Mapping[str, Sequence[str]]) -> str:
-    return ", ".join(f"{len(names):,} {_KINDS[code].kind}" for code, names in by_code.items())
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {_KINDS[code].kind}" for code, count in counts.items())
 
 
 class SourceChanged(PermanentError):

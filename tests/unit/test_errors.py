@@ -3,12 +3,14 @@
 import pytest
 
 from zipjobs.errors import (
+    MAX_NAMED_OBJECTS,
     SourceArchived,
     SourceEncrypted,
     SourceForbidden,
     SourceNotFound,
     UnreadableObject,
     UnreadableObjects,
+    UnreadableTally,
 )
 from zipjobs.jobs.job import MAX_MESSAGE_CHARS
 
@@ -63,3 +65,24 @@ def test_objects_that_are_all_skipped_are_grouped_too() -> None:
     assert error.code == "SOURCE_ARCHIVED"
     assert error.objects == ("s3://b/2", "s3://b/2", "s3://b/1")
     assert "2 archived, 1 missing" in str(error)
+
+
+def test_a_frequent_kind_leaves_room_for_the_others() -> None:
+    names = [f"s3://b/{number}" for number in range(1000)]
+    errors = [unreadable(SourceNotFound, name) for name in names]
+    errors += [unreadable(SourceArchived, name) for name in names[:10]]
+    error = UnreadableObjects.of(errors)
+    assert isinstance(error, UnreadableObjects)
+    assert error.counts == {"SOURCE_NOT_FOUND": 1000, "SOURCE_ARCHIVED": 10}
+    assert error.by_code == {
+        "SOURCE_NOT_FOUND": names[: MAX_NAMED_OBJECTS - 10],
+        "SOURCE_ARCHIVED": names[:10],
+    }
+
+
+def test_an_incomplete_check_says_so() -> None:
+    tally = UnreadableTally()
+    tally.add(0, unreadable(SourceArchived, "s3://b/1"))
+    error = tally.error(is_complete=False)
+    assert "1 object cannot be read: 1 archived. Other objects were not checked." in str(error)
+    assert (error.code, error.objects) == ("SOURCE_ARCHIVED", ("s3://b/1",))

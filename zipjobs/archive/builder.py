@@ -25,8 +25,9 @@ from zipjobs.archive.layout import Layout, Piece
 from zipjobs.archive.options import BuildContext
 from zipjobs.archive.part_assembler import PartAssembler
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES
-from zipjobs.errors import InvalidRequest, SourceChanged, SourceNotFound
-from zipjobs.s3.source import Entry, ObjectVersion
+from zipjobs.errors import InvalidRequest, SourceChanged, UnreadableObject, UnreadableObjects
+from zipjobs.s3.probe_objects import Probe
+from zipjobs.s3.source import Entry, ObjectVersion, SkippedEntry
 from zipjobs.zipformat.crc32 import combine
 from zipjobs.zipformat.records import central_directory
 
@@ -35,7 +36,7 @@ from zipjobs.zipformat.records import central_directory
 class Archive:
     """A finished archive. S3 copied ``copied_bytes`` of its entries.
 
-    ``receipt`` has one line per entry. ``missing`` are skipped entries whose objects do not exist.
+    ``receipt`` has one line per entry. ``skipped`` are entries whose objects cannot be read.
     """
 
     etag: str
@@ -46,7 +47,7 @@ class Archive:
     source_bytes: int
     copied_bytes: int
     receipt: Sequence[bytes] = ()
-    missing: Sequence[Entry] = ()
+    skipped: Sequence[SkippedEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,13 @@ def build_archive(
     """Write ``entries``, in order, as one ZIP file, and complete the upload.
 
     ``on_entry_found`` is called for each entry. An error that it raises ends the build. Raises
-    InvalidRequest if there are no entries, SourceNotFound if all of them are skipped,
+    InvalidRequest if there are no entries, UnreadableObjects if all of them are skipped,
     ValueError if the pool is too small, and the errors of reader, layout and upload. The caller
     aborts the upload after an error.
+
+    An object that cannot be read and is not skipped ends the writing. Entries that were not
+    requested yet are then checked with one request each. The error is an UnreadableObject, or
+    UnreadableObjects for several.
     """
     options = context.options
     sizing = options.sizing if options.copy else options.sizing.without_copies()
@@ -98,7 +103,8 @@ class ArchiveBuilder(PartAssembler):
         self._probed = 0
         self._next = 0  # index of the next entry to place
         self._found: dict[int, ResolvedEntry | None] = {}  # by index; None for a skipped entry
-        self._missing: dict[int, Entry] = {}
+        self._is_checked = True
+        self._skipped: dict[int, SkippedEntry] = {}
         self._work_found = WorkFound(0, 0, 0)
         self._records: list[bytes] = []  # central directory records, in order
         self._receipt: list[bytes] = []  # lines, in order
@@ -146,9 +152,10 @@ class ArchiveBuilder(PartAssembler):
                 0,
                 length,
                 self._on_fetched,
-                partial(self._on_not_found, index, entry),
+                partial(self._on_first_failed, index, entry),
                 partial(self._on_found, index, entry),
             )
+            self._asked[index] = probe
             self._reads.add(probe)
             probe.read = self._reader.read(entry.source, 0, length, probe, entry.etag)
 
@@ -156,9 +163,12 @@ class ArchiveBuilder(PartAssembler):
         measurement = SizePass(
             entry,
             self._options.deflate,
+            partial(self._on_answered, index),
             partial(self._on_measured, index),
-            self._on_lost if pinned else partial(self._on_not_found, index, entry),
+            partial(self._on_first_failed, index, entry),
         )
+        if pinned is None:
+            self._asked[index] = measurement
         self._reads.add(measurement)
         etag = pinned.etag if pinned else entry.etag
         measurement.read = self._reader.read(
@@ -219,24 +229,66 @@ class ArchiveBuilder(PartAssembler):
         self, index: int, entry: Entry, probe: RangeRead, pinned: ObjectVersion, length: int
     ) -> None:
         with self._lock:
+            self._on_answered(index, probe)
             self._found[index] = ResolvedEntry(entry, pinned, probe, length)
             if index == self._next:
                 self._advance()
 
-    def _on_not_found(
+    def _on_answered(self, index: int, read: RangeRead | SizePass) -> None:
+        """Handle the response to an entry's first read. While entries are checked, it is enough."""
+        with self._lock:
+            self._asked.pop(index, None)
+            if self._unreadable:
+                read.cancel()
+                self._advance()
+
+    def _on_first_failed(
         self, index: int, entry: Entry, read: RangeRead | SizePass, error: BaseException
     ) -> None:
         """Handle the failure of an entry's first read, before or after it found the object."""
         with self._lock:
-            if index < self._next or index in self._found:
+            if self._asked.pop(index, None) is None:
                 self._on_lost(read, error)
-            elif self._options.skip_missing and isinstance(error, SourceNotFound):
-                self._reads.discard(read)
-                self._missing[index] = entry
-                self._found[index] = None
-                self._advance()
-            else:
+                return
+            self._reads.discard(read)
+            if isinstance(error, UnreadableObject):
+                self._on_unreadable(index, entry, error)
+            elif not self._unreadable:
                 self._fail(error)
+                return
+            else:
+                self._is_checked = False
+            self._advance()
+
+    def _on_unreadable(self, index: int, entry: Entry, error: UnreadableObject) -> None:
+        if error.code in self._options.skip:
+            self._skipped[index] = SkippedEntry(entry, error.code)
+            self._found[index] = None
+            return
+        if not self._unreadable:
+            self._stop_writing()
+        self._unreadable.add(index, error)
+
+    def _check_rest(self) -> None:
+        while self._more_entries and len(self._asked) < self._options.probes:
+            entry = next(self._entries, None)
+            if entry is None:
+                self._more_entries = False
+                break
+            index, self._probed = self._probed, self._probed + 1
+            probe = self._asked[index] = Probe(entry, partial(self._on_checked, index))
+            probe.start(self._reader)
+        if not self._asked:
+            raise self._unreadable.error(is_complete=self._is_checked)
+
+    def _on_checked(self, index: int, probe: Probe) -> None:
+        with self._lock:
+            self._asked.pop(index, None)
+            if isinstance(probe.error, UnreadableObject):
+                self._on_unreadable(index, probe.entry, probe.error)
+            elif probe.error is not None:
+                self._is_checked = False
+            self._advance()
 
     def _on_measured(self, index: int, measurement: SizePass, found: ResolvedEntry) -> None:
         with self._lock:
@@ -250,9 +302,9 @@ class _WholeArchiveBuilder(ArchiveBuilder):
 
     def run(self) -> Archive:
         self._work()
-        if not self._records and self._missing:
-            missing = [str(entry.source) for entry in self._missing.values()]
-            raise SourceNotFound(f"None of the {len(missing):,} objects exists.", missing)
+        skipped = [self._skipped[index] for index in sorted(self._skipped)]
+        if not self._records and skipped:
+            raise UnreadableObjects.none_left((one.code, str(one.entry.source)) for one in skipped)
         if not self._records:
             raise InvalidRequest("The list of objects is empty. Name at least one.")
         uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
@@ -268,7 +320,7 @@ class _WholeArchiveBuilder(ArchiveBuilder):
             source_bytes=self._bytes_done,
             copied_bytes=self._bytes_copied,
             receipt=self._receipt,
-            missing=[self._missing[index] for index in sorted(self._missing)],
+            skipped=skipped,
         )
 
     def _lay_out_end(self) -> bool:

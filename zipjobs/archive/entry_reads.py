@@ -220,6 +220,7 @@ class SizePass:
         self,
         entry: Entry,
         deflate: bool,
+        on_found: Callable[["SizePass"], None],
         on_done: Callable[["SizePass", ResolvedEntry], None],
         on_failed: Callable[["SizePass", BaseException], None],
     ) -> None:
@@ -228,6 +229,7 @@ class SizePass:
         self._deflated = Deflated() if deflate else None
         self._pinned: ObjectVersion | None = None
         self._crc = 0
+        self._on_found = on_found
         self._on_done = on_done
         self._on_failed = on_failed
 
@@ -238,6 +240,7 @@ class SizePass:
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
         self._pinned = pinned
+        self._on_found(self)
 
     def received(self, chunk: memoryview | bytes) -> None:
         self._crc = crc32(chunk, self._crc)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from zipjobs.archive.blocks import BlockPool
@@ -18,7 +19,8 @@ class EngineOptions:
     """Limits of concurrent work, and how entries are written.
 
     ``probe_bytes`` is the length of the first read of an object: all of a small object, and of a
-    large one as many bytes as the layout may need in front of a copy.
+    large one as many bytes as the layout may need in front of a copy. ``skip`` are error codes:
+    objects that cannot be read for one of them are left out of the archive.
     """
 
     probes: int = 192
@@ -30,7 +32,7 @@ class EngineOptions:
     copies: int = 32
     copy: bool = True
     deflate: bool = False
-    skip_missing: bool = False
+    skip: frozenset[str] = frozenset()
     progress_seconds: float = 2.0
     sizing: PartSizing = field(default_factory=PartSizing)
 
@@ -58,6 +60,8 @@ class BuildContext:
     """The objects that one build uses. ``blocks`` limits the memory of data in transit.
 
     ``on_progress`` is called every ``progress_seconds``. An error that it raises ends the build.
+    After ``check_until``, in seconds of the monotonic clock, a build that has met an object that
+    cannot be read does not check other objects any more.
     """
 
     reader: ObjectReader
@@ -65,6 +69,7 @@ class BuildContext:
     blocks: BlockPool
     options: EngineOptions
     on_progress: Callable[[Progress], None] = lambda progress: None
+    check_until: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,12 @@ class Engine:
     options: EngineOptions = field(default_factory=EngineOptions)
 
     def context(
-        self, upload: Upload, on_progress: Callable[[Progress], None], **options: Any
+        self,
+        upload: Upload,
+        on_progress: Callable[[Progress], None],
+        check_until: float = inf,
+        **options: Any,
     ) -> BuildContext:
         """Return the context of a build into ``upload``, with other ``options`` if given."""
         changed = replace(self.options, **options)
-        return BuildContext(self.reader, upload, self.blocks, changed, on_progress)
+        return BuildContext(self.reader, upload, self.blocks, changed, on_progress, check_until)

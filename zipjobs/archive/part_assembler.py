@@ -4,6 +4,7 @@ Steps of the layout wait in a queue until there is memory for them. Blocks are r
 archive's order, so that the first incomplete part can always be finished and its memory freed.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -11,15 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Condition, RLock
+from typing import TYPE_CHECKING
 
 from zipjobs.archive.entry_reads import HELD_BODY_BYTES, PlacedEntry, RangeRead, SizePass
 from zipjobs.archive.layout import CopyPart, PartEnd, Piece, Step
 from zipjobs.archive.options import BuildContext, Progress
 from zipjobs.archive.part_rebuild import BodyRun, rebuild
 from zipjobs.archive.parts import AssembledPart, Stopped
-from zipjobs.errors import SourceChanged, SourceNotFound
+from zipjobs.errors import SourceChanged, SourceNotFound, UnreadableTally
 from zipjobs.s3.multipart_upload import CopyRefused, UploadedPart
 from zipjobs.s3.part_upload import Chunks
+
+if TYPE_CHECKING:
+    from zipjobs.s3.probe_objects import Probe
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class PartAssembler(ABC):
         self._blocks = context.blocks
         self._options = options
         self._on_progress = context.on_progress
+        self._check_until = context.check_until
         self._senders = ThreadPoolExecutor(options.uploads, "send")
         self._copiers = ThreadPoolExecutor(options.copies, "copy")
         self._lock = RLock()
@@ -55,6 +61,7 @@ class PartAssembler(ABC):
         self._lengths = lengths or {}
         self._todo: deque[_Todo] = deque()
         self._reads: set[RangeRead | SizePass] = set()
+        self._asked: dict[int, RangeRead | SizePass | Probe] = {}  # first reads without response
         self._parts: dict[int, AssembledPart] = {}
         self._parts_in_progress = 0
         self._uploaded: dict[int, UploadedPart] = {}  # by number
@@ -63,11 +70,16 @@ class PartAssembler(ABC):
         self._entries_done = 0
         self._bytes_done = 0
         self._bytes_copied = 0
+        self._unreadable = UnreadableTally()
         self._failure: BaseException | None = None
 
     @abstractmethod
     def _lay_out(self) -> bool:
         """Lay out as far as sizes are known. Return whether the whole archive is laid out."""
+
+    @abstractmethod
+    def _check_rest(self) -> None:
+        """Check entries that were not requested. Raises the error for all when it is complete."""
 
     @abstractmethod
     def _on_crc(self, placed: PlacedEntry) -> None:
@@ -82,6 +94,8 @@ class PartAssembler(ABC):
                 is_over = self._changed.wait_for(self._is_over, self._options.progress_seconds)
                 if self._failure:
                     raise self._failure
+                if self._unreadable and time.monotonic() >= self._check_until:
+                    raise self._unreadable.error(is_complete=False)
                 progress = Progress(self._entries_done, self._bytes_done)
             if is_over:
                 return
@@ -91,7 +105,7 @@ class PartAssembler(ABC):
         """Stop all reads and threads, and release the memory."""
         with self._lock:
             self._failure = self._failure or Stopped()
-            for read in self._reads:
+            for read in [*self._reads, *self._asked.values()]:
                 read.cancel()
             for part in self._parts.values():
                 part.stop()
@@ -103,19 +117,29 @@ class PartAssembler(ABC):
 
     def _is_over(self) -> bool:
         is_finished = self._is_laid_out and not self._todo and not self._parts_in_progress
-        return self._failure is not None or is_finished
+        return self._failure is not None or (is_finished and not self._unreadable)
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
             self._failure = self._failure or error
             self._changed.notify_all()
 
+    def _stop_writing(self) -> None:
+        """Send and read no more: an object cannot be read. Other entries are only checked."""
+        for read in self._reads.difference(self._asked.values()):
+            read.cancel()
+        for part in self._parts.values():
+            part.stop()
+
     def _advance(self) -> None:
         """Do what the state allows. Called after every change of state, on any thread."""
         if self._failure is None:
             try:
-                self._is_laid_out = self._lay_out()
-                self._reserve()
+                if self._unreadable:
+                    self._check_rest()
+                else:
+                    self._is_laid_out = self._lay_out()
+                    self._reserve()
             except BaseException as error:  # noqa: BLE001  (raised by the waiting thread)
                 self._fail(error)
         if self._is_over():
@@ -249,6 +273,8 @@ class PartAssembler(ABC):
 
     def _on_lost(self, read: RangeRead | SizePass, error: BaseException) -> None:
         """Handle a failed read of an object that was found before."""
+        if self._unreadable:
+            return  # it was cancelled
         if isinstance(error, SourceNotFound):
             (source,) = error.objects
             error = SourceChanged(
@@ -284,11 +310,13 @@ class PartAssembler(ABC):
     # On the threads of the pools.
 
     def _guarded(self, task: Callable[[], None]) -> None:
-        """Run ``task``. An error ends the build."""
+        """Run ``task``. An error ends the build, unless it only checks entries."""
         try:
-            task()
+            if not self._unreadable:
+                task()
         except BaseException as error:  # noqa: BLE001  (raised by the waiting thread)
-            self._fail(error)
+            if not self._unreadable:
+                self._fail(error)
 
     def _send(self, part: AssembledPart) -> None:
         assert part.length is not None

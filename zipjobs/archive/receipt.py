@@ -2,7 +2,7 @@
 
 import json
 
-from zipjobs.s3.source import Entry, ObjectVersion
+from zipjobs.s3.source import ObjectVersion, SkippedEntry
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps creates an encoder per call
 
@@ -27,13 +27,14 @@ def entry_line(name: str, pinned: ObjectVersion, crc32: int) -> bytes:
     return _encode(line).encode()
 
 
-def missing_line(entry: Entry) -> bytes:
-    """Return the line of a skipped entry, whose object does not exist."""
-    source = entry.source
+def skipped_line(skipped: SkippedEntry) -> bytes:
+    """Return the line of a skipped entry. ``code`` is the error code of its object."""
+    entry, source = skipped.entry, skipped.entry.source
     line = {
         "name": entry.name,
         "bucket": source.bucket,
         "key": source.key,
         "versionId": source.version_id,
+        "code": skipped.code,
     }
     return _encode(line).encode()

@@ -1,19 +1,16 @@
 """Finds the sizes and ETags of objects by concurrent GETs of one byte."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from threading import Condition
 
-from zipjobs.errors import PermanentError, SourceNotFound, ZipJobsError
+from zipjobs.errors import UnreadableObject, UnreadableTally, ZipJobsError
 from zipjobs.s3.object_reader import ObjectReader, Read
-from zipjobs.s3.source import Entry, ObjectVersion
+from zipjobs.s3.source import Entry, ObjectVersion, SkippedEntry
 
 WINDOW = 192
 """Concurrent requests."""
-
-MAX_OBJECTS_IN_MESSAGE = 20
-"""Objects in the message of an error. Its ``objects`` has all of them."""
 
 
 def probe_objects(
@@ -21,110 +18,94 @@ def probe_objects(
     reader: ObjectReader,
     *,
     asks_all: bool = False,
-    on_missing: Callable[[Entry], None] | None = None,
+    skip: Collection[str] = (),
+    on_skipped: Callable[[SkippedEntry], None] = lambda skipped: None,
 ) -> Iterator[Entry]:
     """Yield ``entries``, in order, with sizes and ETags.
 
-    Entries with a size are not requested, unless ``asks_all`` is set. With ``on_missing``, objects
-    that do not exist are skipped and passed to it. Raises a PermanentError that names all objects
-    that cannot be zipped, at the end of the list. Other errors are raised at once.
+    Entries with a size are not requested, unless ``asks_all`` is set. Objects that cannot be read
+    for one of the error codes in ``skip`` are left out and passed to ``on_skipped``. All others are
+    in the error that is raised at the end: an UnreadableObject, or UnreadableObjects. Other errors
+    of the reader are raised at once.
     """
-    problems: list[PermanentError] = []
-    window: deque[_Probe] = deque()
+    unreadable = UnreadableTally()
+    window: deque[tuple[int, Probe]] = deque()
     completed = Condition()
-    try:
-        for entry in entries:
-            is_known = entry.size is not None and not asks_all
-            window.append(_Probe(entry, None if is_known else reader, completed, on_missing))
-            while window and (len(window) >= WINDOW or window[0].is_complete):
-                yield from window.popleft().result(problems)
-        while window:
-            yield from window.popleft().result(problems)
-    finally:
-        for probe in window:
-            probe.cancel()
-    if problems:
-        raise _joined(problems)
 
+    def notify(probe: Probe) -> None:
+        with completed:
+            completed.notify_all()
 
-def collect_unreadable(
-    error: PermanentError, entries: Iterable[Entry], reader: ObjectReader
-) -> PermanentError:
-    """Return an error that names all ``entries`` that cannot be zipped.
-
-    ``error`` is the one of the first entry, which ended the build.
-    """
-    try:
-        for _ in probe_objects(entries, reader, asks_all=True):
-            pass
-    except PermanentError as all_of_them:
-        return all_of_them
-    return error
-
-
-class _Probe:
-    """The request for one object: a sink of the reader. Without a reader, the size is known."""
-
-    def __init__(
-        self,
-        entry: Entry,
-        reader: ObjectReader | None,
-        completed: Condition,
-        on_missing: Callable[[Entry], None] | None,
-    ) -> None:
-        self._entry = entry
-        self._completed = completed
-        self._on_missing = on_missing
-        self._error: ZipJobsError | None = None
-        self.is_complete = reader is None
-        self._read: Read | None = None
-        if reader is not None:
-            self._read = reader.read(entry.source, 0, 1, self, entry.etag, flows=True)
-
-    def result(self, problems: list[PermanentError]) -> Iterator[Entry]:
-        """Wait for the response. Yield the entry, or add its error to ``problems``."""
-        with self._completed:
-            self._completed.wait_for(lambda: self.is_complete)
-        if isinstance(self._error, SourceNotFound) and self._on_missing is not None:
-            self._on_missing(self._entry)
-        elif isinstance(self._error, PermanentError):
-            problems.append(self._error)
-        elif self._error is not None:
-            raise self._error
+    def result() -> Iterator[Entry]:
+        position, probe = window[0]
+        with completed:
+            completed.wait_for(lambda: probe.is_complete)
+        window.popleft()
+        error = probe.error
+        if error is None:
+            yield probe.entry
+        elif not isinstance(error, UnreadableObject):
+            raise error
+        elif error.code in skip:
+            on_skipped(SkippedEntry(probe.entry, error.code))
         else:
-            yield self._entry
+            unreadable.add(position, error)
+
+    try:
+        for position, entry in enumerate(entries):
+            probe = Probe(entry, notify)
+            window.append((position, probe))
+            if entry.size is None or asks_all:
+                probe.start(reader)
+            else:
+                probe.is_complete = True
+            while window and (len(window) >= WINDOW or window[0][1].is_complete):
+                yield from result()
+        while window:
+            yield from result()
+    finally:
+        for _, probe in window:
+            probe.cancel()
+    if unreadable:
+        raise unreadable.error()
+
+
+class Probe:
+    """The request for the first byte of an object: a sink of the reader.
+
+    ``entry`` gets the size and ETag. ``on_complete`` is called on the reader's thread, and must not
+    raise.
+    """
+
+    def __init__(self, entry: Entry, on_complete: Callable[["Probe"], None]) -> None:
+        self.entry = entry
+        self.error: ZipJobsError | None = None
+        self.is_complete = False
+        self._on_complete = on_complete
+        self._read: Read | None = None
+
+    def start(self, reader: ObjectReader) -> None:
+        """Send the request."""
+        self._read = reader.read(self.entry.source, 0, 1, self, self.entry.etag, flows=True)
 
     def cancel(self) -> None:
+        """Cancel the request."""
         if self._read is not None:
             self._read.cancel()
 
     def found(self, pinned: ObjectVersion, length: int) -> None:
-        self._entry = replace(self._entry, size=pinned.size, etag=pinned.etag)
+        self.entry = replace(self.entry, size=pinned.size, etag=pinned.etag)
 
     def received(self, chunk: memoryview | bytes) -> None:
         """Ignore the byte."""
 
     def done(self) -> None:
-        self._end()
+        self._complete()
 
     def failed(self, error: ZipJobsError) -> None:
-        self._error = error
-        self._end()
+        self.error = error
+        self._complete()
 
-    def _end(self) -> None:
-        with self._completed:
-            self.is_complete = True
-            self._completed.notify_all()
-
-
-def _joined(problems: list[PermanentError]) -> PermanentError:
-    """Return one error for all problems."""
-    if len(problems) == 1:
-        return problems[0]
-    lines = [str(problem) for problem in problems[:MAX_OBJECTS_IN_MESSAGE]]
-    if len(problems) > MAX_OBJECTS_IN_MESSAGE:
-        lines.append(f"and {len(problems) - MAX_OBJECTS_IN_MESSAGE:,} more")
-    return type(problems[0])(
-        f"{len(problems):,} objects cannot be zipped. " + " ".join(lines),
-        [name for problem in problems for name in problem.objects],
-    )
+    def _complete(self) -> None:
+        self.is_complete = True
+        self._on_complete(self)

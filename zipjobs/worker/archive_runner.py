@@ -1,17 +1,19 @@
 """Builds the archive of a job that one worker can finish."""
 
 import logging
+import math
+import time
 from collections.abc import Callable
 
 from zipjobs.archive.builder import WorkFound, build_archive
 from zipjobs.archive.options import Engine, Progress
-from zipjobs.archive.receipt import missing_line
+from zipjobs.archive.receipt import skipped_line
 from zipjobs.errors import SourceNotFound
 from zipjobs.jobs.job import Job, UploadRef
 from zipjobs.jobs.store import JobStore
+from zipjobs.model import utc_now
 from zipjobs.requests.fields import Compression, OnMissing
 from zipjobs.s3.multipart_upload import ArchiveWriter
-from zipjobs.s3.probe_objects import collect_unreadable
 from zipjobs.s3.target import Target
 from zipjobs.worker.heartbeat import tolerant
 from zipjobs.worker.receipts import Receipts
@@ -23,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 SIZES_TO_ESTIMATE = 64
 """The number of known sizes from which the size of a whole list is estimated."""
+
+
+FINISH_SECONDS = 30.0
+"""The time of its lease that a worker keeps for recording that the job has failed."""
 
 
 class NeedsSplitting(Exception):
@@ -53,8 +59,8 @@ class ArchiveRunner:
 
         Raises NeedsSplitting if the sizes of an archive without compression exceed twice the
         quota, or if the job asks for several archives. Sizes may become known before or during the
-        build. Raises SourceNotFound with all objects that are missing, and the errors of
-        ``build_archive``. No upload is left after an error.
+        build. Raises the errors of ``build_archive``, which names all objects that cannot be read.
+        No upload is left after an error.
         """
         request, entries = loaded.request, loaded.entries
         if request.max_archive_bytes is not None:
@@ -77,26 +83,33 @@ class ArchiveRunner:
         def record_progress(done: Progress) -> None:
             store.record_progress(job, done.entries, done.source_bytes, *totals)
 
-        try:
-            with self._writer.upload(target, record_upload) as upload:
-                context = self._engine.context(
-                    upload,
-                    tolerant(record_progress),
-                    deflate=loaded.request.compression is Compression.DEFLATE,
-                    skip_missing=loaded.request.on_missing is OnMissing.SKIP,
-                )
-                archive = build_archive(entries, context, guard)
-        except SourceNotFound as error:
-            raise collect_unreadable(error, entries, self._engine.reader) from error
-        skipped = map(missing_line, archive.missing)
+        skips = loaded.request.on_missing is OnMissing.SKIP
+        with self._writer.upload(target, record_upload) as upload:
+            context = self._engine.context(
+                upload,
+                tolerant(record_progress),
+                _check_until(job),
+                deflate=loaded.request.compression is Compression.DEFLATE,
+                skip=frozenset({SourceNotFound.code} if skips else ()),
+            )
+            archive = build_archive(entries, context, guard)
+        skipped = map(skipped_line, archive.skipped)
         used = self._meter.take()
         summary = self._receipts.put(job, target, archive, skipped, archive.receipt, used)
         logger.info(
             "Job %s: READY, %d entries, %d bytes (%d copied by S3), at %s",
             *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
         )
-        missing = [str(entry.source) for entry in archive.missing]
+        missing = [str(skipped.entry.source) for skipped in archive.skipped]
         return store.ready(job, [summary], archive.entries, archive.source_bytes, missing)
+
+
+def _check_until(job: Job) -> float:
+    """Return when to stop checking entries, in seconds of the monotonic clock."""
+    if job.lease_until is None:
+        return math.inf
+    seconds_left = job.lease_until - utc_now().timestamp()
+    return time.monotonic() + seconds_left - FINISH_SECONDS
 
 
 class _SizeGuard:

@@ -7,9 +7,15 @@ from datetime import datetime
 from itertools import islice
 
 from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, PartSizing
-from zipjobs.archive.receipt import missing_line
+from zipjobs.archive.receipt import skipped_line
 from zipjobs.archive.segment import sized
-from zipjobs.errors import ArchiveTooLarge, ListTooLarge, PermanentError, SourceNotFound
+from zipjobs.errors import (
+    ArchiveTooLarge,
+    ListTooLarge,
+    PermanentError,
+    SourceNotFound,
+    UnreadableObjects,
+)
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import JobStore
@@ -20,7 +26,7 @@ from zipjobs.requests.fields import OnMissing
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
-from zipjobs.s3.source import Entry
+from zipjobs.s3.source import Entry, SkippedEntry
 from zipjobs.s3.target import Target
 from zipjobs.worker.entry_list import EntryList
 from zipjobs.worker.heartbeat import Heartbeat
@@ -79,7 +85,7 @@ class Planner:
     def plan(self, loaded: LoadedRequest, lease_until: datetime) -> Job:
         """Write the plan and create the uploads. Return the record, which counts the segments.
 
-        Raises the errors of ``probe_objects`` for objects that cannot be zipped; SourceNotFound if
+        Raises the errors of ``probe_objects`` for objects that cannot be read; UnreadableObjects if
         all objects are skipped; ArchiveTooLarge; ListTooLarge if the sizes are not known by
         ``lease_until``; and LeaseLost if the job was cancelled or taken over.
         """
@@ -92,11 +98,12 @@ class Planner:
     def _plan(self, loaded: LoadedRequest, lease_until: datetime) -> Job:
         job, destination = loaded.job, loaded.destination
         max_bytes = loaded.request.max_archive_bytes or MAX_ARCHIVE_BYTES
-        missing: list[Entry] = []
-        with self._with_sizes(loaded, missing, lease_until) as entries:
-            skipped = [str(entry.source) for entry in missing]
+        skipped: list[SkippedEntry] = []
+        with self._with_sizes(loaded, skipped, lease_until) as entries:
             if not entries.count:
-                raise SourceNotFound(f"None of the {len(skipped):,} objects exists.", skipped)
+                raise UnreadableObjects.none_left(
+                    (one.code, str(one.entry.source)) for one in skipped
+                )
             histogram = SizeHistogram()
             for entry in entries:
                 histogram.add(sized(entry))
@@ -115,8 +122,8 @@ class Planner:
             for segment in planned:
                 own = islice(in_order, segment.entries)
                 self._segments.put_entries(job.job_id, segment.index, own)
-        if missing:
-            self._segments.put_skipped(job.job_id, map(missing_line, missing))
+        if skipped:
+            self._segments.put_skipped(job.job_id, map(skipped_line, skipped))
         job = self._create_uploads(job, destination, archives)
         plan = Plan(
             target_bucket=destination.target_bucket,
@@ -127,7 +134,8 @@ class Planner:
         )
         self._segments.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        job = self._store.record_plan(job, len(planned), histogram.entries, source_bytes, skipped)
+        names = [str(one.entry.source) for one in skipped]
+        job = self._store.record_plan(job, len(planned), histogram.entries, source_bytes, names)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
             *(job.job_id, histogram.entries, len(planned), archives),
@@ -140,9 +148,9 @@ class Planner:
         self._queue.send_segments(submission, range(job.segments))
 
     def _with_sizes(
-        self, loaded: LoadedRequest, missing: list[Entry], lease_until: datetime
+        self, loaded: LoadedRequest, skipped: list[SkippedEntry], lease_until: datetime
     ) -> EntryList:
-        """Return the entries with their sizes. Skipped entries are added to ``missing``.
+        """Return the entries with their sizes. Skipped entries are added to ``skipped``.
 
         S3 is asked for sizes that the list does not have. If missing objects are skipped, it is
         asked for every object of a list: the object may be gone. A listing of a prefix is current.
@@ -152,8 +160,10 @@ class Planner:
         asks_all = skips and loaded.request.prefix is None
         if not (entries.has_unknown_sizes or asks_all):
             return entries
-        on_missing = missing.append if skips else None
-        probed = probe_objects(entries, self._reader, asks_all=asks_all, on_missing=on_missing)
+        skip = {SourceNotFound.code} if skips else ()
+        probed = probe_objects(
+            entries, self._reader, asks_all=asks_all, skip=skip, on_skipped=skipped.append
+        )
         return EntryList(self._with_heartbeat(loaded.job, probed, lease_until))
 
     def _with_heartbeat(

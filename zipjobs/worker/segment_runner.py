@@ -11,7 +11,6 @@ from zipjobs.errors import (
     LeaseLost,
     PermanentError,
     ServiceUnavailable,
-    SourceNotFound,
     UploadGone,
 )
 from zipjobs.jobs.job import FinishedArchive, Job, JobError, Submission
@@ -20,7 +19,6 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.summary import ProgressCounts
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.s3.multipart_upload import ArchiveWriter, Upload
-from zipjobs.s3.probe_objects import collect_unreadable
 from zipjobs.s3.target import Target
 from zipjobs.worker.heartbeat import tolerant
 from zipjobs.worker.receipts import Receipts
@@ -109,10 +107,7 @@ class SegmentRunner:
             self._upload(job, plan, segment.archive),
             tolerant(partial(self._record_progress, job, number)),
         )
-        try:
-            output = build_segment(segment, entries, plan.sizing, context)
-        except SourceNotFound as error:
-            raise collect_unreadable(error, entries, self._engine.reader) from error
+        output = build_segment(segment, entries, plan.sizing, context)
         self._segments.put_built(job.job_id, number, output, self._meter.take())
         self._progress.record(
             job, number, ProgressCounts(output.built.entries, output.built.source_bytes)

@@ -159,7 +159,13 @@ def test_the_receipt_lists_skipped_objects(client: Client, tmp_path: Path) -> No
     download = fetch(client, tmp_path, archive)
     bucket = client.outputs["sourceBucket"]
     assert download.content["skipped"] == [
-        {"name": "gone.pdf", "bucket": bucket, "key": f"{prefix}gone.pdf", "versionId": None}
+        {
+            "name": "gone.pdf",
+            "bucket": bucket,
+            "key": f"{prefix}gone.pdf",
+            "versionId": None,
+            "code": "SOURCE_NOT_FOUND",
+        }
     ]
     assert_receipt_describes_the_objects(client, job, archive, download)
     assert_matches(download)

@@ -41,7 +41,7 @@ def test_an_error_after_a_missing_object_ends_the_build() -> None:
     def fail(progress: Progress) -> None:
         pytest.fail("the build did not end")
 
-    options = EngineOptions(skip_missing=True, progress_seconds=1)
+    options = EngineOptions(skip=frozenset({SourceNotFound.code}), progress_seconds=1)
     context = BuildContext(TwoResponses(), Mock(), BlockPool(52 * MIB), options, fail)
     entries = [Entry(key, Source("src", key)) for key in ("gone", "large")]
     with pytest.raises(QuotaExceeded):

@@ -11,8 +11,8 @@ import pytest
 from tests.support.builders import finished_archive, ready_job
 from tests.unit.zipjobs_cli.conftest import BODIES, Make, measured
 from zipjobs.archive.builder import Archive
-from zipjobs.archive.receipt import entry_line, missing_line, receipt_key
-from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, Source
+from zipjobs.archive.receipt import entry_line, receipt_key, skipped_line
+from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, SkippedEntry, Source
 from zipjobs.s3.target import Target
 from zipjobs.worker import receipts
 from zipjobs.worker.receipts import Receipts
@@ -43,7 +43,11 @@ def test_a_receipt_of_the_service_is_read(tmp_path: Path) -> None:
         ready_job(),
         Target("dst", "zips/job-1.zip"),
         Archive('"e"', None, 200, 0xBADCAFE, entries=1, source_bytes=7, copied_bytes=0),
-        [missing_line(Entry("gone.pdf", Source("src", "gone.pdf")))],
+        [
+            skipped_line(
+                SkippedEntry(Entry("gone.pdf", Source("src", "gone.pdf")), "SOURCE_NOT_FOUND")
+            )
+        ],
         [entry_line("größe.pdf", pinned, 0xC0FFEE)],
     )
     path = tmp_path / "job-1.receipt.json"
