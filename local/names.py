@@ -1,9 +1,12 @@
-"""The account ID, and resource names as Pulumi's autonaming creates them."""
+"""The account ID and partition, and resource names as Pulumi's autonaming creates them."""
 
 import hashlib
 
 ACCOUNT_ID = "123456789012"
 """The account of moto."""
+
+PARTITION = "aws"
+"""The partition of moto's regions."""
 
 SUFFIX_CHARS = 7
 

@@ -20,6 +20,7 @@ from local.iam.enforcement import IamMiddleware
 from local.iam.permissions import Permissions
 from local.loopback import serving
 from local.moto_gaps import close_gaps
+from local.s3.middleware import S3Middleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -51,7 +52,8 @@ def serving_aws(
     apps: dict[str, Any] = moto.app_instances
     if "dynamodb" in apps:
         apps["dynamodb"] = _Serialized(apps["dynamodb"])
-    guarded = moto if permissions is None else IamMiddleware(moto, permissions)
+    s3 = S3Middleware(moto)
+    guarded = s3 if permissions is None else IamMiddleware(s3, permissions)
     with serving(FaultMiddleware(guarded, faults), port, aws_error, handler=_AwsHandler) as url:
         try:
             yield url

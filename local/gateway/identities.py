@@ -8,12 +8,10 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from local.names import ACCOUNT_ID
+from local.names import ACCOUNT_ID, PARTITION
 
 LOCAL_USER = "local"
 """The name of the user that always exists, its access key ID and its secret."""
-
-_PARTITION = "aws"
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ def create_local_user() -> None:
 
 
 def _iam() -> Any:
-    return iam_backends[ACCOUNT_ID][_PARTITION]
+    return iam_backends[ACCOUNT_ID][PARTITION]
 
 
 def _sts() -> Any:
-    return sts_backends[ACCOUNT_ID][_PARTITION]
+    return sts_backends[ACCOUNT_ID][PARTITION]

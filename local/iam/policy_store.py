@@ -18,8 +18,7 @@ from moto.sts.models import sts_backends
 
 from local.iam.evaluation import Access, ApplicablePolicies, Principal
 from local.iam.policy import VERSION, Kind, parse_policy
-
-PARTITION = "aws"
+from local.names import PARTITION
 
 
 @dataclass(frozen=True)

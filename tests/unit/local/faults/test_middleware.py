@@ -68,6 +68,7 @@ def s3(aws: Aws) -> Any:
     ("service", "call", "code", "status"),
     [
         ("s3", lambda s3: s3.get_object(**OBJECT), "SlowDown", 503),
+        ("s3", lambda s3: s3.get_object(**OBJECT), "ExpiredToken", 400),
         ("s3", lambda s3: s3.put_object(**OBJECT, Body=BIG), "AccessDenied", 403),
         (
             "dynamodb",
