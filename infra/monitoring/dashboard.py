@@ -113,7 +113,7 @@ def _throughput(stack: StackMetrics) -> list[Widget]:
                 stack.job("Entries").row(id="entries", visible=False),
                 stack.job("Skipped").row(id="skipped", visible=False),
                 math("FILL(entries, 0) / PERIOD(entries)", "zipped", color=BLUE),
-                math("FILL(skipped, 0) / PERIOD(entries)", "skipped: missing", color=ORANGE),
+                math("FILL(skipped, 0) / PERIOD(entries)", "skipped", color=ORANGE),
             ],
             "entries per second",
         ),

@@ -37,6 +37,9 @@ def _undocumented_fields(value: Any, schema: Any, path: str) -> Iterator[str]:
     if "anyOf" in schema:
         schema = next((one for one in schema["anyOf"] if one.get("type") != "null"), {})
         yield from _undocumented_fields(value, schema, path)
+    elif isinstance(value, dict) and "properties" not in schema:
+        for name, item in value.items():
+            yield from _undocumented_fields(item, schema["additionalProperties"], f"{path}.{name}")
     elif isinstance(value, dict):
         properties = schema["properties"]
         yield from (f"{path}.{name} is not described" for name in value.keys() - properties.keys())

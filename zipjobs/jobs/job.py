@@ -1,13 +1,20 @@
 """The job: its record in DynamoDB, and the values in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
-from zipjobs.errors import FieldProblem, PermanentError, SchemaError
+from zipjobs.errors import (
+    FieldProblem,
+    PermanentError,
+    SchemaError,
+    SourceNotFound,
+    UnreadableObjects,
+)
 from zipjobs.model import Model, Timestamp, iso_utc
 from zipjobs.requests.storage import ObjectRef
 
@@ -31,16 +38,32 @@ def truncate_message(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
-def truncate_names(names: Sequence[str]) -> tuple[str, ...]:
+def truncate_names(
+    names: Sequence[str], max_chars: int = MAX_RECORDED_NAME_CHARS
+) -> tuple[str, ...]:
     """Return the first of ``names``, up to the limits of a record."""
     fitting: list[str] = []
     chars = 0
     for name in names[:MAX_RECORDED_NAMES]:
         chars += len(name)
-        if chars > MAX_RECORDED_NAME_CHARS:
+        if chars > max_chars:
             break
         fitting.append(name)
     return tuple(fitting)
+
+
+def truncate_groups(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the first names of each group, up to half of the characters of a record.
+
+    The groups take turns, so that each of them has names.
+    """
+    turns = zip_longest(
+        *([(group, name) for name in names[:MAX_RECORDED_NAMES]] for group, names in groups.items())
+    )
+    in_turn = [named for turn in turns for named in turn if named is not None]
+    fitting = truncate_names([name for _, name in in_turn], MAX_RECORDED_NAME_CHARS // 2)
+    kept = in_turn[: len(fitting)]
+    return {group: tuple(name for owner, name in kept if owner == group) for group in groups}
 
 
 class Status(StrEnum):
@@ -68,27 +91,42 @@ class Trigger(StrEnum):
 
 class JobError(Model):
     """Why a job failed: a stable code and a message that says what to do. `objects` are the first
-    source objects that caused the error, `problems` the invalid fields of a manifest.
+    source objects that caused the error, `problems` the invalid fields of a manifest. If objects
+    have different error codes, `objectsByCode` groups them; otherwise it is empty.
     """
 
     code: str
     message: str
     objects: tuple[str, ...] = ()
+    objects_by_code: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     problems: tuple[FieldProblem, ...] = ()
 
     @classmethod
     def of(cls, error: PermanentError) -> "JobError":
         """Return the record of an error, truncated to the limits of a record."""
         problems = error.problems if isinstance(error, SchemaError) else ()
+        groups: dict[str, tuple[str, ...]] = {}
+        objects = truncate_names(error.objects)
+        if isinstance(error, UnreadableObjects) and len(error.by_code) > 1:
+            groups = truncate_groups(error.by_code)
+            objects = tuple(name for names in groups.values() for name in names)
         return cls(
             code=error.code,
             message=truncate_message(str(error)),
-            objects=truncate_names(error.objects),
+            objects=objects,
+            objects_by_code=groups,
             problems=tuple(
                 problem.model_copy(update={"detail": truncate_message(problem.detail)})
                 for problem in problems
             ),
         )
+
+
+class SkippedObject(Model):
+    """An object that was left out of the archive. `reason` is its error code: `SOURCE_ARCHIVED`."""
+
+    object: str
+    reason: str
 
 
 EVERYONE = "*"
@@ -160,7 +198,8 @@ class Job(Model):
     ``owner`` and ``list_key`` are the keys of the index that lists jobs. ``sweep`` and ``sweep_at``
     (seconds since 1970) are the keys of the index of jobs that the reconciler must check, and
     ``sweeps`` counts its checks. ``attempts`` counts the workers that claimed the job. ``skipped``
-    counts missing objects; ``skipped_objects`` are the first of them.
+    counts skipped objects; ``skipped_objects`` are the first of them, and ``skipped_reasons`` their
+    error codes.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -183,6 +222,7 @@ class Job(Model):
     archives: tuple[FinishedArchive, ...] = ()
     skipped: int = 0
     skipped_objects: tuple[str, ...] = ()
+    skipped_reasons: tuple[str, ...] = ()
     error: JobError | None = None
     created_at: Timestamp
     started_at: Timestamp | None = None
@@ -212,6 +252,14 @@ class Job(Model):
         when the record of its job has expired.
         """
         return f"{self.job_id}/{iso_utc(self.created_at)}"
+
+    @property
+    def skips(self) -> tuple[SkippedObject, ...]:
+        """The first skipped objects. A record without reasons is older: its objects are missing."""
+        pairs = zip_longest(
+            self.skipped_objects, self.skipped_reasons, fillvalue=SourceNotFound.code
+        )
+        return tuple(SkippedObject(object=name, reason=reason) for name, reason in pairs)
 
     def is_visible_to(self, caller: str) -> bool:
         """Return whether ``caller`` can see and cancel the job."""

@@ -2,7 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from zipjobs.jobs.job import FinishedArchive, Job, JobError, Status, Trigger
+from zipjobs.jobs.job import (
+    FinishedArchive,
+    Job,
+    JobError,
+    SkippedObject,
+    Status,
+    Trigger,
+)
 from zipjobs.model import Model, Timestamp
 from zipjobs.requests.storage import ObjectRef
 
@@ -35,7 +42,7 @@ class JobSummary(Model):
     bytes: Count
     archives: tuple[FinishedArchive, ...]
     skipped: int
-    skipped_objects: tuple[str, ...]
+    skipped_objects: tuple[SkippedObject, ...]
     created_at: Timestamp
     error: JobError | None
 
@@ -54,7 +61,7 @@ def summary_of(job: Job) -> dict[str, Any]:
         "bytes": Count(done=job.bytes_done, total=job.bytes_total),
         "archives": job.archives,
         "skipped": job.skipped,
-        "skipped_objects": job.skipped_objects,
+        "skipped_objects": job.skips,
         "created_at": job.created_at,
         "error": job.error,
     }

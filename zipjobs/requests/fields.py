@@ -165,6 +165,13 @@ class OnMissing(StrEnum):
     SKIP = "skip"
 
 
+class OnUnreadable(StrEnum):
+    """The reaction to an object that exists but cannot be read."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 class Naming(StrEnum):
     """The name of a member: the last component of its key, the whole key, or the key relative to
     the folder of the prefix.

@@ -7,7 +7,13 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
-from zipjobs.errors import InvalidRequest
+from zipjobs.errors import (
+    InvalidRequest,
+    SourceArchived,
+    SourceEncrypted,
+    SourceForbidden,
+    SourceNotFound,
+)
 from zipjobs.model import Model
 from zipjobs.requests.fields import (
     MAX_ARCHIVE_NAME_BYTES,
@@ -24,6 +30,7 @@ from zipjobs.requests.fields import (
     Naming,
     OnDuplicate,
     OnMissing,
+    OnUnreadable,
     S3Url,
     TargetPrefix,
     VersionId,
@@ -201,6 +208,13 @@ class JobRequest(Model):
         description="What to do if objects do not exist. `fail`: fail the job and list them in its "
         "error. `skip`: zip the other objects and list the missing ones in the job and receipt.",
     )
+    on_unreadable: OnUnreadable = Field(
+        default=OnUnreadable.FAIL,
+        description="What to do if objects exist but cannot be read: archived, forbidden, or "
+        "encrypted with a key that the service cannot use. `fail`: fail the job and list them in "
+        "its error. `skip`: zip the other objects and list these with the reason in the job and "
+        "receipt.",
+    )
     compression: Compression = Field(
         default=Compression.STORE,
         description="`store`: do not compress. `deflate`: compress objects that become smaller, "
@@ -275,6 +289,16 @@ class JobRequest(Model):
     def count(self) -> int | None:
         """The number of entries, or None if only the list or prefix in S3 has it."""
         return len(self.keys) or len(self.entries) or None
+
+    @property
+    def skipped_codes(self) -> frozenset[str]:
+        """The error codes of objects that the job leaves out instead of failing."""
+        codes: set[str] = set()
+        if self.on_missing is OnMissing.SKIP:
+            codes.add(SourceNotFound.code)
+        if self.on_unreadable is OnUnreadable.SKIP:
+            codes |= {SourceForbidden.code, SourceArchived.code, SourceEncrypted.code}
+        return frozenset(codes)
 
 
 class _ValidationErrorCollector(JobRequest):

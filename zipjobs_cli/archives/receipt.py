@@ -1,6 +1,7 @@
 """Read receipts, which ``zipjobs/worker/receipts.py`` writes."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,9 @@ from zipjobs_cli.archives.json_stream import iter_values
 from zipjobs_cli.errors import Unreadable
 
 VERSION = "1"
+
+MISSING = "SOURCE_NOT_FOUND"
+"""The reason of skipped objects in old receipts, which have none."""
 
 
 class ReceiptEntry(NamedTuple):
@@ -27,7 +31,8 @@ class ReceiptEntry(NamedTuple):
 class Receipt:
     """The header of a receipt: size, CRC-32 and number of entries of the archive.
 
-    ``listed`` is the number of entries in the receipt's list, ``skipped`` that of missing objects.
+    ``listed`` is the number of entries in the receipt's list. ``skipped`` counts the objects that
+    are not in the archive, by the error code that says why.
     """
 
     path: Path
@@ -35,7 +40,7 @@ class Receipt:
     crc32: str
     entries: int
     listed: int
-    skipped: int
+    skipped: Mapping[str, int]
 
     def read_entries(self) -> Iterator[ReceiptEntry]:
         """Yield the entries in order. They are read from the file. Raises Unreadable."""
@@ -58,13 +63,14 @@ def read_receipt(path: Path) -> Receipt:
     """
     version: object = None
     archive: object = None
-    listed = skipped = 0
+    listed = 0
+    skipped: Counter[str] = Counter()
     for key, value in _values(path):
         if key == "entries":
             listed += 1
             _parse_entry(path, listed, value)
         elif key == "skipped":
-            skipped += 1
+            skipped[_parse_reason(path, value)] += 1
         elif key == "archive":
             archive = value
         elif key == "version":
@@ -93,6 +99,13 @@ def _parse_entry(path: Path, position: int, entry: object) -> ReceiptEntry:
     raise Unreadable(
         f"{path} is not a receipt: its entry {position:,} has no name, size or CRC-32."
     )
+
+
+def _parse_reason(path: Path, skipped: object) -> str:
+    reason = skipped.get("reason", MISSING) if isinstance(skipped, dict) else None
+    if isinstance(reason, str):
+        return reason
+    raise Unreadable(f"{path} is not a receipt: the reason of a skipped object is not a string.")
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ import struct
 import zlib
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
@@ -67,13 +67,13 @@ class Difference:
 class Verdict:
     """Size, CRC-32 and number of entries of an archive, and its differences from the receipt.
 
-    ``skipped`` is the number of missing objects in the receipt.
+    ``skipped`` counts the skipped objects in the receipt by their error code.
     """
 
     size: int
     crc32: str
     entries: int
-    skipped: int
+    skipped: Mapping[str, int]
     differences: tuple[Difference, ...]
 
     @property

@@ -28,12 +28,23 @@ class Archive(TypedDict):
 
 
 class JobError(TypedDict):
-    """The reason why a job FAILED, with the objects or manifest problems that caused it."""
+    """The reason why a job FAILED, with the objects or manifest problems that caused it.
+
+    ``objectsByCode`` groups the objects if they have different error codes.
+    """
 
     code: str
     message: str
     objects: list[str]
+    objectsByCode: dict[str, list[str]]
     problems: list[dict[str, Any]]
+
+
+class SkippedObject(TypedDict):
+    """An object that is not in the archive. ``reason`` is its error code."""
+
+    object: str
+    reason: str
 
 
 class _Job(TypedDict):
@@ -48,7 +59,7 @@ class _Job(TypedDict):
     bytes: Count
     archives: list[Archive]
     skipped: int
-    skippedObjects: list[str]
+    skippedObjects: list[SkippedObject]
     createdAt: str
     updatedAt: str
 

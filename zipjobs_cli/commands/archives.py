@@ -154,10 +154,14 @@ def verify_command(
         print_json(
             {"matches": verdict.matches, "archive": str(archive), "receipt": str(receipt)}
             | asdict(verdict)
+            | {"skipped": sum(verdict.skipped.values()), "skippedReasons": verdict.skipped}
         )
     elif verdict.matches:
-        missing = counted(verdict.skipped, "missing object", "missing objects")
-        skipped = f"; {missing} skipped" if verdict.skipped else ""
+        skipped = ""
+        if verdict.skipped:
+            objects = counted(sum(verdict.skipped.values()), "object", "objects")
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in verdict.skipped.items())
+            skipped = f"; {objects} skipped: {reasons}"
         entries = counted(verdict.entries, "entry", "entries")
         size = f"{verdict.size:,} bytes, CRC-32 {verdict.crc32}"
         print_result(f"{archive} matches its receipt: {entries}, {size}{skipped}.", "green")

@@ -18,6 +18,7 @@ from zipjobs_cli.output.screen import print_json, print_note, program
 Naming = Literal["basename", "path", "relative"]
 Compression = Literal["store", "deflate"]
 OnMissing = Literal["fail", "skip"]
+OnUnreadable = Literal["fail", "skip"]
 OnDuplicate = Literal["suffix", "fail"]
 
 
@@ -84,6 +85,10 @@ def submit_command(
         OnDuplicate | None, _archive("Number duplicate member names, or fail.")
     ] = None,
     on_missing: Annotated[OnMissing | None, _archive("Fail, or skip missing objects.")] = None,
+    on_unreadable: Annotated[
+        OnUnreadable | None,
+        _archive("Fail, or skip archived, forbidden and encrypted objects."),
+    ] = None,
     compression: Annotated[
         Compression | None,
         _archive("Store (for files that are compressed already) or deflate (for text)."),
@@ -131,6 +136,7 @@ def submit_command(
             "stripPrefix": strip_prefix,
             "onDuplicate": on_duplicate,
             "onMissing": on_missing,
+            "onUnreadable": on_unreadable,
             "compression": compression,
             "maxArchiveBytes": max_archive_bytes,
             "targetBucket": target_bucket,

@@ -16,7 +16,10 @@ from zipjobs_cli.output.screen import plain
 STYLES = {"READY": "green", "FAILED": "bold red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 MAX_NAMES = 20
-"""Maximum number of skipped objects, and of objects of an error. ``--json`` prints all."""
+"""Maximum number of skipped objects, and of objects of an error, for each of its codes.
+
+``--json`` prints all.
+"""
 
 
 def print_job(console: Console, job: Job, has_links: bool = False) -> None:
@@ -40,11 +43,15 @@ def _fields(job: Job, has_links: bool) -> Iterator[tuple[str, str, str]]:
     if error := job.get("error"):
         yield "Error", f"{error['code']}: {error['message']}", "red"
         yield from (("", _problem(problem), "") for problem in error.get("problems") or [])
-        objects = error.get("objects") or []
-        yield from _names(objects, len(objects))
+        for code, names in (error.get("objectsByCode") or {}).items():
+            yield from _names([f"{name} ({code})" for name in names], len(names))
+        if not error.get("objectsByCode"):
+            objects = error.get("objects") or []
+            yield from _names(objects, len(objects))
     if job["skipped"]:
-        yield "Skipped", f"{job['skipped']:,} missing", ""
-        yield from _names(job["skippedObjects"], job["skipped"])
+        yield "Skipped", f"{job['skipped']:,}", ""
+        skipped = [f"{one['object']} ({one['reason']})" for one in job["skippedObjects"]]
+        yield from _names(skipped, job["skipped"])
     for archive in job["archives"]:
         size = f"{archive['size']:,} bytes, CRC-32 {archive['crc32']}"
         yield "Archive", f"s3://{job['targetBucket']}/{archive['key']}  ({size})", ""

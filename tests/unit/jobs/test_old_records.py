@@ -54,6 +54,16 @@ def test_a_record_without_newer_fields_is_shown() -> None:
     assert view.job_id == OLDEST["jobId"]
 
 
+def test_skipped_objects_without_reasons_are_missing() -> None:
+    """The first version skipped only missing objects."""
+    old = OLDEST | {"skipped": 2, "skippedObjects": ["s3://src/a", "s3://src/b"]}
+    view = json.loads(JobView.of(Job.model_validate(old)).model_dump_json(by_alias=True))
+    assert view["skippedObjects"] == [
+        {"object": "s3://src/a", "reason": "SOURCE_NOT_FOUND"},
+        {"object": "s3://src/b", "reason": "SOURCE_NOT_FOUND"},
+    ]
+
+
 def test_fields_of_a_newer_record_are_ignored() -> None:
     job = Job.model_validate(OLDEST | {"fieldOfTomorrow": {"a": [1]}})
     assert job == Job.model_validate(OLDEST)

@@ -89,6 +89,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "stripPrefix": KEYS,
     "onDuplicate": st.sampled_from(["suffix", "fail", "skip"]),
     "onMissing": st.sampled_from(["fail", "skip", "suffix"]),
+    "onUnreadable": st.sampled_from(["fail", "skip", "suffix"]),
     "compression": st.sampled_from(["store", "deflate", "zip"]),
     "maxArchiveBytes": ARCHIVE_BYTES,
     "version": st.sampled_from(["1", "2", "", 1, 1.0]),

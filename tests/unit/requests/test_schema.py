@@ -55,6 +55,25 @@ def test_count_is_known_if_the_request_lists_entries() -> None:
     assert parse({"entriesFrom": "s3://src/list"}).count is None
 
 
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        ({}, set()),
+        ({"onMissing": "skip"}, {"SOURCE_NOT_FOUND"}),
+        (
+            {"onUnreadable": "skip"},
+            {"SOURCE_ARCHIVED", "SOURCE_FORBIDDEN", "SOURCE_ENCRYPTED"},
+        ),
+        (
+            {"onUnreadable": "skip", "onMissing": "skip"},
+            {"SOURCE_NOT_FOUND", "SOURCE_ARCHIVED", "SOURCE_FORBIDDEN", "SOURCE_ENCRYPTED"},
+        ),
+    ],
+)
+def test_each_option_skips_its_error_codes(options: dict[str, str], codes: set[str]) -> None:
+    assert parse({"keys": ["a"], **options}).skipped_codes == codes
+
+
 def test_max_archive_bytes_accepts_its_limits() -> None:
     for limit in (67_108_864, 53_687_091_200_000):
         assert parse({"keys": ["a"], "maxArchiveBytes": limit}).max_archive_bytes == limit

@@ -151,7 +151,13 @@ def receipt_of(archive: Path, bodies: Mapping[str, bytes], skipped: int = 0) -> 
             "entries": len(bodies),
         },
         "skipped": [
-            {"name": f"gone-{i}", "bucket": "src", "key": f"gone-{i}", "versionId": None}
+            {
+                "name": f"cold-{i}",
+                "bucket": "src",
+                "key": f"cold-{i}",
+                "versionId": None,
+                "reason": "SOURCE_ARCHIVED",
+            }
             for i in range(skipped)
         ],
         "entries": [

@@ -54,7 +54,7 @@ def test_a_receipt_of_the_service_is_read(tmp_path: Path) -> None:
     path.write_bytes(bucket.body)
     receipt = read_receipt(path)
     assert (receipt.size, receipt.crc32, receipt.entries) == (200, "0badcafe", 1)
-    assert (receipt.listed, receipt.skipped) == (1, 1)
+    assert (receipt.listed, receipt.skipped) == (1, {"SOURCE_NOT_FOUND": 1})
     assert list(receipt.read_entries()) == [ReceiptEntry(1, "größe.pdf", 7, "00c0ffee")]
     assert receipts.VERSION == VERSION
 
@@ -85,6 +85,13 @@ def test_the_layout_of_a_receipt_does_not_matter(
     assert list(as_written.read_entries()) == entries
 
 
+def test_skipped_objects_without_a_reason_are_missing(make: Make) -> None:
+    """The service wrote no reasons when it skipped only missing objects."""
+    pair = make(skipped=2)
+    pair.change_receipt(lambda receipt: receipt["skipped"][0].pop("reason"))
+    assert read_receipt(pair.receipt).skipped == {"SOURCE_NOT_FOUND": 1, "SOURCE_ARCHIVED": 1}
+
+
 @pytest.mark.parametrize("version", ["2", 1, "", None, {}])
 def test_unknown_versions_are_rejected(make: Make, version: object) -> None:
     pair = make()
@@ -101,6 +108,8 @@ def test_unknown_versions_are_rejected(make: Make, version: object) -> None:
         ('{"version": "1"}', "does not describe an archive"),
         ('{"version": "1", "archive": {"size": "1"}}', "does not describe an archive"),
         ('{"version": "1", "entries": [{"name": "a"}]}', "entry 1 has no name, size or CRC-32"),
+        ('{"version": "1", "skipped": [{"key": "a", "reason": 1}]}', "reason"),
+        ('{"version": "1", "skipped": ["a"]}', "reason"),
         ('{"version": ' + "[" * 100_000, "JSON"),
         ('{"version": ' + "9" * 5_000 + "}", "JSON"),
     ],

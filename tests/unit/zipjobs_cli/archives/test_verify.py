@@ -62,7 +62,7 @@ def test_an_archive_matches_its_receipt(make: Make, compression: int) -> None:
     pair = make(compression=compression, skipped=3)
     content = pair.archive.read_bytes()
     verdict = verdict_on(pair)
-    assert verdict == Verdict(len(content), crc32(content), len(BODIES), 3, ())
+    assert verdict == Verdict(len(content), crc32(content), len(BODIES), {"SOURCE_ARCHIVED": 3}, ())
     assert verdict.matches
 
 

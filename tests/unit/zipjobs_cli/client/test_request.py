@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from zipjobs.jobs.job import Status
-from zipjobs.requests.fields import Compression, Naming, OnDuplicate, OnMissing
+from zipjobs.requests.fields import Compression, Naming, OnDuplicate, OnMissing, OnUnreadable
 from zipjobs_cli.client.request import from_keys, read_request, with_options
 from zipjobs_cli.commands import jobs, submit
 from zipjobs_cli.errors import CliError
@@ -91,6 +91,7 @@ def test_options_override_the_file() -> None:
         (submit.Naming, Naming),
         (submit.Compression, Compression),
         (submit.OnMissing, OnMissing),
+        (submit.OnUnreadable, OnUnreadable),
         (submit.OnDuplicate, OnDuplicate),
         (jobs.Status, Status),
     ],

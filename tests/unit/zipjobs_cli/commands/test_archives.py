@@ -25,7 +25,7 @@ def test_the_default_receipt_is_beside_the_archive(
 ) -> None:
     pair = make(skipped=2)
     assert run("verify", pair.archive) == 0
-    assert "2 missing objects skipped" in capsys.readouterr().out
+    assert "; 2 objects skipped: 2 SOURCE_ARCHIVED." in capsys.readouterr().out
     pair.receipt.unlink()
     assert run("verify", pair.archive) == 2
     assert f"{pair.receipt} cannot be read" in capsys.readouterr().err
@@ -71,6 +71,7 @@ def test_json_is_the_only_output(make: Make, capsys: pytest.CaptureFixture[str])
         "crc32": result["crc32"],
         "entries": 4,
         "skipped": 1,
+        "skippedReasons": {"SOURCE_ARCHIVED": 1},
         "differences": [],
     }
     assert (out.count("\n"), err) == (1, "")

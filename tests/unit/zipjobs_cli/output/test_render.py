@@ -30,14 +30,16 @@ def test_each_field_is_a_line() -> None:
                 }
             ],
             skipped=25,
-            skippedObjects=[f"s3://src/[{i}]\x1b" for i in range(22)],
+            skippedObjects=[
+                {"object": f"s3://src/[{i}]\x1b", "reason": "SOURCE_ARCHIVED"} for i in range(22)
+            ],
         )
     )
     assert "Status    READY\n" in text
     assert "Entries   3 of 1,200\n" in text
     assert "Bytes     3,000\n" in text
     assert "Archive   s3://dst/zips/a.zip  (1,000 bytes, CRC-32 312d959c)\n" in text
-    assert "Skipped   25 missing\n          s3://src/[0]\\x1b\n" in text
+    assert "Skipped   25\n          s3://src/[0]\\x1b (SOURCE_ARCHIVED)\n" in text
     assert "… and 5 more" in text
     assert "https" not in text
 
@@ -59,6 +61,22 @@ def test_an_error_has_its_problems_and_objects() -> None:
     assert "Error     INVALID_MANIFEST: It does not fit.\n" in text
     assert "          line 7, #/keys/0: too short\n" in text
     assert "          s3://src/a\n" in text
+
+
+def test_objects_with_different_codes_have_their_code() -> None:
+    by_code = {
+        "SOURCE_NOT_FOUND": [f"s3://src/{number}" for number in range(22)],
+        "SOURCE_ARCHIVED": ["s3://src/cold"],
+    }
+    error = {
+        "code": "SOURCE_NOT_FOUND",
+        "message": "23 objects cannot be read.",
+        "objects": [name for names in by_code.values() for name in names],
+        "objectsByCode": by_code,
+    }
+    text = printed(job("FAILED", error=error))
+    assert "          s3://src/19 (SOURCE_NOT_FOUND)\n          … and 2 more\n" in text
+    assert "          s3://src/cold (SOURCE_ARCHIVED)\n" in text
 
 
 def test_a_list_has_a_row_per_job() -> None:
