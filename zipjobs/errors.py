@@ -178,15 +178,18 @@ class UnreadableObjects(PermanentError):
 
         ``skipped`` are their error codes and names.
         """
-        grouped: dict[str, list[str]] = {}
+        counts: Counter[str] = Counter()
+        first: dict[str, list[str]] = {}
         for code, name in skipped:
-            grouped.setdefault(code, []).append(name)
-        by_code = dict(sorted(grouped.items(), key=lambda group: -len(group[1])))
-        counts = {code: len(names) for code, names in by_code.items()}
+            counts[code] += 1
+            if counts[code] <= MAX_NAMED_OBJECTS:
+                first.setdefault(code, []).append(name)
+        by_frequency = dict(counts.most_common())
         return cls(
-            f"All objects were skipped, so there is nothing to zip: {_counted(counts)}. The "
-            "error lists them. Correct the request, or make the objects readable.",
-            by_code,
+            f"All objects were skipped, so there is nothing to zip: {_counted(by_frequency)}. "
+            "Correct the request, or make the objects readable.",
+            _shared({code: first[code] for code in by_frequency}),
+            by_frequency,
         )
 
 
@@ -237,16 +240,26 @@ class UnreadableTally:
         )
         return {code: self._counts[code] for code in codes}
 
-    def _by_code(self) -> dict[str, list[str]]:
-        """Return the names by code. A frequent code leaves room for the others."""
-        codes = list(self._sorted_counts())
-        names: dict[str, list[str]] = {code: [] for code in codes}
-        left = MAX_NAMED_OBJECTS
-        for others, code in zip(range(len(codes) - 1, -1, -1), reversed(codes), strict=True):
-            errors = [error for _, error in self._first[code][: left // (others + 1)]]
-            names[code] = [name for error in errors for name in error.objects]
-            left -= len(errors)
-        return names
+    def _by_code(self) -> dict[str, Sequence[str]]:
+        return _shared(
+            {
+                code: [name for _, error in self._first[code] for name in error.objects]
+                for code in self._sorted_counts()
+            }
+        )
+
+
+def _shared(names: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return ``MAX_NAMED_OBJECTS`` of the names by code. A frequent code leaves room for others.
+
+    ``names`` has the most frequent code first.
+    """
+    kept: dict[str, Sequence[str]] = dict.fromkeys(names, ())
+    left = MAX_NAMED_OBJECTS
+    for others, code in zip(range(len(names) - 1, -1, -1), reversed(kept), strict=True):
+        kept[code] = names[code][: left // (others + 1)]
+        left -= len(kept[code])
+    return kept
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -34,6 +34,7 @@ from zipjobs.requests.allow_list import AllowList, Location
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import ObjectRef
+from zipjobs.s3.source import SkippedEntry
 from zipjobs.worker.entry_list import EntryList, named
 from zipjobs.worker.planner import Planner
 from zipjobs.worker.request_loader import LoadedRequest
@@ -192,7 +193,7 @@ class _JobTable:
         return job.model_copy(update={"uploads": tuple(uploads)})
 
     def record_plan(
-        self, job: Job, segments: int, entries: int, source_bytes: int, skipped: list[str]
+        self, job: Job, segments: int, entries: int, source_bytes: int, skipped: list[SkippedEntry]
     ) -> Job:
         return job.model_copy(update={"segments": segments})
 

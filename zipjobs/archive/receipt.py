@@ -28,13 +28,13 @@ def entry_line(name: str, pinned: ObjectVersion, crc32: int) -> bytes:
 
 
 def skipped_line(skipped: SkippedEntry) -> bytes:
-    """Return the line of a skipped entry. ``code`` is the error code of its object."""
+    """Return the line of a skipped entry. ``reason`` is the error code of its object."""
     entry, source = skipped.entry, skipped.entry.source
     line = {
         "name": entry.name,
         "bucket": source.bucket,
         "key": source.key,
         "versionId": source.version_id,
-        "code": skipped.code,
+        "reason": skipped.code,
     }
     return _encode(line).encode()

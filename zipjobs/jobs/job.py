@@ -55,15 +55,14 @@ def truncate_names(
 def truncate_groups(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return the first names of each group, up to half of the characters of a record.
 
-    The groups take turns, so that each of them has names.
+    ``groups`` are in descending order of size. A large group leaves room for the others.
     """
-    turns = zip_longest(
-        *([(group, name) for name in names[:MAX_RECORDED_NAMES]] for group, names in groups.items())
-    )
-    in_turn = [named for turn in turns for named in turn if named is not None]
-    fitting = truncate_names([name for _, name in in_turn], MAX_RECORDED_NAME_CHARS // 2)
-    kept = in_turn[: len(fitting)]
-    return {group: tuple(name for owner, name in kept if owner == group) for group in groups}
+    kept: dict[str, tuple[str, ...]] = dict.fromkeys(groups, ())
+    left = MAX_RECORDED_NAME_CHARS // 2
+    for others, group in zip(range(len(groups) - 1, -1, -1), reversed(kept), strict=True):
+        kept[group] = truncate_names(groups[group], left // (others + 1))
+        left -= sum(map(len, kept[group]))
+    return kept
 
 
 class Status(StrEnum):

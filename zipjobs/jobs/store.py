@@ -7,6 +7,7 @@ from typing import Any
 
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import (
+    MAX_RECORDED_NAMES,
     FinishedArchive,
     Job,
     JobError,
@@ -19,6 +20,7 @@ from zipjobs.jobs.job import (
 from zipjobs.jobs.table import UNFINISHED, ConditionFailed, JobTable
 from zipjobs.model import Model, iso_utc, utc_now
 from zipjobs.requests.allow_list import Destination
+from zipjobs.s3.source import SkippedEntry
 
 MAX_JOB_ID_BYTES = 2048
 """Bytes of a partition key ("Service, account, and table quotas", DynamoDB Developer Guide)."""
@@ -121,7 +123,12 @@ class JobStore:
         return self._update_mine(job, {"uploads": [_dump(upload) for upload in uploads]})
 
     def record_plan(
-        self, job: Job, segments: int, entries: int, source_bytes: int, skipped: Sequence[str]
+        self,
+        job: Job,
+        segments: int,
+        entries: int,
+        source_bytes: int,
+        skipped: Sequence[SkippedEntry],
     ) -> Job:
         """Record the number of segments and the totals of a large job. Raises LeaseLost."""
         changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
@@ -153,11 +160,11 @@ class JobStore:
         archives: Sequence[FinishedArchive],
         entries: int,
         source_bytes: int,
-        skipped: Sequence[str] | None = None,
+        skipped: Sequence[SkippedEntry] | None = None,
     ) -> Job:
         """Change RUNNING to READY. Raises LeaseLost.
 
-        ``skipped`` is None if ``record_plan`` has recorded the skipped objects.
+        ``skipped`` is None if ``record_plan`` has recorded the skipped entries.
         """
         changes = {
             "status": Status.READY,
@@ -331,8 +338,11 @@ def _destination(destination: Destination) -> dict[str, Any]:
     }
 
 
-def _skipped(names: Sequence[str]) -> dict[str, Any]:
-    return {"skipped": len(names), "skippedObjects": list(truncate_names(names))}
+def _skipped(skipped: Sequence[SkippedEntry]) -> dict[str, Any]:
+    first = skipped[:MAX_RECORDED_NAMES]
+    names = truncate_names([str(one.entry.source) for one in first])
+    reasons = [one.code for one in first[: len(names)]]
+    return {"skipped": len(skipped), "skippedObjects": names, "skippedReasons": reasons}
 
 
 def _dump(model: Model) -> dict[str, Any]:

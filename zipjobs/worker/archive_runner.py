@@ -8,11 +8,10 @@ from collections.abc import Callable
 from zipjobs.archive.builder import WorkFound, build_archive
 from zipjobs.archive.options import Engine, Progress
 from zipjobs.archive.receipt import skipped_line
-from zipjobs.errors import SourceNotFound
 from zipjobs.jobs.job import Job, UploadRef
 from zipjobs.jobs.store import JobStore
 from zipjobs.model import utc_now
-from zipjobs.requests.fields import Compression, OnMissing
+from zipjobs.requests.fields import Compression
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.target import Target
 from zipjobs.worker.heartbeat import tolerant
@@ -83,14 +82,13 @@ class ArchiveRunner:
         def record_progress(done: Progress) -> None:
             store.record_progress(job, done.entries, done.source_bytes, *totals)
 
-        skips = loaded.request.on_missing is OnMissing.SKIP
         with self._writer.upload(target, record_upload) as upload:
             context = self._engine.context(
                 upload,
                 tolerant(record_progress),
                 _check_until(job),
                 deflate=loaded.request.compression is Compression.DEFLATE,
-                skip=frozenset({SourceNotFound.code} if skips else ()),
+                skip=loaded.request.skipped_codes,
             )
             archive = build_archive(entries, context, guard)
         skipped = map(skipped_line, archive.skipped)
@@ -100,8 +98,7 @@ class ArchiveRunner:
             "Job %s: READY, %d entries, %d bytes (%d copied by S3), at %s",
             *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
         )
-        missing = [str(skipped.entry.source) for skipped in archive.skipped]
-        return store.ready(job, [summary], archive.entries, archive.source_bytes, missing)
+        return store.ready(job, [summary], archive.entries, archive.source_bytes, archive.skipped)
 
 
 def _check_until(job: Job) -> float:

@@ -22,7 +22,6 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import Destination
-from zipjobs.requests.fields import OnMissing
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
@@ -40,9 +39,9 @@ logger = logging.getLogger(__name__)
 MAX_ARCHIVES = 500
 """Archives of one job. Each of them takes an upload, which is created while the job is planned."""
 
-RECORD_BYTES, EVENT_BYTES = 360_000, 240_000
+RECORD_BYTES, EVENT_BYTES = 360_000, 230_000
 """The part of a record and of an event that archives may fill. DynamoDB limits an item to 400 KB
-and EventBridge an event to 256 KB: "Quotas" in their guides."""
+and EventBridge an event to 256 KB: "Quotas" in their guides. Skipped objects need up to 30 KB."""
 
 KEYS_IN_RECORD, KEYS_IN_EVENT = 3, 2
 """Occurrences of an archive's key in them: upload, archive, receipt."""
@@ -134,8 +133,7 @@ class Planner:
         )
         self._segments.put_plan(job.job_id, plan)
         source_bytes = sum(segment.body_bytes for segment in planned)
-        names = [str(one.entry.source) for one in skipped]
-        job = self._store.record_plan(job, len(planned), histogram.entries, source_bytes, names)
+        job = self._store.record_plan(job, len(planned), histogram.entries, source_bytes, skipped)
         logger.info(
             "Job %s: planned, %d entries in %d segments of %d archives",
             *(job.job_id, histogram.entries, len(planned), archives),
@@ -152,15 +150,14 @@ class Planner:
     ) -> EntryList:
         """Return the entries with their sizes. Skipped entries are added to ``skipped``.
 
-        S3 is asked for sizes that the list does not have. If missing objects are skipped, it is
-        asked for every object of a list: the object may be gone. A listing of a prefix is current.
+        S3 is asked for sizes that the list does not have. If objects are skipped, it is asked for
+        every object that a segment might have to skip. A listing of a prefix is current, so none of
+        its objects is missing, but they can be forbidden or encrypted.
         """
-        entries = loaded.entries
-        skips = loaded.request.on_missing is OnMissing.SKIP
-        asks_all = skips and loaded.request.prefix is None
+        entries, skip = loaded.entries, loaded.request.skipped_codes
+        asks_all = bool(skip if loaded.request.prefix is None else skip - {SourceNotFound.code})
         if not (entries.has_unknown_sizes or asks_all):
             return entries
-        skip = {SourceNotFound.code} if skips else ()
         probed = probe_objects(
             entries, self._reader, asks_all=asks_all, skip=skip, on_skipped=skipped.append
         )

@@ -6,7 +6,7 @@
      "archive": {"bucket": …, "key": …, "size": …, "crc32": …, "etag": …, "entries": …},
      "cost": {"usd": …, "region": …, "gbSeconds": …, "requests": {"s3:GetObject": …, …}},
      "skipped": [
-    {"name": …, "bucket": …, "key": …, "versionId": …}],
+    {"name": …, "bucket": …, "key": …, "versionId": …, "reason": …}],
      "entries": [
     {"name": …, "bucket": …, "key": …, "versionId": …, "etag": …, "size": …, "crc32": …}, …]}
 

@@ -3,7 +3,7 @@
 ::
 
     plan.json                archives, uploads, segments
-    skipped.jsonl.gz         objects that do not exist and are skipped
+    skipped.jsonl.gz         objects that are skipped, with the reason
     entries/00000.jsonl.gz   the entries of segment 0
     records/00000            its central directory records
     receipt/00000.jsonl.gz   its entries' lines of the receipt

@@ -164,12 +164,13 @@ def test_the_receipt_lists_skipped_objects(client: Client, tmp_path: Path) -> No
             "bucket": bucket,
             "key": f"{prefix}gone.pdf",
             "versionId": None,
-            "code": "SOURCE_NOT_FOUND",
+            "reason": "SOURCE_NOT_FOUND",
         }
     ]
     assert_receipt_describes_the_objects(client, job, archive, download)
     assert_matches(download)
-    assert "1 missing object skipped" in verified(download.archive, download.receipt).stdout
+    done = verified(download.archive, download.receipt)
+    assert "1 object skipped: 1 SOURCE_NOT_FOUND." in done.stdout
 
 
 def test_each_archive_of_a_job_has_its_own_receipt(client: Client, tmp_path: Path) -> None:

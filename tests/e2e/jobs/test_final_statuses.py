@@ -98,9 +98,10 @@ def test_skipped_objects_are_listed(client: Client) -> None:
     job = client.finished(client.post({"keys": keys, "onMissing": "skip"}))
     assert (job["status"], job["skipped"]) == ("READY", 1)
     source = client.outputs["sourceBucket"]
-    assert job["skippedObjects"] == [f"s3://{source}/{prefix}gone.pdf"]
+    skipped = [{"object": f"s3://{source}/{prefix}gone.pdf", "reason": "SOURCE_NOT_FOUND"}]
+    assert job["skippedObjects"] == skipped
     event = client.event(lambda detail: detail["jobId"] == job["jobId"])
-    assert event["detail"]["skipped"] == 1
+    assert (event["detail"]["skipped"], event["detail"]["skippedObjects"]) == (1, skipped)
 
 
 def test_reconciler_recovers_a_job_whose_message_was_lost(

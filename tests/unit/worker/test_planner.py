@@ -1,11 +1,19 @@
-"""The number of archives of a job, which its record and its event list."""
+"""The number of archives of a job, which its record and its event list with skipped objects."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from zipjobs.jobs.events import CompletionDetail
-from zipjobs.jobs.job import FinishedArchive, Job, Status, Trigger, UploadRef
+from zipjobs.jobs.job import (
+    MAX_RECORDED_NAME_CHARS,
+    MAX_RECORDED_NAMES,
+    FinishedArchive,
+    Job,
+    Status,
+    Trigger,
+    UploadRef,
+)
 from zipjobs.requests.storage import ObjectRef
 from zipjobs.worker.planner import MAX_ARCHIVES, _max_archives
 
@@ -13,6 +21,7 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RECORD_LIMIT = 400 * 1024
 EVENT_LIMIT = 256 * 1024
 UPLOAD_ID = "u" * 128
+SKIPPED = ("s" * (MAX_RECORDED_NAME_CHARS // MAX_RECORDED_NAMES),) * MAX_RECORDED_NAMES
 
 
 def job_of(archives: int, key: str) -> Job:
@@ -38,6 +47,9 @@ def job_of(archives: int, key: str) -> Job:
         target_bucket="b" * 63,
         target_key=key,
         archives=finished,
+        skipped=1_000_000,
+        skipped_objects=SKIPPED,
+        skipped_reasons=("SOURCE_ENCRYPTED",) * len(SKIPPED),
         uploads=tuple(UploadRef(key=f"{one}.zip", upload_id=UPLOAD_ID) for one in keys),
         created_at=NOON,
         updated_at=NOON,
