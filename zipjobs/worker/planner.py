@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 MAX_ARCHIVES = 500
 """Archives of one job. Each of them takes an upload, which is created while the job is planned."""
 
-RECORD_BYTES, EVENT_BYTES = 360_000, 230_000
+RECORD_BYTES, EVENT_BYTES = 360_000, 220_000
 """The part of a record and of an event that archives may fill. DynamoDB limits an item to 400 KB
 and EventBridge an event to 256 KB: "Quotas" in their guides. Skipped objects need up to 30 KB."""
 
