@@ -92,18 +92,6 @@ class TestIdempotencyKey:
         assert (status, response["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
-def test_skipped_objects_are_listed(client: Client) -> None:
-    prefix = client.put_sources({"one.pdf": b"one"})
-    keys = [f"{prefix}one.pdf", f"{prefix}gone.pdf"]
-    job = client.finished(client.post({"keys": keys, "onMissing": "skip"}))
-    assert (job["status"], job["skipped"]) == ("READY", 1)
-    source = client.outputs["sourceBucket"]
-    skipped = [{"object": f"s3://{source}/{prefix}gone.pdf", "reason": "SOURCE_NOT_FOUND"}]
-    assert job["skippedObjects"] == skipped
-    event = client.event(lambda detail: detail["jobId"] == job["jobId"])
-    assert (event["detail"]["skipped"], event["detail"]["skippedObjects"]) == (1, skipped)
-
-
 def test_reconciler_recovers_a_job_whose_message_was_lost(
     client: Client, faults: FaultInjector
 ) -> None:

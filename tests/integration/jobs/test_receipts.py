@@ -1,11 +1,11 @@
-"""Receipts, and objects that are missing."""
+"""Receipts."""
 
 import json
 import zlib
 
 import pytest
 
-from tests.integration.worker_setup import Workers, error_of
+from tests.integration.worker_setup import Workers
 from zipjobs.jobs.job import MAX_RECORDED_NAMES, Status, truncate_names
 from zipjobs.worker.segment_plan import WorkerQuota
 
@@ -64,40 +64,6 @@ def test_split_and_unsplit_jobs_have_the_same_receipt(workers: Workers) -> None:
     for field in ("entries", "skipped"):
         assert workers.receipt()[field] == workers.receipt("zips/unsplit")[field]
     assert workers.work_objects() == []
-
-
-def test_missing_objects_are_all_named_in_the_error(workers: Workers) -> None:
-    keys = ["a/one.pdf", *(f"gone-{number}.pdf" for number in range(30))]
-    error = error_of(workers.run(workers.submit({"keys": keys})))
-    assert error.code == "SOURCE_NOT_FOUND"
-    assert error.objects == tuple(f"s3://src/gone-{number}.pdf" for number in range(30))
-
-
-@pytest.mark.parametrize("compression", ["store", "deflate"])
-def test_skipped_objects_are_listed_in_record_receipt_and_event(
-    workers: Workers, compression: str
-) -> None:
-    keys = ["gone-1.pdf", "a/one.pdf", "gone-2.pdf", "b/one.pdf", "gone-3.pdf"]
-    request = {"keys": keys, "onMissing": "skip", "compression": compression}
-    job = workers.run(workers.submit(request))
-    missing = [f"gone-{number}.pdf" for number in (1, 2, 3)]
-    assert (job.status, job.entries_done, job.entries_total) == (Status.READY, 2, 2)
-    assert job.skipped == 3
-    assert job.skipped_objects == tuple(f"s3://src/{key}" for key in missing)
-    found = workers.receipt()
-    assert [one["key"] for one in found["skipped"]] == missing
-    assert [one["name"] for one in found["entries"]] == ["one.pdf", "one (2).pdf"]
-    assert workers.bus.published[0].skipped == 3
-
-
-@QUOTAS
-def test_a_job_with_only_missing_objects_fails(workers: Workers, quota: WorkerQuota) -> None:
-    workers.quota = quota
-    request = {"keys": ["gone-1.pdf", "gone-2.pdf", "gone-3.pdf"], "onMissing": "skip"}
-    error = error_of(workers.run(workers.submit(request)))
-    assert error.code == "SOURCE_NOT_FOUND"
-    assert len(error.objects) == 3
-    assert workers.output() == []
 
 
 def test_an_object_with_a_listed_size_can_be_missing(workers: Workers) -> None:
