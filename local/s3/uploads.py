@@ -17,6 +17,7 @@ from local.s3.reads import CUSTOMER_KEY_MD5
 _completing = threading.RLock()
 
 _moto_metadata_from_headers = utils.metadata_from_headers
+_moto_copy_object = S3Backend.copy_object
 _moto_delete_object = S3Backend.delete_object
 _moto_upload_part = S3Backend.upload_part
 _moto_complete_multipart_upload = S3Backend.complete_multipart_upload
@@ -37,6 +38,7 @@ _PART_CHECKSUMS = re.compile(
 def patch_uploads() -> None:
     """Patch moto in this process. Calling it again has no effect."""
     responses.metadata_from_headers = _metadata_from_headers  # type: ignore[attr-defined]
+    S3Backend.copy_object = _copy_object  # type: ignore[method-assign, assignment]
     S3Backend.delete_object = _delete_object  # type: ignore[method-assign]
     S3Backend.upload_part = _upload_part  # type: ignore[method-assign, assignment]
     S3Backend.complete_multipart_upload = _complete_multipart_upload  # type: ignore[method-assign]
@@ -53,8 +55,12 @@ def _metadata_from_headers(headers: Any) -> Any:
     HEAD return both headers.
     """
     metadata = _moto_metadata_from_headers(headers)
-    metadata.update({name: headers[name] for name in _CUSTOMER_HEADERS if name in headers})
+    metadata.update(_customer_headers(headers))
     return metadata
+
+
+def _customer_headers(headers: Any) -> dict[str, str]:
+    return {name: headers[name] for name in _CUSTOMER_HEADERS if name in headers}
 
 
 def _delete_object(self: Any, bucket_name: str, key_name: str, *args: Any, **options: Any) -> Any:
@@ -66,6 +72,15 @@ def _delete_object(self: Any, bucket_name: str, key_name: str, *args: Any, **opt
             if upload.key_name == key_name:
                 upload.was_key_deleted = True
     return result
+
+
+def _copy_object(self: Any, source: Any, bucket_name: str, key_name: str, **options: Any) -> None:
+    """Do not keep the MD5 of the source's customer key, which does not encrypt the copy."""
+    _moto_copy_object(self, source, bucket_name, key_name, **options)
+    copied = self.get_object(bucket_name, key_name).metadata
+    for name in _CUSTOMER_HEADERS:
+        copied.pop(name, None)
+    copied.update(_customer_headers(options.get("metadata") or {}))
 
 
 def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any) -> Any:
@@ -81,12 +96,17 @@ def _upload_part(self: Any, bucket_name: str, multipart_id: str, *arguments: Any
 def _complete_multipart_upload(self: Any, bucket_name: str, multipart_id: str, body: Any) -> Any:
     """Raise NoSuchUpload for a finished upload: "CompleteMultipartUpload" in the S3 API Reference.
 
-    Moto raises KeyError, also if two requests complete the upload at the same time.
+    Moto raises KeyError, also if two requests complete the upload at the same time. It does not
+    apply the bucket's default retention: "How S3 Object Lock works" in the S3 User Guide.
     """
+    bucket = self.get_bucket(bucket_name)
     with _completing:
-        if multipart_id not in self.get_bucket(bucket_name).multiparts:
+        if multipart_id not in bucket.multiparts:
             raise NoSuchUpload(multipart_id)
-        return _moto_complete_multipart_upload(self, bucket_name, multipart_id, body)
+        item = _moto_complete_multipart_upload(self, bucket_name, multipart_id, body)
+    if item is not None and bucket.has_default_lock:
+        item.lock_mode, item.lock_until = bucket.default_lock_mode, bucket.default_retention()
+    return item
 
 
 def _put_object_response(self: Any) -> Any:

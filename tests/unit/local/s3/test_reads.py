@@ -113,6 +113,12 @@ def test_an_object_with_a_customer_key_is_only_copied_with_the_key(s3: S3) -> No
     assert refused(lambda: client.upload_part_copy(**part)) == (400, "InvalidRequest")
     key = {f"CopySource{name}": value for name, value in CUSTOMER_KEY.items()}
     assert client.upload_part_copy(**part, **key)["CopyPartResult"]["ETag"]
+    copy = {"Bucket": source["Bucket"], "Key": "copy"}
+    client.copy_object(**copy, CopySource=source, **key)
+    assert client.get_object(**copy)["Body"].read() == b"secret"
+    client.copy_object(**copy, CopySource=source, **key, **WRONG_KEY)
+    assert client.get_object(**copy, **WRONG_KEY)["Body"].read() == b"secret"
+    assert refused(lambda: client.get_object(**copy)) == (400, "InvalidRequest")
 
 
 def test_an_upload_keeps_the_customer_key(s3: S3) -> None:

@@ -173,8 +173,13 @@ def test_a_bucket_with_default_retention_requires_a_checksum(
             assert f"HTTP header is required for Put {kind} requests" in response.text
 
 
-def test_an_archive_can_be_uploaded_to_a_bucket_with_default_retention(s3: S3, locked: str) -> None:
+def test_default_retention_protects_a_completed_upload(s3: S3, locked: str) -> None:
     upload = Upload(s3, locked)
     upload.put(b"data")
-    upload.complete(IfNoneMatch="*")
-    assert upload.client.get_object(Bucket=locked, Key="a")["Body"].read() == b"data"
+    version = upload.complete(IfNoneMatch="*")["VersionId"]
+    place, client = {"Bucket": locked, "Key": "a"}, s3.client()
+    assert client.head_object(**place)["ObjectLockMode"] == "GOVERNANCE"
+    deletion = {**place, "VersionId": version}
+    assert refused(lambda: client.delete_object(**deletion)) == (403, "AccessDenied")
+    assert client.delete_object(**place)["DeleteMarker"]
+    assert client.get_object(**deletion)["Body"].read() == b"data"
