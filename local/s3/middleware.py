@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from local.aws_requests import credential_scope, drain
 from local.s3.keys import refuse_write_with_key
-from local.s3.reads import refuse_read
+from local.s3.reads import NULL_VERSION, refuse_read
 from local.s3.requests import Refusal, S3Request
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class S3Middleware:
                 return [] if request.method == "HEAD" else [body]
         _name_checksum_algorithm(request)
         _quote_if_match(request)
+        _drop_null_version(request)
         return self._app(environ, start_response)
 
 
@@ -141,3 +143,14 @@ def _quote_if_match(request: S3Request) -> None:
     etag = request.header("if-match")
     if request.operation in ("GetObject", "HeadObject") and re.fullmatch(r"[0-9a-f-]+", etag):
         request.environ["HTTP_IF_MATCH"] = f'"{etag}"'
+
+
+def _drop_null_version(request: S3Request) -> None:
+    """Drop ``versionId=null``, which a bucket without versions accepts. Moto refuses it for HEAD.
+
+    LocalStack's recording ``test_get_object_with_version_unversioned_bucket``.
+    """
+    parameters = dict(request.query)
+    is_null = parameters.pop("versionId", None) == NULL_VERSION
+    if is_null and request.operation == "HeadObject" and not request.bucket.versioning_status:
+        request.environ["QUERY_STRING"] = urlencode(parameters)

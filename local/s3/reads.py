@@ -2,6 +2,7 @@
 
 import re
 
+from moto.core.utils import rfc_1123_datetime
 from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from local.s3.keys import refuse_key
@@ -9,7 +10,7 @@ from local.s3.requests import ObjectAddress, Refusal, S3Request
 
 CUSTOMER_KEY_MD5 = "x-amz-server-side-encryption-customer-key-md5"
 
-_NULL_VERSION = "null"
+NULL_VERSION = "null"
 _VERSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Moto's version IDs. S3 returns "Invalid version id specified" for IDs that it did not make."""
 
@@ -30,7 +31,7 @@ def _refuse_version(request: S3Request, address: ObjectAddress) -> Refusal | Non
     delete marker: versity/versitygw#2417.
     """
     version_id = address.version_id
-    if version_id not in (None, _NULL_VERSION) and (
+    if version_id not in (None, NULL_VERSION) and (
         address.bucket.versioning_status is None or not _VERSION_ID.fullmatch(version_id)
     ):
         details = {"ArgumentName": "versionId", "ArgumentValue": version_id}
@@ -52,7 +53,7 @@ def _refuse_version(request: S3Request, address: ObjectAddress) -> Refusal | Non
         return Refusal("404 Not Found", "NoSuchKey", message, {"Key": request.key}, headers)
     message = "The specified method is not allowed against this resource."
     details = {"Method": request.method, "ResourceType": "DeleteMarker"}
-    headers["Allow"] = "DELETE"
+    headers |= {"Allow": "DELETE", "Last-Modified": rfc_1123_datetime(marker.last_modified)}
     return Refusal("405 Method Not Allowed", "MethodNotAllowed", message, details, headers)
 
 

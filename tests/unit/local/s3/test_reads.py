@@ -39,6 +39,7 @@ def test_a_bucket_without_versions_has_no_version_but_null(s3: S3, version: str)
     assert f"<ArgumentValue>{version}</ArgumentValue>" in response.text
     assert s3.send("HEAD", f"/{bucket}/a?versionId={version}").status == 400
     assert s3.send("GET", f"/{bucket}/a?versionId=null").text == "a"
+    assert s3.send("HEAD", f"/{bucket}/a?versionId=null").status == 200
 
 
 def test_a_malformed_version_is_invalid_and_an_unknown_one_is_missing(s3: S3) -> None:
@@ -61,6 +62,7 @@ def test_a_delete_marker_cannot_be_read(s3: S3, method: str) -> None:
     assert response.headers["x-amz-delete-marker"] == "true"
     assert response.headers["x-amz-version-id"] == marker
     assert response.headers["allow"] == "DELETE"
+    assert response.headers["last-modified"].endswith(" GMT")
     assert ("<Code>MethodNotAllowed</Code>" in response.text) == (method == "GET")
 
 
