@@ -129,10 +129,9 @@ def _sent_checksum(request: S3Request, *, with_trailer: bool = True) -> str:
 
 def _name_checksum_algorithm(request: S3Request) -> None:
     """Name the algorithm of a checksum. Only SDKs send its name, and moto requires it."""
-    name = "HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM"
-    algorithm = _sent_checksum(request)
-    if algorithm and request.operation in ("PutObject", "UploadPart"):
-        request.environ.setdefault(name, algorithm)
+    is_upload = request.operation in ("PutObject", "UploadPart")
+    if is_upload and (algorithm := _sent_checksum(request)):
+        request.environ.setdefault("HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM", algorithm)
 
 
 def _quote_if_match(request: S3Request) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -59,7 +60,7 @@ class S3Request:
     def method(self) -> str:
         return str(self.environ["REQUEST_METHOD"])
 
-    @property
+    @cached_property
     def query(self) -> Mapping[str, str]:
         text = self.environ.get("QUERY_STRING", "")
         parameters = parse_qs(text, keep_blank_values=True)
