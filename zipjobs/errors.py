@@ -25,6 +25,7 @@
         ├── JobBusy                  another worker has the job's lease
         ├── LeaseLost                this worker lost the job's lease: stop, change nothing
         ├── UploadGone               the multipart upload was aborted or completed
+        ├── UploadConflict           the multipart upload cannot be completed any more
         └── ServiceUnavailable       an AWS service is temporarily unavailable
 
 Any other exception is a defect. It is retried like a ``TransientError``. After the last attempt the
@@ -326,6 +327,10 @@ class LeaseLost(TransientError):
 
 class UploadGone(TransientError):
     """The multipart upload was aborted or completed by another process."""
+
+
+class UploadConflict(TransientError):
+    """S3 will never complete the multipart upload. The archive needs a new upload."""
 
 
 class ServiceUnavailable(TransientError):

@@ -10,7 +10,8 @@ from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -35,15 +36,14 @@ def prepare(task: ZipTask, options: EngineOptions | None = None) -> Run:
         **S3_CONFIG,
     )
     owners.watch(s3)
-    connection = (task.endpoint_url, REGION, lambda: ReadOnlyCredentials("bench", "bench", None))
-    transport = Transport(*connection, options.probes + options.ranges, task.ca_bundle)
-    reader = ObjectReader(transport, expecting=owners.headers)
-    sender = PartSender(
-        *connection,
-        options.uploads + options.copies,
-        task.ca_bundle,
-        expecting=owners.headers,
-    )
+    endpoint = Endpoint(task.endpoint_url, REGION, task.ca_bundle)
+
+    def client(connections: int) -> HttpClient:
+        credentials = ReadOnlyCredentials("bench", "bench", None)
+        return HttpClient(endpoint, lambda: credentials, connections)
+
+    reader = ObjectReader(client(options.probes + options.ranges), expecting=owners.headers)
+    sender = PartSender(client(options.uploads + options.copies), owners.headers)
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
     freeze()
     return partial(_zip, task, writer, reader, blocks, options)

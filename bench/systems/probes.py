@@ -6,7 +6,8 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.rounds import Run, ZipTask
 from bench.s3_client import REGION
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import WINDOW, probe_objects
 from zipjobs.s3.source import Entry, Source
@@ -14,14 +15,12 @@ from zipjobs.s3.source import Entry, Source
 
 def prepare(task: ZipTask) -> Run:
     """Create the reader that ``zipjobs.wiring.worker`` creates."""
-    transport = Transport(
-        task.endpoint_url,
-        REGION,
+    client = HttpClient(
+        Endpoint(task.endpoint_url, REGION, task.ca_bundle),
         lambda: ReadOnlyCredentials("bench", "bench", None),
         WINDOW,
-        task.ca_bundle,
     )
-    return partial(_probe, task, ObjectReader(transport))
+    return partial(_probe, task, ObjectReader(client))
 
 
 def _probe(task: ZipTask, reader: ObjectReader) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
-from botocore.credentials import ReadOnlyCredentials
 from moto.sqs.models import sqs_backends
 
 from local.faults.injector import FaultInjector
@@ -24,11 +23,11 @@ from local.iam.permissions import Permissions
 from local.names import ACCOUNT_ID
 from local.stack import LocalStack, running_stack
 from tests.support.event_schema import event_problems
+from tests.support.s3_clients import http_client
 from tests.support.waiting import wait_for
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
-from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -210,17 +209,14 @@ class Client:
 
     def digest_of_archive_of(self, keys: list[str]) -> str:
         """Build an archive of source objects in this process. Return its SHA-256."""
-        where = (self.outputs["awsEndpointUrl"], self.outputs["region"])
-        credentials = ReadOnlyCredentials("any", "thing", None)
-        transport = Transport(*where, lambda: credentials, 64)
-        sender = PartSender(*where, lambda: credentials, 10)
+        http = http_client(self.outputs["awsEndpointUrl"], 64, region=self.outputs["region"])
         bucket = self.outputs["sourceBucket"]
         entries = [Entry(basename(key), Source(bucket, key)) for key in keys]
         target = Target(self.outputs["targetBucket"], f"expected/{uuid.uuid4()}.zip")
-        with ArchiveWriter(self.s3, sender).upload(target) as upload:
-            reader, blocks = ObjectReader(transport), BlockPool(BLOCKS_BYTES)
+        with ArchiveWriter(self.s3, PartSender(http)).upload(target) as upload:
+            reader, blocks = ObjectReader(http), BlockPool(BLOCKS_BYTES)
             build_archive(entries, BuildContext(reader, upload, blocks, EngineOptions(probes=16)))
-        transport.close()
+        http.close()
         return self.digest(target.key)
 
     def uploads(self) -> list[Any]:

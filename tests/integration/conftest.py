@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
 
 from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.integration.worker_setup import Bus, Workers
 from tests.support.job_table import create_job_table
+from tests.support.s3_clients import http_client
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 
@@ -68,16 +68,15 @@ def faults(served: Served) -> Iterator[FaultInjector]:
 
 
 @pytest.fixture(scope="module")
-def transport(server: str) -> Iterator[Transport]:
-    credentials = ReadOnlyCredentials("test", "test", None)
-    transport = Transport(server, REGION, lambda: credentials, max_connections=16)
-    yield transport
-    transport.close()
+def http(server: str) -> Iterator[HttpClient]:
+    client = http_client(server)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
-def sender(server: str) -> PartSender:
-    return PartSender(server, REGION, lambda: ReadOnlyCredentials("test", "test", None), 4)
+def sender(http: HttpClient) -> PartSender:
+    return PartSender(http)
 
 
 @pytest.fixture
@@ -97,8 +96,8 @@ def s3(aws: Callable[[str], Any]) -> Any:
 
 
 @pytest.fixture
-def reader(transport: Transport) -> ObjectReader:
-    return ObjectReader(transport)
+def reader(http: HttpClient) -> ObjectReader:
+    return ObjectReader(http)
 
 
 @pytest.fixture

@@ -11,18 +11,17 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
 
 from bench.measure import control, running_simulator
 from bench.s3_simulator import content
 from bench.workloads import key
 from tests.readers.sparse_s3 import Body, SparseReader, SparseUpload, crc_of, length_of
 from tests.support.readers import Contents, Sum, Sums
+from tests.support.s3_clients import http_client
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.builder import Archive, build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.part_sizing import GIB, KIB, MIB
-from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -171,21 +170,21 @@ def _engine(
             response_checksum_validation="when_required",
         ),
     )
-    connection = (url, REGION, lambda: ReadOnlyCredentials("test", "test", None))
-    transport = Transport(*connection, connections)
-    writer = ArchiveWriter(s3, PartSender(*connection, senders))
+    reads, uploads = http_client(url, connections), http_client(url, senders)
+    writer = ArchiveWriter(s3, PartSender(uploads))
 
     def build_from(entries: Iterable[Entry]) -> Archive:
         with writer.upload(TARGET) as upload:
             blocks = BlockPool(options.least_memory_bytes)
             return build_archive(
-                entries, BuildContext(ObjectReader(transport), upload, blocks, options)
+                entries, BuildContext(ObjectReader(reads), upload, blocks, options)
             )
 
     try:
         yield s3, build_from
     finally:
-        transport.close()
+        reads.close()
+        uploads.close()
 
 
 def _download(url: str, path: Path) -> None:

@@ -109,7 +109,7 @@ def test_imports_have_no_cycles() -> None:
 
 def test_lifecycle_does_not_import_the_archive_engine() -> None:
     allowed = {"zipjobs.archive.receipt", "zipjobs.s3.source", "zipjobs.s3.target"}
-    allowed |= {"zipjobs.s3.retry", "zipjobs.s3.upload_cleanup"}
+    allowed |= {"zipjobs.s3.errors", "zipjobs.s3.retry", "zipjobs.s3.upload_cleanup"}
     foreign = {
         name
         for path in modules("zipjobs/lifecycle")

@@ -134,6 +134,11 @@ class JobStore:
         changes = {"segments": segments, "entriesTotal": entries, "bytesTotal": source_bytes}
         return self._update_mine(job, changes | _skipped(skipped))
 
+    def forget_plan(self, job: Job) -> None:
+        """Have a large job planned again, with new uploads, by the next worker that claims it."""
+        with suppress(ConditionFailed):
+            self._update(job.job_id, self._grace(), _IS_RUNNING, removes=("segments",))
+
     def record_progress(
         self,
         job: Job,

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import ServiceUnavailable, aws_error_code
-from zipjobs.s3.target import is_refused
+from zipjobs.s3.errors import is_permanent, own_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
+
+WORKING_OBJECTS = "working objects"
 
 MAX_KEYS_PER_DELETE = 1000
 """"DeleteObjects" in the Amazon S3 API Reference."""
@@ -37,15 +39,14 @@ class SegmentObjects:
 
     def get(self, job_id: str, name: str) -> bytes | None:
         """Return an object's content, or None if it does not exist."""
-        try:
-            response = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id, name))
+        with own_errors(WORKING_OBJECTS):
+            try:
+                response = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id, name))
+            except ClientError as error:
+                if aws_error_code(error) == "NoSuchKey":
+                    return None
+                raise
             return response["Body"].read()
-        except ClientError as error:
-            if aws_error_code(error) == "NoSuchKey":
-                return None
-            raise _unavailable(error) from error
-        except BotoCoreError as error:
-            raise _unavailable(error) from error
 
     def built_segments(self, job_id: str) -> set[int]:
         """Return the numbers of the segments that are built."""
@@ -60,7 +61,7 @@ class SegmentObjects:
             self._delete_all(job_id)
         except ServiceUnavailable as error:
             cause = error.__cause__
-            if not (isinstance(cause, ClientError | BotoCoreError) and is_refused(cause)):
+            if not (isinstance(cause, ClientError | BotoCoreError) and is_permanent(cause)):
                 raise
             logger.warning("Job %s: S3 refuses to delete working objects", job_id, exc_info=True)
 
@@ -90,13 +91,7 @@ class SegmentObjects:
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        try:
+        with own_errors(WORKING_OBJECTS):
             call = getattr(self._s3, operation)
             response: dict[str, Any] = call(Bucket=self._bucket, **arguments)
-        except (ClientError, BotoCoreError) as error:
-            raise _unavailable(error) from error
         return response
-
-
-def _unavailable(error: Exception) -> ServiceUnavailable:
-    return ServiceUnavailable(f"Working objects could not be accessed: {error}")

@@ -16,8 +16,9 @@ from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.summary import manifest_of
 from zipjobs.model import iso_utc
+from zipjobs.s3.errors import ErrorResponse, is_permanent
 from zipjobs.s3.retry import STATUS_OBJECT_ATTEMPTS
-from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, is_refused
+from zipjobs.s3.target import OWNER_TAG, Target
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,7 +70,7 @@ class StatusObjects:
                 attempts = STATUS_OBJECT_ATTEMPTS
                 raise ServiceUnavailable(f"{target} changed during {attempts} attempts.")
         except (ClientError, BotoCoreError) as error:
-            if not is_refused(error):
+            if not is_permanent(error):
                 raise ServiceUnavailable(f"{target} was not written: {error}") from error
             logger.warning("Job %s: %s could not be written", job.job_id, target, exc_info=True)
 
@@ -103,7 +104,7 @@ class StatusObjects:
         try:
             return self._s3.head_object(Bucket=target.bucket, Key=target.key)
         except ClientError as error:
-            if aws_error_code(error) in ABSENT:
+            if ErrorResponse.of(error).may_be_absent:
                 return None
             raise
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from zipjobs.errors import InvalidManifest, InvalidRequest, ServiceUnavailable
+from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.model import Model
 from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.fields import split_s3_url
@@ -28,7 +27,9 @@ from zipjobs.requests.list_formats import (
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest
 from zipjobs.requests.strict_json import precheck
 from zipjobs.requests.validation_errors import format_errors
-from zipjobs.s3.ranged_file import ObjectFile, source_error
+from zipjobs.s3.errors import source_errors
+from zipjobs.s3.ranged_file import ObjectFile
+from zipjobs.s3.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -116,7 +117,7 @@ class SourceReader:
         is_wanted = matcher(request.include, request.exclude)
         found = False
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        try:
+        with source_errors(Source(bucket, prefix), "s3:ListBucket on the bucket"):
             for item in chain.from_iterable(page.get("Contents", []) for page in pages):
                 check()
                 key, size = item["Key"], item["Size"]
@@ -126,10 +127,6 @@ class SourceReader:
                         yield SourceObject(bucket, key)  # it may be restored: the size probe checks
                     else:
                         yield SourceObject(bucket, key, size=size, etag=_quoted(item["ETag"]))
-        except ClientError as error:
-            raise source_error(error, where, "s3:ListBucket on the bucket") from error
-        except BotoCoreError as error:
-            raise ServiceUnavailable(f"Listing {where} failed: {error}") from error
         if not found:
             raise InvalidRequest(
                 f"prefix: nothing matched: no object below {where} matches include and exclude."

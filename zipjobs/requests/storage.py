@@ -18,7 +18,8 @@ from zipjobs.model import Model, utc_now
 from zipjobs.requests.fields import ETag, VersionId
 from zipjobs.requests.idempotency import key_reused, request_json
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest, parse_request
-from zipjobs.s3.bucket_owners import OWNER_HINT
+from zipjobs.s3.errors import ErrorResponse, own_errors, source_error
+from zipjobs.s3.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -64,19 +65,16 @@ class RequestReader:
                 f"{where} is not a valid manifest: {error}", error.problems
             ) from error
         except ClientError as error:
-            match aws_error_code(error):
-                case "NoSuchKey" | "NoSuchVersion" | "NoSuchBucket":
-                    reason = "was deleted before it was read. Upload it again."
-                case "PreconditionFailed":
-                    reason = "was replaced before it was read. The new object has its own job."
-                case "AccessDenied":
-                    reason = (
-                        "cannot be read by the zipper's role. Grant s3:GetObject on it. "
-                        + OWNER_HINT
-                    )
-                case code:
-                    raise ServiceUnavailable(f"S3 returned {code} for {where}.") from error
-            raise InvalidManifest(f"{where} {reason}") from error
+            response = ErrorResponse.of(error)
+            if not response.is_permanent:
+                raise ServiceUnavailable(f"S3 returned {response} for {where}.") from error
+            if response.is_absent:
+                reason = f"{where} was deleted before it was read. Upload it again."
+            elif response.status == 412:
+                reason = f"{where} was replaced before it was read. The new object has its own job."
+            else:
+                reason = str(source_error(response, Source(ref.bucket, ref.key)))
+            raise InvalidManifest(reason) from error
         except BotoCoreError as error:
             raise ServiceUnavailable(f"Reading {where} failed: {error}") from error
 
@@ -95,10 +93,8 @@ class RequestWriter:
 
     def save(self, job_id: str, request: JobRequest) -> ObjectRef:
         """Store a request and return its reference. Raises ServiceUnavailable."""
-        try:
+        with own_errors(f"the request of job {job_id}"):
             return self._put(job_id, request)
-        except (ClientError, BotoCoreError) as error:
-            raise _not_stored(error) from error
 
     def save_once(self, job_id: str, request: JobRequest) -> ObjectRef:
         """Store a request unless the job has one, and return the reference of the stored one.
@@ -106,22 +102,18 @@ class RequestWriter:
         Raises IdempotencyKeyReused if the stored request is different and has not expired, and
         ServiceUnavailable.
         """
-        try:
-            return self._put(job_id, request, IfNoneMatch="*")
-        except ClientError as error:
-            if aws_error_code(error) != "PreconditionFailed":
-                raise _not_stored(error) from error
-        except BotoCoreError as error:
-            raise _not_stored(error) from error
-        try:
+        with own_errors(f"the request of job {job_id}"):
+            try:
+                return self._put(job_id, request, IfNoneMatch="*")
+            except ClientError as error:
+                if aws_error_code(error) != "PreconditionFailed":
+                    raise
             found = self._s3.get_object(Bucket=self._bucket, Key=self._key(job_id))
             if found["Body"].read() == request_json(request):
                 return self._ref(job_id, found)
             age = utc_now() - found["LastModified"]
             if age.total_seconds() > self._keep_seconds:
                 return self._put(job_id, request, IfMatch=found["ETag"])
-        except (ClientError, BotoCoreError) as error:
-            raise _not_stored(error) from error
         raise key_reused()
 
     def _put(self, job_id: str, request: JobRequest, **condition: str) -> ObjectRef:
@@ -142,10 +134,6 @@ class RequestWriter:
         etag = None if version_id else response["ETag"]
         key = self._key(job_id)
         return ObjectRef(bucket=self._bucket, key=key, version_id=version_id, etag=etag)
-
-
-def _not_stored(error: Exception) -> ServiceUnavailable:
-    return ServiceUnavailable(f"Storing the request failed: {error}")
 
 
 def _address(ref: ObjectRef) -> _Address:

@@ -1,101 +1,129 @@
-"""GET requests to S3, many at once, for little CPU (docs/adr/0002).
+"""HTTP requests to one S3 endpoint through libcurl, many at once (docs/adr/0002).
 
-One thread waits for all connections (epoll), each of which serves one request at a time. A body
-does not flow before it is asked for: a connection that nobody wants to read from is not read from,
-and TCP holds its sender back. So whoever reads may learn an object's size from the headers, and
-make room for it first.
+One thread runs all transfers: libcurl's multi interface with epoll. A body flows only as far as its
+receiver allows. libcurl stops reading from a connection whose receiver does not, and TCP holds the
+sender back. So a receiver can learn an object's size from the headers, and make room for it first.
 
-Requests wait in order until a connection is free and the pace allows one more. Those that are sent
-again wait for their pause to be over, and then go before all others: they are older.
+Requests wait in order until a connection is free and ``AdaptiveConcurrency`` allows one more. A
+request that is sent again waits for its pause to end. Then it goes before all new requests.
 """
 
 import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
-from urllib.parse import urlsplit
+
+import pycurl
 
 from zipjobs.s3.concurrency import AdaptiveConcurrency
-from zipjobs.s3.connection import RECEIVE_BYTES, Connection, Get
+from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.signing import Credentials, Signer
-from zipjobs.s3.wire import ClientClosed, WireError
+from zipjobs.s3.transfer import ClientClosed, Request, Transfer, TransferError
 
-RESOLVED_SECONDS = 60.0
-CHECK_SECONDS = 1.0
-"""How often connections are looked at for what takes too long."""
+IDLE_POLL_SECONDS = 1.0
 
 
-class Transport:
-    """Connections to one S3 endpoint, at most ``max_connections`` of them.
+class HttpClient:
+    """Sends requests to ``endpoint``, at most ``connections`` at the same time. Thread-safe.
 
-    ``on_request`` is called for each request that is sent, on the transport's thread.
+    ``on_request`` is called on the client's thread for each request that is sent. ``name`` is that
+    of the thread.
     """
 
     def __init__(
         self,
-        endpoint_url: str,
-        region: str,
+        endpoint: Endpoint,
         credentials: Callable[[], Credentials],
-        max_connections: int,
-        ca_bundle: str | None = None,
+        connections: int,
         on_request: Callable[[], None] = lambda: None,
+        name: str = "s3-client",
     ) -> None:
-        url = urlsplit(endpoint_url)
-        assert url.hostname is not None
-        self.host = url.hostname
-        self.tls = ssl.create_default_context(cafile=ca_bundle) if url.scheme == "https" else None
-        self.signer = Signer(url.netloc, region, credentials)
-        self.scratch = memoryview(bytearray(RECEIVE_BYTES))
-        self.epoll = select.epoll()
-        self.pace = AdaptiveConcurrency(max_connections)
+        self.concurrency = AdaptiveConcurrency(connections)
+        self._endpoint = endpoint
+        self._signer = Signer(endpoint.authority, endpoint.region, credentials)
         self._on_request = on_request
-        self._port = url.port or (443 if self.tls else 80)
-        self._max_connections = max_connections
-        self._connections: dict[int, Connection] = {}
-        self._idle: list[Connection] = []
-        self._waiting: deque[Get] = deque()
-        self._again: deque[Get] = deque()
-        self._paused: list[tuple[float, int, Get]] = []  # a heap, by when the pause is over
+        self._connections = connections
+        self._active: dict[Request, Transfer] = {}
+        self._transfers: dict[pycurl.Curl, Transfer] = {}
+        self._idle: list[Transfer] = []
+        self._waiting: deque[Request] = deque()
+        self._again: deque[Request] = deque()
+        self._paused: list[tuple[float, int, Request]] = []  # a heap, by the end of the pause
         self._numbers = count()
         self._calls: deque[Callable[[], None]] = deque()
-        self._addresses: list[tuple[int, tuple[str, int]]] = []
-        self._resolved_until = 0.0
+        self._timer: float | None = None
         self._is_closing = False
         self._is_closed = False
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self.epoll.register(self._wake_out.fileno(), select.EPOLLIN)
-        self._thread = threading.Thread(target=self._run, name="s3-read", daemon=True)
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake_out.fileno(), select.EPOLLIN)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def send(self, get: Get) -> None:
+    def send(self, request: Request) -> None:
         """Send a request when its turn comes."""
-        self._waiting.append(get)
+        self._waiting.append(request)
         self._has_changed()
 
-    def send_again(self, get: Get, pause_seconds: float = 0.0) -> None:
+    def send_again(self, request: Request, pause_seconds: float = 0.0) -> None:
         """Send a request after a pause, and then before all that have not been sent at all."""
-        heappush(self._paused, (time.monotonic() + pause_seconds, next(self._numbers), get))
+        heappush(self._paused, (time.monotonic() + pause_seconds, next(self._numbers), request))
         self._has_changed()
+
+    def resume(self, request: Request) -> None:
+        """Note that ``request.body`` has more bytes to send."""
+
+        def resume() -> None:
+            if transfer := self._active.get(request):
+                transfer.resume()
+
+        self.call(resume)
+
+    def cancel(self, request: Request) -> None:
+        """End a request, if it has not ended, with an error."""
+
+        def cancel() -> None:
+            if transfer := self._active.get(request):
+                transfer.end(TransferError("The request was canceled."))
+
+        self.call(cancel)
+
+    def renew_credentials(self) -> None:
+        """Fetch the credentials again for the next request: S3 says that they have expired."""
+        self._signer.renew()
 
     def close(self) -> None:
-        """Close every connection; what is under way, waits or comes later ends with an error."""
+        """Close every connection. Requests in progress, waiting or sent later end with an error."""
         self._is_closing = True
         self._wake()
-        if threading.current_thread() is not self._thread:
+        if not self.is_current_thread:
             self._thread.join()
 
     def call(self, call: Callable[[], None]) -> None:
-        """Run ``call`` on the transport's thread, soon."""
+        """Run ``call`` on the client's thread, soon."""
         self._calls.append(call)
         self._has_changed()
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for their turn, without those in a pause."""
+        return len(self._waiting) + len(self._again)
+
+    @property
+    def paused(self) -> int:
+        """The number of requests that wait for the end of their pause."""
+        return len(self._paused)
 
     def _has_changed(self) -> None:
         if self._is_closed:
@@ -104,11 +132,9 @@ class Transport:
             self._wake()
 
     def _wake(self) -> None:
-        if threading.current_thread() is not self._thread:
-            try:
+        if not self.is_current_thread:
+            with suppress(OSError):  # the thread has been woken already, or has ended
                 self._wake_in.send(b"!")
-            except (BlockingIOError, OSError):
-                return  # it has been woken, or is closed
 
     def _refuse(self) -> None:
         """End what waits: nothing is sent any more. On whatever thread comes first."""
@@ -121,95 +147,143 @@ class Transport:
         for queue in (self._again, self._waiting):
             with suppress(IndexError):
                 while True:
-                    queue.popleft().receiver.end(ClientClosed("the client was closed"))
+                    queue.popleft().receiver.end(ClientClosed("The client was closed."))
 
-    # On the transport's thread.
+    # On the client's thread.
 
     def _run(self) -> None:
-        check_at = time.monotonic() + CHECK_SECONDS
         wake = self._wake_out.fileno()
         while not self._is_closing:
-            patience = self._pause_left() if self._paused else CHECK_SECONDS
-            for number, events in self.epoll.poll(patience):
+            for number, events in self._epoll.poll(self._patience()):
                 if number == wake:
                     self._wake_out.recv(4096)
-                elif (connection := self._connections.get(number)) is not None:
-                    connection.on_event(events)
+                else:
+                    self._act(number, events)
             self._catch_up()
-            now = time.monotonic()
-            if now >= check_at:
-                check_at = now + CHECK_SECONDS
-                for connection in list(self._connections.values()):
-                    connection.check(now)
-                self._catch_up()
-        for connection in list(self._connections.values()):
-            connection.fail(ClientClosed("the client was closed"))
+        for transfer in list(self._active.values()):
+            transfer.end(ClientClosed("The client was closed."))
         self._is_closed = True
         self._refuse()
-        self.epoll.close()
+        for transfer in self._idle:
+            transfer.curl.close()
+        self._multi.close()
+        self._epoll.close()
         self._wake_in.close()
         self._wake_out.close()
 
-    def _pause_left(self) -> float:
-        """How long there is nothing to send again, nor to check."""
-        return max(0.0, min(self._paused[0][0] - time.monotonic(), CHECK_SECONDS))
-
-    def _catch_up(self) -> None:
-        """Do what was asked for meanwhile, and put free connections to work."""
+    def _patience(self) -> float:
+        """Return the seconds until there is something to do, if nothing happens before."""
+        now = time.monotonic()
+        until = [now + IDLE_POLL_SECONDS]
         if self._paused:
-            now = time.monotonic()
-            while self._paused and self._paused[0][0] <= now:
-                self._again.append(heappop(self._paused)[2])
-        while self._calls or ((self._waiting or self._again) and self._may_start()):
-            while self._calls:
-                self._calls.popleft()()
-            while (self._waiting or self._again) and self._may_start():
-                self._start((self._again or self._waiting).popleft())
+            until.append(self._paused[0][0])
+        if self._timer is not None:
+            until.append(self._timer)
+        return max(0.0, min(until) - now)
 
-    def _may_start(self) -> bool:
-        pace = self.pace
-        return pace.in_flight < pace.limit and (
-            bool(self._idle) or len(self._connections) < self._max_connections
-        )
+    def _act(self, number: int, events: int) -> None:
+        flags = 0
+        if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLRDHUP):
+            flags |= pycurl.CSELECT_IN
+        if events & select.EPOLLOUT:
+            flags |= pycurl.CSELECT_OUT
+        if events & select.EPOLLERR:
+            flags |= pycurl.CSELECT_ERR
+        self._multi.socket_action(number, flags)
 
-    def _start(self, get: Get) -> None:
-        if not get.receiver.is_wanted:
-            get.receiver.end(WireError("the request was given up"))
-            return
-        self._on_request()
-        if self._idle:
-            self._idle.pop().serve(get)
+    def _on_socket(self, what: int, number: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+        events = 0
+        if what in (pycurl.POLL_IN, pycurl.POLL_INOUT):
+            events |= select.EPOLLIN
+        if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
+            events |= select.EPOLLOUT
+        if what == pycurl.POLL_REMOVE:
+            with suppress(OSError):  # closed sockets leave epoll by themselves
+                self._epoll.unregister(number)
             return
         try:
-            connection = Connection(self, self._address())
-        except OSError as error:
-            get.receiver.end(error)
+            self._epoll.modify(number, events)
+        except FileNotFoundError:
+            self._epoll.register(number, events)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _catch_up(self) -> None:
+        """Do all that can be done without waiting for a connection."""
+        while True:
+            if self._timer is not None and self._timer <= time.monotonic():
+                self._timer = None
+                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._finish_transfers()
+            while self._calls:
+                self._calls.popleft()()
+            if self._paused:
+                now = time.monotonic()
+                while self._paused and self._paused[0][0] <= now:
+                    self._again.append(heappop(self._paused)[2])
+            while (self._again or self._waiting) and self._may_start():
+                self._start((self._again or self._waiting).popleft())
+            is_due = self._timer is not None and self._timer <= time.monotonic()
+            if not self._calls and not is_due:
+                return
+
+    def _may_start(self) -> bool:
+        concurrency = self.concurrency
+        return len(self._active) < self._connections and concurrency.in_flight < concurrency.limit
+
+    def _start(self, request: Request) -> None:
+        if not request.receiver.is_wanted:
+            request.receiver.end(TransferError("The request was canceled."))
             return
-        self._connections[connection.number] = connection
-        connection.serve(get)
+        self._on_request()
+        transfer = self._idle.pop() if self._idle else self._new_transfer()
+        try:
+            transfer.prepare(request)
+        except Exception as error:  # noqa: BLE001  (of the credentials: it would end this thread)
+            self._idle.append(transfer)
+            request.receiver.end(error)
+            return
+        transfer.round = self.concurrency.sent()
+        self._active[request] = transfer
+        self._multi.add_handle(transfer.curl)
 
-    def _address(self) -> tuple[int, tuple[str, int]]:
-        """One of the host's addresses, in turn."""
-        now = time.monotonic()
-        if now > self._resolved_until or not self._addresses:
-            found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
-            self._addresses = [(family, address[:2]) for family, _, _, _, address in found]  # type: ignore[misc]
-            self._resolved_until = now + RESOLVED_SECONDS
-        address = self._addresses.pop(0)
-        self._addresses.append(address)
-        return address
+    def _new_transfer(self) -> Transfer:
+        transfer = Transfer(self, self._endpoint)
+        self._transfers[transfer.curl] = transfer
+        return transfer
 
-    def is_unreachable(self, address: tuple[int, tuple[str, int]]) -> None:
-        """Leave an address out until the host is resolved anew."""
-        if address in self._addresses:
-            self._addresses.remove(address)
+    def _finish_transfers(self) -> None:
+        while True:
+            more, completed, failed = self._multi.info_read()
+            for curl in completed:
+                self._transfers[curl].complete()
+            for curl, code, message in failed:
+                self._transfers[curl].fail(code, message)
+            if not more:
+                return
 
-    def is_free(self, connection: Connection) -> None:
-        """Take a connection back whose response is over."""
-        self._idle.append(connection)
+    # What transfers need.
 
-    def is_gone(self, connection: Connection) -> None:
-        """Forget a connection that was closed."""
-        self._connections.pop(connection.number, None)
-        if connection in self._idle:
-            self._idle.remove(connection)
+    @property
+    def is_current_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def sign(self, request: Request) -> Mapping[str, str]:
+        method = "GET" if request.body is None else "PUT"
+        path = self._endpoint.path + request.path
+        return self._signer.sign(method, path, request.query, request.headers, request.payload)
+
+    def begun(self, transfer: Transfer, status: int) -> None:
+        self.concurrency.answered(status, transfer.round)
+
+    def retry(self, transfer: Transfer) -> None:
+        self._multi.remove_handle(transfer.curl)
+        self._multi.add_handle(transfer.curl)
+
+    def ended(self, transfer: Transfer, request: Request, *, has_begun: bool) -> None:
+        if not has_begun:
+            self.concurrency.lost()
+        del self._active[request]
+        self._multi.remove_handle(transfer.curl)
+        self._idle.append(transfer)

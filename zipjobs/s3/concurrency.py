@@ -1,48 +1,62 @@
-"""How many requests may be in flight: fewer once S3 says that it is too many, and more again."""
+"""How many requests may be in flight: fewer once S3 throttles, and more again afterwards."""
 
-LEAST_IN_FLIGHT = 4
-"""With fewer, one request that gets no answer would hold all others up."""
+MIN_IN_FLIGHT = 4
+"""With fewer, one request without a response would hold all others up."""
 
-ANSWERS_PER_STEP = 10
-"""After so many good answers one more may be in flight, so the limit grows by a tenth a round
-trip: at 20 ms, from the least to 240 in about a second."""
+RESPONSES_PER_STEP = 10
+"""After so many good responses, one more request may be in flight. So the limit grows by a tenth
+per round trip: at 20 ms, from the minimum to 240 in about a second."""
 
-TOO_MANY_REQUESTS = 429
+THROTTLED = frozenset({429, 503})
+"""Too Many Requests, and S3's SlowDown. Other 5xx errors say nothing about the request rate."""
 
 
 class AdaptiveConcurrency:
-    """Additive increase, multiplicative decrease.
+    """Additive increase, multiplicative decrease. Used on one thread.
 
-    In flight is what has been sent and not been answered. A response whose body flows, or waits for
-    room, does not count: whatever waits for a request to be answered waits for bounded time. Used
-    on one thread.
+    A request is in flight until its response begins. A response whose body flows, or waits for
+    memory, does not count: whatever waits for a response waits for a limited time.
     """
 
-    __slots__ = ("_answers", "in_flight", "limit", "most", "round")
+    __slots__ = ("_good_responses", "_round", "in_flight", "limit", "maximum")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.limit = most
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        self.limit = maximum
         self.in_flight = 0
-        self.round = 0
-        """Grows with each decrease. A request belongs to the one in which it was sent."""
-        self._answers = 0
+        self._round = 0  # grows with each decrease
+        self._good_responses = 0
 
-    def answered(self, status: int, sent_in: int) -> None:
-        """Take an answer into account, to a request of round ``sent_in`` that is still in flight.
+    @property
+    def may_send(self) -> bool:
+        """Return whether one more request may be in flight."""
+        return self.in_flight < self.limit
 
-        Good ones matter only while ``limit`` is less than ``most``. Requests that were in flight
-        together and are all refused halve the limit once: "Reducing your request rate will decrease
-        or eliminate errors of this type" (Amazon S3 User Guide, "Amazon S3 error best practices").
+    def sent(self) -> int:
+        """Count a request, and return the round that it belongs to."""
+        self.in_flight += 1
+        return self._round
+
+    def lost(self) -> None:
+        """Count a request that ended without a response."""
+        self.in_flight -= 1
+
+    def answered(self, status: int, round_: int) -> None:
+        """Count the response to a request of ``round_``.
+
+        Requests that were in flight together and are all throttled halve the limit once: "Reducing
+        your request rate will decrease or eliminate errors of this type" (Amazon S3 User Guide,
+        "Amazon S3 error best practices").
         """
-        if status == TOO_MANY_REQUESTS or status >= 500:
-            self._answers = 0
-            if sent_in == self.round:
-                self.round += 1
+        if status in THROTTLED:
+            self._good_responses = 0
+            if round_ == self._round:
+                self._round += 1
                 halved = min(self.limit, self.in_flight) // 2
-                self.limit = max(halved, min(LEAST_IN_FLIGHT, self.most))
-            return
-        self._answers += 1
-        if self._answers >= ANSWERS_PER_STEP:
-            self._answers = 0
-            self.limit = min(self.limit + 1, self.most)
+                self.limit = max(halved, min(MIN_IN_FLIGHT, self.maximum))
+        elif self.limit < self.maximum:
+            self._good_responses += 1
+            if self._good_responses >= RESPONSES_PER_STEP:
+                self._good_responses = 0
+                self.limit += 1
+        self.in_flight -= 1

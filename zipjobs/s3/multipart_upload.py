@@ -10,16 +10,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import (
     ServiceUnavailable,
-    SourceChanged,
     TargetExists,
     UploadGone,
     aws_error_code,
 )
+from zipjobs.s3.errors import ErrorResponse, source_error, target_error, target_errors
 from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
 from zipjobs.s3.retry import COPY_ATTEMPTS, COPY_PAUSES_BEFORE, pause_seconds
 from zipjobs.s3.source import NULL_VERSION, ObjectVersion
-from zipjobs.s3.target import ABSENT, OWNER_TAG, Target, remove, target_error, target_errors
-from zipjobs.s3.upload_cleanup import UploadCleaner
+from zipjobs.s3.target import OWNER_TAG, Target
+from zipjobs.s3.upload_cleanup import UploadCleaner, remove_if_owned
 from zipjobs.zipformat.crc32 import decode, encode
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 CONTENT_TYPE = "application/zip"
-
-BUSY = ("SlowDown", "ServiceUnavailable", "InternalError", "503", "500", "429")
-"""Error codes for a copy that may succeed later."""
 
 
 class CopyRefused(Exception):
@@ -130,7 +127,7 @@ class Upload:
                     target.bucket, target.key, self.upload_id, number, length, open_chunks
                 )
             except PartRefused as refused:
-                raise target_error(target, refused.code) from refused
+                raise target_error(refused.response, target) from refused
         return UploadedPart(number, sent.etag, sent.crc32, length)
 
     @property
@@ -154,13 +151,11 @@ class Upload:
             try:
                 return self._copy(number, pinned, address, first, length)
             except (ClientError, BotoCoreError) as error:
-                code = aws_error_code(error)
-                if code == "PreconditionFailed":
-                    raise SourceChanged(
-                        f"{source} changed while it was read. Submit the job again.", (str(source),)
-                    ) from error
-                if code not in BUSY or attempt == COPY_ATTEMPTS:
-                    raise CopyRefused(code or str(error)) from error
+                refusal = ErrorResponse.of(error) if isinstance(error, ClientError) else None
+                if refusal is not None and refusal.status == 412:
+                    raise source_error(refusal, source) from error
+                if refusal is None or refusal.is_permanent or attempt == COPY_ATTEMPTS:
+                    raise CopyRefused(str(refusal or error)) from error
             time.sleep(pause_seconds(COPY_PAUSES_BEFORE + attempt))
         raise AssertionError("the last attempt returns or raises")
 
@@ -232,7 +227,7 @@ class Upload:
             try:
                 stored = self.existing(crc32, size)
             except TargetExists as exists:
-                if not remove(self._s3, self.target):
+                if not remove_if_owned(self._s3, self.target):
                     raise
                 again = f"{self.target} was built from objects that have changed since."
                 raise ServiceUnavailable(again) from exists
@@ -240,6 +235,11 @@ class Upload:
                 Bucket=self.target.bucket, Key=self.target.key, UploadId=self.upload_id
             )
             return stored
+        if answer.get("ChecksumCRC32") != encode(crc32):
+            raise ServiceUnavailable(
+                f"S3 completed {self.target} without the checksum that was sent. Its response has "
+                f"{answer.get('ChecksumCRC32')}."
+            )
         return StoredArchive.of(answer)
 
     def _as_listed(self, parts: list[UploadedPart]) -> list[UploadedPart]:
@@ -265,7 +265,7 @@ class Upload:
                     Bucket=self.target.bucket, Key=self.target.key, ChecksumMode="ENABLED"
                 )
             except ClientError as error:
-                if aws_error_code(error) not in ABSENT:
+                if not ErrorResponse.of(error).may_be_absent:
                     raise
                 gone = f"There is neither an upload nor an object at {self.target}."
                 raise UploadGone(gone) from error

@@ -1,50 +1,49 @@
-"""UploadPart for parts that are sent while they are read.
+"""UploadPart for parts that are sent while they are assembled.
 
 boto3 needs a part's CRC-32, or its bytes twice, before it sends them. Here the CRC-32 is computed
 while the bytes are sent, and follows them: "Using trailing checksums with aws-chunked encoding",
-Amazon S3 API Reference. urllib3 sends the requests.
+Amazon S3 API Reference. A part that is complete in memory has it in a header.
+
+Buckets with a default retention (Object Lock) refuse trailing checksums. For such a bucket, the
+bytes of a part are opened twice: once for its CRC-32, then to send them.
 """
 
-import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlsplit
+from threading import Condition, Lock
+from urllib.parse import quote
 
-import urllib3
 from isal.isal_zlib import crc32
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.concurrency import TOO_MANY_REQUESTS
-from zipjobs.s3.retry import ATTEMPTS, pause_seconds
-from zipjobs.s3.signing import Credentials, Signer
-from zipjobs.zipformat.crc32 import encode
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.errors import ErrorResponse
+from zipjobs.s3.retry import Attempts
+from zipjobs.s3.transfer import BodyFlow, Request, TransferError
+from zipjobs.zipformat.crc32 import decode, encode
 
 BLOCK_BYTES = 1024 * 1024
 """Parts are sent in blocks of this size. The last block of a part may be smaller."""
 
-CONNECT_SECONDS = 3.0
-STALL_SECONDS = 60.0
-"""The timeout for sending a block and for the response. It is three times the timeout of a read,
-because a retry may have to read the part's sources again."""
-
+CHECKSUM = "x-amz-checksum-crc32"
 TRAILING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-_TRAILER = "x-amz-checksum-crc32"
-_CODE = re.compile(rb"<Code>([^<]*)</Code>")
-_AGAIN = {"RequestTimeout", "BadDigest", "XAmzContentChecksumMismatch", "IncompleteBody"}
+UNSIGNED = "UNSIGNED-PAYLOAD"
+
+MAX_ERROR_BYTES = 16 * 1024
+"""The limit for the body of an error. S3's errors are shorter."""
 
 Chunks = Iterable[memoryview | bytes]
 """Bytes in blocks of ``BLOCK_BYTES``. The last one may be shorter."""
 
 
 class PartRefused(Exception):
-    """S3 refused a part permanently, with error ``code``."""
+    """S3 refused a part permanently."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(str(response))
+        self.response = response
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +55,19 @@ class Sent:
 
 
 class PartSender:
-    """Sends parts to one S3 endpoint. Thread-safe.
+    """Sends parts through ``client``. Thread-safe.
 
-    ``on_request`` is called for each request, on the thread that sends it. ``expecting`` returns
-    the headers with the expected owner of a bucket.
+    ``expecting`` returns the headers with the expected owner of a bucket.
     """
 
     def __init__(
         self,
-        endpoint_url: str,
-        region: str,
-        credentials: Callable[[], Credentials],
-        connections: int,
-        ca_bundle: str | None = None,
-        on_request: Callable[[], None] = lambda: None,
+        client: HttpClient,
         expecting: Callable[[str], Mapping[str, str]] = lambda bucket: {},
     ) -> None:
-        self._on_request = on_request
+        self._client = client
         self._expecting = expecting
-        is_secret = urlsplit(endpoint_url).scheme == "https"
-        tls = {"ca_certs": ca_bundle} if ca_bundle and is_secret else {}
-        self._pool = urllib3.connection_from_url(
-            endpoint_url,
-            maxsize=connections,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=STALL_SECONDS),
-            retries=False,
-            **tls,
-        )
-        self._pool.ConnectionCls = _HttpsConnection if is_secret else _HttpConnection
-        self._signer = Signer(urlsplit(endpoint_url).netloc, region, credentials)
+        self._needs_header: set[str] = set()  # buckets that refuse trailing checksums
 
     def put(
         self,
@@ -95,91 +78,234 @@ class PartSender:
         length: int,
         open_chunks: Callable[[], Chunks],
     ) -> Sent:
-        """Send part ``number``. ``open_chunks`` is called once per attempt.
+        """Send part ``number`` of ``length`` bytes.
 
-        A retry waits on the caller's thread, so that fewer parts are sent while S3 throttles.
-        Raises PartRefused, ServiceUnavailable after the last attempt, and errors of the chunks.
+        ``open_chunks`` is called once per attempt. A list is in memory: it is read twice, so that
+        its CRC-32 can be sent before it. A retry waits on the caller's thread, so that fewer parts
+        are sent while S3 throttles. Raises PartRefused, ServiceUnavailable after the last attempt,
+        and errors of the chunks.
         """
         path = f"/{bucket}/{quote(key, safe='-._~/')}"
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
-        problem = ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(pause_seconds(attempt))
-            body = _Framed(open_chunks(), length)
+        attempts = Attempts()
+        where = f"part {number} of s3://{bucket}/{key}"
+        while True:
+            body = self._body(bucket, length, open_chunks)
+            headers = {**self._expecting(bucket), **body.headers}
+            sending = _Sending(self._client, path, query, headers, body)
             try:
-                answer = self._send(path, query, self._expecting(bucket), body)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+                response = sending.run()
+            except TransferError as error:
+                if error.is_stale:
+                    continue  # libcurl has closed the connection: the next one is another
                 problem = str(error)
-                continue
-            if answer.status == 200:
-                said = answer.headers.get(_TRAILER)
-                if said is None or said == encode(body.crc32):
-                    return Sent(answer.headers["ETag"], body.crc32)
-                problem = "S3 received other bytes than it was sent"
-                continue
-            found = _CODE.search(answer.data)
-            problem = found[1].decode(errors="replace") if found else str(answer.status)
-            is_busy = answer.status >= 500 or answer.status == TOO_MANY_REQUESTS
-            if not is_busy and problem not in _AGAIN:
-                raise PartRefused(problem)
-        raise ServiceUnavailable(f"Part {number} of s3://{bucket}/{key}: {problem}")
+            else:
+                if response.status == 200:
+                    sent = _sent(response.headers, where)
+                    if sent.crc32 == body.crc32:
+                        return sent
+                    problem = "S3 received other bytes than were sent"
+                else:
+                    refusal = ErrorResponse.parse(response.status, response.headers, response.body)
+                    if body.is_trailing and _is_header_missing(refusal):
+                        self._needs_header.add(bucket)
+                        continue
+                    if refusal.is_permanent:
+                        raise PartRefused(refusal)
+                    if refusal.code == "ExpiredToken":
+                        self._client.renew_credentials()
+                    problem = str(refusal)
+            pause = attempts.next_pause()
+            if pause is None:
+                raise ServiceUnavailable(f"Sending {where} failed: {problem}")
+            time.sleep(pause)
 
-    def _send(
-        self, path: str, query: str, expected: Mapping[str, str], body: "_Framed"
-    ) -> urllib3.BaseHTTPResponse:
-        headers = {
-            **expected,
-            "content-encoding": "aws-chunked",
-            "content-length": str(body.framed_length),
-            "x-amz-decoded-content-length": str(body.length),
-            "x-amz-trailer": _TRAILER,
-        }
-        self._on_request()
-        signed = self._signer.sign("PUT", path, query, headers, TRAILING)
-        return self._pool.urlopen("PUT", f"{path}?{query}", body=body, headers=signed)  # type: ignore[arg-type]  # accepts memoryviews too
-
-
-class _Patience:
-    """Sets the timeout for sending. urllib3 would use the timeout for connecting."""
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        super().endheaders(*args, **kwargs)  # type: ignore[misc]
-        self.sock.settimeout(STALL_SECONDS)  # type: ignore[attr-defined]
+    def _body(self, bucket: str, length: int, open_chunks: Callable[[], Chunks]) -> "_Body":
+        chunks = open_chunks()
+        if isinstance(chunks, list):
+            return _Body(chunks, length, _crc32_of(chunks))
+        if bucket in self._needs_header:
+            known = _crc32_of(chunks)
+            return _Body(open_chunks(), length, known)
+        return _Body(chunks, length, None)
 
 
-class _HttpConnection(_Patience, HTTPConnection):
-    pass
+def _crc32_of(chunks: Chunks) -> int:
+    total = 0
+    for chunk in chunks:
+        total = crc32(chunk, total)
+    return total
 
 
-class _HttpsConnection(_Patience, HTTPSConnection):
-    pass
+def _is_header_missing(refusal: ErrorResponse) -> bool:
+    """Return whether the bucket needs the checksum in a header.
+
+    "The Content-MD5 or x-amz-sdk-checksum-algorithm header is required for any request to upload an
+    object with a retention period configured using S3 Object Lock": PutObject, Amazon S3 API
+    Reference. S3 answers 400 InvalidRequest, and names the header.
+    """
+    text = refusal.message.lower()
+    return refusal.code == "InvalidRequest" and ("content-md5" in text or "checksum" in text)
 
 
-class _Framed:
-    """A body in aws-chunked encoding, followed by its CRC-32."""
+def _sent(headers: Mapping[str, str], where: str) -> Sent:
+    """Read the response to a stored part. Raises ServiceUnavailable if it lacks what S3 sends."""
+    for name in ("etag", CHECKSUM):
+        if name not in headers:
+            raise ServiceUnavailable(f"The response for {where} has no {name} header.")
+    return Sent(headers["etag"], decode(headers[CHECKSUM]))
 
-    def __init__(self, chunks: Chunks, length: int) -> None:
-        self.crc32 = 0
-        self.length = length
+
+class _Body:
+    """The body of one attempt, pulled by the client and fed by the sender.
+
+    With ``known``, its CRC-32, the bytes go out as they are and the checksum is a header. Else they
+    go out in aws-chunked encoding, and the checksum follows them.
+    """
+
+    def __init__(self, chunks: Chunks, length: int, known: int | None) -> None:
+        self.crc32 = known or 0
+        self.is_trailing = known is None
         self._chunks = chunks
+        if known is not None:
+            self.length = length
+            self.headers = {CHECKSUM: encode(known)}
+            return
         whole, rest = divmod(length, BLOCK_BYTES)
         frames = whole * len(_frame(BLOCK_BYTES)) + (len(_frame(rest)) if rest else 0)
-        self.framed_length = length + frames + len(self._end())
+        self.length = length + frames + len(self._end())
+        self.headers = {
+            "content-encoding": "aws-chunked",
+            "x-amz-decoded-content-length": str(length),
+            "x-amz-trailer": CHECKSUM,
+        }
 
-    def __iter__(self) -> Iterator[memoryview | bytes]:
+    def pieces(self) -> Iterator[tuple[memoryview | bytes, ...]]:
+        """Yield what goes over the wire, a chunk at a time."""
+        if not self.is_trailing:
+            for chunk in self._chunks:
+                yield (chunk,)
+            return
         before = b""
         for chunk in self._chunks:
             self.crc32 = crc32(chunk, self.crc32)
-            yield before + _frame(len(chunk))[:-2]
-            yield chunk
+            yield before + _frame(len(chunk))[:-2], chunk
             before = b"\r\n"
-        yield before + self._end()
+        yield (before + self._end(),)
 
     def _end(self) -> bytes:
-        return f"0\r\n{_TRAILER}:{encode(self.crc32)}\r\n\r\n".encode()
+        return f"0\r\n{CHECKSUM}:{encode(self.crc32)}\r\n\r\n".encode()
 
 
 def _frame(size: int) -> bytes:
     """Return the framing of a chunk: its length before it, and a line break after it."""
     return f"{size:x}\r\n\r\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Sending:
+    """One attempt: feeds the client on the caller's thread, and waits for the response."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: _Body,
+    ) -> None:
+        self.is_wanted = True
+        self.length = body.length
+        self._client = client
+        self._body = body
+        payload = TRAILING if body.is_trailing else UNSIGNED
+        self._request = Request(path, query, headers, self, self, payload)
+        self._changed = Condition(Lock())
+        self._pieces: deque[memoryview] = deque()
+        self._is_paused = False
+        self._is_fed = False
+        self._is_over = False
+        self._error: Exception | None = None
+        self._status = 0
+        self._headers: Mapping[str, str] = {}
+        self._received = b""
+        self._flow: BodyFlow | None = None
+
+    def run(self) -> _Response:
+        """Send the body and return the response. Raises TransferError and errors of the chunks."""
+        self._client.send(self._request)
+        try:
+            for pieces in self._body.pieces():
+                if not self._feed(pieces):
+                    break
+            self._finish()
+        except BaseException:  # the caller's memory must not be read any more
+            self.is_wanted = False
+            self._client.cancel(self._request)
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_over)
+            raise
+        if self._error is not None:
+            raise self._error
+        return _Response(self._status, self._headers, self._received)
+
+    def _feed(self, pieces: Iterable[memoryview | bytes]) -> bool:
+        """Wait until the client has taken ``pieces``. Return False if the request has ended."""
+        with self._changed:
+            self._pieces.extend(memoryview(piece) for piece in pieces)
+            self._resume()
+            self._changed.wait_for(lambda: self._is_over or not self._pieces)
+            return not self._is_over
+
+    def _finish(self) -> None:
+        """Wait for the response."""
+        with self._changed:
+            self._is_fed = True
+            self._resume()
+            self._changed.wait_for(lambda: self._is_over)
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._client.resume(self._request)
+
+    # Callbacks of the client.
+
+    def read(self, size: int) -> bytes | None:
+        with self._changed:
+            if not self._pieces and not self._is_fed:
+                self._is_paused = True
+                return None
+            taken: list[memoryview] = []
+            while size and self._pieces:
+                piece = self._pieces.popleft()
+                if len(piece) > size:
+                    self._pieces.appendleft(piece[size:])
+                taken.append(piece[:size])
+                size -= len(taken[-1])
+            data = b"".join(taken)  # copied: libcurl keeps it after the caller's memory is reused
+            if not self._pieces:
+                self._changed.notify_all()
+            return data
+
+    def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
+        self._status, self._headers, self._flow = status, headers, body
+        body.let(MAX_ERROR_BYTES)
+
+    def data(self, chunk: memoryview | bytes) -> None:
+        self._received += bytes(chunk)
+        if len(self._received) >= MAX_ERROR_BYTES and self._flow is not None:
+            self._flow.enough()
+
+    def end(self, error: Exception | None) -> None:
+        with self._changed:
+            if len(self._received) < MAX_ERROR_BYTES:
+                self._error = error
+            self._is_over = True
+            self._changed.notify_all()

@@ -1,10 +1,16 @@
 """The retry policy: how many attempts each operation has, and the pauses between them."""
 
 import random
+import time
 
 ATTEMPTS = 10
 """Attempts of a read or part upload, as AWS recommends for S3 ("How do I troubleshoot a HTTP 500 or
 503 error from Amazon S3?").
+"""
+
+TOTAL_SECONDS = 240.0
+"""The time for all attempts of a read or part upload without progress. The function has 15 minutes,
+and the job's next attempt needs the rest.
 """
 
 COPY_ATTEMPTS = 3
@@ -35,3 +41,22 @@ def pause_seconds(attempt: int) -> float:
     """Return the pause after attempt 1, 2, …: exponential backoff with 50 % jitter."""
     pause = min(FIRST_PAUSE_SECONDS * (1 << (attempt - 1)), MAX_PAUSE_SECONDS)
     return pause * (0.5 + random.random())  # noqa: S311
+
+
+class Attempts:
+    """The attempts of one request that is not sent by boto3."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Count again from the first attempt, after progress."""
+        self._count = 1
+        self._until = time.monotonic() + TOTAL_SECONDS
+
+    def next_pause(self) -> float | None:
+        """Return the seconds to wait before the next attempt, or None after the last one."""
+        if self._count >= ATTEMPTS or time.monotonic() > self._until:
+            return None
+        self._count += 1
+        return pause_seconds(self._count - 1)

@@ -40,6 +40,10 @@ class Signer:
         self._credentials = credentials
         self._context: _Context | None = None
 
+    def renew(self) -> None:
+        """Fetch the credentials again for the next signature."""
+        self._context = None
+
     def sign(
         self,
         method: str,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.errors import TargetForbidden, aws_error_code
-from zipjobs.s3.target import Target, is_refused, remove, target_errors
+from zipjobs.s3.errors import ErrorResponse, is_permanent, target_errors
+from zipjobs.s3.target import OWNER_TAG, Target
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,7 +51,24 @@ class UploadCleaner:
     def remove(self, target: Target) -> None:
         """Delete the object at ``target`` if it has the target's owner tag."""
         with _cleanup_errors(target):
-            remove(self._s3, target)
+            remove_if_owned(self._s3, target)
+
+
+def remove_if_owned(s3: "S3Client", target: Target) -> bool:
+    """Delete the object if it has the target's owner tag. Return whether it was deleted."""
+    address = {"Bucket": target.bucket, "Key": target.key}
+    try:
+        found = s3.head_object(**address)  # type: ignore[arg-type]
+    except ClientError as error:
+        if ErrorResponse.of(error).may_be_absent:
+            return False
+        raise
+    if found["Metadata"].get(OWNER_TAG) != target.owner_tag:
+        return False
+    if version_id := found.get("VersionId"):
+        address["VersionId"] = version_id
+    s3.delete_object(**address)  # type: ignore[arg-type]
+    return True
 
 
 @contextmanager
@@ -60,6 +78,6 @@ def _cleanup_errors(target: Target) -> Iterator[None]:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            if not is_refused(error):
+            if not is_permanent(error):
                 raise
             raise TargetForbidden(f"S3 refuses to clean up {target}: {error}") from error

@@ -17,7 +17,8 @@ from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -122,7 +123,7 @@ def job_runner(
             limits.quota,
             engine.options.sizing,
         ),
-        SegmentRunner(store, segments, progress, engine, writer, receipts, finalizer, meter),
+        SegmentRunner(store, segments, progress, queue, engine, writer, receipts, finalizer, meter),
         meter,
     )
 
@@ -134,7 +135,7 @@ class _DataPlane:
         session = boto3.Session()
         credentials = session.get_credentials()
         assert credentials is not None
-        self._credentials = credentials
+        self._credentials = credentials.get_frozen_credentials
         self._ca_bundle = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
         self._s3 = s3
         self._owners = owners
@@ -142,26 +143,19 @@ class _DataPlane:
     def reader(self, connections: int) -> ObjectReader:
         """Return a reader for this Region. It connects to other Regions when a bucket is there."""
 
-        def connect(s3: "S3Client") -> Transport:
-            return Transport(
-                s3.meta.endpoint_url,
-                s3.meta.region_name,
-                self._credentials.get_frozen_credentials,
-                connections,
-                self._ca_bundle,
-                partial(meter().count, "s3:GetObject"),
-            )
+        def connect_to(region: str) -> HttpClient:
+            s3 = s3_client(self._owners, region=region)
+            return self._client(s3, connections, "s3:GetObject")
 
-        def connect_to(region: str) -> Transport:
-            return connect(s3_client(self._owners, region=region))
-
-        return ObjectReader(connect(self._s3), connect_to, self._owners.headers)
+        own = self._client(self._s3, connections, "s3:GetObject")
+        return ObjectReader(own, connect_to, self._owners.headers)
 
     def sender(self, connections: int) -> PartSender:
         """Return a sender of parts to this Region."""
-        meta = self._s3.meta
-        credentials = self._credentials.get_frozen_credentials
-        on_request = partial(meter().count, "s3:UploadPart")
-        endpoint = meta.endpoint_url, meta.region_name, credentials
-        headers = self._owners.headers
-        return PartSender(*endpoint, connections, self._ca_bundle, on_request, headers)
+        client = self._client(self._s3, connections, "s3:UploadPart")
+        return PartSender(client, self._owners.headers)
+
+    def _client(self, s3: "S3Client", connections: int, operation: str) -> HttpClient:
+        endpoint = Endpoint.of(s3, self._ca_bundle)
+        count = partial(meter().count, operation)
+        return HttpClient(endpoint, self._credentials, connections, count, operation)

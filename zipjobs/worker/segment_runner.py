@@ -11,9 +11,11 @@ from zipjobs.errors import (
     LeaseLost,
     PermanentError,
     ServiceUnavailable,
+    UploadConflict,
     UploadGone,
 )
 from zipjobs.jobs.job import FinishedArchive, Job, JobError, Submission
+from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.summary import ProgressCounts
@@ -39,6 +41,7 @@ class SegmentRunner:
         store: JobStore,
         segments: SegmentStore,
         progress: SegmentProgress,
+        queue: JobQueue,
         engine: Engine,
         writer: ArchiveWriter,
         receipts: Receipts,
@@ -48,6 +51,7 @@ class SegmentRunner:
         self._store = store
         self._segments = segments
         self._progress = progress
+        self._queue = queue
         self._engine = engine
         self._writer = writer
         self._receipts = receipts
@@ -83,6 +87,11 @@ class SegmentRunner:
         except PermanentError as error:
             logger.warning("Job %s: FAILED %s: %s", job.job_id, error.code, error)
             return self._store.fail(job, JobError.of(error))
+        except UploadConflict as conflict:
+            logger.warning("Job %s: planned again: %s", job.job_id, conflict)
+            self._store.forget_plan(job)
+            self._queue.send(job.submission)
+            return self._store.get(job.job_id) or job
         except (UploadGone, LeaseLost):
             return self._reload(job)
 
@@ -97,8 +106,8 @@ class SegmentRunner:
         return current
 
     def _build(self, job: Job, plan: Plan, number: int) -> None:
-        if self._segments.built(job.job_id, number) is not None:
-            return
+        if number >= len(plan.segments) or self._segments.built(job.job_id, number) is not None:
+            return  # an earlier plan had more segments
         segment = plan.segments[number]
         entries = self._segments.entries(job.job_id, number)
         if entries is None:

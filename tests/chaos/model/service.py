@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
-from botocore.credentials import ReadOnlyCredentials
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import S3Backend
@@ -30,6 +29,7 @@ from tests.chaos.model.requested_jobs import (
 from tests.integration.conftest import REGION
 from tests.integration.worker_setup import POLICY
 from tests.support.job_table import create_job_table
+from tests.support.s3_clients import http_client
 from zipjobs import telemetry
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions
@@ -46,7 +46,6 @@ from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.lifecycle.status_objects import StatusObjects
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader, RequestWriter
-from zipjobs.s3.client import Transport
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -99,14 +98,11 @@ class Aws:
     """The moto server and connections to it, which many simulations share."""
 
     def __init__(self, url: str) -> None:
-        def credentials() -> ReadOnlyCredentials:
-            return ReadOnlyCredentials("test", "test", None)
-
         self.url = url
         self.s3, self.dynamodb = self._client("s3"), self._client("dynamodb")
-        self.transport = Transport(url, REGION, credentials, max_connections=16)
-        self.reader = ObjectReader(self.transport)
-        self.sender = PartSender(url, REGION, credentials, 4)
+        self.reads, self.uploads = http_client(url), http_client(url, 4)
+        self.reader = ObjectReader(self.reads)
+        self.sender = PartSender(self.uploads)
 
     def _client(self, service: str) -> Any:
         config = Config(
@@ -174,7 +170,8 @@ def serving() -> Iterator[Aws]:
             stack.enter_context(patch.object(target, name, value))
         services = ("s3", "dynamodb", "moto_api")
         aws = Aws(stack.enter_context(serving_aws(FaultInjector(), services=services)))
-        stack.callback(aws.transport.close)
+        stack.callback(aws.reads.close)
+        stack.callback(aws.uploads.close)
         yield aws
 
 

@@ -67,7 +67,8 @@ def test_every_handler_imports_only_from_the_package(package: Path, handler: str
 
 ALL_FUNCTIONS = {
     *("zipjobs.errors", "zipjobs.model", "zipjobs.settings", "zipjobs.telemetry"),
-    *("zipjobs.jobs", "zipjobs.requests", "zipjobs.s3.bucket_owners"),
+    *("zipjobs.jobs", "zipjobs.requests", "zipjobs.s3.bucket_owners", "zipjobs.s3.errors"),
+    *("zipjobs.s3.source", "zipjobs.s3.target"),
     *("zipjobs.zipformat.file_names", "aws_lambda_powertools", "botocore", "jmespath"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
 }
@@ -81,12 +82,11 @@ HAS_ROUTES = {"zipjobs.api", "aws_lambda_powertools.event_handler"}
 ENDS_JOBS = {
     *("zipjobs.lifecycle", "zipjobs.wiring.lifecycle"),
     *("zipjobs.s3.upload_cleanup", "zipjobs.archive.receipt"),
-    *("zipjobs.s3.source", "zipjobs.s3.target"),
 }
 MAKES_ARCHIVES = {
     *("zipjobs.worker", "zipjobs.archive", "zipjobs.s3", "zipjobs.zipformat"),
     *("zipjobs.wiring.worker", "zipjobs.wiring.gc_tuning"),
-    *("isal", "zipstream"),
+    *("isal", "pycurl", "zipstream"),
 }
 
 LOADS = {

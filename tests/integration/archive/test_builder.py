@@ -24,7 +24,7 @@ from zipjobs.archive.builder import Archive, build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader, Read, Sink
 from zipjobs.s3.part_upload import PartSender
@@ -66,7 +66,7 @@ def put_sizes(put: Put, sizes: list[int]) -> list[Entry]:
 
 
 @pytest.fixture
-def build(s3: Any, transport: Transport, sender: PartSender) -> Build:
+def build(s3: Any, http: HttpClient, sender: PartSender) -> Build:
     """Return a function that builds an archive with the smallest possible memory."""
 
     def run(
@@ -77,7 +77,7 @@ def build(s3: Any, transport: Transport, sender: PartSender) -> Build:
     ) -> Archive:
         s3.delete_object(Bucket=TARGET.bucket, Key=TARGET.key)
         blocks = BlockPool(options.least_memory_bytes)
-        reader = ObjectReader(transport)
+        reader = ObjectReader(http)
         with ArchiveWriter(s3, sender).upload(TARGET) as upload:
             return build_archive(
                 entries, BuildContext(reader, upload, blocks, options, on_progress)
@@ -171,7 +171,7 @@ def test_a_missing_source_is_an_error_and_leaves_no_upload(
 @pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
 def test_a_changed_source_is_an_error_and_leaves_no_upload(
     s3: Any,
-    transport: Transport,
+    http: HttpClient,
     sender: PartSender,
     put: Put,
     uploads: Callable[[], list[Any]],
@@ -205,7 +205,7 @@ def test_a_changed_source_is_an_error_and_leaves_no_upload(
             return super().read(source, first, length, changes, etag, flows=flows)
 
     put("a.pdf", noise(20 * MIB))
-    reader = ChangesWhenFound(transport)
+    reader = ChangesWhenFound(http)
     blocks = BlockPool(options.least_memory_bytes)
     with (
         pytest.raises(SourceChanged, match="a.pdf"),

@@ -24,7 +24,7 @@ from zipjobs.errors import (
     SourceNotFound,
     UnreadableObjects,
 )
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.part_upload import PartSender
@@ -42,8 +42,8 @@ Build = Callable[..., Archive]
 class CountingReader(ObjectReader):
     """Counts the reads of each key."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
+    def __init__(self, http: HttpClient) -> None:
+        super().__init__(http)
         self.reads: Counter[str] = Counter()
 
     def read(self, source: Source, *arguments: Any, **options: Any) -> Read:
@@ -52,8 +52,8 @@ class CountingReader(ObjectReader):
 
 
 @pytest.fixture
-def reader(transport: Transport) -> CountingReader:
-    return CountingReader(transport)
+def reader(http: HttpClient) -> CountingReader:
+    return CountingReader(http)
 
 
 @pytest.fixture

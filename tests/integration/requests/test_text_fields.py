@@ -12,20 +12,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from tests.integration.conftest import REGION, aws_client
+from tests.integration.conftest import aws_client
 from tests.integration.requests.recording_proxy import Recording, recording
 from tests.integration.worker_setup import Bus, Workers, error_of
+from tests.support.s3_clients import http_client
 from zipjobs.errors import InvalidRequest, NotAllowed, TransientError
 from zipjobs.jobs.download_links import DownloadLinks
 from zipjobs.jobs.job import Submission
 from zipjobs.jobs.messages import UnknownMessage, parse_message
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.view import JobView
-from zipjobs.s3.client import Transport
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 from zipjobs.telemetry import start_logging
@@ -108,13 +107,11 @@ def workers(
     wire: Recording, workers: Workers, dynamodb: Any, store: JobStore, bus: Bus
 ) -> Iterator[Workers]:
     """Workers whose requests to S3 are recorded."""
-    credentials = ReadOnlyCredentials("test", "test", None)
     s3 = aws_client("s3", wire.url, retries={"total_max_attempts": 1})
-    transport = Transport(wire.url, REGION, lambda: credentials, max_connections=4)
-    sender = PartSender(wire.url, REGION, lambda: credentials, 4)
+    client = http_client(wire.url, 4)
     wire.clear()
-    yield Workers(s3, dynamodb, store, bus, ObjectReader(transport), sender)
-    transport.close()
+    yield Workers(s3, dynamodb, store, bus, ObjectReader(client), PartSender(client))
+    client.close()
 
 
 Check = Callable[[Submission], None]

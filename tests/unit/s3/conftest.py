@@ -6,9 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.unit.s3.loopback import Loopback
-from zipjobs.s3 import client as transport
-from zipjobs.s3 import connection
 from zipjobs.s3 import retry as backoff
+from zipjobs.s3 import transfer
 
 
 @pytest.fixture
@@ -27,5 +26,5 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stalls is given up soon."""
-    monkeypatch.setattr(connection, "STALL_SECONDS", 0.25)
-    monkeypatch.setattr(transport, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 1)  # libcurl counts whole seconds
+    monkeypatch.setattr(transfer, "UPLOAD_STALL_SECONDS", 1)

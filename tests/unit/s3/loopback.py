@@ -1,4 +1,4 @@
-"""A transport and the scripted servers that it talks to."""
+"""A client and the scripted servers that it talks to."""
 
 import hashlib
 import threading
@@ -14,8 +14,9 @@ from tests.support.http_server import (
     ScriptedServer,
 )
 from tests.support.waiting import WAIT_SECONDS
-from zipjobs.s3.client import Transport
-from zipjobs.s3.connection import BodyFlow, Get
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.transfer import BodyFlow, Request
 
 ALL = 2**40
 """A window through which any body flows."""
@@ -69,7 +70,7 @@ class Received:
 
 
 class Loopback:
-    """Makes servers and transports, and closes them."""
+    """Makes servers and clients, and closes them."""
 
     def __init__(self, opened: ExitStack) -> None:
         self._opened = opened
@@ -81,20 +82,21 @@ class Loopback:
 
     def connect(
         self, url: str, connections: int = 4, ca_bundle: str | None = None, **options: Any
-    ) -> Transport:
+    ) -> HttpClient:
         credentials = options.get("credentials", lambda: ReadOnlyCredentials("id", "key", None))
-        transport = Transport(url, "us-east-1", credentials, connections, ca_bundle)
-        self._opened.callback(transport.close)
-        return transport
+        endpoint = Endpoint(url, "us-east-1", ca_bundle, options.get("proxy"))
+        client = HttpClient(endpoint, credentials, connections)
+        self._opened.callback(client.close)
+        return client
 
-    def to(self, *answers: Handler, connections: int = 4) -> Transport:
-        """A transport to a server with this script."""
+    def to(self, *answers: Handler, connections: int = 4) -> HttpClient:
+        """A client of a server with this script."""
         return self.connect(self.serve(*answers).url, connections)
 
 
-def get(transport: Transport, path: str = "/src/a", window: int = ALL) -> Received:
+def get(client: HttpClient, path: str = "/src/a", window: int = ALL) -> Received:
     received = Received(window)
-    transport.send(Get(path, "", {}, received))
+    client.send(Request(path, "", {}, received))
     return received
 
 

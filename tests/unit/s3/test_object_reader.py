@@ -1,4 +1,4 @@
-"""Objects read through a transport, whatever happens on the way."""
+"""Objects read through a client, whatever happens on the way."""
 
 import hashlib
 import threading
@@ -21,10 +21,10 @@ from tests.support.http_server import (
 from tests.support.waiting import WAIT_SECONDS, wait_for
 from tests.unit.s3.loopback import Loopback, noise, sha
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
-from zipjobs.s3 import connection as connection_module
 from zipjobs.s3 import object_reader as reader_module
+from zipjobs.s3 import retry as retry_module
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import Transport
+from zipjobs.s3.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.retry import ATTEMPTS
 from zipjobs.s3.source import ObjectVersion, Source
@@ -171,29 +171,38 @@ def test_a_read_that_gets_no_answer_is_sent_again(loopback: Loopback) -> None:
     assert ranges_of(server) == ["bytes=0-999999"] * 2
 
 
-@pytest.mark.usefixtures("brisk")
 @pytest.mark.parametrize(
     "answer",
     [
-        reply(then=Exchange.stall),
-        an_object(OBJECT, 0, Exchange.stall),
         an_object(OBJECT, 0, Exchange.reset),
         an_object(OBJECT, 10, Exchange.hang_up),
         reply(error(503, "SlowDown")),
         reply(error(429, "TooManyRequests")),
         reply(error(500, "InternalError")),
     ],
-    ids=["silent", "stalls", "breaks", "breaks after a few bytes", "503", "429", "500"],
+    ids=["breaks", "breaks after a few bytes", "503", "429", "500"],
 )
 def test_what_does_not_get_on_is_given_up_after_some_attempts(
-    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, answer: Handler
+    loopback: Loopback, answer: Handler
 ) -> None:
-    monkeypatch.setattr(connection_module, "STALL_SECONDS", 0.05)
     server = loopback.serve(answer)
     with pytest.raises(ServiceUnavailable):
         read(ObjectReader(loopback.connect(server.url)), flows=True)
     wait_for("all attempts to be seen", lambda: len(server.requests) >= ATTEMPTS or None)
     assert len(server.requests) == ATTEMPTS
+
+
+@pytest.mark.usefixtures("brisk")
+@pytest.mark.parametrize("come", [None, 0], ids=["silent", "stalls"])
+def test_what_stalls_again_and_again_is_given_up(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, come: int | None
+) -> None:
+    monkeypatch.setattr(retry_module, "ATTEMPTS", 2)
+    stalling = reply(then=Exchange.stall) if come is None else an_object(OBJECT, 0, Exchange.stall)
+    server = loopback.serve(stalling)
+    with pytest.raises(ServiceUnavailable):
+        read(ObjectReader(loopback.connect(server.url)), flows=True)
+    assert len(server.requests) == 2
 
 
 def test_a_body_that_breaks_again_and_again_but_gets_on_is_read_to_its_end(
@@ -242,27 +251,24 @@ def test_a_body_that_breaks_while_nobody_wants_it_is_asked_for_when_somebody_doe
     loopback: Loopback,
 ) -> None:
     server = loopback.serve(an_object(OBJECT, 100, Exchange.reset), an_object(OBJECT))
-    transport = loopback.connect(server.url)
+    client = loopback.connect(server.url)
     sink = Sink()
-    under_way = ObjectReader(transport).read(Source("src", "a"), 0, 1_000_000, sink, None)
+    under_way = ObjectReader(client).read(Source("src", "a"), 0, 1_000_000, sink, None)
     assert sink.has_begun.wait(WAIT_SECONDS)
-    wait_for("the end of the connection", lambda: not transport._connections or None)
-    assert len(server.requests) == 1
     under_way.proceed(sink.length)
     assert sink.over.wait(WAIT_SECONDS)
     assert sha(sink.body) == sha(OBJECT)
-    assert ranges_of(server) == ["bytes=0-999999", "bytes=0-299999"]
+    assert len(server.requests) == 2
 
 
-def test_a_body_that_broke_while_nobody_wanted_it_cannot_be_had_of_a_closed_transport(
+def test_a_body_that_broke_while_nobody_wanted_it_cannot_be_had_of_a_closed_client(
     loopback: Loopback,
 ) -> None:
-    transport = loopback.to(an_object(OBJECT, 100, Exchange.reset))
+    client = loopback.to(an_object(OBJECT, 100, Exchange.reset))
     sink = Sink()
-    under_way = ObjectReader(transport).read(Source("src", "a"), 0, 1_000_000, sink, None)
+    under_way = ObjectReader(client).read(Source("src", "a"), 0, 1_000_000, sink, None)
     assert sink.has_begun.wait(WAIT_SECONDS)
-    wait_for("the end of the connection", lambda: not transport._connections or None)
-    transport.close()
+    client.close()
     under_way.proceed(sink.length)
     assert sink.over.wait(WAIT_SECONDS)
     assert isinstance(sink.error, ServiceUnavailable)
@@ -270,11 +276,10 @@ def test_a_body_that_broke_while_nobody_wanted_it_cannot_be_had_of_a_closed_tran
 
 def test_a_body_that_broke_and_of_which_nothing_is_wanted_is_over(loopback: Loopback) -> None:
     server = loopback.serve(an_object(OBJECT, 100, Exchange.reset))
-    transport = loopback.connect(server.url)
+    client = loopback.connect(server.url)
     sink = Sink()
-    under_way = ObjectReader(transport).read(Source("src", "a"), 0, 1_000_000, sink, None)
+    under_way = ObjectReader(client).read(Source("src", "a"), 0, 1_000_000, sink, None)
     assert sink.has_begun.wait(WAIT_SECONDS)
-    wait_for("the end of the connection", lambda: not transport._connections or None)
     under_way.proceed(0)
     assert sink.over.wait(WAIT_SECONDS)
     assert (sink.error, len(server.requests)) == (None, 1)
@@ -285,8 +290,8 @@ def test_a_connection_closed_under_a_request_is_no_trouble_to_the_reader(
 ) -> None:
     """The server closes idle connections just when they are used again, all of them."""
     server = loopback.serve(an_object(b"hello"))
-    transport = loopback.connect(server.url, connections=8)
-    reader = ObjectReader(transport)
+    client = loopback.connect(server.url, connections=8)
+    reader = ObjectReader(client)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: read(reader), range(40)))
         held, release = threading.Event(), threading.Event()
@@ -295,23 +300,23 @@ def test_a_connection_closed_under_a_request_is_no_trouble_to_the_reader(
             held.set()
             release.wait(WAIT_SECONDS)
 
-        transport.call(hold)
+        client.call(hold)
         assert held.wait(WAIT_SECONDS)
         server.hang_up()
         bodies = [threads.submit(read, reader) for _ in range(8)]
-        wait_for("the requests", lambda: len(transport._waiting) == 8 or None)
+        wait_for("the requests", lambda: client.waiting == 8 or None)
         release.set()
         assert [body.result() for body in bodies] == [b"hello"] * 8
 
 
-@pytest.mark.parametrize("status", reader_module.MOVED)
+@pytest.mark.parametrize("status", [301, 307, 400])
 def test_a_bucket_of_another_region_is_read_there_and_the_next_time_at_once(
     loopback: Loopback, status: int
 ) -> None:
     near, far = loopback.serve(moved(status)), loopback.serve(an_object(b"hello"))
     regions = []
 
-    def connect(region: str) -> Transport:
+    def connect(region: str) -> HttpClient:
         regions.append(region)
         return loopback.connect(far.url)
 
@@ -345,7 +350,7 @@ def test_many_reads_that_learn_of_a_region_at_once_connect_to_it_once(loopback: 
     near, far = loopback.serve(moved()), loopback.serve(an_object(b"hello"))
     regions = []
 
-    def connect(region: str) -> Transport:
+    def connect(region: str) -> HttpClient:
         regions.append(region)
         return loopback.connect(far.url)
 
@@ -359,7 +364,7 @@ def test_buckets_of_a_region_share_its_connections(loopback: Loopback) -> None:
     near, far = loopback.serve(moved()), loopback.serve(an_object(b"hello"))
     regions = []
 
-    def connect(region: str) -> Transport:
+    def connect(region: str) -> HttpClient:
         regions.append(region)
         return loopback.connect(far.url)
 
@@ -367,21 +372,21 @@ def test_buckets_of_a_region_share_its_connections(loopback: Loopback) -> None:
     for bucket in ("one", "two"):
         assert reader.found_in(bucket, "eu-west-1")
     assert regions == ["eu-west-1"]
-    assert reader.transport_of("one") is reader.transport_of("two")
-    assert reader.transport_of("three") is not reader.transport_of("one")
+    assert reader.client_of("one") is reader.client_of("two")
+    assert reader.client_of("three") is not reader.client_of("one")
 
 
 @pytest.mark.parametrize("is_elsewhere", [True, False], ids=["another region", "no other region"])
 def test_a_region_that_sends_on_and_on_is_given_up(loopback: Loopback, is_elsewhere: bool) -> None:
     near, far = loopback.serve(moved()), loopback.serve(moved(region="us-east-1"))
 
-    def connect(region: str) -> Transport:
+    def connect(region: str) -> HttpClient:
         return loopback.connect(far.url)
 
     reader = ObjectReader(loopback.connect(near.url), connect if is_elsewhere else None)
-    with pytest.raises(ServiceUnavailable, match="PermanentRedirect"):
+    with pytest.raises(SourceForbidden, match="PermanentRedirect"):
         read(reader)
-    assert len(near.requests) + len(far.requests) <= ATTEMPTS + 1
+    assert len(near.requests) + len(far.requests) <= 3
 
 
 def test_a_read_that_is_given_up_before_its_answer_leaves_no_connection_waiting(
@@ -392,15 +397,16 @@ def test_a_read_that_is_given_up_before_its_answer_leaves_no_connection_waiting(
         an_object(OBJECT)(exchange)
 
     server = loopback.serve(late)
-    transport = loopback.connect(server.url, connections=1)
+    client = loopback.connect(server.url, connections=1)
     sink = Sink()
-    under_way = ObjectReader(transport).read(Source("src", "a"), 0, 1000, sink, None)
+    under_way = ObjectReader(client).read(Source("src", "a"), 0, 1000, sink, None)
     wait_for("the request", lambda: server.requests or None)
     under_way.cancel()
     server.released.set()
     assert sink.over.wait(WAIT_SECONDS)
     assert isinstance(sink.error, ServiceUnavailable)
-    assert not transport._connections
+    server.follow(an_object(b"next"))
+    assert read(ObjectReader(client)) == b"next"
 
 
 def test_a_read_that_is_given_up_in_a_pause_is_not_tried_again(loopback: Loopback) -> None:
@@ -423,7 +429,7 @@ def test_an_answer_that_goes_on_and_on_is_not_read_to_its_end(
 
 
 def test_a_region_that_cannot_be_connected_to_ends_the_read(loopback: Loopback) -> None:
-    def connect(region: str) -> Transport:
+    def connect(region: str) -> HttpClient:
         raise ValueError(f"no {region}")
 
     reader = ObjectReader(loopback.to(moved()), connect)

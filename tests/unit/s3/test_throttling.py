@@ -9,8 +9,8 @@ from tests.support.waiting import WAIT_SECONDS, wait_for
 from tests.unit.s3.loopback import Loopback, noise, sha
 from zipjobs.errors import ServiceUnavailable, ZipJobsError
 from zipjobs.s3 import retry as backoff
-from zipjobs.s3.client import Transport
-from zipjobs.s3.concurrency import LEAST_IN_FLIGHT
+from zipjobs.s3.client import HttpClient
+from zipjobs.s3.concurrency import MIN_IN_FLIGHT
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry, ObjectVersion, Source
@@ -80,15 +80,17 @@ def start(reader: ObjectReader, count: int, *, flows: bool = True) -> list[Sink]
     return sinks
 
 
-def when_settled(transport: Transport, gate: Gate, requests: int) -> int:
+def when_settled(client: HttpClient, gate: Gate, requests: int) -> int:
     """How many requests the server holds, once it holds all that it is to get for now, and the
     others wait for their turn.
     """
 
     def look() -> int | None:
-        waiting = len(transport._waiting) + len(transport._again)
+        waiting = client.waiting
         is_all = gate.held + waiting == requests
-        return gate.held if is_all and gate.held >= min(requests, transport.pace.limit) else None
+        return (
+            gate.held if is_all and gate.held >= min(requests, client.concurrency.limit) else None
+        )
 
     return wait_for("requests to be held or to wait", look)
 
@@ -99,28 +101,28 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def transport(loopback: Loopback, gate: Gate) -> Transport:
+def client(loopback: Loopback, gate: Gate) -> HttpClient:
     return loopback.connect(loopback.serve(gate).url, connections=MOST)
 
 
 def test_under_slowdown_fewer_requests_are_in_flight_and_afterwards_as_many_as_before(
-    transport: Transport, gate: Gate
+    client: HttpClient, gate: Gate
 ) -> None:
-    sinks = start(ObjectReader(transport), 400)
+    sinks = start(ObjectReader(client), 400)
     left = 400
     held = []
     for _ in range(5):
-        held.append(when_settled(transport, gate, left))
+        held.append(when_settled(client, gate, left))
         gate.answer(SLOW_DOWN, held[-1])
-    assert held == [32, 16, 8, 4, LEAST_IN_FLIGHT]
+    assert held == [32, 16, 8, 4, MIN_IN_FLIGHT]
     held.clear()
     while left:
-        held.append(when_settled(transport, gate, left))
+        held.append(when_settled(client, gate, left))
         gate.answer(serve, held[-1])
         left -= held[-1]
     *growing, rest = held
     assert growing == sorted(growing)
-    assert (growing[0], growing[-1]) == (LEAST_IN_FLIGHT, MOST)
+    assert (growing[0], growing[-1]) == (MIN_IN_FLIGHT, MOST)
     assert rest <= MOST
     assert [sha(sink.whole()) for sink in sinks] == [sha(body_of(str(i))) for i in range(400)]
 
@@ -159,41 +161,41 @@ class Busy:
 def test_a_storm_ends_with_every_object_read_and_needs_no_threads(loopback: Loopback) -> None:
     """192 reads at once of a server that serves 8."""
     busy = Busy(8)
-    transport = loopback.connect(loopback.serve(busy).url, connections=192)
-    sinks = start(ObjectReader(transport), 192)
-    wait_for("a pause", lambda: transport._paused or sinks[-1].is_over.is_set() or None)
+    client = loopback.connect(loopback.serve(busy).url, connections=192)
+    sinks = start(ObjectReader(client), 192)
+    wait_for("a pause", lambda: client.paused or sinks[-1].is_over.is_set() or None)
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert [sha(sink.whole()) for sink in sinks] == [sha(body_of(str(i))) for i in range(192)]
     assert busy.served == 192
     assert busy.refused
-    assert transport.pace.in_flight == 0
+    assert client.concurrency.in_flight == 0
 
 
 def test_what_is_refused_together_comes_back_at_different_times(
-    transport: Transport, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    client: HttpClient, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1000.0)
     monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 1000.0)
-    sinks = start(ObjectReader(transport), MOST)
-    gate.answer(SLOW_DOWN, when_settled(transport, gate, MOST))
-    wait_for("all to pause", lambda: len(transport._paused) == MOST or None)
-    due = sorted(when for when, _, _ in transport._paused)
+    sinks = start(ObjectReader(client), MOST)
+    gate.answer(SLOW_DOWN, when_settled(client, gate, MOST))
+    wait_for("all to pause", lambda: len(client._paused) == MOST or None)
+    due = sorted(when for when, _, _ in client._paused)
     assert len(set(due)) == MOST
     assert 300 < due[-1] - due[0] <= 1000
-    transport.close()
+    client.close()
     assert all(sink.is_over.wait(WAIT_SECONDS) for sink in sinks)
 
 
 def test_a_read_that_was_refused_goes_before_those_that_came_later(loopback: Loopback) -> None:
     gate = Gate()
     server = loopback.serve(gate)
-    transport = loopback.connect(server.url, connections=1)
-    sinks = start(ObjectReader(transport), 4)
-    when_settled(transport, gate, 4)
+    client = loopback.connect(server.url, connections=1)
+    sinks = start(ObjectReader(client), 4)
+    when_settled(client, gate, 4)
     gate.answer(SLOW_DOWN)
-    wait_for("the end of the pause", lambda: transport._again or None)
+    wait_for("the end of the pause", lambda: client._again or None)
     for left in (4, 3, 2, 1):
-        when_settled(transport, gate, left)
+        when_settled(client, gate, left)
         gate.answer(serve)
     assert [sink.whole() for sink in sinks] == [body_of(str(i)) for i in range(4)]
     asked = [request.target.removeprefix("/src/") for request in server.requests]
@@ -201,14 +203,14 @@ def test_a_read_that_was_refused_goes_before_those_that_came_later(loopback: Loo
 
 
 def test_what_waits_for_room_does_not_keep_others_from_being_found(
-    transport: Transport, gate: Gate
+    client: HttpClient, gate: Gate
 ) -> None:
     """Otherwise they might fill the few places, while room is kept for what stands before them."""
-    reader = ObjectReader(transport)
+    reader = ObjectReader(client)
     refused = start(reader, MOST)
     for _ in range(3):
-        gate.answer(SLOW_DOWN, when_settled(transport, gate, MOST))
-    when_settled(transport, gate, MOST)
+        gate.answer(SLOW_DOWN, when_settled(client, gate, MOST))
+    when_settled(client, gate, MOST)
 
     def serve_until(events: list[threading.Event]) -> None:
         def look() -> bool | None:
@@ -218,7 +220,7 @@ def test_what_waits_for_room_does_not_keep_others_from_being_found(
         wait_for("answers", look)
 
     serve_until([sink.is_over for sink in refused])
-    assert transport.pace.limit < 10
+    assert client.concurrency.limit < 10
     found = start(reader, MOST, flows=False)
     serve_until([sink.is_found for sink in found])
     assert not any(sink.body for sink in found)
@@ -227,17 +229,17 @@ def test_what_waits_for_room_does_not_keep_others_from_being_found(
 def test_reads_that_are_given_up_before_their_turn_are_not_sent(loopback: Loopback) -> None:
     gate = Gate()
     server = loopback.serve(gate)
-    transport = loopback.connect(server.url, connections=1)
-    reader = ObjectReader(transport)
+    client = loopback.connect(server.url, connections=1)
+    reader = ObjectReader(client)
     sinks = [Sink() for _ in range(20)]
     reads = [reader.read(Source("src", "0"), 0, 10, sink, None, flows=True) for sink in sinks]
-    when_settled(transport, gate, 20)
+    when_settled(client, gate, 20)
     for read in reads[1:]:
         read.cancel()
     gate.answer(serve)
     assert sinks[0].whole() == body_of("0")[:10]
     for sink in sinks[1:]:
-        with pytest.raises(ServiceUnavailable, match="given up"):
+        with pytest.raises(ServiceUnavailable, match="canceled"):
             sink.whole()
     assert len(server.requests) == 1
 
@@ -245,30 +247,30 @@ def test_reads_that_are_given_up_before_their_turn_are_not_sent(loopback: Loopba
 @pytest.mark.usefixtures("unhurried")
 def test_sizes_are_asked_for_at_the_same_pace(loopback: Loopback) -> None:
     busy = Busy(4)
-    transport = loopback.connect(loopback.serve(busy).url, connections=64)
+    client = loopback.connect(loopback.serve(busy).url, connections=64)
     entries = [Entry(str(i), Source("src", str(i))) for i in range(64)]
-    asked = probe_objects(entries, ObjectReader(transport))
+    asked = probe_objects(entries, ObjectReader(client))
     assert [entry.size for entry in asked] == [1000 + i for i in range(64)]
     assert busy.refused
-    assert transport.pace.limit < 64
+    assert client.concurrency.limit < 64
 
 
 @pytest.mark.parametrize("state", ["in flight", "in a pause"])
-def test_a_read_ends_with_its_transport_and_does_not_try_again(
+def test_a_read_ends_with_its_client_and_does_not_try_again(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     server = loopback.serve(SLOW_DOWN, reply(then=Exchange.stall))
-    transport = loopback.connect(server.url)
-    reader = ObjectReader(transport)
+    client = loopback.connect(server.url)
+    reader = ObjectReader(client)
     if state == "in a pause":
         monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 1000.0)
         monkeypatch.setattr(backoff, "MAX_PAUSE_SECONDS", 1000.0)
     sinks = start(reader, 1)
     if state == "in a pause":
-        wait_for("a pause", lambda: transport._paused or None)
+        wait_for("a pause", lambda: client.paused or None)
     else:
         wait_for("the second request", lambda: len(server.requests) == 2 or None)
-    transport.close()
+    client.close()
     sinks += start(reader, 1)
     for sink in sinks:
         with pytest.raises(ServiceUnavailable, match="closed"):

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
-from zipjobs.s3 import connection, part_upload
+from zipjobs.s3 import transfer
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.wiring import api, lifecycle, worker
 
@@ -51,5 +51,5 @@ def test_clients_set_their_retries_and_timeouts(
 
 def test_reads_and_part_uploads_have_timeouts() -> None:
     """tests/unit/s3 shows that they are used."""
-    assert (connection.CONNECT_SECONDS, connection.STALL_SECONDS) == (3, 20)
-    assert (part_upload.CONNECT_SECONDS, part_upload.STALL_SECONDS) == (3, 60)
+    assert (transfer.CONNECT_SECONDS, transfer.STALL_SECONDS) == (3, 20)
+    assert transfer.UPLOAD_STALL_SECONDS == 60
