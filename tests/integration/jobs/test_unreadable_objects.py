@@ -1,4 +1,4 @@
-"""Jobs with objects that are missing, archived or forbidden: fail or skip."""
+"""Jobs with objects that are missing, archived, forbidden or encrypted: fail or skip."""
 
 from collections import Counter
 from typing import Any
@@ -16,7 +16,9 @@ GOOD = [f"docs/good-{number}.pdf" for number in range(8)]
 MISSING = ["docs/gone-1.pdf", "docs/gone-2.pdf", "docs/gone-3.pdf"]
 ARCHIVED = ["docs/cold-1.pdf", "docs/cold-2.pdf"]
 FORBIDDEN = ["docs/secret.pdf"]
-KEYS = [*MISSING[:1], *GOOD[:4], *ARCHIVED[:1], *FORBIDDEN, *GOOD[4:], *MISSING[1:], *ARCHIVED[1:]]
+ENCRYPTED = ["docs/sse-c.pdf"]
+UNREADABLE = [*ARCHIVED, *FORBIDDEN, *ENCRYPTED]
+KEYS = [*MISSING[:1], *GOOD[:4], *UNREADABLE[:3], *GOOD[4:], *MISSING[1:], *UNREADABLE[3:]]
 SKIP_ALL = {"onMissing": "skip", "onUnreadable": "skip"}
 
 FAULTS = """
@@ -40,6 +42,14 @@ def objects(workers: Workers, faults: FaultInjector) -> None:
         workers.s3.put_object(Bucket="src", Key=key, Body=key.encode())
     for key in ARCHIVED:
         workers.s3.put_object(Bucket="src", Key=key, Body=b"cold", StorageClass="GLACIER")
+    for key in ENCRYPTED:
+        workers.s3.put_object(
+            Bucket="src",
+            Key=key,
+            Body=b"locked",
+            SSECustomerAlgorithm="AES256",
+            SSECustomerKey="k" * 32,
+        )
     faults.install(FaultPlan.parse(FAULTS))
 
 
@@ -53,6 +63,7 @@ def with_reason(key: str) -> dict[str, str]:
         ("SOURCE_NOT_FOUND", MISSING),
         ("SOURCE_ARCHIVED", ARCHIVED),
         ("SOURCE_FORBIDDEN", FORBIDDEN),
+        ("SOURCE_ENCRYPTED", ENCRYPTED),
     ):
         if key in keys:
             return {"object": f"s3://src/{key}", "reason": reason}
@@ -71,9 +82,11 @@ def test_the_error_lists_all_objects_by_code(
         "SOURCE_NOT_FOUND": urls(*MISSING),
         "SOURCE_ARCHIVED": urls(*ARCHIVED),
         "SOURCE_FORBIDDEN": urls(*FORBIDDEN),
+        "SOURCE_ENCRYPTED": urls(*ENCRYPTED),
     }
-    assert error.objects == urls(*MISSING, *ARCHIVED, *FORBIDDEN)
-    assert "6 objects cannot be read: 3 missing, 2 archived, 1 forbidden." in error.message
+    assert error.objects == urls(*MISSING, *UNREADABLE)
+    counts = "3 missing, 2 archived, 1 forbidden, 1 encrypted"
+    assert f"7 objects cannot be read: {counts}." in error.message
     assert max(gets(faults).values()) == 1
     assert workers.output() == []
     assert workers.bus.published[0].error == error
@@ -87,7 +100,7 @@ def test_skipped_objects_have_their_reason_everywhere(
     workers.quota = quota
     job = workers.run_all({"keys": KEYS, "compression": compression, **SKIP_ALL})
     skipped = [key for key in KEYS if key not in GOOD]
-    assert (job.status, job.entries_done, job.skipped) == (Status.READY, len(GOOD), 6)
+    assert (job.status, job.entries_done, job.skipped) == (Status.READY, len(GOOD), 7)
     assert workers.member_names() == [key.rpartition("/")[2] for key in GOOD]
     receipt = workers.receipt()
     assert [entry["key"] for entry in receipt["entries"]] == GOOD
@@ -111,35 +124,34 @@ def test_an_object_is_requested_once_while_others_are_skipped(
 
 @QUOTAS
 @pytest.mark.parametrize(
-    ("option", "unskipped"),
+    ("option", "code", "unskipped"),
     [
-        ("onMissing", {"SOURCE_ARCHIVED": ARCHIVED, "SOURCE_FORBIDDEN": FORBIDDEN}),
-        ("onUnreadable", {"SOURCE_NOT_FOUND": MISSING}),
+        ("onMissing", "SOURCE_ARCHIVED", UNREADABLE),
+        ("onUnreadable", "SOURCE_NOT_FOUND", MISSING),
     ],
 )
 def test_an_option_does_not_skip_other_kinds(
-    workers: Workers, quota: WorkerQuota, option: str, unskipped: dict[str, list[str]]
+    workers: Workers, quota: WorkerQuota, option: str, code: str, unskipped: list[str]
 ) -> None:
     workers.quota = quota
     error = error_of(workers.run(workers.submit({"keys": KEYS, option: "skip"})))
-    assert error.code == next(iter(unskipped))
-    assert error.objects == urls(*(key for keys in unskipped.values() for key in keys))
+    assert (error.code, error.objects) == (code, urls(*unskipped))
     assert workers.output() == []
 
 
 @QUOTAS
 def test_a_job_whose_objects_are_all_skipped_fails(workers: Workers, quota: WorkerQuota) -> None:
     workers.quota = quota
-    keys = [*ARCHIVED, *MISSING, *FORBIDDEN]
+    keys = [*UNREADABLE, *MISSING]
     error = error_of(workers.run(workers.submit({"keys": keys, **SKIP_ALL})))
     assert error.code == "SOURCE_NOT_FOUND"
-    assert error.objects == urls(*MISSING, *ARCHIVED, *FORBIDDEN)
-    assert "nothing to zip: 3 missing, 2 archived, 1 forbidden" in error.message
+    assert error.objects == urls(*MISSING, *UNREADABLE)
+    assert "nothing to zip: 3 missing, 2 archived, 1 forbidden, 1 encrypted" in error.message
     assert workers.output() == []
 
 
 @QUOTAS
-@pytest.mark.parametrize("keys", [ARCHIVED, ["docs/secret.pdf"] * 3], ids=["archived", "forbidden"])
+@pytest.mark.parametrize("keys", [ARCHIVED, FORBIDDEN * 3, ENCRYPTED * 3])
 def test_several_objects_of_one_kind_are_all_listed(
     workers: Workers, quota: WorkerQuota, keys: list[str]
 ) -> None:
@@ -147,6 +159,25 @@ def test_several_objects_of_one_kind_are_all_listed(
     error = error_of(workers.run(workers.submit({"keys": [*GOOD, *keys]})))
     assert error.objects == urls(*keys)
     assert error.objects_by_code == {}
+
+
+@QUOTAS
+def test_delete_markers_and_invalid_versions_are_missing(
+    workers: Workers, faults: FaultInjector, quota: WorkerQuota
+) -> None:
+    workers.quota = quota
+    workers.s3.put_bucket_versioning(Bucket="src", VersioningConfiguration={"Status": "Enabled"})
+    marker = workers.s3.delete_object(Bucket="src", Key=GOOD[0])["VersionId"]
+    missing = [{"key": GOOD[0], "versionId": marker}, {"key": GOOD[1], "versionId": "invalid"}]
+    entries = [{"key": GOOD[2]}, *missing, {"key": GOOD[3]}, {"key": GOOD[4]}]
+    error = error_of(workers.run(workers.submit({"entries": entries})))
+    assert (error.code, error.objects) == ("SOURCE_NOT_FOUND", urls(*GOOD[:2]))
+    assert gets(faults) == dict.fromkeys(GOOD[:5], 1)
+    workers.queue.sent.clear()
+    job = workers.run(workers.submit({"entries": entries, "onMissing": "skip"}, "job-2"))
+    for segment in workers.queue.sent:
+        job = workers.run(segment)
+    assert (job.status, job.entries_done, job.skipped) == (Status.READY, 3, 2)
 
 
 @QUOTAS
@@ -158,7 +189,7 @@ def test_unreadable_objects_below_a_prefix_are_skipped(
     job = workers.run_all({"prefix": "docs/", "onUnreadable": "skip"})
     assert (job.status, job.entries_done) == (Status.READY, len(GOOD))
     assert [one.model_dump() for one in job.skips] == [
-        with_reason(key) for key in sorted([*ARCHIVED, *FORBIDDEN])
+        with_reason(key) for key in sorted(UNREADABLE)
     ]
 
 
