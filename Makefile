@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 SEEDS ?= 10
 COUNT ?= 500
 STAMP := $(VENV)/.installed
+LOCALSTACK := build/localstack/.venv
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --emit-build-options --custom-compile-command "make lock"
 NPM_LOCK := npm $(if $(filter --upgrade,$(ARGS)),update,install) --package-lock-only --ignore-scripts \
 	--omit-lockfile-registry-resolved --silent --no-audit --no-fund
 NPM_FOLDERS := tests/support/node tests/docs/asyncapi bench/peers
 
-.PHONY: help demo local test test-large fuzz chaos load bench docs graph pictures build deploy destroy \
+.PHONY: help demo local test test-s3 test-large fuzz chaos load bench docs graph pictures build deploy destroy \
 	lock generate-pdfs bulk-upload test-flow clean
 
 help: ## List the commands
@@ -22,6 +23,11 @@ $(STAMP): requirements-dev.txt handlers/requirements.txt zipjobs_cli/requirement
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(LOCALSTACK)/.installed: tests/localstack/requirements.txt | $(STAMP)
+	$(PYTHON) -m venv $(LOCALSTACK)
+	$(BIN)/uv pip install --quiet --python $(LOCALSTACK) --require-hashes --no-deps -r tests/localstack/requirements.txt
 	@touch $@
 
 demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, with a manifest and with the API
@@ -35,6 +41,9 @@ test: $(STAMP) ## Run ruff, mypy --strict and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+
+test-s3: $(LOCALSTACK)/.installed ## Run the S3 integration tests on LocalStack instead of moto. ARGS="-k keys"
+	$(BIN)/python -m tests.localstack $(ARGS)
 
 test-large: $(STAMP) ## Run a job with 70,000 entries on the embedded AWS; takes minutes
 	$(BIN)/pytest -m large tests/large
@@ -68,6 +77,7 @@ lock: $(STAMP) ## Write the lock files, with hashes. ARGS=--upgrade: newer versi
 	$(COMPILE) --output-file requirements.txt --constraints requirements-dev.txt requirements.in
 	$(COMPILE) --output-file handlers/requirements.lock --constraints requirements-dev.txt handlers/requirements.txt
 	$(COMPILE) --output-file bench/peers/requirements.txt bench/peers/requirements.in $(ARGS)
+	$(COMPILE) --output-file tests/localstack/requirements.txt tests/localstack/requirements.in $(ARGS)
 	@# Remove the links to funding pages that npm adds.
 	@set -e; for folder in $(NPM_FOLDERS); do \
 		(cd $$folder && $(NPM_LOCK)); \

@@ -1,7 +1,12 @@
-"""A moto server with one bucket of each kind and a job table."""
+"""A moto server with one bucket of each kind and a job table.
+
+A test that uses only S3, and injects no faults, has the marker ``s3``: ``make test-s3`` runs it
+with another S3.
+"""
 
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -12,6 +17,7 @@ from local.faults.injector import FaultInjector
 from local.server import serving_aws
 from tests.integration.worker_setup import Bus, Workers
 from tests.support.job_table import create_job_table
+from tests.support.other_s3 import OTHER_S3, delete_buckets
 from tests.support.s3_clients import http_client
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
@@ -19,6 +25,8 @@ from zipjobs.s3.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 
+FOLDER = Path(__file__).parent
+ONLY_EMBEDDED = {"faults", "dynamodb"}
 REGION = "us-east-1"
 KEEP_SECONDS = 3600
 GRACE_SECONDS = 1800
@@ -42,6 +50,14 @@ def aws_client(service: str, url: str, **config: Any) -> Any:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.path.is_relative_to(FOLDER) and "s3" in fixtures and not fixtures & ONLY_EMBEDDED:
+            item.add_marker(pytest.mark.s3)
+
+
 class Served(NamedTuple):
     url: str
     faults: FaultInjector
@@ -56,8 +72,8 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def server(served: Served) -> str:
-    """The endpoint's URL."""
-    return served.url
+    """The URL of S3."""
+    return OTHER_S3 or served.url
 
 
 @pytest.fixture
@@ -81,9 +97,12 @@ def sender(http: HttpClient) -> PartSender:
 
 @pytest.fixture
 def aws(server: str) -> Callable[[str], Any]:
-    """Reset moto and return a function that creates clients of it."""
-    reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
-    urllib.request.urlopen(reset).close()
+    """Delete everything and return a function that creates clients."""
+    if OTHER_S3:
+        delete_buckets(aws_client("s3", server))
+    else:
+        reset = urllib.request.Request(f"{server}/moto-api/reset", method="POST")
+        urllib.request.urlopen(reset).close()
     return lambda service: aws_client(service, server)
 
 

@@ -18,6 +18,7 @@ LOCKS = {
     "requirements.txt": "requirements.in",
     "handlers/requirements.lock": "handlers/requirements.txt",
     "bench/peers/requirements.txt": "bench/peers/requirements.in",
+    "tests/localstack/requirements.txt": "tests/localstack/requirements.in",
 }
 """Each lock, with the file of direct requirements that `make lock` compiles into it."""
 
@@ -67,7 +68,7 @@ def direct(path: Path) -> Iterator[tuple[str, str]]:
         if requirement.startswith("-r "):
             yield from direct(path.parent / requirement.removeprefix("-r "))
         elif requirement and not requirement.startswith("-"):
-            exact = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,]+\])?==([^*\s]+)", requirement)
+            exact = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,-]+\])?==([^*\s]+)", requirement)
             assert exact, f"{path.relative_to(ROOT)}: {requirement} has no exact version"
             yield normalized(exact[1]), exact[2]
 

@@ -107,6 +107,7 @@ SHAPES: dict[str, list[int]] = {
     "small entries": [1, 100, 70_000, 0, 3 * MIB],
     "exactly one part": [5 * MIB],
     "one byte more than a part": [5 * MIB + 1],
+    "many entries": [size % 7 for size in range(200)],
     "one large entry": [23 * MIB],
     "large entries in a row": [12 * MIB, 11 * MIB, 13 * MIB],
     "a mix": [100, 9 * MIB, 0, 200, 6 * MIB, 3 * MIB, 3 * MIB, 12 * MIB, 1],

@@ -4,19 +4,23 @@ import base64
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
 
-from zipjobs.errors import ServiceUnavailable, TargetExists, TargetForbidden
+from tests.support.keys import ODD_KEYS, ODD_SOURCE_KEYS
+from zipjobs.errors import ServiceUnavailable, SourceChanged, TargetExists, TargetForbidden
 from zipjobs.s3.multipart_upload import ArchiveWriter, StoredArchive
 from zipjobs.s3.part_upload import PartSender
+from zipjobs.s3.source import ObjectVersion, Source
 from zipjobs.s3.target import Target
 from zipjobs.s3.upload_cleanup import UploadCleaner
 
 TARGET = Target("dst", "zips/a.zip")
+MODIFIED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_an_upload_is_completed_with_checksum_and_size(s3: Any, sender: PartSender) -> None:
@@ -36,6 +40,40 @@ def test_an_upload_is_completed_with_checksum_and_size(s3: Any, sender: PartSend
     stored = s3.get_object(Bucket="dst", Key=TARGET.key)
     assert (stored["Body"].read(), stored["ETag"], None) == (data, done.etag, done.version_id)
     assert stored["ContentType"] == "application/zip"
+
+
+@pytest.mark.parametrize("key", ODD_KEYS.values(), ids=ODD_KEYS)
+def test_an_archive_is_stored_under_exactly_its_key(s3: Any, sender: PartSender, key: str) -> None:
+    with ArchiveWriter(s3, sender).upload(Target("dst", key)) as upload:
+        part = upload.put_part(1, 5, lambda: [b"hello"])
+        done = upload.complete([part], zlib.crc32(b"hello"), 5)
+    stored = s3.get_object(Bucket="dst", Key=key)
+    assert (stored["Body"].read(), stored["ETag"]) == (b"hello", done.etag)
+
+
+@pytest.mark.parametrize("key", ODD_SOURCE_KEYS.values(), ids=ODD_SOURCE_KEYS)
+def test_a_range_of_an_object_with_exactly_the_key_is_copied(
+    s3: Any, sender: PartSender, key: str
+) -> None:
+    etag = s3.put_object(Bucket="src", Key=key, Body=b"0123456789")["ETag"]
+    found = ObjectVersion(Source("src", key), etag, 10, MODIFIED)
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        assert upload.copy_part(1, found, 2, 5).crc32 == zlib.crc32(b"23456")
+
+
+def test_a_range_of_an_old_version_is_copied(s3: Any, sender: PartSender) -> None:
+    s3.put_bucket_versioning(Bucket="src", VersioningConfiguration={"Status": "Enabled"})
+    old, _ = (s3.put_object(Bucket="src", Key="a", Body=body) for body in (b"first", b"second"))
+    found = ObjectVersion(Source("src", "a", old["VersionId"]), old["ETag"], 5, MODIFIED)
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload:
+        assert upload.copy_part(1, found, 0, 4).crc32 == zlib.crc32(b"firs")
+
+
+def test_a_changed_object_is_not_copied(s3: Any, sender: PartSender) -> None:
+    old, _ = (s3.put_object(Bucket="src", Key="a", Body=body) for body in (b"first", b"second"))
+    found = ObjectVersion(Source("src", "a"), old["ETag"], 5, MODIFIED)
+    with ArchiveWriter(s3, sender).upload(TARGET) as upload, pytest.raises(SourceChanged):
+        upload.copy_part(1, found, 0, 4)
 
 
 def put(s3: Any, sender: PartSender, data: bytes, crc32: int, size: int) -> StoredArchive:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.faults.injector import FaultInjector
 from local.server import serving_aws
+from tests.support.other_s3 import OTHER_S3
 
 REGION = "us-east-1"
 WAIT_SECONDS = 30
@@ -75,6 +76,9 @@ class S3(NamedTuple):
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:
+    if OTHER_S3:
+        yield S3(OTHER_S3)
+        return
     with serving_aws(FaultInjector(), services=("s3", "kms")) as url:
         yield S3(url)
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.other_s3 import differs
 from tests.unit.local.s3.conftest import S3, refused
+
+pytestmark = pytest.mark.s3
 
 FOREIGN_VERSION = "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD"
 UNKNOWN_VERSION = "00000000-0000-4000-8000-000000000000"
@@ -42,6 +45,7 @@ def test_a_bucket_without_versions_has_no_version_but_null(s3: S3, version: str)
     assert s3.send("HEAD", f"/{bucket}/a?versionId=null").status == 200
 
 
+@differs("404 for a malformed version")
 def test_a_malformed_version_is_invalid_and_an_unknown_one_is_missing(s3: S3) -> None:
     bucket, version, _ = put_marker(s3)
     client, place = s3.client(), {"Bucket": bucket, "Key": "a"}
@@ -54,6 +58,7 @@ def test_a_malformed_version_is_invalid_and_an_unknown_one_is_missing(s3: S3) ->
     assert refused(lambda: client.upload_part_copy(**part)) == (400, "InvalidArgument")
 
 
+@differs("no Last-Modified, and HEAD returns no x-amz-delete-marker")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_delete_marker_cannot_be_read(s3: S3, method: str) -> None:
     bucket, _, marker = put_marker(s3)
@@ -98,6 +103,7 @@ def test_an_object_with_a_customer_key_is_only_read_with_the_key(s3: S3) -> None
     assert read["SSECustomerKeyMD5"] == base64.b64encode(digest).decode()
 
 
+@differs("errors have a Content-Length")
 def test_a_refusal_is_chunked_and_closes_the_connection(s3: S3) -> None:
     bucket = s3.bucket()
     s3.client().put_object(Bucket=bucket, Key="a", Body=b"secret", **CUSTOMER_KEY)
@@ -108,6 +114,7 @@ def test_a_refusal_is_chunked_and_closes_the_connection(s3: S3) -> None:
     assert "The object was stored using a form of Server Side Encryption." in response.text
 
 
+@differs("copies without the customer's key")
 def test_an_object_with_a_customer_key_is_only_copied_with_the_key(s3: S3) -> None:
     client, source = s3.client(), {"Bucket": s3.bucket(), "Key": "a"}
     client.put_object(**source, Body=b"secret", **CUSTOMER_KEY)
@@ -133,6 +140,7 @@ def test_an_upload_keeps_the_customer_key(s3: S3) -> None:
     assert refused(lambda: client.get_object(**place)) == (400, "InvalidRequest")
 
 
+@differs("runs without KMS")
 @pytest.mark.parametrize(
     ("end_key", "code"),
     [
@@ -157,6 +165,7 @@ def test_an_object_is_unreadable_while_its_kms_key_is_unusable(
     assert refused(lambda: client.put_object(**place, Body=b"", **encryption)) == (400, code)
 
 
+@differs("runs without KMS")
 def test_a_buckets_default_key_counts(s3: S3) -> None:
     client, kms = s3.client(), s3.client("kms")
     key_id = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -174,6 +183,7 @@ def test_a_buckets_default_key_counts(s3: S3) -> None:
     assert client.get_object(**place)["Body"].read() == b"secret"
 
 
+@differs("runs without KMS")
 def test_a_kms_key_that_does_not_exist_is_not_found(s3: S3) -> None:
     client, place = s3.client(), {"Bucket": s3.bucket(), "Key": "a"}
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": UNKNOWN_VERSION}
