@@ -7,8 +7,8 @@ from botocore.credentials import ReadOnlyCredentials
 from bench.rounds import Run, ZipTask
 from bench.s3_client import REGION, s3_client
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.builder import build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions
+from zipjobs.archive.whole_archive import build_archive
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.client import HttpClient
 from zipjobs.s3.endpoint import Endpoint

@@ -70,6 +70,11 @@ class Slot:
         self.block = block
         self.view = view
 
+    def fill(self, data: bytes) -> None:
+        """Write all bytes of the slot."""
+        self.view[:] = data
+        self.mark_filled()
+
     def mark_filled(self) -> None:
         """Mark the slot as filled."""
         block = self.block

@@ -1,334 +1,296 @@
-"""Decides where each entry goes in an archive, and completes the upload.
+"""The state machine that builds an archive or a segment.
 
-``ArchiveBuilder`` finds and places entries. Its base class, ``PartAssembler``, owns the state and
-its lock, fills parts with bytes, and sends or copies them.
-
-Together they are a state machine under one lock. Three kinds of events change it: a read found its
-object or received bytes, a part was sent or copied, memory became free. Bytes go directly from the
-connection into the part that they belong to. A local header is written after the CRC-32 of its body
-is known. A part with the header of a large body therefore waits, and later parts are sent first.
+The builder owns the state. The modules that it uses are one thought each: ``entry_reader`` requests
+entries, ``placement`` decides where they go, ``part_assembler`` reserves memory and fills it,
+``part_uploads`` sends and copies parts.
 """
 
-from abc import abstractmethod
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from threading import Condition, RLock
 
-from zipjobs.archive.entry_reads import (
-    HELD_BODY_BYTES,
-    PlacedEntry,
-    RangeRead,
-    ResolvedEntry,
-    SizePass,
-)
-from zipjobs.archive.layout import Layout, Piece
-from zipjobs.archive.options import BuildContext
-from zipjobs.archive.part_assembler import PartAssembler
-from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES
-from zipjobs.errors import InvalidRequest, SourceChanged, UnreadableObject, UnreadableObjects
-from zipjobs.s3.probe_objects import Probe
-from zipjobs.s3.source import Entry, ObjectVersion, SkippedEntry
-from zipjobs.zipformat.crc32 import combine
-from zipjobs.zipformat.records import central_directory
+from zipjobs.archive.blocks import Block
+from zipjobs.archive.body_read import BodyRead
+from zipjobs.archive.entry_reader import EntryReader
+from zipjobs.archive.layout import CopyPart, Layout, Step
+from zipjobs.archive.options import BuildContext, Progress, WorkFound
+from zipjobs.archive.part_assembler import Content, PartAssembler
+from zipjobs.archive.part_uploads import PartUploads
+from zipjobs.archive.parts import AssembledPart, Stopped
+from zipjobs.archive.placed_entry import PlacedEntry
+from zipjobs.archive.placement import Ending, Placement
+from zipjobs.errors import SourceChanged, SourceNotFound, UnreadableObject, UnreadableTally
+from zipjobs.s3.multipart_upload import UploadedPart
+from zipjobs.s3.source import Entry, SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """A finished archive. S3 copied ``copied_bytes`` of its entries.
+class Written:
+    """What a build has uploaded: ``parts``, by number, of ``size`` bytes.
 
-    ``receipt`` has one line per entry. ``skipped`` are entries whose objects cannot be read.
+    ``tail`` are the bytes after them, too few for a part. ``records`` and ``receipt`` have an item
+    for each entry: its central directory record and its line of the receipt.
     """
 
-    etag: str
-    version_id: str | None
+    parts: Sequence[UploadedPart]
     size: int
-    crc32: int
-    entries: int
+    tail: bytes
+    records: Sequence[bytes]
+    receipt: Sequence[bytes]
+    skipped: Sequence[SkippedEntry]
     source_bytes: int
     copied_bytes: int
-    receipt: Sequence[bytes] = ()
-    skipped: Sequence[SkippedEntry] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WorkFound:
-    """The work of the entries that were found so far."""
+class ArchiveBuilder:
+    """Builds an archive or a segment, depending on its ``ending``. Its lock is the only one.
 
-    entries: int
-    read_bytes: int
-    copied_bytes: int
+    Reads and uploads report events, on threads of their own. Each event takes the lock, changes the
+    state, and then advances the build as far as the state allows:
 
+    ================ ==============================================================================
+    size known       The reader knows the next entry. It is placed: its header and body become steps
+                     of parts. Copies start at once; other steps wait for memory. A body that is
+                     neither held nor copied is read for its CRC-32 first.
+    bytes arrived    The slots of the read are filled. Full blocks at the front of a part are sent.
+                     The CRC-32 of the range is noted.
+    CRC known        All ranges of a body have one: its header is filled, and its central directory
+                     record and its line of the receipt are written.
+    part sent        The part is stored, and counts as progress.
+    copy done        Like a part. Its CRC-32 is noted, as for bytes that arrived.
+    memory free      Waiting steps reserve it. Reads start once all their bytes have a place.
+    object           Skipped, if the options say so. Otherwise reads and uploads end, and all other
+    unreadable       entries are checked. The build fails when all of them have responded.
+    failure          The build ends. Its threads are waited for.
+    ================ ==============================================================================
 
-def build_archive(
-    entries: Iterable[Entry],
-    context: BuildContext,
-    on_entry_found: Callable[[WorkFound], None] = lambda found: None,
-) -> Archive:
-    """Write ``entries``, in order, as one ZIP file, and complete the upload.
-
-    ``on_entry_found`` is called for each entry. An error that it raises ends the build. Raises
-    InvalidRequest if there are no entries, UnreadableObjects if all of them are skipped,
-    ValueError if the pool is too small, and the errors of reader, layout and upload. The caller
-    aborts the upload after an error.
-
-    An object that cannot be read and is not skipped ends the writing. Entries that were not
-    requested yet are then checked with one request each. The error is an UnreadableObject, or
-    UnreadableObjects for several.
+    With the last entry placed and all CRC-32s known, the ``ending`` follows. A segment has none:
+    its last part ends there, and is kept as ``tail`` if it is too short to be sent.
     """
-    options = context.options
-    sizing = options.sizing if options.copy else options.sizing.without_copies()
-    build = _WholeArchiveBuilder(entries, context, Layout(sizing), {}, on_entry_found)
-    try:
-        return build.run()
-    finally:
-        build.stop()
-
-
-class ArchiveBuilder(PartAssembler):
-    """Reads entries ahead, and places them in the archive in order."""
 
     def __init__(
         self,
         entries: Iterable[Entry],
         context: BuildContext,
         layout: Layout,
-        lengths: Mapping[int, int],
+        ending: Ending,
+        lengths: Mapping[int, int] | None = None,
         on_entry_found: Callable[[WorkFound], None] = lambda found: None,
     ) -> None:
-        super().__init__(context, lengths)
-        self._layout = layout
-        self._on_entry_found = on_entry_found
-        self._entries = iter(entries)
-        self._more_entries = True
-        self._probed = 0
-        self._next = 0  # index of the next entry to place
-        self._found: dict[int, ResolvedEntry | None] = {}  # by index; None for a skipped entry
-        self._is_checked = True
-        self._skipped: dict[int, SkippedEntry] = {}
-        self._work_found = WorkFound(0, 0, 0)
-        self._records: list[bytes] = []  # central directory records, in order
-        self._receipt: list[bytes] = []  # lines, in order
-        self._crcs_missing = 0
-
-    @abstractmethod
-    def _lay_out_end(self) -> bool:
-        """Lay out the bytes after the last entry. Return False if the directory lacks CRC-32s."""
-
-    def _lay_out(self) -> bool:
-        """Lay out the entries whose sizes are known, in order. Return whether all is laid out."""
-        if self._is_laid_out:
-            return True
-        self._probe()
-        while self._next in self._found:
-            found = self._found.pop(self._next)
-            if found is not None and not self._add(found):
-                break
-            self._next += 1
-        if self._more_entries or self._next < self._probed:
-            return False
-        return self._lay_out_end()
-
-    def _on_crc(self, placed: PlacedEntry) -> None:
-        self._crcs_missing -= 1
-        self._records[placed.index] = placed.central_record()
-        self._receipt[placed.index] = placed.receipt_line()
-
-    def _probe(self) -> None:
-        """Start reads of entries ahead of the next one to place."""
-        options = self._options
-        limit = options.measurements if options.deflate else options.probes
-        while self._more_entries and len(self._reads) < limit:
-            entry = next(self._entries, None)
-            if entry is None:
-                self._more_entries = False
-                return
-            index, self._probed = self._probed, self._probed + 1
-            if options.deflate:
-                self._measure(index, entry)
-                continue
-            is_held = entry.size is not None and entry.size <= HELD_BODY_BYTES
-            length = max(options.probe_bytes, entry.size or 0) if is_held else options.probe_bytes
-            probe = RangeRead(
-                0,
-                length,
-                self._on_fetched,
-                partial(self._on_first_failed, index, entry),
-                partial(self._on_found, index, entry),
+        """``lengths`` are the lengths of parts by number, as far as they are known."""
+        options = context.options
+        if context.blocks.limit_bytes < options.least_memory_bytes:
+            raise ValueError(
+                f"the engine needs at least {options.least_memory_bytes:,} bytes of blocks"
             )
-            self._asked[index] = probe
-            self._reads.add(probe)
-            probe.read = self._reader.read(entry.source, 0, length, probe, entry.etag)
-
-    def _measure(self, index: int, entry: Entry, pinned: ObjectVersion | None = None) -> None:
-        measurement = SizePass(
-            entry,
-            self._options.deflate,
-            partial(self._on_answered, index),
-            partial(self._on_measured, index),
-            partial(self._on_first_failed, index, entry),
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
+        self._context = context
+        self._on_entry_found = on_entry_found
+        self._reads = EntryReader(entries, context.reader, options, self)
+        self._placement = Placement(layout, ending, has_copies=options.copy)
+        self._uploads = PartUploads(context.upload, options, self, keeps_tail=ending is None)
+        self._assembler = PartAssembler(
+            context.blocks, lengths or {}, self._reads, self._uploads.send
         )
-        if pinned is None:
-            self._asked[index] = measurement
-        self._reads.add(measurement)
-        etag = pinned.etag if pinned else entry.etag
-        measurement.read = self._reader.read(
-            entry.source, 0, MAX_ARCHIVE_BYTES, measurement, etag, flows=True
-        )
+        self._is_laid_out = False
+        self._uploaded: dict[int, UploadedPart] = {}
+        self._tail = b""
+        self._skipped: dict[int, SkippedEntry] = {}
+        self._unreadable = UnreadableTally()
+        self._is_checked = True
+        self._entries_done = self._bytes_done = self._bytes_copied = 0
+        self._failure: BaseException | None = None
 
-    def _add(self, found: ResolvedEntry) -> bool:
-        """Place an entry. Return False if its body must be read first."""
-        layout, size = self._layout, found.size
-        if found.entry.size not in (None, found.pinned.size):
-            source = found.entry.source
-            raise SourceChanged(f"{source} changed after it was listed. Submit the job again.")
-        is_large = found.crc32 is None and layout.is_large(size)
-        if size > HELD_BODY_BYTES and found.crc32 is None and not is_large:
-            self._discard_probe(found)
-            self._measure(self._next, found.entry, found.pinned)
-            return False
-        member = found.member()
-        header_bytes = len(member.local_header())
-        offset = layout.offset
-        steps = layout.add(header_bytes, size, is_large)
-        assembled_bytes = size
-        if is_large:
-            pieces = (s for s in steps if isinstance(s, Piece) and s.what == "body")
-            assembled_bytes = sum(piece.length for piece in pieces)
-        placed = PlacedEntry(len(self._records), found, member, offset, assembled_bytes)
-        so_far, copied = self._work_found, size - assembled_bytes if self._options.copy else 0
-        self._work_found = WorkFound(
-            so_far.entries + 1, so_far.read_bytes + size - copied, so_far.copied_bytes + copied
-        )
-        self._on_entry_found(self._work_found)
-        if placed.crc_is_known:
-            self._records.append(placed.central_record())
-            self._receipt.append(placed.receipt_line())
-        else:
-            self._records.append(b"")
-            self._receipt.append(b"")
-            self._crcs_missing += 1
-        if found.probe is not None:
-            found.probe.placed = placed
-            found.probe_bytes = min(found.probe_bytes, assembled_bytes)
-            if found.probe_bytes:
-                found.probe.limit(found.probe_bytes)
-            elif size:
-                self._discard_probe(found)
-        self._queue_steps(steps, placed)
-        return True
-
-    def _discard_probe(self, found: ResolvedEntry) -> None:
-        if found.probe is not None:
-            found.probe.limit(0)
-            found.probe.proceed()
-        found.probe_bytes = 0
-
-    # Callbacks on the transport's thread.
-
-    def _on_found(
-        self, index: int, entry: Entry, probe: RangeRead, pinned: ObjectVersion, length: int
-    ) -> None:
-        with self._lock:
-            self._on_answered(index, probe)
-            self._found[index] = ResolvedEntry(entry, pinned, probe, length)
-            if index == self._next:
+    def run(self) -> Written:
+        """Write all entries. Raises the error that ended the build."""
+        try:
+            with self._lock:
                 self._advance()
+            while (progress := self._wait()) is not None:
+                self._context.on_progress(progress)
+            return Written(
+                parts=[self._uploaded[number] for number in sorted(self._uploaded)],
+                size=self._placement.size,
+                tail=self._tail,
+                records=self._placement.records,
+                receipt=self._placement.receipt,
+                skipped=[self._skipped[index] for index in sorted(self._skipped)],
+                source_bytes=self._bytes_done,
+                copied_bytes=self._bytes_copied,
+            )
+        finally:
+            self._stop()
 
-    def _on_answered(self, index: int, read: RangeRead | SizePass) -> None:
-        """Handle the response to an entry's first read. While entries are checked, it is enough."""
+    def _wait(self) -> Progress | None:
+        """Wait until all is uploaded, and return None, or until progress is due."""
         with self._lock:
-            self._asked.pop(index, None)
-            if self._unreadable:
-                read.cancel()
-                self._advance()
+            is_over = self._changed.wait_for(self._is_over, self._context.options.progress_seconds)
+            if self._failure:
+                raise self._failure
+            if is_over:
+                return None
+            if self._unreadable and time.monotonic() >= self._context.check_until:
+                raise self._unreadable.error(is_complete=False)
+            return Progress(self._entries_done, self._bytes_done)
 
-    def _on_first_failed(
-        self, index: int, entry: Entry, read: RangeRead | SizePass, error: BaseException
-    ) -> None:
-        """Handle the failure of an entry's first read, before or after it found the object."""
+    def _is_over(self) -> bool:
+        if self._failure or self._unreadable:
+            return self._failure is not None
+        return self._is_laid_out and self._assembler.is_empty and not self._uploads.copying
+
+    def _stop(self) -> None:
+        """End all reads and threads, and release the memory."""
         with self._lock:
-            if self._asked.pop(index, None) is None:
-                self._on_lost(read, error)
+            self._failure = self._failure or Stopped()
+            self._uploads.stop()
+            self._reads.cancel()
+            self._assembler.stop()
+        self._uploads.close()
+        with self._lock:
+            self._assembler.abandon()
+
+    def _advance(self) -> None:
+        """Do what the state allows. Called after every change of state, on any thread."""
+        if self._failure is None:
+            try:
+                if not self._unreadable:
+                    self._lay_out()
+                    self._assembler.reserve()
+                elif self._reads.check_rest():
+                    raise self._unreadable.error(is_complete=self._is_checked)
+            except BaseException as error:  # noqa: BLE001  (raised by the waiting thread)
+                self._failure = error
+        if self._is_over():
+            self._changed.notify_all()
+
+    def _lay_out(self) -> None:
+        """Place the entries whose sizes are known, in order, and then the end."""
+        if self._is_laid_out:
+            return
+        self._reads.request_ahead()
+        while read := self._reads.next_known():
+            if self._placement.needs_size_pass(read):
+                self._reads.measure(read)
                 return
-            self._reads.discard(read)
-            if isinstance(error, UnreadableObject):
-                self._on_unreadable(index, entry, error)
-            elif not self._unreadable:
-                self._fail(error)
-                return
+            placed, steps = self._placement.place(read)
+            self._on_entry_found(self._placement.work)
+            self._queue(steps, placed, _placed_probe(read, placed))
+        if self._reads.is_done and (end := self._placement.end()):
+            self._queue(*end)
+            self._is_laid_out = True
+
+    def _queue(self, steps: list[Step], content: Content, probe: BodyRead | None = None) -> None:
+        """Queue steps for memory. Start copies, which need none."""
+        for step in steps:
+            if isinstance(step, CopyPart) and self._context.options.copy:
+                assert isinstance(content, PlacedEntry)
+                self._uploads.copy(step, content)
             else:
-                self._is_checked = False
+                self._assembler.queue(step, content, probe)
+
+    # Events of reads, on the reader's thread.
+
+    def on_found(self, read: BodyRead) -> None:
+        with self._lock:
+            self._reads.found(read)
+            if self._unreadable or self._reads.is_next(read):
+                self._advance()
+
+    def on_complete(self, read: BodyRead) -> None:
+        with self._lock:
+            self._reads.complete(read)
+            if read.placed is not None:
+                placed, slots = read.placed, read.slots
+                if not placed.crc_is_known:
+                    self._placement.note_crc(placed, read.first, read.length, slots.crc32)
+                slots.mark_filled()
             self._advance()
 
-    def _on_unreadable(self, index: int, entry: Entry, error: UnreadableObject) -> None:
-        if error.code in self._options.skip:
-            self._skipped[index] = SkippedEntry(entry, error.code)
-            self._found[index] = None
+    def on_failed(self, read: BodyRead, error: BaseException) -> None:
+        with self._lock:
+            is_first = self._reads.failed(read)
+            if is_first and isinstance(error, UnreadableObject):
+                self._on_unreadable(read, error)
+            elif is_first and self._unreadable:
+                self._is_checked = False
+            elif not self._unreadable:
+                self.fail(error if is_first else _later_error(error))
+            self._advance()
+
+    def _on_unreadable(self, read: BodyRead, error: UnreadableObject) -> None:
+        if error.code in self._context.options.skip:
+            self._skipped[read.index] = SkippedEntry(read.entry, error.code)
+            self._reads.skip(read.index)
             return
         if not self._unreadable:
-            self._stop_writing()
-        self._unreadable.add(index, error)
+            self._reads.stop_reading()
+            self._uploads.stop()
+            self._assembler.stop()
+        self._unreadable.add(read.index, error)
 
-    def _check_rest(self) -> None:
-        while self._more_entries and len(self._asked) < self._options.probes:
-            entry = next(self._entries, None)
-            if entry is None:
-                self._more_entries = False
-                break
-            index, self._probed = self._probed, self._probed + 1
-            probe = self._asked[index] = Probe(entry, partial(self._on_checked, index))
-            probe.start(self._reader)
-        if not self._asked:
-            raise self._unreadable.error(is_complete=self._is_checked)
+    # Events of uploads, on their threads.
 
-    def _on_checked(self, index: int, probe: Probe) -> None:
+    def on_sent(self, part: AssembledPart, uploaded: UploadedPart) -> None:
         with self._lock:
-            self._asked.pop(index, None)
-            if isinstance(probe.error, UnreadableObject):
-                self._on_unreadable(index, probe.entry, probe.error)
-            elif probe.error is not None:
-                self._is_checked = False
+            self._assembler.remove(part)
+            self._on_stored(uploaded, part.body_bytes, part.entries_ended)
+
+    def on_tail(self, part: AssembledPart, tail: bytes) -> None:
+        with self._lock:
+            self._assembler.remove(part)
+            self._tail = tail
+            self._on_progress(part.body_bytes, part.entries_ended)
+
+    def on_copied(
+        self, step: CopyPart, placed: PlacedEntry, uploaded: UploadedPart, copied_bytes: int
+    ) -> None:
+        with self._lock:
+            self._uploads.copying -= 1
+            self._bytes_copied += copied_bytes
+            self._placement.note_crc(placed, step.first, step.length, uploaded.crc32)
+            ends = placed.ends_with("body", step.first + step.length)
+            self._on_stored(uploaded, step.length, ends)
+
+    def _on_stored(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
+        self._uploaded[uploaded.number] = uploaded
+        self._on_progress(body_bytes, entries_ended)
+
+    def _on_progress(self, body_bytes: int, entries_ended: int) -> None:
+        self._bytes_done += body_bytes
+        self._entries_done += entries_ended
+        self._advance()
+
+    def on_memory_free(self, blocks: Iterable[Block]) -> None:
+        with self._lock:
+            for block in blocks:
+                self._context.blocks.give_back(block.memory)
             self._advance()
 
-    def _on_measured(self, index: int, measurement: SizePass, found: ResolvedEntry) -> None:
+    def fail(self, error: BaseException) -> None:
+        """End the build. The waiting thread raises ``error``."""
         with self._lock:
-            self._reads.discard(measurement)
-            self._found[index] = found
-            self._advance()
+            self._failure = self._failure or error
+            self._changed.notify_all()
 
 
-class _WholeArchiveBuilder(ArchiveBuilder):
-    """Builds all entries of an archive and its central directory."""
+def _placed_probe(probe: BodyRead, placed: PlacedEntry) -> BodyRead | None:
+    """Give the bytes of a probe a place in the archive. Return None if none of them has one."""
+    if probe.size_pass:
+        return None
+    length = min(probe.length, placed.assembled_bytes)
+    if length:
+        probe.length, probe.placed = length, placed
+        return probe
+    if placed.body_bytes:
+        probe.proceed(0)
+    return None
 
-    def run(self) -> Archive:
-        self._work()
-        skipped = [self._skipped[index] for index in sorted(self._skipped)]
-        if not self._records and skipped:
-            raise UnreadableObjects.none_left((one.code, str(one.entry.source)) for one in skipped)
-        if not self._records:
-            raise InvalidRequest("The list of objects is empty. Name at least one.")
-        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
-        crc = combine((part.crc32, part.length) for part in uploaded)
-        size = self._layout.offset
-        stored = self._upload.complete(uploaded, crc, size)
-        return Archive(
-            etag=stored.etag,
-            version_id=stored.version_id,
-            size=size,
-            crc32=crc,
-            entries=len(self._records),
-            source_bytes=self._bytes_done,
-            copied_bytes=self._bytes_copied,
-            receipt=self._receipt,
-            skipped=skipped,
-        )
 
-    def _lay_out_end(self) -> bool:
-        if self._crcs_missing:
-            return False
-        if self._records:
-            records = b"".join(self._records)
-            directory = central_directory(records, len(self._records), self._layout.offset)
-            self._directory = directory
-            self._queue_steps(self._layout.finish(len(directory)), None)
-        return True
+def _later_error(error: BaseException) -> BaseException:
+    """Return the error for an object that was found before."""
+    if not isinstance(error, SourceNotFound):
+        return error
+    (source,) = error.objects
+    return SourceChanged(f"{source} was deleted while it was read. Submit the job again.", [source])

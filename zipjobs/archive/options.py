@@ -6,8 +6,7 @@ from math import inf
 from typing import Any
 
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.entry_reads import HELD_BODY_BYTES
-from zipjobs.archive.part_sizing import MIB, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.part_sizing import HELD_BODY_BYTES, MIB, MIN_PART_BYTES, PartSizing
 from zipjobs.archive.parts import KEPT_PART_BYTES
 from zipjobs.s3.multipart_upload import Upload
 from zipjobs.s3.object_reader import ObjectReader
@@ -53,6 +52,23 @@ class Progress:
 
     entries: int
     source_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFound:
+    """The work of the entries that were found so far."""
+
+    entries: int
+    read_bytes: int
+    copied_bytes: int
+
+    def plus(self, body_bytes: int, copied_bytes: int) -> "WorkFound":
+        """Return the work with another entry, of whose body S3 copies ``copied_bytes``."""
+        return WorkFound(
+            self.entries + 1,
+            self.read_bytes + body_bytes - copied_bytes,
+            self.copied_bytes + copied_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.blocks import in_blocks
-from zipjobs.archive.entry_reads import ResolvedEntry
 from zipjobs.archive.part_sizing import KIB
+from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
 from zipjobs.s3.object_reader import PROGRESS_BYTES
 from zipjobs.s3.retry import ATTEMPTS, pause_seconds
@@ -28,7 +28,7 @@ GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
 class BodyRun:
     """A range of a body, as it is in the archive."""
 
-    found: ResolvedEntry
+    placed: PlacedEntry
     first: int
     length: int
 
@@ -49,23 +49,23 @@ def _pieces(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
     for source in sources:
         if not isinstance(source, BodyRun):
             yield source()
-        elif source.found.deflated is None:
+        elif source.placed.deflated is None:
             run = source
-            yield from _read(s3, run.found.pinned, run.first, run.length)
+            yield from _read(s3, run.placed.version, run.first, run.length)
         else:
             yield from _deflated(s3, source)
 
 
 def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
     """Compress the runs that overlap ``wanted``, and yield its bytes."""
-    deflated = wanted.found.deflated
+    deflated = wanted.placed.deflated
     assert deflated is not None
     at, end = 0, wanted.first + wanted.length
     while at < end:
         run = deflated.run_at(at)
         if at + run.length > wanted.first:
             compress = run.deflater()
-            source = _read(s3, wanted.found.pinned, run.source_first, run.source_length)
+            source = _read(s3, wanted.placed.version, run.source_first, run.source_length)
             compressed = b"".join([compress(data) for data in source])
             yield compressed[max(0, wanted.first - at) : end - at]
         at += run.length

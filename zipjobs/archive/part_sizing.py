@@ -13,6 +13,10 @@ MAX_PARTS = 10_000
 MAX_ARCHIVE_BYTES = 48 * TIB + 819 * GIB
 """S3's largest object, 48.8 TiB."""
 
+HELD_BODY_BYTES = 16 * MIB
+"""A body of up to this size stays in memory until its CRC-32 is known, so that its header can be
+sent first. A larger body that S3 does not copy is read twice."""
+
 SCARCE_FROM_PART = 5_000
 """From this part on, the threshold for copies doubles every ``SCARCE_STEP`` parts."""
 

@@ -12,13 +12,13 @@ from typing import ClassVar
 from isal.isal_zlib import crc32
 
 from zipjobs.archive.blocks import in_blocks
-from zipjobs.archive.builder import Archive, ArchiveBuilder
+from zipjobs.archive.builder import ArchiveBuilder
 from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
 from zipjobs.archive.options import BuildContext
-from zipjobs.archive.part_sizing import MIN_PART_BYTES, PartSizing
+from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.whole_archive import Archive
 from zipjobs.errors import UploadGone
 from zipjobs.s3.multipart_upload import Upload, UploadedPart
-from zipjobs.s3.part_upload import Chunks
 from zipjobs.s3.source import EPOCH, Entry
 from zipjobs.zipformat.crc32 import combine
 from zipjobs.zipformat.records import Member, end_records
@@ -111,11 +111,17 @@ def build_segment(
     """
     start = (segment.first_part, segment.offset)
     lengths = part_lengths(map(sized, entries), Layout(sizing, *start))
-    build = _SegmentBuilder(entries, context, Layout(sizing, *start), lengths)
-    try:
-        return build.run()
-    finally:
-        build.stop()
+    written = ArchiveBuilder(entries, context, Layout(sizing, *start), None, lengths).run()
+    records = b"".join(written.records)
+    built = BuiltSegment(
+        parts=tuple(written.parts),
+        tail=written.tail,
+        records_bytes=len(records),
+        entries=len(written.records),
+        source_bytes=written.source_bytes,
+        copied_bytes=written.copied_bytes,
+    )
+    return SegmentOutput(built, records, written.receipt)
 
 
 def finish_archive(
@@ -169,34 +175,3 @@ def _crc_of(pieces: Iterable[bytes]) -> int:
     for piece in pieces:
         total = crc32(piece, total)
     return total
-
-
-class _SegmentBuilder(ArchiveBuilder):
-    """Builds the entries of a segment, without a central directory."""
-
-    _tail = b""
-
-    def run(self) -> SegmentOutput:
-        self._work()
-        uploaded = [self._uploaded[number] for number in sorted(self._uploaded)]
-        records = b"".join(self._records)
-        built = BuiltSegment(
-            parts=tuple(part for part in uploaded if part.etag),
-            tail=self._tail,
-            records_bytes=len(records),
-            entries=len(self._records),
-            source_bytes=self._bytes_done,
-            copied_bytes=self._bytes_copied,
-        )
-        return SegmentOutput(built, records, self._receipt)
-
-    def _lay_out_end(self) -> bool:
-        self._queue_steps(self._layout.cut(), None)
-        return True
-
-    def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
-        """Upload a part, or keep it as the tail if it is too short for S3."""
-        if length >= MIN_PART_BYTES:
-            return super()._put(number, length, open_chunks)
-        self._tail = b"".join(bytes(chunk) for chunk in open_chunks())
-        return UploadedPart(number, "", crc32(self._tail), length)

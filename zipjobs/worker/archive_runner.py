@@ -1,20 +1,17 @@
 """Builds the archive of a job that one worker can finish."""
 
 import logging
-import math
-import time
 from collections.abc import Callable
 
-from zipjobs.archive.builder import WorkFound, build_archive
-from zipjobs.archive.options import Engine, Progress
+from zipjobs.archive.options import Engine, Progress, WorkFound
 from zipjobs.archive.receipt import skipped_line
+from zipjobs.archive.whole_archive import build_archive
 from zipjobs.jobs.job import Job, UploadRef
 from zipjobs.jobs.store import JobStore
-from zipjobs.model import utc_now
 from zipjobs.requests.fields import Compression
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.target import Target
-from zipjobs.worker.heartbeat import tolerant
+from zipjobs.worker.heartbeat import time_to_finish, tolerant
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.request_loader import LoadedRequest
 from zipjobs.worker.segment_plan import WorkerQuota
@@ -24,10 +21,6 @@ logger = logging.getLogger(__name__)
 
 SIZES_TO_ESTIMATE = 64
 """The number of known sizes from which the size of a whole list is estimated."""
-
-
-FINISH_SECONDS = 30.0
-"""The time of its lease that a worker keeps for recording that the job has failed."""
 
 
 class NeedsSplitting(Exception):
@@ -86,7 +79,7 @@ class ArchiveRunner:
             context = self._engine.context(
                 upload,
                 tolerant(record_progress),
-                _check_until(job),
+                time_to_finish(loaded.job.lease_until),
                 deflate=loaded.request.compression is Compression.DEFLATE,
                 skip=loaded.request.skipped_codes,
             )
@@ -99,14 +92,6 @@ class ArchiveRunner:
             *(job.job_id, archive.entries, archive.size, archive.copied_bytes, target),
         )
         return store.ready(job, [summary], archive.entries, archive.source_bytes, archive.skipped)
-
-
-def _check_until(job: Job) -> float:
-    """Return when to stop checking entries, in seconds of the monotonic clock."""
-    if job.lease_until is None:
-        return math.inf
-    seconds_left = job.lease_until - utc_now().timestamp()
-    return time.monotonic() + seconds_left - FINISH_SECONDS
 
 
 class _SizeGuard:

@@ -56,7 +56,7 @@ class JobRunner:
         """
         self._meter.take()  # discard the usage of other messages
         if submission.segment is not None:
-            return self._segments.run(submission)
+            return self._segments.run(submission, lease_until)
         job = self._store.claim(submission, str(uuid.uuid4()), lease_until)
         if not job.is_final:
             job = self._work(job, submission, lease_until)

@@ -28,7 +28,7 @@ from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry, SkippedEntry
 from zipjobs.s3.target import Target
 from zipjobs.worker.entry_list import EntryList
-from zipjobs.worker.heartbeat import Heartbeat
+from zipjobs.worker.heartbeat import FINISH_SECONDS, Heartbeat
 from zipjobs.worker.request_loader import LoadedRequest
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 from zipjobs.worker.segment_store import Plan, SegmentStore
@@ -51,9 +51,6 @@ OTHER_BYTES_IN_RECORD, OTHER_BYTES_IN_EVENT = 360, 200
 
 UPLOADS_PER_WRITE = 25
 """Uploads that are created between two writes to the record."""
-
-FINISH_SECONDS = 30.0
-"""The time that a worker keeps for writing the plan and queueing the segments."""
 
 
 class Planner:

@@ -33,7 +33,7 @@ from zipjobs.worker.usage import Usage, priced_region
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from zipjobs.archive.builder import Archive
+    from zipjobs.archive.whole_archive import Archive
 
 VERSION = "1"
 _ONE_THREAD = TransferConfig(use_threads=False)

@@ -2,11 +2,12 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 
-from zipjobs.archive.builder import Archive
 from zipjobs.archive.options import Engine, Progress
 from zipjobs.archive.segment import BuiltSegment, build_segment, finish_archive
+from zipjobs.archive.whole_archive import Archive
 from zipjobs.errors import (
     LeaseLost,
     PermanentError,
@@ -22,7 +23,7 @@ from zipjobs.jobs.summary import ProgressCounts
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.s3.multipart_upload import ArchiveWriter, Upload
 from zipjobs.s3.target import Target
-from zipjobs.worker.heartbeat import tolerant
+from zipjobs.worker.heartbeat import time_to_finish, tolerant
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.segment_store import Plan, SegmentStore
 from zipjobs.worker.usage import Meter, Usage
@@ -58,8 +59,10 @@ class SegmentRunner:
         self._finalizer = finalizer
         self._meter = meter
 
-    def run(self, submission: Submission) -> Job | None:
+    def run(self, submission: Submission, lease_until: datetime) -> Job | None:
         """Build a segment unless it is built, and finish the job after the last one.
+
+        The invocation ends at ``lease_until``.
 
         Returns the current job, or None if the record has expired. Raises TransientError if the
         message must be retried.
@@ -69,18 +72,18 @@ class SegmentRunner:
             logger.warning("Job %s: the record has expired", submission.job_id)
             return None
         if not job.is_final:
-            job = self._work(job, submission)
+            job = self._work(job, submission, lease_until)
         if job.is_final:
             self._finalizer.finalize(job)
         return job
 
-    def _work(self, job: Job, submission: Submission) -> Job:
+    def _work(self, job: Job, submission: Submission, lease_until: datetime) -> Job:
         assert submission.segment is not None
         try:
             plan = self._segments.plan(job.job_id)
             if plan is None:
                 return self._reload(job)
-            self._build(job, plan, submission.segment)
+            self._build(job, plan, submission.segment, lease_until)
             if len(self._segments.built_segments(job.job_id)) < len(plan.segments):
                 return self._store.get(job.job_id) or job
             return self._finish(job, plan)
@@ -105,7 +108,7 @@ class SegmentRunner:
             raise ServiceUnavailable(f"The plan or the upload of job {job.job_id} is missing.")
         return current
 
-    def _build(self, job: Job, plan: Plan, number: int) -> None:
+    def _build(self, job: Job, plan: Plan, number: int, lease_until: datetime) -> None:
         if number >= len(plan.segments) or self._segments.built(job.job_id, number) is not None:
             return  # an earlier plan had more segments
         segment = plan.segments[number]
@@ -115,6 +118,7 @@ class SegmentRunner:
         context = self._engine.context(
             self._upload(job, plan, segment.archive),
             tolerant(partial(self._record_progress, job, number)),
+            time_to_finish(lease_until.timestamp()),
         )
         output = build_segment(segment, entries, plan.sizing, context)
         self._segments.put_built(job.job_id, number, output, self._meter.take())

@@ -20,9 +20,9 @@ from local.faults.plan import FaultPlan
 from tests.integration.conftest import Put
 from tests.support.examples import examples
 from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.builder import Archive, build_archive
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB, PartSizing
+from zipjobs.archive.whole_archive import Archive, build_archive
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
 from zipjobs.s3.client import HttpClient
 from zipjobs.s3.multipart_upload import ArchiveWriter

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.builders import finished_archive, ready_job
 from tests.unit.zipjobs_cli.conftest import BODIES, Make, measured
-from zipjobs.archive.builder import Archive
 from zipjobs.archive.receipt import entry_line, receipt_key, skipped_line
+from zipjobs.archive.whole_archive import Archive
 from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, SkippedEntry, Source
 from zipjobs.s3.target import Target
 from zipjobs.worker import receipts
