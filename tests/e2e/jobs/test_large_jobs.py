@@ -120,7 +120,8 @@ def test_one_error_lists_every_missing_object(client: Client, prefix: str) -> No
     gone = [f"{prefix}gone-{i}.pdf" for i in range(3)]
     job = client.finished(client.post({"keys": [*keys, *gone], "maxArchiveBytes": 100 * MIB}))
     assert (job["status"], job["error"]["code"]) == ("FAILED", "SOURCE_NOT_FOUND")
-    assert all(key in job["error"]["message"] for key in gone)
+    bucket = client.outputs["sourceBucket"]
+    assert job["error"]["objects"] == [f"s3://{bucket}/{key}" for key in gone]
     assert work_objects(client, job["jobId"]) == []
 
 
