@@ -51,7 +51,11 @@ class OneObject:
     def get_object(self, *, Range: str, IfMatch: str | None = None, **_: Any) -> Any:  # noqa: N803
         etag = f'"{hashlib.md5(self.content).hexdigest()}"'
         if IfMatch not in (None, etag):
-            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
+            response: Any = {
+                "Error": {"Code": "PreconditionFailed"},
+                "ResponseMetadata": {"HTTPStatusCode": 412},
+            }
+            raise ClientError(response, "GetObject")
         self.ranges.append(Range)
         first, last = map(int, re.findall(r"\d+", Range))
         body = io.BytesIO(self.content[first : last + 1])
