@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from isal.isal_zlib import crc32
 
 from zipjobs.archive.blocks import Slot, crc_of
-from zipjobs.errors import ServiceUnavailable
+from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceNotFound
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.source import Entry, ObjectVersion
 from zipjobs.zipformat.deflate import Deflated, Run
@@ -178,3 +178,12 @@ class BodyRead:
             event(self)
         except Exception as error:  # noqa: BLE001
             self.events.on_failed(self, error)
+
+
+def later_error(error: BaseException) -> BaseException:
+    """Return the error for an object that was found before: if it is missing, it has changed."""
+    if not isinstance(error, SourceNotFound):
+        return error
+    (source,) = error.objects
+    changed = f"{source} was deleted while it was read. Submit the job again."
+    return SourceChanged(changed, [source])

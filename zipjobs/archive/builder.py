@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Condition, RLock
 
 from zipjobs.archive.blocks import Block
-from zipjobs.archive.body_read import BodyRead
+from zipjobs.archive.body_read import BodyRead, later_error
 from zipjobs.archive.entry_reader import EntryReader
 from zipjobs.archive.layout import CopyPart, Layout, Step
 from zipjobs.archive.options import BuildContext, Progress, WorkFound
@@ -20,7 +20,7 @@ from zipjobs.archive.part_uploads import PartUploads
 from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.archive.placement import Ending, Placement
-from zipjobs.errors import SourceChanged, SourceNotFound, UnreadableObject, UnreadableTally
+from zipjobs.errors import UnreadableObject, UnreadableTally
 from zipjobs.s3.multipart_upload import UploadedPart
 from zipjobs.s3.source import Entry, SkippedEntry
 
@@ -216,7 +216,7 @@ class ArchiveBuilder:
             elif is_first and self._unreadable:
                 self._is_checked = False
             elif not self._unreadable:
-                self.fail(error if is_first else _later_error(error))
+                self.fail(error if is_first else later_error(error))
             self._advance()
 
     def _on_unreadable(self, read: BodyRead, error: UnreadableObject) -> None:
@@ -286,11 +286,3 @@ def _placed_probe(probe: BodyRead, placed: PlacedEntry) -> BodyRead | None:
     if placed.body_bytes:
         probe.proceed(0)
     return None
-
-
-def _later_error(error: BaseException) -> BaseException:
-    """Return the error for an object that was found before."""
-    if not isinstance(error, SourceNotFound):
-        return error
-    (source,) = error.objects
-    return SourceChanged(f"{source} was deleted while it was read. Submit the job again.", [source])

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from zipjobs.archive.blocks import in_blocks
+from zipjobs.archive.body_read import later_error
 from zipjobs.archive.part_sizing import KIB
 from zipjobs.archive.placed_entry import PlacedEntry
-from zipjobs.errors import ServiceUnavailable, SourceChanged, aws_error_code
+from zipjobs.errors import PermanentError, ServiceUnavailable
+from zipjobs.s3.errors import ErrorResponse, source_error
 from zipjobs.s3.object_reader import PROGRESS_BYTES
-from zipjobs.s3.retry import ATTEMPTS, pause_seconds
+from zipjobs.s3.retry import Attempts
 from zipjobs.s3.source import ObjectVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READ_BYTES = 256 * KIB
-
-GONE = ("PreconditionFailed", "NoSuchKey", "NoSuchVersion")
-"""Error codes for an object that changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ PartSource = BodyRun | Callable[[], bytes]
 def rebuild(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
     """Yield the bytes of ``sources`` in blocks of ``BLOCK_BYTES``. The last may be shorter.
 
-    Objects are read one after the other. Raises SourceChanged and ServiceUnavailable.
+    Objects are read one after the other. Raises SourceChanged, ServiceUnavailable, and an
+    UnreadableObject if the role has lost its permission.
     """
     return in_blocks(_pieces(s3, sources))
 
@@ -50,8 +50,7 @@ def _pieces(s3: "S3Client", sources: list[PartSource]) -> Iterator[bytes]:
         if not isinstance(source, BodyRun):
             yield source()
         elif source.placed.deflated is None:
-            run = source
-            yield from _read(s3, run.placed.version, run.first, run.length)
+            yield from _read(s3, source.placed.version, source.first, source.length)
         else:
             yield from _deflated(s3, source)
 
@@ -71,41 +70,43 @@ def _deflated(s3: "S3Client", wanted: BodyRun) -> Iterator[bytes]:
         at += run.length
 
 
-def _read(s3: "S3Client", pinned: ObjectVersion, first: int, length: int) -> Iterator[bytes]:
+def _read(s3: "S3Client", version: ObjectVersion, first: int, length: int) -> Iterator[bytes]:
     """Yield a range of an object. A response that breaks off is resumed."""
-    source, end = pinned.source, first + length
-    attempt, counted_from = 1, first
-    while first < end:
+    end, attempts, counted_from = first + length, Attempts(), first
+    while True:
+        problem = "it ended early"
         try:
-            for data in _get(s3, pinned, first, end):
+            for data in _get(s3, version, first, end):
                 first += len(data)
                 yield data
-            problem = "it ended early"
-        except (ClientError, BotoCoreError) as error:
-            if aws_error_code(error) in GONE:
-                raise SourceChanged(
-                    f"{source} changed while it was read. Submit the job again.", (str(source),)
-                ) from error
+        except ClientError as error:
+            refused = source_error(ErrorResponse.of(error), version.source)
+            if isinstance(refused, PermanentError):
+                raise later_error(refused) from error
             problem = str(error)
+        except BotoCoreError as error:
+            problem = str(error)
+        if first == end:
+            return
         if first - counted_from >= PROGRESS_BYTES:
-            attempt, counted_from = 1, first
-        if first < end:
-            if attempt >= ATTEMPTS:
-                raise ServiceUnavailable(f"Reading {source} failed: {problem}")
-            time.sleep(pause_seconds(attempt))
-            attempt += 1
+            attempts.restart()
+            counted_from = first
+        pause = attempts.next_pause()
+        if pause is None:
+            raise ServiceUnavailable(f"Reading {version.source} failed: {problem}")
+        time.sleep(pause)
 
 
-def _get(s3: "S3Client", pinned: ObjectVersion, first: int, end: int) -> Iterator[bytes]:
+def _get(s3: "S3Client", version: ObjectVersion, first: int, end: int) -> Iterator[bytes]:
     """Yield the body of one GET."""
-    source = pinned.source
-    version = {"VersionId": source.version_id} if source.version_id is not None else {}
+    source = version.source
+    named = {} if source.version_id is None else {"VersionId": source.version_id}
     body = s3.get_object(
         Bucket=source.bucket,
         Key=source.key,
-        IfMatch=pinned.etag,
+        IfMatch=version.etag,
         Range=f"bytes={first}-{end - 1}",
-        **version,  # type: ignore[arg-type]
+        **named,  # type: ignore[arg-type]
     )["Body"]
     with body:
         while data := body.read(READ_BYTES):
