@@ -147,7 +147,7 @@ class Service:
             self._state.objects[request.path] = Stored(size, etag, parts=parts)
         return _xml(
             f"<CompleteMultipartUploadResult><ETag>{escape(etag)}</ETag>"
-            "</CompleteMultipartUploadResult>",
+            f"<ChecksumCRC32>{_encode(crc)}</ChecksumCRC32></CompleteMultipartUploadResult>",
             self._state.profile.put_seconds,
         )
 
