@@ -10,7 +10,7 @@ from zipjobs.archive.layout import CopyPart
 from zipjobs.archive.options import EngineOptions
 from zipjobs.archive.part_rebuild import BodyRun, rebuild
 from zipjobs.archive.part_sizing import MIN_PART_BYTES
-from zipjobs.archive.parts import AssembledPart
+from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.s3.multipart_upload import CopyRefused, Upload, UploadedPart
 from zipjobs.s3.part_upload import Chunks
@@ -87,7 +87,7 @@ class PartUploads:
     def _send(self, part: AssembledPart) -> None:
         assert part.length is not None
         if not part.is_kept:
-            uploaded = self._upload.put_part(part.number, part.length, self._once(part))
+            uploaded = self._put(part.number, part.length, self._once(part))
             self._events.on_sent(part, uploaded)
             return
         blocks = list(part.chunks())
@@ -96,10 +96,20 @@ class PartUploads:
             if self._keeps_tail and part.length < MIN_PART_BYTES:
                 self._events.on_tail(part, b"".join(views))
             else:
-                uploaded = self._upload.put_part(part.number, part.length, lambda: views)
+                uploaded = self._put(part.number, part.length, lambda: views)
                 self._events.on_sent(part, uploaded)
         finally:
             self._events.on_memory_free(blocks)
+
+    def _put(self, number: int, length: int, open_chunks: Callable[[], Chunks]) -> UploadedPart:
+        """Upload a part. Once the uploads are stopped, it is not retried any more."""
+
+        def open_unless_stopped() -> Chunks:
+            if self._is_stopped:
+                raise Stopped
+            return open_chunks()
+
+        return self._upload.put_part(number, length, open_unless_stopped)
 
     def _once(self, part: AssembledPart) -> Callable[[], Chunks]:
         """Return a function that opens the part's bytes: live at first, rebuilt for a retry."""
@@ -132,6 +142,6 @@ class PartUploads:
         except CopyRefused:
             run = BodyRun(placed, step.first, step.length)
             again = partial(rebuild, self._upload.s3, [run])
-            uploaded = self._upload.put_part(step.part, step.length, again)
+            uploaded = self._put(step.part, step.length, again)
             copied_bytes = 0
         self._events.on_copied(step, placed, uploaded, copied_bytes)

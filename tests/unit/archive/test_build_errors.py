@@ -1,6 +1,7 @@
 """Errors of callbacks end a build on any thread."""
 
-from threading import Thread
+from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 from unittest.mock import Mock
 
@@ -10,7 +11,7 @@ from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB
 from zipjobs.archive.whole_archive import build_archive
-from zipjobs.errors import SourceNotFound
+from zipjobs.errors import LeaseLost, SourceNotFound
 from zipjobs.s3.object_reader import ObjectReader, Sink
 from zipjobs.s3.source import EPOCH, Entry, ObjectVersion, Source
 
@@ -46,3 +47,37 @@ def test_an_error_after_a_missing_object_ends_the_build() -> None:
     entries = [Entry(key, Source("src", key)) for key in ("gone", "large")]
     with pytest.raises(QuotaExceeded):
         build_archive(entries, context, Mock(side_effect=QuotaExceeded))
+
+
+class EmptyObject(ObjectReader):
+    """Responds to each read with an empty object."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self, source: Source, *arguments: Any, **options: Any) -> Any:
+        Thread(target=self._respond, args=(source, arguments[2])).start()
+        return Mock()
+
+    def _respond(self, source: Source, sink: Sink) -> None:
+        sink.found(ObjectVersion(source, '"etag"', 0, EPOCH), 0)
+        sink.done()
+
+
+def test_a_part_is_not_sent_again_after_the_build_has_ended() -> None:
+    started = Event()
+
+    def retry(number: int, length: int, open_chunks: Callable[[], object]) -> None:
+        while True:  # the error of the build ends it
+            open_chunks()
+            started.set()
+
+    def cancelled(progress: Progress) -> None:
+        if started.is_set():
+            raise LeaseLost("cancelled")
+
+    options = EngineOptions(progress_seconds=0.001)
+    upload = Mock(put_part=retry)
+    context = BuildContext(EmptyObject(), upload, BlockPool(52 * MIB), options, cancelled)
+    with pytest.raises(LeaseLost):
+        build_archive([Entry("a.pdf", Source("src", "a.pdf"))], context)
