@@ -3,7 +3,8 @@
 Then measure the engine's memory for archives of 100 MB to 10 GB.
 
 Other commands: ``scale`` simulates large jobs on many functions, ``plan`` plans a job of a million
-entries, ``coldstart`` starts each function, and ``cost`` calculates what jobs cost.
+entries, ``coldstart`` starts each function, ``client`` compares HTTP clients, and ``cost``
+calculates what jobs cost.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from bench import coldstart
+from bench import client, coldstart
 from bench.large_jobs import cost, planning, scale
 from bench.measure import (
     OURS,
@@ -34,6 +35,7 @@ COMMANDS = {
     "scale": scale.main,
     "plan": planning.main,
     "coldstart": coldstart.main,
+    "client": client.main,
     "cost": cost.main,
 }
 

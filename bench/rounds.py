@@ -21,6 +21,10 @@ MODULES = {
     "zipjobs": "bench.systems.engine",
     "zipjobs-no-copy": "bench.systems.engine_without_copies",
     "probes": "bench.systems.probes",
+    "reads": "bench.systems.reads",
+    "boto3-reads": "bench.systems.boto3_reads",
+    "parts": "bench.systems.parts",
+    "boto3-parts": "bench.systems.boto3_parts",
     "smart_open + stream-zip": "bench.peers.smart_open_stream_zip",
 }
 

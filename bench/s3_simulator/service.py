@@ -147,7 +147,8 @@ class Service:
             self._state.objects[request.path] = Stored(size, etag, parts=parts)
         return _xml(
             f"<CompleteMultipartUploadResult><ETag>{escape(etag)}</ETag>"
-            f"<ChecksumCRC32>{_encode(crc)}</ChecksumCRC32></CompleteMultipartUploadResult>",
+            f"<ChecksumCRC32>{_encode(crc)}</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType>"
+            "</CompleteMultipartUploadResult>",
             self._state.profile.put_seconds,
         )
 

@@ -2,16 +2,13 @@
 
 from functools import partial
 
-from botocore.credentials import ReadOnlyCredentials
-
 from bench.rounds import Run, ZipTask
-from bench.s3_client import REGION, s3_client
+from bench.s3_client import s3_client
+from bench.systems.clients import http_client
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
 from zipjobs.archive.whole_archive import build_archive
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
@@ -36,14 +33,9 @@ def prepare(task: ZipTask, options: EngineOptions | None = None) -> Run:
         **S3_CONFIG,
     )
     owners.watch(s3)
-    endpoint = Endpoint(task.endpoint_url, REGION, task.ca_bundle)
-
-    def client(connections: int) -> HttpClient:
-        credentials = ReadOnlyCredentials("bench", "bench", None)
-        return HttpClient(endpoint, lambda: credentials, connections)
-
-    reader = ObjectReader(client(options.probes + options.ranges), expecting=owners.headers)
-    sender = PartSender(client(options.uploads + options.copies), owners.headers)
+    reads = http_client(task, options.probes + options.ranges)
+    reader = ObjectReader(reads, expecting=owners.headers)
+    sender = PartSender(http_client(task, options.uploads + options.copies), owners.headers)
     writer, blocks = ArchiveWriter(s3, sender), BlockPool(BLOCKS_BYTES)
     freeze()
     return partial(_zip, task, writer, reader, blocks, options)

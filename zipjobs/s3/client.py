@@ -57,6 +57,7 @@ class HttpClient:
         self._numbers = count()
         self._calls: deque[Callable[[], None]] = deque()
         self._timer: float | None = None
+        self._unwatched: set[int] = set()
         self._is_closing = False
         self._is_closed = False
         self._wake_in, self._wake_out = socket.socketpair()
@@ -157,6 +158,10 @@ class HttpClient:
             for number, events in self._epoll.poll(self._patience()):
                 if number == wake:
                     self._wake_out.recv(4096)
+                elif number in self._unwatched:
+                    self._unwatched.discard(number)
+                    with suppress(OSError):  # closed sockets leave epoll by themselves
+                        self._epoll.unregister(number)
                 else:
                     self._act(number, events)
             self._catch_up()
@@ -198,9 +203,9 @@ class HttpClient:
         if what in (pycurl.POLL_OUT, pycurl.POLL_INOUT):
             events |= select.EPOLLOUT
         if what == pycurl.POLL_REMOVE:
-            with suppress(OSError):  # closed sockets leave epoll by themselves
-                self._epoll.unregister(number)
+            self._unwatched.add(number)  # most are watched again for the next request
             return
+        self._unwatched.discard(number)
         try:
             self._epoll.modify(number, events)
         except FileNotFoundError:

@@ -29,7 +29,7 @@ RECEIVE_BYTES = 256 * 1024
 BUFFER_BYTES = 64 * 1024
 """libcurl's receive buffer."""
 
-UPLOAD_BUFFER_BYTES = 256 * 1024
+UPLOAD_BUFFER_BYTES = 512 * 1024
 """Bytes per call of ``RequestBody.read``."""
 
 DRAINED_BYTES = 64 * 1024
@@ -147,11 +147,13 @@ class Transfer:
         self.curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         self.curl.setopt(pycurl.READFUNCTION, self._on_read)
+        self._is_upload = True  # neither method is set up yet
+        self._is_fresh = False
         self._forget()
 
     def _forget(self) -> None:
         self._status = 0
-        self._headers: dict[str, str] = {}
+        self._lines: list[bytes] = []
         self._has_begun = False
         self._trailer_bytes = 0
         self._allowed = 0
@@ -170,18 +172,21 @@ class Transfer:
         target = f"{request.path}?{request.query}" if request.query else request.path
         lines = [f"{name}: {value}" for name, value in headers.items()]
         if request.body is None:
-            curl.setopt(pycurl.HTTPGET, 1)
-            curl.setopt(pycurl.LOW_SPEED_TIME, STALL_SECONDS)
+            if self._is_upload:
+                curl.setopt(pycurl.HTTPGET, 1)
+                curl.setopt(pycurl.LOW_SPEED_TIME, STALL_SECONDS)
         else:
             curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.INFILESIZE_LARGE, request.body.length)
             curl.setopt(pycurl.LOW_SPEED_TIME, UPLOAD_STALL_SECONDS)
             lines.append("Expect:")  # "100 Continue" would cost a round trip for each part
+        self._is_upload = request.body is not None
         curl.setopt(pycurl.URL, f"{endpoint.url}{target}")
         curl.setopt(pycurl.HTTPHEADER, lines)
-        curl.setopt(pycurl.FRESH_CONNECT, 0)
+        if self._is_fresh:
+            curl.setopt(pycurl.FRESH_CONNECT, 0)
+            self._is_fresh = False
         self._request = request
-        self._is_fresh = False
 
     def complete(self) -> None:
         """Note that libcurl has received the whole response."""
@@ -225,38 +230,36 @@ class Transfer:
     # Callbacks of libcurl. An exception in one of them would be printed and lost.
 
     def _on_header(self, line: bytes) -> int | None:
+        if self._has_begun:
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes <= MAX_TRAILER_BYTES:
+                return None
+            self._error = TransferError("The response has too many trailers.")
+            return 0
+        if line != b"\r\n" and line != b"\n":
+            self._lines.append(line)
+            return None
+        lines, self._lines = self._lines, []
+        self._status = int(lines[0].split(None, 2)[1])
+        if self._status < 200:
+            return None  # an interim response
         try:
-            self._take_header(line)
+            self._begin(_parsed(lines))
         except Exception as error:  # noqa: BLE001  (of the receiver: it ends this request)
             self._error = error
             return 0
         return None
 
-    def _take_header(self, line: bytes) -> None:
-        if self._has_begun:
-            self._trailer_bytes += len(line)
-            if self._trailer_bytes > MAX_TRAILER_BYTES:
-                raise TransferError("The response has too many trailers.")
-        elif line == b"\r\n" or line == b"\n":
-            if self._status >= 200:
-                self._begin()
-        elif line.startswith(b"HTTP/"):
-            self._status = int(line.split(None, 2)[1])
-            self._headers = {}
-        else:
-            name, _, value = line.partition(b":")
-            self._headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
-
-    def _begin(self) -> None:
+    def _begin(self, headers: dict[str, str]) -> None:
         assert self._request is not None
         self._has_begun = True
         self._owner.begun(self, self._status)
-        length = self._headers.get("content-length", "")
+        length = headers.get("content-length", "")
         self._left = int(length) if length.isdecimal() else None
         self._flow = _Flow(self, self._owner)
         self.is_receiving_headers = True
         try:
-            self._request.receiver.headers(self._status, self._headers, self._flow)
+            self._request.receiver.headers(self._status, headers, self._flow)
         finally:
             self.is_receiving_headers = False
 
@@ -324,6 +327,15 @@ class Transfer:
                 self.end(None)
             else:
                 self.resume()
+
+
+def _parsed(lines: list[bytes]) -> dict[str, str]:
+    """Return the headers of a response, with names in lower case. Its first line is the status."""
+    headers = {}
+    for line in lines[1:]:
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    return headers
 
 
 class _Flow:
