@@ -88,6 +88,7 @@ class StatusObjects:
                     **condition,
                     Body=CompletionDetail.of(job).model_dump_json(by_alias=True, indent=2).encode(),
                     ContentType="application/json",
+                    ChecksumAlgorithm="CRC32",  # buckets with Object Lock need a checksum
                     Metadata=_metadata(job),
                 )
             except ClientError as error:

@@ -151,6 +151,12 @@ def source_error(response: ErrorResponse, source: Source, permission: str = "") 
     ``permission`` is what the role needs, if it is not that of a single object.
     """
     named = (str(source),)
+    if response.is_absent and source.version_id is not None and response.code != "NoSuchBucket":
+        return SourceNotFound(
+            f"{source} has no version {source.version_id}, or it is a delete marker. Check the "
+            "version ID, or remove the object from the list.",
+            named,
+        )
     if response.is_absent:
         return SourceNotFound(
             f"{source} does not exist. Check the key, or remove it from the list.", named

@@ -5,7 +5,7 @@ This module does not import the archive engine, so that the functions that use i
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -65,9 +65,14 @@ def remove_if_owned(s3: "S3Client", target: Target) -> bool:
         raise
     if found["Metadata"].get(OWNER_TAG) != target.owner_tag:
         return False
-    if version_id := found.get("VersionId"):
-        address["VersionId"] = version_id
-    s3.delete_object(**address)  # type: ignore[arg-type]
+    try:
+        version: Any = {"VersionId": found["VersionId"]} if "VersionId" in found else {}
+        s3.delete_object(**address, **version)  # type: ignore[arg-type]
+    except ClientError as error:
+        if not version or ErrorResponse.of(error).status != 403:
+            raise
+        # Object Lock retains the version. A delete marker hides it.
+        s3.delete_object(**address)  # type: ignore[arg-type]
     return True
 
 

@@ -14,20 +14,17 @@ Each entry is one line, in the archive's order. Two receipts of the same archive
 their cost.
 """
 
-import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, cast
-
-from boto3.exceptions import S3UploadFailedError
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from zipjobs.archive.receipt import receipt_key
-from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import FinishedArchive, Job
 from zipjobs.model import iso_utc
-from zipjobs.s3.target import OWNER_TAG, Target
+from zipjobs.s3.errors import own_errors
+from zipjobs.s3.object_writer import write_object
+from zipjobs.s3.target import Target
 from zipjobs.worker.usage import Usage, priced_region
 
 if TYPE_CHECKING:
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from zipjobs.archive.whole_archive import Archive
 
 VERSION = "1"
-_ONE_THREAD = TransferConfig(use_threads=False)
 
 
 class Receipts:
@@ -70,24 +66,11 @@ class Receipts:
             copied_bytes=archive.copied_bytes,
             version_id=archive.version_id,
         )
-        try:
-            self._s3.upload_fileobj(
-                _stream(_pieces(job, target, summary, cost, skipped, entries)),
-                target.bucket,
-                summary.receipt_key,
-                ExtraArgs={
-                    "ContentType": "application/json",
-                    "Metadata": {OWNER_TAG: job.owner_tag},
-                },
-                Config=_ONE_THREAD,
-            )
-            if archive.version_id is None:
-                return summary
-            # boto3's upload does not return the version.
-            found = self._s3.head_object(Bucket=target.bucket, Key=summary.receipt_key)
-        except (ClientError, BotoCoreError, S3UploadFailedError) as error:
-            raise ServiceUnavailable(f"The receipt could not be written: {error}") from error
-        return summary.model_copy(update={"receipt_version_id": found.get("VersionId")})
+        receipt = replace(target, key=summary.receipt_key, owner_tag=job.owner_tag)
+        pieces = _pieces(job, target, summary, cost, skipped, entries)
+        with own_errors("the receipt"):
+            version_id = write_object(self._s3, receipt, "application/json", pieces)
+        return summary.model_copy(update={"receipt_version_id": version_id})
 
     def _cost(self, used: Usage) -> dict[str, Any]:
         return {
@@ -133,29 +116,3 @@ def _lines(lines: Iterable[bytes]) -> Iterator[bytes]:
     for line in lines:
         yield separator + line
         separator = b",\n"
-
-
-def _stream(pieces: Iterator[bytes]) -> IO[bytes]:
-    return cast("IO[bytes]", io.BufferedReader(_Pieces(pieces), io.DEFAULT_BUFFER_SIZE * 8))
-
-
-class _Pieces(io.RawIOBase):
-    """A readable file whose content is generated while it is read."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._left = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._left:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._left = piece
-        size = min(len(buffer), len(self._left))
-        buffer[:size] = self._left[:size]
-        self._left = self._left[size:]
-        return size
