@@ -191,6 +191,14 @@ class ScriptedServer:
                 with suppress(OSError):
                     connection.socket.shutdown(socket.SHUT_RDWR)
 
+    def reset(self) -> None:
+        """Reset all connections."""
+        with self._lock:
+            for connection in self._open:
+                linger = struct.pack("ii", 1, 0)
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.socket.shutdown(socket.SHUT_RD)  # its thread closes it then
+
     def close(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

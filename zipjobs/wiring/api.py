@@ -1,5 +1,6 @@
 """Builds the objects of the API functions, and the AWS clients of all functions."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ S3_CONFIG: dict[str, Any] = {
     "s3": {
         # The global host redirects presigned URLs of new buckets in other Regions.
         "addressing_style": "virtual",
+        # The same in us-east-1, where boto3's default is the global host.
+        "us_east_1_regional_endpoint": "regional",
         # Parts carry a CRC-32. Hashing them again would cost more CPU than sending them.
         "payload_signing_enabled": False,
     },
@@ -142,8 +145,8 @@ def s3_client(
     to the function's. Requests to buckets name the expected ``owners``.
     """
     config = _CLIENT_CONFIG.merge(
-        Config(max_pool_connections=connections, read_timeout=read_timeout, **S3_CONFIG)
-    )
+        Config(max_pool_connections=connections, read_timeout=read_timeout, **deepcopy(S3_CONFIG))
+    )  # a copy, because botocore adds what it reads from the environment
     created = boto3.client("s3", region_name=region, config=config)
     owners.watch(created)
     meter().watch(created)

@@ -19,7 +19,7 @@ from tests.support.http_server import (
     response,
 )
 from tests.support.waiting import WAIT_SECONDS, wait_for
-from tests.unit.s3.loopback import Loopback, noise, sha
+from tests.unit.s3.loopback import Loopback, Sink, an_object, noise, read, sha
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, ZipJobsError
 from zipjobs.s3 import object_reader as reader_module
 from zipjobs.s3 import retry as retry_module
@@ -27,77 +27,9 @@ from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.retry import ATTEMPTS
-from zipjobs.s3.source import ObjectVersion, Source
+from zipjobs.s3.source import Source
 
 pytestmark = pytest.mark.usefixtures("impatient")
-
-
-class Sink:
-    """A reader's sink that lets everything flow, and keeps it."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.error: ZipJobsError | None = None
-        self.over = threading.Event()
-        self.has_begun = threading.Event()
-        self.length = 0
-
-    def found(self, pinned: ObjectVersion, length: int) -> None:
-        self.length = length
-        self.has_begun.set()
-
-    def received(self, chunk: memoryview | bytes) -> None:
-        self.body += chunk
-
-    def done(self) -> None:
-        self.over.set()
-
-    def failed(self, error: ZipJobsError) -> None:
-        self.error = error
-        self.has_begun.set()
-        self.over.set()
-
-
-def read(reader: ObjectReader, key: str = "a", *, flows: bool = False) -> bytes:
-    """The object. Unless it ``flows``, it may break off before it is wanted: that is no attempt."""
-    sink = Sink()
-    under_way = reader.read(Source("src", key), 0, 1_000_000, sink, None, flows=flows)
-    assert sink.has_begun.wait(WAIT_SECONDS)
-    if sink.error is None and not flows:
-        under_way.proceed(sink.length)
-    assert sink.over.wait(WAIT_SECONDS)
-    if sink.error is not None:
-        raise sink.error
-    return bytes(sink.body)
-
-
-def an_object(
-    body: bytes,
-    come: int | None = None,
-    then: Handler | None = None,
-    length: int | None = None,
-    etag: str = '"e"',
-) -> Handler:
-    """Serves the range that is asked for, or the first ``come`` bytes of it.
-
-    Announces ``length``, if that is not what is served; more only if something happens ``then``.
-    """
-
-    def answer(exchange: Exchange) -> None:
-        wanted = exchange.request.headers["range"].removeprefix("bytes=").split("-")
-        first, last = int(wanted[0]), min(int(wanted[1]), len(body) - 1)
-        headers = {
-            "ETag": etag,
-            "Last-Modified": "Sun, 01 Nov 2026 12:00:00 GMT",
-            "Content-Range": f"bytes {first}-{last}/{len(body)}",
-        }
-        served = last + 1 - first
-        announced = served if length is None else length if then else min(length, served)
-        exchange.send(response(body[first : last + 1][:come], 206, headers, announced))
-        if then is not None:
-            then(exchange)
-
-    return answer
 
 
 def moved(status: int = 301, region: str = "eu-west-1") -> Handler:
