@@ -1,6 +1,7 @@
-"""Clients of the data plane for tests."""
+"""Clients of S3, and their errors, for tests."""
 
 from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ClientError
 
 from zipjobs.s3.client import HttpClient
 from zipjobs.s3.endpoint import Endpoint
@@ -14,3 +15,9 @@ def http_client(
 ) -> HttpClient:
     """Return a client of the endpoint at ``url``. The caller closes it."""
     return HttpClient(Endpoint(url, region, ca_bundle), lambda: CREDENTIALS, connections)
+
+
+def client_error(code: str, status: int, operation: str = "GetObject") -> ClientError:
+    """Return the error that boto3 raises for a response."""
+    metadata = {"HTTPStatusCode": status}
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, operation)  # type: ignore[typeddict-item]

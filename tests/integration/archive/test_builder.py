@@ -11,7 +11,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.conftest import Put
 from tests.support.examples import examples
+from tests.support.s3_clients import client_error
 from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB, PartSizing
@@ -217,8 +217,8 @@ def test_a_changed_source_is_an_error_and_leaves_no_upload(
 
 
 REFUSALS: dict[str, dict[str, Any]] = {
-    "access denied": {"side_effect": ClientError({"Error": {"Code": "AccessDenied"}}, "Copy")},
-    "another region": {"side_effect": ClientError({"Error": {"Code": "InvalidRequest"}}, "Copy")},
+    "access denied": {"side_effect": client_error("AccessDenied", 403)},
+    "another region": {"side_effect": client_error("InvalidRequest", 400)},
     "no checksum": {"return_value": {"CopyPartResult": {"ETag": '"e"'}}},
 }
 
@@ -235,7 +235,7 @@ def test_ranges_that_s3_does_not_copy_are_read(s3: Any, put: Put, build: Build) 
 
 def test_a_throttled_copy_is_retried(s3: Any, put: Put, build: Build) -> None:
     put("large.pdf", noise(21 * MIB))
-    slow = ClientError({"Error": {"Code": "SlowDown"}}, "UploadPartCopy")
+    slow = client_error("SlowDown", 503)
     real, errors = s3.upload_part_copy, iter([slow, slow])
 
     def copy(**arguments: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.support.keys import ODD_KEYS, ODD_SOURCE_KEYS
+from tests.support.s3_clients import client_error
 from zipjobs.errors import ServiceUnavailable, SourceChanged, TargetExists, TargetForbidden
 from zipjobs.s3.multipart_upload import ArchiveWriter, StoredArchive
 from zipjobs.s3.part_upload import PartSender
@@ -148,7 +148,7 @@ def test_an_upload_that_cannot_be_recorded_is_aborted(
 
 
 def test_a_failed_abort_is_an_error(s3: Any, sender: PartSender) -> None:
-    refused = ClientError({"Error": {"Code": "SlowDown"}}, "AbortMultipartUpload")
+    refused = client_error("SlowDown", 503)
     with (
         patch.object(s3, "abort_multipart_upload", side_effect=refused),
         pytest.raises(ServiceUnavailable),

@@ -5,12 +5,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.worker_setup import ONE_PDF, Workers, dying
 from tests.support.builders import CREATED, FINISHED, ready_job
+from tests.support.s3_clients import client_error
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import Job, Status, Submission, Trigger
@@ -211,7 +211,7 @@ def test_a_refused_status_object_is_logged_and_the_job_is_ready(
 
 def test_a_status_object_that_cannot_be_read_is_not_replaced(workers: Workers) -> None:
     workers.run(upload(workers))
-    forbidden = ClientError({"Error": {"Code": "403"}}, "HeadObject")
+    forbidden = client_error("403", 403, "HeadObject")
     with patch.object(workers.s3, "head_object", side_effect=forbidden):
         assert workers.run(upload(workers, number=2)).status is Status.READY
     assert job_and_status(workers) == ("job-1", "READY")

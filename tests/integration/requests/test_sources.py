@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.integration.conftest import Put
+from tests.support.s3_clients import client_error
 from zipjobs.errors import (
     InvalidManifest,
     InvalidRequest,
@@ -290,8 +290,8 @@ class TestInventory:
 class Refusing:
     """An S3 client whose calls raise an error."""
 
-    def __init__(self, code: str) -> None:
-        self._error = ClientError({"Error": {"Code": code}}, "GetObject")
+    def __init__(self, code: str, status: int) -> None:
+        self._error = client_error(code, status)
 
     def get_object(self, **_: Any) -> Any:
         raise self._error
@@ -306,11 +306,12 @@ class Refusing:
 
 @pytest.mark.parametrize("request_", [{"prefix": "a/"}, {"entries_from": "s3://src/a/list"}])
 @pytest.mark.parametrize(
-    ("code", "error"), [("AccessDenied", SourceForbidden), ("SlowDown", ServiceUnavailable)]
+    ("code", "status", "error"),
+    [("AccessDenied", 403, SourceForbidden), ("SlowDown", 503, ServiceUnavailable)],
 )
 def test_the_code_of_s3_decides_the_error(
-    request_: dict[str, Any], code: str, error: type[Exception]
+    request_: dict[str, Any], code: str, status: int, error: type[Exception]
 ) -> None:
-    sources = SourceReader(Refusing(code), POLICY)  # type: ignore[arg-type]
+    sources = SourceReader(Refusing(code, status), POLICY)  # type: ignore[arg-type]
     with pytest.raises(error, match="s3://src/a/"):
         list(sources.read(JobRequest(**request_), "src"))
