@@ -8,6 +8,7 @@ Requests wait in order until a connection is free and ``AdaptiveConcurrency`` al
 request that is sent again waits for its pause to end. Then it goes before all new requests.
 """
 
+import logging
 import select
 import socket
 import threading
@@ -24,6 +25,8 @@ from zipjobs.s3.concurrency import AdaptiveConcurrency
 from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.signing import Credentials, Signer
 from zipjobs.s3.transfer import ClientClosed, Request, Transfer, TransferError
+
+logger = logging.getLogger(__name__)
 
 IDLE_POLL_SECONDS = 1.0
 
@@ -153,20 +156,15 @@ class HttpClient:
     # On the client's thread.
 
     def _run(self) -> None:
-        wake = self._wake_out.fileno()
-        while not self._is_closing:
-            for number, events in self._epoll.poll(self._patience()):
-                if number == wake:
-                    self._wake_out.recv(4096)
-                elif number in self._unwatched:
-                    self._unwatched.discard(number)
-                    with suppress(OSError):  # closed sockets leave epoll by themselves
-                        self._epoll.unregister(number)
-                else:
-                    self._act(number, events)
-            self._catch_up()
+        try:
+            while not self._is_closing:
+                self._wait()
+                self._catch_up()
+        except Exception:
+            logger.exception("The S3 client ends: a receiver failed")
         for transfer in list(self._active.values()):
-            transfer.end(ClientClosed("The client was closed."))
+            with suppress(Exception):
+                transfer.end(ClientClosed("The client was closed."))
         self._is_closed = True
         self._refuse()
         for transfer in self._idle:
@@ -175,6 +173,19 @@ class HttpClient:
         self._epoll.close()
         self._wake_in.close()
         self._wake_out.close()
+
+    def _wait(self) -> None:
+        """Wait for connections, for other threads, or until something is due."""
+        wake = self._wake_out.fileno()
+        for number, events in self._epoll.poll(self._patience()):
+            if number == wake:
+                self._wake_out.recv(4096)
+            elif number in self._unwatched:
+                self._unwatched.discard(number)
+                with suppress(OSError):  # closed sockets leave epoll by themselves
+                    self._epoll.unregister(number)
+            else:
+                self._act(number, events)
 
     def _patience(self) -> float:
         """Return the seconds until there is something to do, if nothing happens before."""
@@ -234,8 +245,7 @@ class HttpClient:
                 return
 
     def _may_start(self) -> bool:
-        concurrency = self.concurrency
-        return len(self._active) < self._connections and concurrency.in_flight < concurrency.limit
+        return len(self._active) < self._connections and self.concurrency.may_send
 
     def _start(self, request: Request) -> None:
         if not request.receiver.is_wanted:

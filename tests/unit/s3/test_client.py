@@ -27,6 +27,7 @@ from zipjobs.s3.transfer import (
     DRAINED_BYTES,
     RECEIVE_BYTES,
     BodyFlow,
+    ClientClosed,
     Request,
     TransferError,
 )
@@ -384,6 +385,23 @@ def test_a_receiver_that_fails_loses_its_response_and_no_other(loopback: Loopbac
     client.send(Request("/src/a", "", {}, received))
     assert isinstance(received.wait().error, KeyError)
     assert get(client).whole() == b"hello"
+
+
+def test_a_client_whose_receiver_breaks_its_thread_ends_all_requests(
+    loopback: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Breaks(Received):
+        def end(self, error: Exception | None) -> None:
+            super().end(error)
+            raise RuntimeError("a defect")
+
+    server = loopback.serve(reply(response(b"hello")), reply(then=Exchange.stall))
+    client = loopback.connect(server.url)
+    breaks = Breaks()
+    client.send(Request("/src/a", "", {}, breaks))
+    breaks.wait()
+    assert isinstance(get(client).wait().error, ClientClosed)
+    assert "a defect" in caplog.text
 
 
 def test_without_credentials_a_request_fails_and_no_other(loopback: Loopback) -> None:
