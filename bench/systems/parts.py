@@ -8,6 +8,7 @@ from bench.s3_client import s3_client
 from bench.systems.boto3_threads import PART_BYTES, UPLOADS
 from bench.systems.clients import http_client
 from zipjobs.s3.part_upload import BLOCK_BYTES, PartSender
+from zipjobs.s3.target import Target
 
 
 def prepare(task: ZipTask) -> Run:
@@ -19,8 +20,8 @@ def prepare(task: ZipTask) -> Run:
     blocks = [block] * (PART_BYTES // BLOCK_BYTES)
 
     def send(upload_id: str, number: int) -> None:
-        target = task.target_bucket, task.target_key
-        sender.put(*target, upload_id, number, PART_BYTES, lambda: iter(blocks))
+        target = Target(task.target_bucket, task.target_key)
+        sender.put(target, upload_id, number, PART_BYTES, lambda: iter(blocks))
 
     def run() -> None:
         upload = s3.create_multipart_upload(Bucket=task.target_bucket, Key=task.target_key)

@@ -8,8 +8,9 @@ from pathlib import Path
 from isal.isal_zlib import crc32, crc32_combine
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.multipart_upload import StoredArchive, UploadedPart
+from zipjobs.s3.multipart_upload import StoredArchive
 from zipjobs.s3.object_reader import Sink
+from zipjobs.s3.part_upload import UploadedPart
 from zipjobs.s3.source import ObjectVersion, Source
 
 MIB = 1 << 20

@@ -21,7 +21,7 @@ from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.archive.placement import Ending, Placement
 from zipjobs.errors import UnreadableObject, UnreadableTally
-from zipjobs.s3.multipart_upload import UploadedPart
+from zipjobs.s3.part_upload import UploadedPart
 from zipjobs.s3.source import Entry, SkippedEntry
 
 

@@ -12,8 +12,8 @@ from zipjobs.archive.part_rebuild import BodyRun, rebuild
 from zipjobs.archive.part_sizing import MIN_PART_BYTES
 from zipjobs.archive.parts import AssembledPart, Stopped
 from zipjobs.archive.placed_entry import PlacedEntry
-from zipjobs.s3.multipart_upload import CopyRefused, Upload, UploadedPart
-from zipjobs.s3.part_upload import Chunks
+from zipjobs.s3.multipart_upload import CopyRefused, Upload
+from zipjobs.s3.part_upload import Chunks, UploadedPart
 
 
 class UploadEvents(Protocol):

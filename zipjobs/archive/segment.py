@@ -18,7 +18,8 @@ from zipjobs.archive.options import BuildContext
 from zipjobs.archive.part_sizing import PartSizing
 from zipjobs.archive.whole_archive import Archive
 from zipjobs.errors import UploadGone
-from zipjobs.s3.multipart_upload import Upload, UploadedPart
+from zipjobs.s3.multipart_upload import Upload
+from zipjobs.s3.part_upload import UploadedPart
 from zipjobs.s3.source import EPOCH, Entry
 from zipjobs.zipformat.crc32 import combine
 from zipjobs.zipformat.records import Member, end_records

@@ -14,8 +14,8 @@ from zipjobs.errors import (
     UploadGone,
     aws_error_code,
 )
-from zipjobs.s3.errors import ErrorResponse, source_error, target_error, target_errors
-from zipjobs.s3.part_upload import Chunks, PartRefused, PartSender
+from zipjobs.s3.errors import ErrorResponse, source_error, target_errors
+from zipjobs.s3.part_upload import Chunks, PartSender, UploadedPart
 from zipjobs.s3.retry import COPY_ATTEMPTS, COPY_PAUSES_BEFORE, pause_seconds
 from zipjobs.s3.source import NULL_VERSION, ObjectVersion
 from zipjobs.s3.target import OWNER_TAG, Target
@@ -31,16 +31,6 @@ CONTENT_TYPE = "application/zip"
 
 class CopyRefused(Exception):
     """S3 did not copy a range, or did not return its CRC-32."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedPart:
-    """A part that S3 has stored, with the CRC-32 and the number of its bytes."""
-
-    number: int
-    etag: str
-    crc32: int
-    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +110,7 @@ class Upload:
 
         ``open_chunks`` returns the bytes in blocks. It is called again for each attempt.
         """
-        target = self.target
-        with target_errors(target):
-            try:
-                sent = self._sender.put(
-                    target.bucket, target.key, self.upload_id, number, length, open_chunks
-                )
-            except PartRefused as refused:
-                raise target_error(refused.response, target) from refused
-        return UploadedPart(number, sent.etag, sent.crc32, length)
+        return self._sender.put(self.target, self.upload_id, number, length, open_chunks)
 
     @property
     def s3(self) -> "S3Client":

@@ -19,8 +19,9 @@ from isal.isal_zlib import crc32
 
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.s3.client import HttpClient
-from zipjobs.s3.errors import ErrorResponse
+from zipjobs.s3.errors import ErrorResponse, target_error
 from zipjobs.s3.retry import Attempts
+from zipjobs.s3.target import Target
 from zipjobs.s3.transfer import BodyFlow, Request, TransferError
 from zipjobs.zipformat.crc32 import decode, encode
 
@@ -38,20 +39,14 @@ Chunks = Iterable[memoryview | bytes]
 """Bytes in blocks of ``BLOCK_BYTES``. The last one may be shorter."""
 
 
-class PartRefused(Exception):
-    """S3 refused a part permanently."""
-
-    def __init__(self, response: ErrorResponse) -> None:
-        super().__init__(str(response))
-        self.response = response
-
-
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A stored part: its ETag, and its CRC-32 as computed here and by S3."""
+class UploadedPart:
+    """A part that S3 has stored, with the CRC-32 and the number of its bytes."""
 
+    number: int
     etag: str
     crc32: int
+    length: int
 
 
 class PartSender:
@@ -71,24 +66,24 @@ class PartSender:
 
     def put(
         self,
-        bucket: str,
-        key: str,
+        target: Target,
         upload_id: str,
         number: int,
         length: int,
         open_chunks: Callable[[], Chunks],
-    ) -> Sent:
+    ) -> UploadedPart:
         """Send part ``number`` of ``length`` bytes.
 
         ``open_chunks`` is called once per attempt. A list is in memory: it is read twice, so that
         its CRC-32 can be sent before it. A retry waits on the caller's thread, so that fewer parts
-        are sent while S3 throttles. Raises PartRefused, ServiceUnavailable after the last attempt,
-        and errors of the chunks.
+        are sent while S3 throttles. Raises the errors of ``target_error``, ServiceUnavailable after
+        the last attempt, and errors of the chunks.
         """
-        path = f"/{bucket}/{quote(key, safe='-._~/')}"
+        bucket = target.bucket
+        path = f"/{bucket}/{quote(target.key, safe='-._~/')}"
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
         attempts = Attempts()
-        where = f"part {number} of s3://{bucket}/{key}"
+        where = f"part {number} of {target}"
         while True:
             body = self._body(bucket, length, open_chunks)
             headers = {**self._expecting(bucket), **body.headers}
@@ -101,9 +96,9 @@ class PartSender:
                 problem = str(error)
             else:
                 if response.status == 200:
-                    sent = _sent(response.headers, where)
-                    if sent.crc32 == body.crc32:
-                        return sent
+                    etag, received = _stored(response.headers, where)
+                    if received == body.crc32:
+                        return UploadedPart(number, etag, received, length)
                     problem = "S3 received other bytes than were sent"
                 else:
                     refusal = ErrorResponse.parse(response.status, response.headers, response.body)
@@ -111,7 +106,7 @@ class PartSender:
                         self._needs_header.add(bucket)
                         continue
                     if refusal.is_permanent:
-                        raise PartRefused(refusal)
+                        raise target_error(refusal, target)
                     if refusal.code == "ExpiredToken":
                         self._client.renew_credentials()
                     problem = str(refusal)
@@ -148,12 +143,12 @@ def _is_header_missing(refusal: ErrorResponse) -> bool:
     return refusal.code == "InvalidRequest" and ("content-md5" in text or "checksum" in text)
 
 
-def _sent(headers: Mapping[str, str], where: str) -> Sent:
-    """Read the response to a stored part. Raises ServiceUnavailable if it lacks what S3 sends."""
+def _stored(headers: Mapping[str, str], where: str) -> tuple[str, int]:
+    """Return the ETag and CRC-32 of a stored part. Raises ServiceUnavailable if one is missing."""
     for name in ("etag", CHECKSUM):
         if name not in headers:
             raise ServiceUnavailable(f"The response for {where} has no {name} header.")
-    return Sent(headers["etag"], decode(headers[CHECKSUM]))
+    return headers["etag"], decode(headers[CHECKSUM])
 
 
 class _Body:

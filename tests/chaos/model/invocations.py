@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.part_upload import Chunks, PartSender, Sent
+from zipjobs.s3.part_upload import Chunks, PartSender, UploadedPart
+from zipjobs.s3.target import Target
 
 T = TypeVar("T")
 
@@ -223,15 +224,14 @@ class Sender:
 
     def put(
         self,
-        bucket: str,
-        key: str,
+        target: Target,
         upload_id: str,
         number: int,
         length: int,
         open_chunks: Callable[[], Chunks],
-    ) -> Sent:
+    ) -> UploadedPart:
         return self._process.call(
-            f"part {number} of {key}",
-            lambda: self._sender.put(bucket, key, upload_id, number, length, open_chunks),
+            f"part {number} of {target.key}",
+            lambda: self._sender.put(target, upload_id, number, length, open_chunks),
             lambda: ServiceUnavailable("S3 returned SlowDown"),
         )

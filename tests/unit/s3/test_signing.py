@@ -16,17 +16,18 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.http_server import ScriptedServer, reply, response
+from tests.support.http_server import ScriptedServer, error, reply
 from tests.support.waiting import WAIT_SECONDS
-from zipjobs.errors import ZipJobsError
+from zipjobs.errors import UploadGone, ZipJobsError
 from zipjobs.s3 import signing
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.client import HttpClient
 from zipjobs.s3.endpoint import Endpoint
 from zipjobs.s3.object_reader import ObjectReader
-from zipjobs.s3.part_upload import TRAILING, PartRefused, PartSender
+from zipjobs.s3.part_upload import TRAILING, PartSender
 from zipjobs.s3.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
 from zipjobs.s3.source import ObjectVersion, Source
+from zipjobs.s3.target import Target
 
 HOST = "s3.eu-west-1.amazonaws.com"
 REGION = "eu-west-1"
@@ -146,8 +147,8 @@ def test_signing_does_not_change_its_arguments() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    """A server that responds with 404."""
-    server = ScriptedServer(reply(response(status=404)))
+    """A server without the object or the upload."""
+    server = ScriptedServer(reply(error(404, "NoSuchUpload")))
     yield server
     server.close()
 
@@ -239,8 +240,8 @@ def test_a_sent_part_has_target_and_signature_of_botocore(
     sender = PartSender(client, OWNERS.headers)
     upload = {"UploadId": "a+b/c=", "PartNumber": 7}
     for key in KEYS:
-        with pytest.raises(PartRefused):
-            sender.put("dst", key, "a+b/c=", 7, 5, lambda: iter([b"hello"]))
+        with pytest.raises(UploadGone):
+            sender.put(Target("dst", key), "a+b/c=", 7, 5, lambda: iter([b"hello"]))
         sent = server.requests[-1]
         expected = target_of_botocore("upload_part", Bucket="dst", Key=key, **upload)
         path, _, query = expected.partition("?")
