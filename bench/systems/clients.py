@@ -4,8 +4,8 @@ from botocore.credentials import ReadOnlyCredentials
 
 from bench.rounds import ZipTask
 from bench.s3_client import REGION
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
 
 CREDENTIALS = ReadOnlyCredentials("bench", "bench", None)
 

@@ -21,7 +21,7 @@ from tests.support.other_s3 import OTHER_S3, delete_buckets
 from tests.support.s3_clients import http_client
 from zipjobs.jobs.store import JobStore
 from zipjobs.jobs.table import JobTable
-from zipjobs.s3.client import HttpClient
+from zipjobs.s3.http.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender
 

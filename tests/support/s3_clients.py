@@ -3,8 +3,8 @@
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
 
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
 
 REGION = "us-east-1"
 CREDENTIALS = ReadOnlyCredentials("test", "test", None)

@@ -12,11 +12,11 @@ from typing import Protocol
 from urllib.parse import quote
 
 from zipjobs.errors import PermanentError, ServiceUnavailable, ZipJobsError
-from zipjobs.s3.client import HttpClient
 from zipjobs.s3.errors import ErrorResponse, source_error
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.transfer import BodyFlow, ClientClosed, Request, TransferError
 from zipjobs.s3.retry import Attempts
 from zipjobs.s3.source import ObjectVersion, Source
-from zipjobs.s3.transfer import BodyFlow, ClientClosed, Request, TransferError
 
 PROGRESS_BYTES = 1024 * 1024
 """After this many bytes, the count of attempts starts again: a body of 5 GiB may break often."""

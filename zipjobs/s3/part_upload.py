@@ -18,11 +18,11 @@ from urllib.parse import quote
 from isal.isal_zlib import crc32
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.client import HttpClient
 from zipjobs.s3.errors import ErrorResponse, target_error
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.transfer import BodyFlow, Request, TransferError
 from zipjobs.s3.retry import Attempts
 from zipjobs.s3.target import Target
-from zipjobs.s3.transfer import BodyFlow, Request, TransferError
 from zipjobs.zipformat.crc32 import decode, encode
 
 BLOCK_BYTES = 1024 * 1024

@@ -17,8 +17,8 @@ from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import PartSender

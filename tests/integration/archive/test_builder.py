@@ -24,7 +24,7 @@ from zipjobs.archive.options import BuildContext, EngineOptions, Progress
 from zipjobs.archive.part_sizing import MIB, PartSizing
 from zipjobs.archive.whole_archive import Archive, build_archive
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
-from zipjobs.s3.client import HttpClient
+from zipjobs.s3.http.client import HttpClient
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader, Read, Sink
 from zipjobs.s3.part_upload import PartSender

@@ -24,7 +24,7 @@ from zipjobs.errors import (
     SourceNotFound,
     UnreadableObjects,
 )
-from zipjobs.s3.client import HttpClient
+from zipjobs.s3.http.client import HttpClient
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.part_upload import PartSender

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.s3.loopback import Loopback
 from zipjobs.s3 import retry as backoff
-from zipjobs.s3 import transfer
+from zipjobs.s3.http import transfer
 
 
 @pytest.fixture

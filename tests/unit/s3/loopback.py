@@ -11,11 +11,11 @@ from botocore.credentials import ReadOnlyCredentials
 from tests.support.http_server import Certificate, Exchange, Handler, ScriptedServer, response
 from tests.support.waiting import WAIT_SECONDS
 from zipjobs.errors import ZipJobsError
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
+from zipjobs.s3.http.transfer import BodyFlow, Request
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.source import ObjectVersion, Source
-from zipjobs.s3.transfer import BodyFlow, Request
 
 ALL = 2**40
 """A window through which any body flows."""

@@ -39,7 +39,8 @@ from zipjobs.errors import (
     SourceNotFound,
     ZipJobsError,
 )
-from zipjobs.s3 import retry, transfer
+from zipjobs.s3 import retry
+from zipjobs.s3.http import transfer
 from zipjobs.s3.object_reader import ObjectReader
 
 OBJECT = noise(50_000)

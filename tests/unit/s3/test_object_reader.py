@@ -24,7 +24,7 @@ from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden, Z
 from zipjobs.s3 import object_reader as reader_module
 from zipjobs.s3 import retry as retry_module
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import HttpClient
+from zipjobs.s3.http.client import HttpClient
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.retry import ATTEMPTS
 from zipjobs.s3.source import Source

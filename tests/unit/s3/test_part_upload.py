@@ -25,10 +25,10 @@ from tests.support.http_server import (
 from tests.support.waiting import WAIT_SECONDS
 from zipjobs.errors import ServiceUnavailable, TargetForbidden, UploadGone
 from zipjobs.s3 import retry as backoff
-from zipjobs.s3 import transfer
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http import transfer
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
 from zipjobs.s3.part_upload import BLOCK_BYTES, PartSender, UploadedPart
 from zipjobs.s3.retry import ATTEMPTS
 from zipjobs.s3.target import Target

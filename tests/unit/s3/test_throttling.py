@@ -9,8 +9,8 @@ from tests.support.waiting import WAIT_SECONDS, wait_for
 from tests.unit.s3.loopback import Loopback, noise, sha
 from zipjobs.errors import ServiceUnavailable, ZipJobsError
 from zipjobs.s3 import retry as backoff
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.concurrency import MIN_IN_FLIGHT
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.concurrency import MIN_IN_FLIGHT
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry, ObjectVersion, Source

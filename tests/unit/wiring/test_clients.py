@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
-from zipjobs.s3 import transfer
 from zipjobs.s3.bucket_owners import BucketOwners
+from zipjobs.s3.http import transfer
 from zipjobs.wiring import api, lifecycle, worker
 
 USES: dict[str, Callable[[], Any]] = {

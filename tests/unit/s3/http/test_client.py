@@ -22,8 +22,8 @@ from tests.support.http_server import (
 )
 from tests.support.waiting import WAIT_SECONDS, wait_for
 from tests.unit.s3.loopback import Loopback, Received, get, noise, sha
-from zipjobs.s3 import transfer as transfer_module
-from zipjobs.s3.transfer import (
+from zipjobs.s3.http import transfer as transfer_module
+from zipjobs.s3.http.transfer import (
     DRAINED_BYTES,
     RECEIVE_BYTES,
     BodyFlow,

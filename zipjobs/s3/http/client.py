@@ -21,10 +21,10 @@ from itertools import count
 
 import pycurl
 
-from zipjobs.s3.concurrency import AdaptiveConcurrency
-from zipjobs.s3.endpoint import Endpoint
-from zipjobs.s3.signing import Credentials, Signer
-from zipjobs.s3.transfer import ClientClosed, Request, Transfer, TransferError
+from zipjobs.s3.http.concurrency import AdaptiveConcurrency
+from zipjobs.s3.http.endpoint import Endpoint
+from zipjobs.s3.http.signing import Credentials, Signer
+from zipjobs.s3.http.transfer import ClientClosed, Request, Transfer, TransferError
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.s3.concurrency import MIN_IN_FLIGHT, RESPONSES_PER_STEP, AdaptiveConcurrency
+from zipjobs.s3.http.concurrency import MIN_IN_FLIGHT, RESPONSES_PER_STEP, AdaptiveConcurrency
 
 
 class Requests:

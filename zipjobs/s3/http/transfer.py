@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pycurl
 
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.endpoint import Endpoint
 
 CONNECT_SECONDS = 3.0
 """The time for DNS, TCP and TLS."""

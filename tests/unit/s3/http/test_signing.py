@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from tests.support.http_server import ScriptedServer, error, reply
 from tests.support.waiting import WAIT_SECONDS
 from zipjobs.errors import UploadGone, ZipJobsError
-from zipjobs.s3 import signing
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.client import HttpClient
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http import signing
+from zipjobs.s3.http.client import HttpClient
+from zipjobs.s3.http.endpoint import Endpoint
+from zipjobs.s3.http.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import TRAILING, PartSender
-from zipjobs.s3.signing import FRESH_SECONDS, UNSIGNED_PAYLOAD, Signer, UnsafeRequest
 from zipjobs.s3.source import ObjectVersion, Source
 from zipjobs.s3.target import Target
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.environment import FUNCTIONS_ENVIRONMENT
 from zipjobs.s3.bucket_owners import BucketOwners
-from zipjobs.s3.endpoint import Endpoint
+from zipjobs.s3.http.endpoint import Endpoint
 from zipjobs.wiring.api import s3_client
 
 

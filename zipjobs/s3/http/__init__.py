@@ -1,0 +1,1 @@
+"""HTTP requests to S3 through libcurl (docs/adr/0002)."""
