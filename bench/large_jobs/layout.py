@@ -8,7 +8,7 @@ from itertools import islice
 from bench.workloads import key
 from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
 from zipjobs.archive.options import EngineOptions
-from zipjobs.archive.part_sizing import HELD_BODY_BYTES, MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES
+from zipjobs.archive.parts.sizing import HELD_BODY_BYTES, MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES
 from zipjobs.archive.segment import EntrySize, sized
 from zipjobs.s3.source import Entry, Source
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for

@@ -25,7 +25,7 @@ from rich.table import Table
 from bench.rounds import cpu_seconds, peak_mb, reset_peak, resident_mb
 from bench.workloads import KB, key
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.parts.sizing import PartSizing
 from zipjobs.archive.segment import part_lengths, sized
 from zipjobs.jobs.job import Job, Submission, Trigger, UploadRef
 from zipjobs.lifecycle.segment_objects import SegmentObjects

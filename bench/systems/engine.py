@@ -5,8 +5,8 @@ from functools import partial
 from bench.rounds import Run, ZipTask
 from bench.s3_client import s3_client
 from bench.systems.clients import http_client
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
+from zipjobs.archive.parts.blocks import BlockPool
 from zipjobs.archive.whole_archive import build_archive
 from zipjobs.s3.bucket_owners import BucketOwners
 from zipjobs.s3.multipart_upload import ArchiveWriter

@@ -7,7 +7,7 @@ import zlib
 from pathlib import PurePosixPath
 from typing import Any
 
-from zipjobs.archive.part_sizing import MIN_PART_BYTES
+from zipjobs.archive.parts.sizing import MIN_PART_BYTES
 from zipjobs.archive.segment import sized
 from zipjobs.jobs.job import FinishedArchive
 from zipjobs.s3.source import Entry, Source

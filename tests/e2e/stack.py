@@ -25,8 +25,8 @@ from local.stack import LocalStack, running_stack
 from tests.support.event_schema import event_problems
 from tests.support.s3_clients import http_client
 from tests.support.waiting import wait_for
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
+from zipjobs.archive.parts.blocks import BlockPool
 from zipjobs.archive.whole_archive import build_archive
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader

@@ -13,8 +13,8 @@ from unittest.mock import patch
 import pytest
 
 from tests.support.builders import submission
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions
+from zipjobs.archive.parts.blocks import BlockPool
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import Job, JobError, Status, Submission
 from zipjobs.jobs.segment_progress import SegmentProgress

@@ -14,7 +14,7 @@ from local.faults.plan import FaultPlan
 from local.iam.permissions import Evaluation
 from tests.e2e.stack import FINAL, STALLED_READ, Client
 from tests.support.waiting import wait_for
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.jobs.messages import manifest_job_id
 from zipjobs.s3.retry import MAX_CHECKS
 from zipjobs.s3.target import OWNER_TAG

@@ -18,9 +18,9 @@ from bench.workloads import key
 from tests.readers.sparse_s3 import Body, SparseReader, SparseUpload, crc_of, length_of
 from tests.support.readers import Contents, Sum, Sums
 from tests.support.s3_clients import http_client
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
-from zipjobs.archive.part_sizing import GIB, KIB, MIB
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import GIB, KIB, MIB
 from zipjobs.archive.whole_archive import Archive, build_archive
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader

@@ -10,7 +10,7 @@ from isal.isal_zlib import crc32
 
 from tests.readers.shapes import BuiltArchive, Shape, build_huge
 from tests.support.readers import READERS, SUMMING_READERS, Contents, Sums, by_bsdtar_from_a_pipe
-from zipjobs.archive.part_sizing import MIN_PART_BYTES
+from zipjobs.archive.parts.sizing import MIN_PART_BYTES
 from zipjobs.errors import InvalidRequest
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.blocks import Slot, crc_of
+from zipjobs.archive.parts.blocks import Slot, crc_of
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceNotFound
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.source import Entry, ObjectVersion

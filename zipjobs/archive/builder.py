@@ -1,8 +1,8 @@
 """The state machine that builds an archive or a segment.
 
 The builder owns the state. The modules that it uses are one thought each: ``entry_reader`` requests
-entries, ``placement`` decides where they go, ``part_assembler`` reserves memory and fills it,
-``part_uploads`` sends and copies parts.
+entries, ``placement`` decides where they go, ``parts.assembler`` reserves memory and fills it,
+``parts.uploads`` sends and copies parts.
 """
 
 import time
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Condition, RLock
 
-from zipjobs.archive.blocks import Block
 from zipjobs.archive.body_read import BodyRead, later_error
 from zipjobs.archive.entry_reader import EntryReader
 from zipjobs.archive.layout import CopyPart, Layout, Step
 from zipjobs.archive.options import BuildContext, Progress, WorkFound
-from zipjobs.archive.part_assembler import Content, PartAssembler
-from zipjobs.archive.part_uploads import PartUploads
-from zipjobs.archive.parts import AssembledPart, Stopped
+from zipjobs.archive.parts.assembled_part import AssembledPart, Stopped
+from zipjobs.archive.parts.assembler import Content, PartAssembler
+from zipjobs.archive.parts.blocks import Block
+from zipjobs.archive.parts.uploads import PartUploads
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.archive.placement import Ending, Placement
 from zipjobs.errors import UnreadableObject, UnreadableTally

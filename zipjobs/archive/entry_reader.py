@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from zipjobs.archive.body_read import BodyRead, ReadEvents, SizePass, Slots
 from zipjobs.archive.options import EngineOptions
-from zipjobs.archive.part_sizing import HELD_BODY_BYTES, MAX_ARCHIVE_BYTES
+from zipjobs.archive.parts.sizing import HELD_BODY_BYTES, MAX_ARCHIVE_BYTES
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.source import Entry

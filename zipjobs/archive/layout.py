@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from zipjobs.archive.part_sizing import MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.parts.sizing import MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, PartSizing
 from zipjobs.errors import ArchiveTooLarge
 
 What = Literal["header", "body", "directory"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
-from zipjobs.archive.blocks import BlockPool
-from zipjobs.archive.part_sizing import HELD_BODY_BYTES, MIB, MIN_PART_BYTES, PartSizing
-from zipjobs.archive.parts import KEPT_PART_BYTES
+from zipjobs.archive.parts.assembled_part import KEPT_PART_BYTES
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import HELD_BODY_BYTES, MIB, MIN_PART_BYTES, PartSizing
 from zipjobs.s3.multipart_upload import Upload
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.part_upload import BLOCK_BYTES

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from zipjobs.archive.blocks import Slot
+from zipjobs.archive.parts.blocks import Slot
 from zipjobs.archive.receipt import entry_line
 from zipjobs.s3.source import Entry, ObjectVersion
 from zipjobs.zipformat.crc32 import combine

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from zipjobs.archive.body_read import BodyRead
 from zipjobs.archive.layout import CopyPart, Layout, Step
 from zipjobs.archive.options import WorkFound
-from zipjobs.archive.part_sizing import HELD_BODY_BYTES
+from zipjobs.archive.parts.sizing import HELD_BODY_BYTES
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.errors import SourceChanged
 from zipjobs.zipformat.records import Member

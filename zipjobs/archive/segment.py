@@ -11,11 +11,11 @@ from typing import ClassVar
 
 from isal.isal_zlib import crc32
 
-from zipjobs.archive.blocks import in_blocks
 from zipjobs.archive.builder import ArchiveBuilder
 from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Step
 from zipjobs.archive.options import BuildContext
-from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.parts.blocks import in_blocks
+from zipjobs.archive.parts.sizing import PartSizing
 from zipjobs.archive.whole_archive import Archive
 from zipjobs.errors import UploadGone
 from zipjobs.s3.multipart_upload import Upload

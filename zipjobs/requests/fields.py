@@ -26,7 +26,7 @@ MIN_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MULTIPART_BYTES = 10_000 * 5 * 1024**3
 """10,000 parts of 5 GiB, the most that one multipart upload can contain ("Amazon S3 multipart
 upload limits" in the S3 User Guide). A request may name sizes up to this limit. The archive itself
-is limited by S3's largest object, which is slightly smaller: ``zipjobs/archive/part_sizing.py``.
+is limited by S3's largest object, which is slightly smaller: ``zipjobs/archive/parts/sizing.py``.
 """
 
 MAX_VERSION_ID_CHARS = 1024

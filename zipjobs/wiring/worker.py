@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.segment_progress import SegmentProgress
 from zipjobs.jobs.store import JobStore

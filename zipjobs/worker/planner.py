@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
-from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, PartSizing
+from zipjobs.archive.parts.sizing import MAX_ARCHIVE_BYTES, PartSizing
 from zipjobs.archive.receipt import skipped_line
 from zipjobs.archive.segment import sized
 from zipjobs.errors import (

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from zipjobs.archive.layout import CopyPart, Layout
-from zipjobs.archive.part_sizing import GIB, MAX_ARCHIVE_BYTES, MAX_PARTS, PartSizing
+from zipjobs.archive.parts.sizing import GIB, MAX_ARCHIVE_BYTES, MAX_PARTS, PartSizing
 from zipjobs.archive.segment import EntrySize, Segment
 from zipjobs.errors import ArchiveTooLarge
 from zipjobs.zipformat.records import END_BYTES, record_bytes

@@ -13,7 +13,7 @@
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 
-from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.parts.sizing import PartSizing
 from zipjobs.archive.segment import BuiltSegment, Segment, SegmentOutput
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import UploadRef

@@ -13,7 +13,7 @@ from typing import Any
 from local.faults.rules import FUNCTIONS
 from tests.chaos.archives import body_filling_one_part
 from tests.chaos.crashes.job_run import JobRun
-from zipjobs.archive.part_sizing import PartSizing
+from zipjobs.archive.parts.sizing import PartSizing
 from zipjobs.jobs.job import Status
 from zipjobs.s3.retry import MAX_CHECKS
 

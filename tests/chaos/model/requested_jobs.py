@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tests.chaos.archives import body_filling_one_part, check_archive
-from zipjobs.archive.part_sizing import MIN_PART_BYTES
+from zipjobs.archive.parts.sizing import MIN_PART_BYTES
 from zipjobs.jobs.job import Job
 
 ONE, TWO, MISSING, BIG, MORE = "a/one.pdf", "a/two.pdf", "a/missing.pdf", "big/1.pdf", "big/2.pdf"

@@ -31,9 +31,9 @@ from tests.integration.worker_setup import POLICY
 from tests.support.job_table import create_job_table
 from tests.support.s3_clients import http_client
 from zipjobs import telemetry
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import Engine, EngineOptions
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.jobs.events import CompletionEvents
 from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.segment_progress import SegmentProgress

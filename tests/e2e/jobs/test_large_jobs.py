@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.stack import SEGMENT_MIB, Client
 from tests.support.readers import READERS, Contents
 from tests.support.waiting import wait_for
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.sizing import MIB
 
 SEGMENTS = 5
 SIZES = [7 * MIB + i for i in range(SEGMENTS * SEGMENT_MIB // 7)]

@@ -19,9 +19,9 @@ from local.faults.plan import FaultPlan
 from tests.integration.conftest import Put
 from tests.support.examples import examples
 from tests.support.s3_clients import client_error
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
-from zipjobs.archive.part_sizing import MIB, PartSizing
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import MIB, PartSizing
 from zipjobs.archive.whole_archive import Archive, build_archive
 from zipjobs.errors import InvalidRequest, ServiceUnavailable, SourceChanged, SourceNotFound
 from zipjobs.s3.http.client import HttpClient

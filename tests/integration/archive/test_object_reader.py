@@ -14,8 +14,8 @@ from tests.integration.conftest import Put
 from tests.support.keys import ODD_SOURCE_KEYS
 from tests.support.other_s3 import differs, only_other_s3
 from tests.support.waiting import WAIT_SECONDS, wait_for
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
+from zipjobs.archive.parts.blocks import BlockPool
 from zipjobs.archive.whole_archive import build_archive
 from zipjobs.errors import (
     ServiceUnavailable,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Put
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions
-from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import MAX_ARCHIVE_BYTES, MIB, PartSizing
 from zipjobs.archive.segment import Segment, SegmentOutput, build_segment, finish_archive, sized
 from zipjobs.errors import SourceChanged
 from zipjobs.s3.multipart_upload import ArchiveWriter, Upload

@@ -13,9 +13,9 @@ import pytest
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
 from tests.integration.conftest import Put
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
-from zipjobs.archive.part_sizing import KIB, MIB
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import KIB, MIB
 from zipjobs.archive.whole_archive import Archive, build_archive
 from zipjobs.errors import (
     MAX_NAMED_OBJECTS,

@@ -5,7 +5,7 @@ import pytest
 from tests.integration.conftest import Put
 from tests.integration.worker_setup import Workers, error_of
 from zipjobs.archive.options import EngineOptions
-from zipjobs.archive.part_sizing import MIB, PartSizing
+from zipjobs.archive.parts.sizing import MIB, PartSizing
 from zipjobs.jobs.job import Status
 from zipjobs.s3.target import Target
 from zipjobs.worker.segment_plan import WorkerQuota

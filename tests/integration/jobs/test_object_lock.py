@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.integration.worker_setup import Workers, dying
-from zipjobs.archive.part_sizing import MIB
-from zipjobs.archive.parts import KEPT_PART_BYTES
+from zipjobs.archive.parts.assembled_part import KEPT_PART_BYTES
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.jobs.job import Status
 
 LARGE = hashlib.shake_128(b"large").digest(20 * MIB)

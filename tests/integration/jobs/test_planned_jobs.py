@@ -16,7 +16,7 @@ import pytest
 from tests.integration.conftest import Put
 from tests.integration.worker_setup import Workers, dying, error_of
 from zipjobs.archive.options import EngineOptions
-from zipjobs.archive.part_sizing import MIB, PartSizing
+from zipjobs.archive.parts.sizing import MIB, PartSizing
 from zipjobs.errors import TargetForbidden
 from zipjobs.jobs.job import Job, Status, Submission
 from zipjobs.jobs.view import JobView

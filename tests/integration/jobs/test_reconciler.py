@@ -9,7 +9,7 @@ import pytest
 from tests.integration.conftest import GRACE_SECONDS, Put
 from tests.integration.worker_setup import Died, Workers, error_of
 from tests.support.builders import submission
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.errors import ServiceUnavailable
 from zipjobs.jobs.job import Status
 from zipjobs.lifecycle.reconciler import Reconciliation

@@ -7,9 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.options import BuildContext, EngineOptions, Progress
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.sizing import MIB
 from zipjobs.archive.whole_archive import build_archive
 from zipjobs.errors import LeaseLost, SourceNotFound
 from zipjobs.s3.object_reader import ObjectReader, Sink

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipjobs.archive.layout import CopyPart, Layout, PartEnd, Piece, Step
-from zipjobs.archive.part_sizing import (
+from zipjobs.archive.parts.sizing import (
     GIB,
     MAX_PART_BYTES,
     MAX_PARTS,

@@ -12,7 +12,7 @@ from bench.large_jobs.planning import PlanningResult
 from bench.request_kinds import dollars
 from bench.workloads import KB, MB, WORKLOADS
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.part_sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES, PartSizing
+from zipjobs.archive.parts.sizing import MAX_ARCHIVE_BYTES, MIB, MIN_PART_BYTES, PartSizing
 from zipjobs.archive.segment import part_lengths
 from zipjobs.worker.segment_plan import SizeHistogram, WorkerQuota, segments, sizing_for
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from zipjobs.archive.layout import Layout
-from zipjobs.archive.part_sizing import (
+from zipjobs.archive.parts.sizing import (
     GIB,
     KIB,
     MAX_ARCHIVE_BYTES,

@@ -11,7 +11,7 @@ import zipstream.ng
 from zipstream import ZipStream
 from zipstream.ng import ZipStreamInfo
 
-from zipjobs.archive.part_sizing import GIB
+from zipjobs.archive.parts.sizing import GIB
 from zipjobs.zipformat.records import ZIP64_LIMIT, Member, central_directory
 
 MODIFIED = datetime(2026, 11, 23, 16, 44, 24, tzinfo=UTC)

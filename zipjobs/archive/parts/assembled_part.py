@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from zipjobs.archive.blocks import Block, BlockPool, Slot
-from zipjobs.archive.part_sizing import MIB
+from zipjobs.archive.parts.blocks import Block, BlockPool, Slot
+from zipjobs.archive.parts.sizing import MIB
 
 if TYPE_CHECKING:
-    from zipjobs.archive.part_rebuild import PartSource
+    from zipjobs.archive.parts.rebuild import PartSource
 
 KEPT_PART_BYTES = 6 * MIB
 """A part of up to this size is sent when it is complete, and kept until S3 has stored it. A longer

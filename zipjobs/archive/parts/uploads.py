@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-from zipjobs.archive.blocks import Block
 from zipjobs.archive.layout import CopyPart
 from zipjobs.archive.options import EngineOptions
-from zipjobs.archive.part_rebuild import BodyRun, rebuild
-from zipjobs.archive.part_sizing import MIN_PART_BYTES
-from zipjobs.archive.parts import AssembledPart, Stopped
+from zipjobs.archive.parts.assembled_part import AssembledPart, Stopped
+from zipjobs.archive.parts.blocks import Block
+from zipjobs.archive.parts.rebuild import BodyRun, rebuild
+from zipjobs.archive.parts.sizing import MIN_PART_BYTES
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.s3.multipart_upload import CopyRefused, Upload
 from zipjobs.s3.part_upload import Chunks, UploadedPart

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from zipjobs.archive.blocks import in_blocks
 from zipjobs.archive.body_read import later_error
-from zipjobs.archive.part_sizing import KIB
+from zipjobs.archive.parts.blocks import in_blocks
+from zipjobs.archive.parts.sizing import KIB
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.errors import PermanentError, ServiceUnavailable
 from zipjobs.s3.errors import ErrorResponse, source_error

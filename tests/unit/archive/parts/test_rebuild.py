@@ -7,7 +7,7 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from zipjobs.archive.part_rebuild import BodyRun, rebuild
+from zipjobs.archive.parts.rebuild import BodyRun, rebuild
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.errors import ServiceUnavailable, SourceChanged, SourceForbidden
 from zipjobs.s3.retry import ATTEMPTS
@@ -50,7 +50,7 @@ def read(client: Client) -> bytes:
         assembled_bytes=0,
         unread_bytes=0,
     )
-    with patch("zipjobs.archive.part_rebuild.time.sleep"):
+    with patch("zipjobs.archive.parts.rebuild.time.sleep"):
         return b"".join(rebuild(client, [lambda: b"header", BodyRun(placed, 100, 1000)]))  # type: ignore[arg-type]
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from zipjobs.archive.blocks import BlockPool
 from zipjobs.archive.body_read import BodyRead
 from zipjobs.archive.entry_reader import EntryReader
 from zipjobs.archive.layout import PartEnd, Piece, Step, What
-from zipjobs.archive.part_rebuild import BodyRun
-from zipjobs.archive.parts import AssembledPart
+from zipjobs.archive.parts.assembled_part import AssembledPart
+from zipjobs.archive.parts.blocks import BlockPool
+from zipjobs.archive.parts.rebuild import BodyRun
 from zipjobs.archive.placed_entry import PlacedEntry
 
 Content = PlacedEntry | bytes

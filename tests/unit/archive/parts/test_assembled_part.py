@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipjobs.archive import blocks, parts
-from zipjobs.archive.blocks import BlockPool, Slot, crc_of
-from zipjobs.archive.parts import KEPT_PART_BYTES, AssembledPart, Stopped
+from zipjobs.archive.parts import assembled_part, blocks
+from zipjobs.archive.parts.assembled_part import KEPT_PART_BYTES, AssembledPart, Stopped
+from zipjobs.archive.parts.blocks import BlockPool, Slot, crc_of
 from zipjobs.s3.part_upload import BLOCK_BYTES
 
 BLOCK, KEPT = 16, 64
@@ -26,7 +26,7 @@ def small_sizes() -> Iterator[None]:
     """Reduce the sizes of blocks and parts to a few bytes."""
     with (
         patch.object(blocks, "BLOCK_BYTES", BLOCK),
-        patch.object(parts, "KEPT_PART_BYTES", KEPT),
+        patch.object(assembled_part, "KEPT_PART_BYTES", KEPT),
     ):
         yield
 
