@@ -6,11 +6,13 @@ The patches of S3's uploads are in ``local/s3/uploads.py``.
 import itertools
 import logging
 import re
+import threading
 import time
 import uuid
 from typing import Any
 
 from moto.core.responses import BaseResponse
+from moto.core.routing import ServiceOperationRouter
 from moto.events.models import EventTemplateParser, events_backends  # type: ignore[attr-defined]
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_set_attributes = Queue._set_attributes  # noqa: SLF001
+_moto_get_router = ServiceOperationRouter._get_router  # noqa: SLF001
+
+_routing = threading.Lock()
 
 _EVENT_REASONS = {
     S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
@@ -51,8 +56,19 @@ def close_gaps() -> None:
     notifications._send_event_bridge_message = _send_object_event  # noqa: SLF001
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     Queue._set_attributes = _set_attributes  # type: ignore[method-assign]  # noqa: SLF001
+    ServiceOperationRouter._get_router = _get_router  # type: ignore[method-assign]  # noqa: SLF001
     BaseResponse.access_key_regex = _ACCESS_KEY_ID
     EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = _DELIVERED_EVENT
+
+
+def _get_router(self: Any, protocol: str) -> Any:
+    """Build the routes of one service at a time.
+
+    Moto builds them at the first request, with ``ast.parse``. In CPython 3.11 two threads that
+    parse at once can fail with "AST constructor recursion depth mismatch" (python/cpython#106905).
+    """
+    with _routing:
+        return _moto_get_router(self, protocol)
 
 
 def _send_object_event(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
