@@ -32,10 +32,7 @@ Any other exception is a defect. It is retried like a ``TransientError``. After 
 dead-letter function sets the job to FAILED.
 """
 
-from bisect import insort
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zipjobs.model import Model
@@ -134,137 +131,17 @@ class SourceEncrypted(UnreadableObject):
     kind = "encrypted"
 
 
-_KINDS = {
-    kind.code: kind for kind in (SourceNotFound, SourceForbidden, SourceArchived, SourceEncrypted)
-}
-
-EXAMPLES_CHARS = 1600
-"""Characters of examples in a message, which a record limits to 2,000."""
-
-
-MAX_NAMED_OBJECTS = 200
-"""Objects that ``UnreadableObjects`` names. The record of a job names no more."""
-
-
 class UnreadableObjects(PermanentError):
     """All source objects of a job that cannot be read.
 
-    ``counts`` has their number by error code, the most frequent first, whose code is that of this
-    error. ``by_code`` has the names of the first of each, at most ``MAX_NAMED_OBJECTS`` together,
-    and ``objects`` are these.
+    ``by_code`` groups their names by error code, the most frequent first, whose code is that of
+    this error. ``objects`` are these names. ``zipjobs/unreadable.py`` limits them.
     """
 
-    def __init__(
-        self,
-        message: str,
-        by_code: Mapping[str, Sequence[str]],
-        counts: Mapping[str, int] | None = None,
-    ) -> None:
+    def __init__(self, message: str, by_code: Mapping[str, Sequence[str]]) -> None:
         super().__init__(message, [name for names in by_code.values() for name in names])
         self.by_code = by_code
-        self.counts = counts or {code: len(names) for code, names in by_code.items()}
         self.code = next(iter(by_code))
-
-    @classmethod
-    def of(cls, errors: Iterable[UnreadableObject]) -> PermanentError:
-        """Return one error for all of ``errors``, of which there is at least one."""
-        tally = UnreadableTally()
-        for position, error in enumerate(errors):
-            tally.add(position, error)
-        return tally.error()
-
-    @classmethod
-    def none_left(cls, skipped: Iterable[tuple[str, str]]) -> "UnreadableObjects":
-        """Return the error of a job whose objects are all skipped.
-
-        ``skipped`` are their error codes and names.
-        """
-        counts: Counter[str] = Counter()
-        first: dict[str, list[str]] = {}
-        for code, name in skipped:
-            counts[code] += 1
-            if counts[code] <= MAX_NAMED_OBJECTS:
-                first.setdefault(code, []).append(name)
-        by_frequency = dict(counts.most_common())
-        return cls(
-            f"All objects were skipped, so there is nothing to zip: {_counted(by_frequency)}. "
-            "Correct the request, or make the objects readable.",
-            _shared({code: first[code] for code in by_frequency}),
-            by_frequency,
-        )
-
-
-class UnreadableTally:
-    """Counts the objects of a job that cannot be read, and keeps the first errors of each kind."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._first: dict[str, list[tuple[int, UnreadableObject]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._counts)
-
-    def add(self, position: int, error: UnreadableObject) -> None:
-        """Add the error of the entry at ``position``, in any order."""
-        self._counts[error.code] += 1
-        first = self._first.setdefault(error.code, [])
-        insort(first, (position, error), key=itemgetter(0))
-        del first[MAX_NAMED_OBJECTS:]
-
-    def error(self, *, is_complete: bool = True) -> PermanentError:
-        """Return the error for all objects. The only error is returned as it is.
-
-        The message counts each kind, names the options that skip them, and contains the first error
-        of each kind, which says what to do. ``is_complete``: all entries of the job were checked.
-        """
-        total, counts, by_code = self._counts.total(), self._sorted_counts(), self._by_code()
-        examples = [str(self._first[code][0][1]) for code in counts]
-        if total == 1 and is_complete:
-            return next(iter(self._first.values()))[0][1]
-        options = " and ".join(sorted({_KINDS[code].option for code in counts}))
-        message = (
-            f"{total:,} object{'s' if total > 1 else ''} cannot be read: {_counted(counts)}. "
-            f"{'' if is_complete else 'Other objects were not checked. '}"
-            f"Set {options} to skip to leave such objects out. For example:"
-        )
-        left = EXAMPLES_CHARS
-        for example in examples:
-            if len(example) <= left:
-                left -= len(example)
-                message += f" {example}"
-        return UnreadableObjects(message, by_code, counts)
-
-    def _sorted_counts(self) -> dict[str, int]:
-        """Return the counts by code: the most frequent first, then the first in the job."""
-        codes = sorted(
-            self._counts, key=lambda code: (-self._counts[code], self._first[code][0][0])
-        )
-        return {code: self._counts[code] for code in codes}
-
-    def _by_code(self) -> dict[str, Sequence[str]]:
-        return _shared(
-            {
-                code: [name for _, error in self._first[code] for name in error.objects]
-                for code in self._sorted_counts()
-            }
-        )
-
-
-def _shared(names: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    """Return ``MAX_NAMED_OBJECTS`` of the names by code. A frequent code leaves room for others.
-
-    ``names`` has the most frequent code first.
-    """
-    kept: dict[str, Sequence[str]] = dict.fromkeys(names, ())
-    left = MAX_NAMED_OBJECTS
-    for others, code in zip(range(len(names) - 1, -1, -1), reversed(kept), strict=True):
-        kept[code] = names[code][: left // (others + 1)]
-        left -= len(kept[code])
-    return kept
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {_KINDS[code].kind}" for code, count in counts.items())
 
 
 class SourceChanged(PermanentError):

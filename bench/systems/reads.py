@@ -17,7 +17,7 @@ _BUFFER = memoryview(bytearray(OBJECT_BYTES))
 
 
 class _Sink:
-    """Copies an object, and starts the read of the next one at its end."""
+    """Copies an object. Then it starts the read of another one."""
 
     def __init__(self, reads: "_Reads") -> None:
         self._reads = reads

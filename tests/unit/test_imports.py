@@ -50,7 +50,7 @@ def test_the_command_line_imports_only_zipjobs() -> None:
 
 
 LAYERS = (
-    ("model", "errors", "telemetry", "zipformat"),
+    ("model", "errors", "unreadable", "telemetry", "zipformat"),
     ("s3",),
     ("archive", "requests"),
     ("settings", "jobs"),

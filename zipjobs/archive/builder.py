@@ -20,9 +20,10 @@ from zipjobs.archive.parts.blocks import Block
 from zipjobs.archive.parts.uploads import PartUploads
 from zipjobs.archive.placed_entry import PlacedEntry
 from zipjobs.archive.placement import Ending, Placement
-from zipjobs.errors import UnreadableObject, UnreadableTally
+from zipjobs.errors import UnreadableObject
 from zipjobs.s3.part_upload import UploadedPart
 from zipjobs.s3.source import Entry, SkippedEntry
+from zipjobs.unreadable import UnreadableTally
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from zipjobs.archive.builder import ArchiveBuilder
 from zipjobs.archive.layout import Layout
 from zipjobs.archive.options import BuildContext, WorkFound
-from zipjobs.errors import InvalidRequest, UnreadableObjects
+from zipjobs.errors import InvalidRequest
 from zipjobs.s3.source import Entry, SkippedEntry
+from zipjobs.unreadable import none_left
 from zipjobs.zipformat.crc32 import combine
 from zipjobs.zipformat.records import central_directory
 
@@ -53,9 +54,7 @@ def build_archive(
     )
     written = builder.run()
     if not written.records and written.skipped:
-        raise UnreadableObjects.none_left(
-            (one.code, str(one.entry.source)) for one in written.skipped
-        )
+        raise none_left((one.code, str(one.entry.source)) for one in written.skipped)
     if not written.records:
         raise InvalidRequest("The list of objects is empty. Name at least one.")
     parts = list(written.parts)

@@ -17,15 +17,15 @@ from zipjobs.errors import (
 )
 from zipjobs.model import Model, Timestamp, iso_utc
 from zipjobs.requests.storage import ObjectRef
+from zipjobs.unreadable import MAX_NAMED_OBJECTS, fair_shares
 
 SCHEMA_VERSION = 1
 
 MAX_MESSAGE_CHARS = 2000
 """DynamoDB limits an item to 400 KB, and EventBridge an event to 256 KB. This is for readers."""
 
-MAX_RECORDED_NAMES = 200
 MAX_RECORDED_NAME_CHARS = 20_000
-"""Objects in a record's list, and characters in all of them. A receipt lists all objects."""
+"""Characters of all objects in a record's list."""
 
 UNFINISHED_SECONDS = 15 * 86_400
 """Retention of the record of an unfinished job. SQS keeps messages for 14 days, and the
@@ -44,7 +44,7 @@ def truncate_names(
     """Return the first of ``names``, up to the limits of a record."""
     fitting: list[str] = []
     chars = 0
-    for name in names[:MAX_RECORDED_NAMES]:
+    for name in names[:MAX_NAMED_OBJECTS]:
         chars += len(name)
         if chars > max_chars:
             break
@@ -53,16 +53,11 @@ def truncate_names(
 
 
 def truncate_groups(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return the first names of each group, up to half of the characters of a record.
-
-    ``groups`` are in descending order of size. A large group leaves room for the others.
-    """
-    kept: dict[str, tuple[str, ...]] = dict.fromkeys(groups, ())
-    left = MAX_RECORDED_NAME_CHARS // 2
-    for others, group in zip(range(len(groups) - 1, -1, -1), reversed(kept), strict=True):
-        kept[group] = truncate_names(groups[group], left // (others + 1))
-        left -= sum(map(len, kept[group]))
-    return kept
+    """Return the first names of each group, up to half of the characters of a record."""
+    shares = fair_shares(
+        groups, MAX_RECORDED_NAME_CHARS // 2, truncate_names, lambda names: sum(map(len, names))
+    )
+    return {group: tuple(names) for group, names in shares.items()}
 
 
 class Status(StrEnum):

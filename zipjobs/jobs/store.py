@@ -7,7 +7,6 @@ from typing import Any
 
 from zipjobs.errors import JobBusy, LeaseLost, ServiceUnavailable
 from zipjobs.jobs.job import (
-    MAX_RECORDED_NAMES,
     FinishedArchive,
     Job,
     JobError,
@@ -21,6 +20,7 @@ from zipjobs.jobs.table import UNFINISHED, ConditionFailed, JobTable
 from zipjobs.model import Model, iso_utc, utc_now
 from zipjobs.requests.allow_list import Destination
 from zipjobs.s3.source import SkippedEntry
+from zipjobs.unreadable import MAX_NAMED_OBJECTS
 
 MAX_JOB_ID_BYTES = 2048
 """Bytes of a partition key ("Service, account, and table quotas", DynamoDB Developer Guide)."""
@@ -344,7 +344,7 @@ def _destination(destination: Destination) -> dict[str, Any]:
 
 
 def _skipped(skipped: Sequence[SkippedEntry]) -> dict[str, Any]:
-    first = skipped[:MAX_RECORDED_NAMES]
+    first = skipped[:MAX_NAMED_OBJECTS]
     names = truncate_names([str(one.entry.source) for one in first])
     reasons = [one.code for one in first[: len(names)]]
     return {"skipped": len(skipped), "skippedObjects": names, "skippedReasons": reasons}

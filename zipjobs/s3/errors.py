@@ -47,9 +47,10 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
-NO_OBJECT = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "NotFound"})
+FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled"})
 
-FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden"})
+MAX_BODY_BYTES = 16 * 1024
+"""The limit for the body of an error response. S3's are shorter."""
 
 _PARSER_ERROR = "ResponseParserError"  # importing its module would make cold starts slower
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
@@ -114,11 +115,8 @@ class ErrorResponse:
         S3 answers 405 for the version of a delete marker, and 400 for a version ID that is
         malformed or that a bucket without versioning cannot have.
         """
-        return (
-            self.status == 404
-            or self.code in NO_OBJECT
-            or self.status == 405
-            or (self.code == "InvalidArgument" and "version" in self.message.lower())
+        return self.status in (404, 405) or (
+            self.code == "InvalidArgument" and "version" in self.message.lower()
         )
 
     @property

@@ -12,9 +12,9 @@ from typing import Protocol
 from urllib.parse import quote
 
 from zipjobs.errors import PermanentError, ServiceUnavailable, ZipJobsError
-from zipjobs.s3.errors import ErrorResponse, source_error
+from zipjobs.s3.errors import MAX_BODY_BYTES, ErrorResponse, source_error
 from zipjobs.s3.http.client import HttpClient
-from zipjobs.s3.http.transfer import BodyFlow, ClientClosed, Request, TransferError
+from zipjobs.s3.http.transfer import BodyFlow, ClientClosed, Request, TransferError, object_path
 from zipjobs.s3.retry import Attempts
 from zipjobs.s3.source import ObjectVersion, Source
 
@@ -22,10 +22,6 @@ PROGRESS_BYTES = 1024 * 1024
 """After this many bytes, the count of attempts starts again: a body of 5 GiB may break often."""
 
 EVERYTHING = 2**63
-ERROR_BODY_BYTES = 16 * 1024
-"""The limit for the body of an error. S3's errors are shorter."""
-
-_UNRESERVED = "-._~/"
 
 
 class Sink(Protocol):
@@ -148,7 +144,7 @@ class Read:
     def _get(self) -> Request:
         """Return the request for the missing bytes."""
         source = self._source
-        path = f"/{source.bucket}/{quote(source.key, safe=_UNRESERVED)}"
+        path = object_path(source.bucket, source.key)
         query = ""
         if source.version_id is not None:
             query = f"versionId={quote(source.version_id, safe='')}"
@@ -227,9 +223,9 @@ class Read:
             self._sink.received(chunk)
             if self._received == self._length and self._flow is not None:
                 self._flow.enough()
-        elif len(self._error_body) < ERROR_BODY_BYTES:
+        elif len(self._error_body) < MAX_BODY_BYTES:
             self._error_body += bytes(chunk)
-            if len(self._error_body) >= ERROR_BODY_BYTES and self._flow is not None:
+            if len(self._error_body) >= MAX_BODY_BYTES and self._flow is not None:
                 self._flow.enough()
 
     def end(self, error: Exception | None) -> None:
@@ -237,7 +233,7 @@ class Read:
         if self._is_found and self._received == self._length:
             self._sink.done()
             return
-        if len(self._error_body) >= ERROR_BODY_BYTES:
+        if len(self._error_body) >= MAX_BODY_BYTES:
             error = None  # enough of the response was read
         if error is None and self._status == 416 and not self._is_found and not self._is_empty:
             self._is_empty = True  # an empty object has no range: request all of it

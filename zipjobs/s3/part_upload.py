@@ -18,9 +18,9 @@ from urllib.parse import quote
 from isal.isal_zlib import crc32
 
 from zipjobs.errors import ServiceUnavailable
-from zipjobs.s3.errors import ErrorResponse, target_error
+from zipjobs.s3.errors import MAX_BODY_BYTES, ErrorResponse, target_error
 from zipjobs.s3.http.client import HttpClient
-from zipjobs.s3.http.transfer import BodyFlow, Request, TransferError
+from zipjobs.s3.http.transfer import BodyFlow, Request, TransferError, object_path
 from zipjobs.s3.retry import Attempts
 from zipjobs.s3.target import Target
 from zipjobs.zipformat.crc32 import decode, encode
@@ -31,9 +31,6 @@ BLOCK_BYTES = 1024 * 1024
 CHECKSUM = "x-amz-checksum-crc32"
 TRAILING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 UNSIGNED = "UNSIGNED-PAYLOAD"
-
-MAX_ERROR_BYTES = 16 * 1024
-"""The limit for the body of an error. S3's errors are shorter."""
 
 Chunks = Iterable[memoryview | bytes]
 """Bytes in blocks of ``BLOCK_BYTES``. The last one may be shorter."""
@@ -80,7 +77,7 @@ class PartSender:
         the last attempt, and errors of the chunks.
         """
         bucket = target.bucket
-        path = f"/{bucket}/{quote(target.key, safe='-._~/')}"
+        path = object_path(bucket, target.key)
         query = f"partNumber={number}&uploadId={quote(upload_id, safe='')}"
         attempts = Attempts()
         where = f"part {number} of {target}"
@@ -291,16 +288,16 @@ class _Sending:
 
     def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
         self._status, self._headers, self._flow = status, headers, body
-        body.let(MAX_ERROR_BYTES)
+        body.let(MAX_BODY_BYTES)
 
     def data(self, chunk: memoryview | bytes) -> None:
         self._received += bytes(chunk)
-        if len(self._received) >= MAX_ERROR_BYTES and self._flow is not None:
+        if len(self._received) >= MAX_BODY_BYTES and self._flow is not None:
             self._flow.enough()
 
     def end(self, error: Exception | None) -> None:
         with self._changed:
-            if len(self._received) < MAX_ERROR_BYTES:
+            if len(self._received) < MAX_BODY_BYTES:
                 self._error = error
             self._is_over = True
             self._changed.notify_all()

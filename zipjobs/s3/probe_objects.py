@@ -5,9 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from threading import Condition
 
-from zipjobs.errors import UnreadableObject, UnreadableTally, ZipJobsError
+from zipjobs.errors import UnreadableObject, ZipJobsError
 from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.source import Entry, ObjectVersion, SkippedEntry
+from zipjobs.unreadable import UnreadableTally
 
 WINDOW = 192
 """Concurrent requests."""

@@ -9,8 +9,8 @@ ATTEMPTS = 10
 """
 
 TOTAL_SECONDS = 240.0
-"""The time for all attempts of a read or part upload without progress. The function has 15 minutes,
-and the job's next attempt needs the rest.
+"""No attempt of a read or part upload starts later than this after the last progress. The function
+has 15 minutes, and other objects need the rest.
 """
 
 COPY_ATTEMPTS = 3

@@ -10,11 +10,11 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from zipjobs.errors import DuplicateName, ListTooLarge
-from zipjobs.jobs.job import MAX_RECORDED_NAMES
 from zipjobs.requests.fields import Naming, OnDuplicate
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
 from zipjobs.s3.source import Entry, Source
+from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.zipformat.member_names import (
     MAX_PATHS,
     DistinctNames,
@@ -57,7 +57,7 @@ def entries_of(
     """
     if request.on_duplicate is OnDuplicate.SUFFIX:
         return EntryList(named(listed, _naming(request), UniqueNames(max_paths)))
-    names = DistinctNames(MAX_RECORDED_NAMES, max_paths)
+    names = DistinctNames(MAX_NAMED_OBJECTS, max_paths)
     entries = EntryList(named(listed, _naming(request), names))
     if names.refused:
         with entries:

@@ -14,7 +14,6 @@ from zipjobs.errors import (
     ListTooLarge,
     PermanentError,
     SourceNotFound,
-    UnreadableObjects,
 )
 from zipjobs.jobs.job import Job, Submission, UploadRef
 from zipjobs.jobs.queue import JobQueue
@@ -27,6 +26,7 @@ from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry, SkippedEntry
 from zipjobs.s3.target import Target
+from zipjobs.unreadable import none_left
 from zipjobs.worker.entry_list import EntryList
 from zipjobs.worker.heartbeat import FINISH_SECONDS, Heartbeat
 from zipjobs.worker.request_loader import LoadedRequest
@@ -97,9 +97,7 @@ class Planner:
         skipped: list[SkippedEntry] = []
         with self._with_sizes(loaded, skipped, lease_until) as entries:
             if not entries.count:
-                raise UnreadableObjects.none_left(
-                    (one.code, str(one.entry.source)) for one in skipped
-                )
+                raise none_left((one.code, str(one.entry.source)) for one in skipped)
             histogram = SizeHistogram()
             for entry in entries:
                 histogram.add(sized(entry))

@@ -66,7 +66,8 @@ def test_every_handler_imports_only_from_the_package(package: Path, handler: str
 
 
 ALL_FUNCTIONS = {
-    *("zipjobs.errors", "zipjobs.model", "zipjobs.settings", "zipjobs.telemetry"),
+    *("zipjobs.errors", "zipjobs.unreadable", "zipjobs.model", "zipjobs.settings"),
+    "zipjobs.telemetry",
     *("zipjobs.jobs", "zipjobs.requests", "zipjobs.s3.bucket_owners", "zipjobs.s3.errors"),
     *("zipjobs.s3.source", "zipjobs.s3.target"),
     *("zipjobs.zipformat.file_names", "aws_lambda_powertools", "botocore", "jmespath"),

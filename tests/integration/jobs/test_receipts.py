@@ -6,7 +6,8 @@ import zlib
 import pytest
 
 from tests.integration.worker_setup import Workers
-from zipjobs.jobs.job import MAX_RECORDED_NAMES, Status, truncate_names
+from zipjobs.jobs.job import Status, truncate_names
+from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.worker.segment_plan import WorkerQuota
 
 SMALL_QUOTA = WorkerQuota(entries=2)
@@ -76,5 +77,5 @@ def test_an_object_with_a_listed_size_can_be_missing(workers: Workers) -> None:
 
 
 def test_a_record_names_a_limited_number_of_objects() -> None:
-    assert len(truncate_names([f"s3://b/{n}" for n in range(10_000)])) == MAX_RECORDED_NAMES
+    assert len(truncate_names([f"s3://b/{n}" for n in range(10_000)])) == MAX_NAMED_OBJECTS
     assert sum(map(len, truncate_names(["x" * 1024] * 200))) <= 20_000

@@ -1,7 +1,8 @@
 """What a record keeps of errors."""
 
-from zipjobs.errors import SourceArchived, SourceForbidden, SourceNotFound, UnreadableObjects
-from zipjobs.jobs.job import MAX_RECORDED_NAME_CHARS, MAX_RECORDED_NAMES, JobError
+from zipjobs.errors import SourceArchived, SourceForbidden, SourceNotFound
+from zipjobs.jobs.job import MAX_RECORDED_NAME_CHARS, JobError
+from zipjobs.unreadable import MAX_NAMED_OBJECTS, UnreadableTally
 
 KINDS = (SourceNotFound, SourceArchived, SourceForbidden)
 
@@ -13,7 +14,10 @@ def of_each_kind(counts: tuple[int, ...], chars: int = 9) -> JobError:
         for kind, count in zip(KINDS, counts, strict=False)
         for number in range(count)
     ]
-    return JobError.of(UnreadableObjects.of(errors))
+    tally = UnreadableTally()
+    for position, error in enumerate(errors):
+        tally.add(position, error)
+    return JobError.of(tally.error())
 
 
 def test_objects_are_grouped_by_their_codes() -> None:
@@ -35,7 +39,7 @@ def test_objects_with_the_same_code_are_not_grouped() -> None:
 def test_a_rare_code_keeps_its_objects_in_a_long_list() -> None:
     error = of_each_kind((30_000, 2, 1))
     assert [len(names) for names in error.objects_by_code.values()] == [197, 2, 1]
-    assert len(error.objects) == MAX_RECORDED_NAMES
+    assert len(error.objects) == MAX_NAMED_OBJECTS
 
 
 def test_grouped_objects_take_no_more_room_than_others() -> None:

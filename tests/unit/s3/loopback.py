@@ -132,6 +132,13 @@ class Sink:
         self.has_begun.set()
         self.over.set()
 
+    def whole(self) -> bytes:
+        """The object, once it is there without an error."""
+        assert self.over.wait(WAIT_SECONDS)
+        if self.error is not None:
+            raise self.error
+        return bytes(self.body)
+
 
 def read(reader: ObjectReader, key: str = "a", *, flows: bool = False) -> bytes:
     """The object. Unless it ``flows``, it may break off before it is wanted: that is no attempt."""
@@ -140,10 +147,7 @@ def read(reader: ObjectReader, key: str = "a", *, flows: bool = False) -> bytes:
     assert sink.has_begun.wait(WAIT_SECONDS)
     if sink.error is None and not flows:
         under_way.proceed(sink.length)
-    assert sink.over.wait(WAIT_SECONDS)
-    if sink.error is not None:
-        raise sink.error
-    return bytes(sink.body)
+    return sink.whole()
 
 
 def an_object(

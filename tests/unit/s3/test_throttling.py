@@ -6,50 +6,19 @@ import pytest
 
 from tests.support.http_server import Exchange, Gate, error, reply, response
 from tests.support.waiting import WAIT_SECONDS, wait_for
-from tests.unit.s3.loopback import Loopback, noise, sha
-from zipjobs.errors import ServiceUnavailable, ZipJobsError
+from tests.unit.s3.loopback import Loopback, Sink, noise, sha
+from zipjobs.errors import ServiceUnavailable
 from zipjobs.s3 import retry as backoff
 from zipjobs.s3.http.client import HttpClient
 from zipjobs.s3.http.concurrency import MIN_IN_FLIGHT
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
-from zipjobs.s3.source import Entry, ObjectVersion, Source
+from zipjobs.s3.source import Entry, Source
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
 MOST = 32
 SLOW_DOWN = reply(error(503, "SlowDown"))
-
-
-class Sink:
-    """Keeps what comes."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.size = 0
-        self.error: ZipJobsError | None = None
-        self.is_found = threading.Event()
-        self.is_over = threading.Event()
-
-    def found(self, pinned: ObjectVersion, length: int) -> None:
-        self.size = pinned.size
-        self.is_found.set()
-
-    def received(self, chunk: memoryview | bytes) -> None:
-        self.body += chunk
-
-    def done(self) -> None:
-        self.is_over.set()
-
-    def failed(self, error: ZipJobsError) -> None:
-        self.error = error
-        self.is_over.set()
-
-    def whole(self) -> bytes:
-        assert self.is_over.wait(WAIT_SECONDS)
-        if self.error is not None:
-            raise self.error
-        return bytes(self.body)
 
 
 def key_of(exchange: Exchange) -> str:
@@ -163,7 +132,7 @@ def test_a_storm_ends_with_every_object_read_and_needs_no_threads(loopback: Loop
     busy = Busy(8)
     client = loopback.connect(loopback.serve(busy).url, connections=192)
     sinks = start(ObjectReader(client), 192)
-    wait_for("a pause", lambda: client.paused or sinks[-1].is_over.is_set() or None)
+    wait_for("a pause", lambda: client.paused or sinks[-1].over.is_set() or None)
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert [sha(sink.whole()) for sink in sinks] == [sha(body_of(str(i))) for i in range(192)]
     assert busy.served == 192
@@ -183,7 +152,7 @@ def test_what_is_refused_together_comes_back_at_different_times(
     assert len(set(due)) == MOST
     assert 300 < due[-1] - due[0] <= 1000
     client.close()
-    assert all(sink.is_over.wait(WAIT_SECONDS) for sink in sinks)
+    assert all(sink.over.wait(WAIT_SECONDS) for sink in sinks)
 
 
 def test_a_read_that_was_refused_goes_before_those_that_came_later(loopback: Loopback) -> None:
@@ -219,10 +188,10 @@ def test_what_waits_for_room_does_not_keep_others_from_being_found(
 
         wait_for("answers", look)
 
-    serve_until([sink.is_over for sink in refused])
+    serve_until([sink.over for sink in refused])
     assert client.concurrency.limit < 10
     found = start(reader, MOST, flows=False)
-    serve_until([sink.is_found for sink in found])
+    serve_until([sink.has_begun for sink in found])
     assert not any(sink.body for sink in found)
 
 

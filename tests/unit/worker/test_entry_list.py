@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from zipjobs.errors import DuplicateName
-from zipjobs.jobs.job import MAX_RECORDED_NAMES
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
+from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.worker.entry_list import entries_of
 
 
@@ -130,6 +130,6 @@ def test_the_error_lists_a_limited_number_of_objects() -> None:
     error = refusal(request(onDuplicate="fail"), *pairs)
     assert str(error).startswith("1,000 objects would have the same member name")
     assert str(error).endswith("4 for s3://src/a/4 and s3://src/b/4 …")
-    assert len(error.objects) == 2 * MAX_RECORDED_NAMES
+    assert len(error.objects) == 2 * MAX_NAMED_OBJECTS
     same = refusal(request(onDuplicate="fail"), *["x"] * 1000)
     assert len(same.objects) == 20

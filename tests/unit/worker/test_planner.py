@@ -7,7 +7,6 @@ import pytest
 from zipjobs.jobs.events import CompletionDetail
 from zipjobs.jobs.job import (
     MAX_RECORDED_NAME_CHARS,
-    MAX_RECORDED_NAMES,
     FinishedArchive,
     Job,
     Status,
@@ -15,13 +14,14 @@ from zipjobs.jobs.job import (
     UploadRef,
 )
 from zipjobs.requests.storage import ObjectRef
+from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.worker.planner import MAX_ARCHIVES, _max_archives
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RECORD_LIMIT = 400 * 1024
 EVENT_LIMIT = 256 * 1024
 UPLOAD_ID = "u" * 128
-SKIPPED = ("s" * (MAX_RECORDED_NAME_CHARS // MAX_RECORDED_NAMES),) * MAX_RECORDED_NAMES
+SKIPPED = ("s" * (MAX_RECORDED_NAME_CHARS // MAX_NAMED_OBJECTS),) * MAX_NAMED_OBJECTS
 
 
 def job_of(archives: int, key: str) -> Job:

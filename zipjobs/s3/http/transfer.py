@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 import pycurl
 
@@ -121,6 +122,11 @@ class Request:
     receiver: Receiver
     body: RequestBody | None = None
     payload: str = "UNSIGNED-PAYLOAD"
+
+
+def object_path(bucket: str, key: str) -> str:
+    """Return the path of exactly this key, quoted."""
+    return f"/{bucket}/{quote(key, safe='-._~/')}"
 
 
 class Owner(Protocol):

@@ -1,18 +1,20 @@
 """Errors of several objects that cannot be read."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from zipjobs.errors import (
-    MAX_NAMED_OBJECTS,
+    PermanentError,
     SourceArchived,
     SourceEncrypted,
     SourceForbidden,
     SourceNotFound,
     UnreadableObject,
     UnreadableObjects,
-    UnreadableTally,
 )
 from zipjobs.jobs.job import MAX_MESSAGE_CHARS
+from zipjobs.unreadable import MAX_NAMED_OBJECTS, UnreadableTally, none_left
 
 KINDS = (SourceNotFound, SourceForbidden, SourceArchived, SourceEncrypted)
 
@@ -21,8 +23,15 @@ def unreadable(kind: type[UnreadableObject], name: str) -> UnreadableObject:
     return kind(f"{name} is {kind.kind}.", [name])
 
 
+def error_of(errors: Iterable[UnreadableObject]) -> PermanentError:
+    tally = UnreadableTally()
+    for position, error in enumerate(errors):
+        tally.add(position, error)
+    return tally.error()
+
+
 def test_the_message_counts_each_kind_and_names_the_options() -> None:
-    error = UnreadableObjects.of(
+    error = error_of(
         [
             unreadable(SourceArchived, "s3://b/1"),
             unreadable(SourceNotFound, "s3://b/2"),
@@ -44,24 +53,24 @@ def test_the_message_counts_each_kind_and_names_the_options() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_message_names_the_option_of_the_kind(kind: type[UnreadableObject]) -> None:
-    error = UnreadableObjects.of([unreadable(kind, "s3://b/1"), unreadable(kind, "s3://b/2")])
+    error = error_of([unreadable(kind, "s3://b/1"), unreadable(kind, "s3://b/2")])
     assert f"Set {kind.option} to skip" in str(error)
 
 
 def test_one_error_is_returned_as_it_is() -> None:
     error = unreadable(SourceForbidden, "s3://b/1")
-    assert UnreadableObjects.of([error]) is error
+    assert error_of([error]) is error
 
 
 def test_long_keys_leave_every_kind_in_the_message() -> None:
-    error = UnreadableObjects.of([unreadable(kind, f"s3://b/{'k' * 1024}") for kind in KINDS * 9])
+    error = error_of([unreadable(kind, f"s3://b/{'k' * 1024}") for kind in KINDS * 9])
     assert all(f"9 {kind.kind}" in str(error) for kind in KINDS)
     assert len(str(error)) <= MAX_MESSAGE_CHARS
 
 
 def test_objects_that_are_all_skipped_are_grouped_too() -> None:
     skipped = [("SOURCE_NOT_FOUND", "s3://b/1"), *[("SOURCE_ARCHIVED", "s3://b/2")] * 2]
-    error = UnreadableObjects.none_left(skipped)
+    error = none_left(skipped)
     assert error.code == "SOURCE_ARCHIVED"
     assert error.objects == ("s3://b/2", "s3://b/2", "s3://b/1")
     assert "2 archived, 1 missing" in str(error)
@@ -71,9 +80,9 @@ def test_a_frequent_kind_leaves_room_for_the_others() -> None:
     names = [f"s3://b/{number}" for number in range(1000)]
     errors = [unreadable(SourceNotFound, name) for name in names]
     errors += [unreadable(SourceArchived, name) for name in names[:10]]
-    error = UnreadableObjects.of(errors)
+    error = error_of(errors)
     assert isinstance(error, UnreadableObjects)
-    assert error.counts == {"SOURCE_NOT_FOUND": 1000, "SOURCE_ARCHIVED": 10}
+    assert "1,000 missing, 10 archived" in str(error)
     assert error.by_code == {
         "SOURCE_NOT_FOUND": names[: MAX_NAMED_OBJECTS - 10],
         "SOURCE_ARCHIVED": names[:10],
