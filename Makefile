@@ -54,8 +54,8 @@ fuzz: $(STAMP) ## Run the property-based tests with many random examples; takes 
 chaos: $(STAMP) ## Run jobs while AWS fails at random. SEEDS=n: number of random seeds (10). SEED=n: repeat one
 	CHAOS_SEEDS=$(SEEDS) CHAOS_SEED=$(SEED) $(BIN)/pytest -s tests/chaos/random_faults/test_random_faults.py
 
-load: $(STAMP) ## Run 500 jobs at the same time while AWS fails at random; takes minutes
-	LOAD_SEED=$(SEED) $(BIN)/pytest -s -m load tests/load
+load: $(STAMP) ## Run 500 jobs, and 20,000 reads, while AWS fails at random; takes minutes
+	LOAD_SEED=$(SEED) $(BIN)/pytest -s -m load tests/load tests/unit/s3
 
 bench: $(STAMP) ## Compare the engine with other tools and write docs/performance.md
 	$(BIN)/python -m bench --write

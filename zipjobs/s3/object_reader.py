@@ -8,6 +8,7 @@ another Region, its objects are read from there.
 import threading
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -208,7 +209,7 @@ class Read:
     def _find(self, headers: Mapping[str, str], size: int, length: int) -> None:
         etag = self._require_etag(headers)
         try:
-            modified = parsedate_to_datetime(headers["last-modified"])
+            modified = _parsed_date(headers["last-modified"])
         except (KeyError, ValueError) as error:
             raise TransferError("The response has no valid Last-Modified.") from error
         self._is_found = True
@@ -278,6 +279,10 @@ class Read:
         if self._waits_for_room:
             self._waits_for_room = False
             self._start_again()
+
+
+_parsed_date = lru_cache(maxsize=1000)(parsedate_to_datetime)
+"""Objects that were written in the same second share their date."""
 
 
 def _content_range(headers: Mapping[str, str]) -> tuple[int, int, int]:

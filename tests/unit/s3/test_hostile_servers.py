@@ -3,19 +3,28 @@
 No case hangs, returns wrong bytes, or raises anything but an error of the service.
 """
 
+import resource
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from pathlib import Path
 
 import pytest
 
 from tests.support.http_server import (
     Exchange,
     Handler,
+    ScriptedServer,
     error,
     reply,
     response,
 )
+from tests.support.waiting import WAIT_SECONDS
 from tests.unit.s3.loopback import Loopback, an_object, noise, read, sha
 from zipjobs.errors import (
     PermanentError,
@@ -201,19 +210,58 @@ def test_a_permanent_error_takes_one_request(
     assert len(server.requests) == 1
 
 
-def test_thousands_of_reads_survive_random_faults(loopback: Loopback) -> None:
-    """One response in ten is broken. The client keeps no connection, thread or memory of it."""
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def serve_faults(urls: "Queue[str]", end: Event) -> None:
+    """Run a server that breaks one response in ten until ``end``."""
     faults = [BROKEN["reset in the body"], BROKEN["503"], BROKEN["closed before the response"]]
-    count = [0]
-    lock = threading.Lock()
+    numbers = count(1)
 
     def sometimes(exchange: Exchange) -> None:
-        with lock:
-            count[0] += 1
-            number = count[0]
+        number = next(numbers)
         (faults[number // 10 % 3] if number % 10 == 0 else FINE)(exchange)
 
-    reader = ObjectReader(loopback.connect(loopback.serve(sometimes).url, connections=16))
-    with ThreadPoolExecutor(16) as threads:
-        digests = set(threads.map(lambda _: sha(read(reader, flows=True)), range(2000)))
+    server = ScriptedServer(sometimes)
+    urls.put(server.url)
+    end.wait()
+    server.close()
+
+
+@pytest.mark.parametrize("reads", [2000, pytest.param(20_000, marks=pytest.mark.load)])
+def test_thousands_of_reads_survive_faults_and_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    """One response in ten is broken. No connection, descriptor, thread or memory stays.
+
+    The server has a process of its own: what it keeps does not count.
+    """
+    monkeypatch.setattr(retry, "ATTEMPTS", 10)
+    spawn = get_context("spawn")
+    urls, end = spawn.Queue(), spawn.Event()
+    server = spawn.Process(target=serve_faults, args=(urls, end), daemon=True)
+    server.start()
+    url = urls.get(timeout=WAIT_SECONDS)
+    before = descriptors(), threading.active_count()
+    with ExitStack() as opened:
+        reader = ObjectReader(Loopback(opened).connect(url, connections=16))
+
+        def read_once(_: int) -> str:
+            return sha(read(reader, flows=True))
+
+        with ThreadPoolExecutor(16) as threads:
+            digests = set(threads.map(read_once, range(1000)))
+            warm = resident_bytes()
+            for _ in range(reads // 1000):
+                digests.update(threads.map(read_once, range(1000)))
+            grown = resident_bytes() - warm
     assert digests == {sha(OBJECT)}
+    assert grown < 5_000_000
+    assert (descriptors(), threading.active_count()) == before
+    end.set()
+    server.join()

@@ -282,7 +282,7 @@ class HttpClient:
 
     @property
     def is_current_thread(self) -> bool:
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._thread.ident
 
     def sign(self, request: Request) -> Mapping[str, str]:
         method = "GET" if request.body is None else "PUT"

@@ -1,7 +1,10 @@
 """One request through libcurl: an easy handle that is used again and again."""
 
+import re
 import socket
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
@@ -37,7 +40,8 @@ DRAINED_BYTES = 64 * 1024
 """An unwanted rest of a body of up to this size is read. For a longer one, a new connection costs
 less."""
 
-MAX_TRAILER_BYTES = 16 * 1024
+MAX_HEADER_LINES = 1000
+"""Of a response, trailers included. S3 allows 2 KB of metadata: fewer lines."""
 
 STALE_CODES = frozenset(
     {
@@ -109,7 +113,7 @@ class RequestBody(Protocol):
         """Return up to ``size`` bytes: none at the end; None if ``HttpClient.resume`` follows."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Request:
     """A request. ``path`` and ``query`` are quoted, ``headers`` are signed. A ``body`` is PUT.
 
@@ -150,18 +154,18 @@ class Transfer:
         self._request: Request | None = None
         self.round = 0  # of ``AdaptiveConcurrency``
         self.curl = _easy_handle(endpoint)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
-        self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
+        # Headers are parsed all at once: a call into Python for each of them would cost more.
+        self._lines: deque[bytes] = deque(maxlen=MAX_HEADER_LINES)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body, use_memoryview=True)
         self.curl.setopt(pycurl.READFUNCTION, self._on_read)
         self._is_upload = True  # neither method is set up yet
         self._is_fresh = False
         self._forget()
 
     def _forget(self) -> None:
-        self._status = 0
-        self._lines: list[bytes] = []
+        self._lines.clear()
         self._has_begun = False
-        self._trailer_bytes = 0
         self._allowed = 0
         self._left: int | None = None
         self._early = b""
@@ -196,6 +200,12 @@ class Transfer:
 
     def complete(self) -> None:
         """Note that libcurl has received the whole response."""
+        if not self._has_begun:
+            try:
+                self._begin()
+            except Exception as error:  # noqa: BLE001  (of the receiver: it ends this request)
+                self.end(error)
+                return
         if self._early and not self._is_dropped:
             self._is_complete = True  # the receiver has not allowed the end of the body yet
         else:
@@ -204,7 +214,10 @@ class Transfer:
     def fail(self, code: int, message: str) -> None:
         """Note that libcurl has given up. ``code`` is a ``CURLcode``."""
         is_stale = (
-            code in STALE_CODES and not self._status and not self.curl.getinfo(pycurl.NUM_CONNECTS)
+            code in STALE_CODES
+            and not self._has_begun
+            and not self._lines
+            and not self.curl.getinfo(pycurl.NUM_CONNECTS)
         )
         request = self._request
         if is_stale and not self._is_fresh and request is not None and request.body is None:
@@ -212,6 +225,9 @@ class Transfer:
             self.curl.setopt(pycurl.FRESH_CONNECT, 1)
             self._owner.retry(self)
             return
+        if self._lines and not self._has_begun:
+            with suppress(Exception):  # the error below tells more
+                self._begin()  # S3 may have throttled the request
         message = message or f"libcurl error {code}"
         self.end(self._error or TransferError(message, is_stale=is_stale))
 
@@ -235,61 +251,44 @@ class Transfer:
 
     # Callbacks of libcurl. An exception in one of them would be printed and lost.
 
-    def _on_header(self, line: bytes) -> int | None:
-        if self._has_begun:
-            self._trailer_bytes += len(line)
-            if self._trailer_bytes <= MAX_TRAILER_BYTES:
-                return None
-            self._error = TransferError("The response has too many trailers.")
-            return 0
-        if line != b"\r\n" and line != b"\n":
-            self._lines.append(line)
+    def _on_body(self, data: memoryview) -> int | None:
+        if self._is_dropped:
             return None
-        lines, self._lines = self._lines, []
-        self._status = int(lines[0].split(None, 2)[1])
-        if self._status < 200:
-            return None  # an interim response
         try:
-            self._begin(_parsed(lines))
+            if not self._has_begun:
+                self._begin()
+            if self._allowed <= 0:
+                return pycurl.WRITEFUNC_PAUSE  # libcurl keeps ``data``
+            self._deliver(data)
         except Exception as error:  # noqa: BLE001  (of the receiver: it ends this request)
             self._error = error
             return 0
         return None
 
-    def _begin(self, headers: dict[str, str]) -> None:
+    def _begin(self) -> None:
+        """Receive the headers."""
         assert self._request is not None
+        status, headers = _parsed(self._lines)
+        self._lines.clear()
         self._has_begun = True
-        self._owner.begun(self, self._status)
+        self._owner.begun(self, status)
         length = headers.get("content-length", "")
         self._left = int(length) if length.isdecimal() else None
         self._flow = _Flow(self, self._owner)
         self.is_receiving_headers = True
         try:
-            self._request.receiver.headers(self._status, headers, self._flow)
+            self._request.receiver.headers(status, headers, self._flow)
         finally:
             self.is_receiving_headers = False
 
-    def _on_body(self, data: bytes) -> int | None:
-        if self._is_dropped:
-            return None
-        if self._allowed <= 0:
-            return pycurl.WRITEFUNC_PAUSE  # libcurl keeps ``data``
-        try:
-            self._deliver(data)
-        except Exception as error:  # noqa: BLE001
-            self._error = error
-            return 0
-        return None
-
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: memoryview | bytes) -> None:
         """Deliver as much as is allowed, and keep the rest."""
         assert self._request is not None
-        allowed = self._allowed
-        self._allowed -= min(len(data), allowed)
+        if len(data) > self._allowed:
+            data, self._early = data[: self._allowed], bytes(data[self._allowed :])
+        self._allowed -= len(data)
         if self._left is not None:
-            self._left -= min(len(data), allowed)
-        if len(data) > allowed:
-            data, self._early = data[:allowed], data[allowed:]
+            self._left -= len(data)
         self._request.receiver.data(data)
 
     def _on_read(self, size: int) -> bytes | int:
@@ -303,6 +302,11 @@ class Transfer:
         return pycurl.READFUNC_PAUSE if data is None else data
 
     # What the receiver asks for, through its flow.
+
+    @property
+    def has_rest(self) -> bool:
+        """Return whether more of the body may follow."""
+        return self._left != 0
 
     def let(self, size: int) -> None:
         was_waiting = self._allowed <= 0
@@ -335,17 +339,29 @@ class Transfer:
                 self.resume()
 
 
-def _parsed(lines: list[bytes]) -> dict[str, str]:
-    """Return the headers of a response, with names in lower case. Its first line is the status."""
+_BLANK_LINE = re.compile("\n\r?\n")
+
+
+def _parsed(lines: Iterable[bytes]) -> tuple[int, dict[str, str]]:
+    """Return the status and the headers of a response, with names in lower case.
+
+    Interim responses (1xx) come before it. Raises TransferError without a status.
+    """
+    text = b"".join(lines).decode("latin-1").rstrip()
+    status, *fields = _BLANK_LINE.split(text)[-1].split("\n")
+    if not status.startswith("HTTP/"):
+        raise TransferError("The response has too many headers.")
     headers = {}
-    for line in lines[1:]:
-        name, _, value = line.decode("latin-1").partition(":")
+    for field in fields:
+        name, _, value = field.partition(":")
         headers[name.lower()] = value.strip()
-    return headers
+    return int(status.split(None, 2)[1]), headers
 
 
 class _Flow:
     """The handle that a receiver gets. All that it asks for happens on the client's thread."""
+
+    __slots__ = ("_owner", "_transfer", "is_over")
 
     def __init__(self, transfer: Transfer, owner: Owner) -> None:
         self._transfer = transfer
@@ -361,7 +377,8 @@ class _Flow:
             self._do(lambda: self._transfer.let(size))
 
     def enough(self) -> None:
-        self._do(self._transfer.enough)
+        if self._transfer.has_rest:
+            self._do(self._transfer.enough)
 
     def cancel(self) -> None:
         self._do(lambda: self._transfer.end(TransferError("The request was canceled.")))
