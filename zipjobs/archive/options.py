@@ -22,10 +22,10 @@ class EngineOptions:
     objects that cannot be read for one of them are left out of the archive.
     """
 
-    probes: int = 192
+    probes: int = 128
     probe_bytes: int = MIN_PART_BYTES
     range_bytes: int = 1 * MIB
-    ranges: int = 48
+    ranges: int = 24
     measurements: int = 16
     uploads: int = 10
     copies: int = 32

@@ -158,6 +158,7 @@ class _Body:
     def __init__(self, chunks: Chunks, length: int, known: int | None) -> None:
         self.crc32 = known or 0
         self.is_trailing = known is None
+        self.is_in_memory = isinstance(chunks, list)
         self._chunks = chunks
         if known is not None:
             self.length = length
@@ -172,8 +173,11 @@ class _Body:
             "x-amz-trailer": CHECKSUM,
         }
 
-    def pieces(self) -> Iterator[tuple[memoryview | bytes, ...]]:
-        """Yield what goes over the wire, a chunk at a time."""
+    def pieces(self) -> Iterator[Iterable[memoryview | bytes]]:
+        """Yield what goes over the wire: a chunk at a time, or all that is in memory."""
+        if self.is_in_memory and not self.is_trailing:
+            yield self._chunks
+            return
         if not self.is_trailing:
             for chunk in self._chunks:
                 yield (chunk,)
@@ -252,7 +256,8 @@ class _Sending:
         with self._changed:
             self._pieces.extend(memoryview(piece) for piece in pieces)
             self._resume()
-            self._changed.wait_for(lambda: self._is_over or not self._pieces)
+            if not self._body.is_in_memory:
+                self._changed.wait_for(lambda: self._is_over or not self._pieces)
             return not self._is_over
 
     def _finish(self) -> None:
@@ -269,22 +274,20 @@ class _Sending:
 
     # Callbacks of the client.
 
-    def read(self, size: int) -> bytes | None:
+    def read(self, size: int) -> memoryview | bytes | None:
         with self._changed:
             if not self._pieces and not self._is_fed:
                 self._is_paused = True
                 return None
-            taken: list[memoryview] = []
-            while size and self._pieces:
-                piece = self._pieces.popleft()
-                if len(piece) > size:
-                    self._pieces.appendleft(piece[size:])
-                taken.append(piece[:size])
-                size -= len(taken[-1])
-            data = b"".join(taken)  # copied: libcurl keeps it after the caller's memory is reused
-            if not self._pieces:
-                self._changed.notify_all()
-            return data
+            piece = self._pieces.popleft() if self._pieces else memoryview(b"")
+            if len(piece) > size:
+                self._pieces.appendleft(piece[size:])
+                return piece[:size]
+            if self._pieces or self._body.is_in_memory:
+                return piece
+            taken = bytes(piece)  # its memory is used for something else from now on
+            self._changed.notify_all()
+            return taken
 
     def headers(self, status: int, headers: Mapping[str, str], body: BodyFlow) -> None:
         self._status, self._headers, self._flow = status, headers, body

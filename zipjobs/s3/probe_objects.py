@@ -10,7 +10,7 @@ from zipjobs.s3.object_reader import ObjectReader, Read
 from zipjobs.s3.source import Entry, ObjectVersion, SkippedEntry
 from zipjobs.unreadable import UnreadableTally
 
-WINDOW = 192
+WINDOW = 128
 """Concurrent requests."""
 
 

@@ -40,7 +40,7 @@ from zipjobs.worker.usage import Meter
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BLOCKS_BYTES = 52 * MIB
+BLOCKS_BYTES = 44 * MIB
 """The memory for data in transit. Everything else is small, except the central directory."""
 
 

@@ -1,7 +1,10 @@
 """Reads over connections that die, addresses that do not respond, TLS and proxies."""
 
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -26,6 +29,7 @@ from tests.support.http_server import (
     reply,
     response,
 )
+from tests.support.waiting import WAIT_SECONDS
 from tests.unit.s3.loopback import Loopback, an_object, noise, read, sha
 from zipjobs.errors import (
     ServiceUnavailable,
@@ -128,6 +132,54 @@ def test_a_host_without_an_address_does_not_stop_other_transfers(loopback: Loopb
     with pytest.raises(ServiceUnavailable):
         read(missing, flows=True)
     assert sha(read(ObjectReader(loopback.to(FINE)), flows=True)) == sha(OBJECT)
+
+
+SLOW_RESOLVER = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found) {
+  int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+      dlsym(RTLD_NEXT, "getaddrinfo");
+  if (node && !strcmp(node, "s3.slow.example")) {
+    usleep(atoi(getenv("SLOW_MS")) * 1000);
+    node = "127.0.0.1";
+  }
+  return real(node, service, hints, found);
+}
+"""
+"""Replaces the C library's resolver, which libcurl calls: one name takes ``SLOW_MS``."""
+
+
+@pytest.fixture(scope="module")
+def slow_resolver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("resolver") / "slow.so"
+    command = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library), "-ldl"]
+    subprocess.run(command, input=SLOW_RESOLVER, text=True, check=True)
+    return library
+
+
+@pytest.mark.parametrize(
+    ("slow_ms", "slow_answer"), [(500, "the object"), (3_600_000, "ServiceUnavailable")]
+)
+def test_a_slow_name_server_delays_only_requests_to_its_names(
+    slow_resolver: Path, slow_ms: int, slow_answer: str
+) -> None:
+    """Nor does it delay the end of the process."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "tests.unit.s3.slow_names"],
+        env={**os.environ, "LD_PRELOAD": str(slow_resolver), "SLOW_MS": str(slow_ms)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+    ).stdout
+    assert printed == f"other: the object\nslow: {slow_answer}\n"
 
 
 # TLS and proxies.

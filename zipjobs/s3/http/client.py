@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 IDLE_POLL_SECONDS = 1.0
 
+CLOSE_SECONDS = 5.0
+"""libcurl waits for the system's resolver when it closes. A dead name server may take longer."""
+
 
 class HttpClient:
     """Sends requests to ``endpoint``, at most ``connections`` at the same time. Thread-safe.
@@ -108,11 +111,14 @@ class HttpClient:
         self._signer.renew()
 
     def close(self) -> None:
-        """Close every connection. Requests in progress, waiting or sent later end with an error."""
+        """Close every connection. Requests in progress, waiting or sent later end with an error.
+
+        Returns after ``CLOSE_SECONDS`` at the latest.
+        """
         self._is_closing = True
         self._wake()
         if not self.is_current_thread:
-            self._thread.join()
+            self._thread.join(CLOSE_SECONDS)
 
     def call(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the client's thread, soon."""

@@ -33,8 +33,11 @@ RECEIVE_BYTES = 256 * 1024
 BUFFER_BYTES = 64 * 1024
 """libcurl's receive buffer."""
 
-UPLOAD_BUFFER_BYTES = 512 * 1024
+UPLOAD_BUFFER_BYTES = 256 * 1024
 """Bytes per call of ``RequestBody.read``."""
+
+MIN_UPLOAD_BUFFER_BYTES = 16 * 1024
+"""libcurl allocates the buffer for GET requests too. This is its minimum."""
 
 DRAINED_BYTES = 64 * 1024
 """An unwanted rest of a body of up to this size is read. For a longer one, a new connection costs
@@ -109,8 +112,11 @@ class RequestBody(Protocol):
 
     length: int
 
-    def read(self, size: int) -> bytes | None:
-        """Return up to ``size`` bytes: none at the end; None if ``HttpClient.resume`` follows."""
+    def read(self, size: int) -> memoryview | bytes | None:
+        """Return up to ``size`` bytes: none at the end; None if ``HttpClient.resume`` follows.
+
+        The bytes are copied after the return, but before the next call.
+        """
 
 
 @dataclass(slots=True, eq=False)
@@ -159,7 +165,7 @@ class Transfer:
         self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body, use_memoryview=True)
         self.curl.setopt(pycurl.READFUNCTION, self._on_read)
-        self._is_upload = True  # neither method is set up yet
+        self._is_upload: bool | None = None  # neither method is set up yet
         self._is_fresh = False
         self._forget()
 
@@ -182,13 +188,16 @@ class Transfer:
         target = f"{request.path}?{request.query}" if request.query else request.path
         lines = [f"{name}: {value}" for name, value in headers.items()]
         if request.body is None:
-            if self._is_upload:
+            if self._is_upload is not False:
                 curl.setopt(pycurl.HTTPGET, 1)
                 curl.setopt(pycurl.LOW_SPEED_TIME, STALL_SECONDS)
+                curl.setopt(pycurl.UPLOAD_BUFFERSIZE, MIN_UPLOAD_BUFFER_BYTES)
         else:
             curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.INFILESIZE_LARGE, request.body.length)
-            curl.setopt(pycurl.LOW_SPEED_TIME, UPLOAD_STALL_SECONDS)
+            if not self._is_upload:
+                curl.setopt(pycurl.LOW_SPEED_TIME, UPLOAD_STALL_SECONDS)
+                curl.setopt(pycurl.UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES)
             lines.append("Expect:")  # "100 Continue" would cost a round trip for each part
         self._is_upload = request.body is not None
         curl.setopt(pycurl.URL, f"{endpoint.url}{target}")
@@ -291,7 +300,7 @@ class Transfer:
             self._left -= len(data)
         self._request.receiver.data(data)
 
-    def _on_read(self, size: int) -> bytes | int:
+    def _on_read(self, size: int) -> memoryview | bytes | int:
         assert self._request is not None
         assert self._request.body is not None
         try:
@@ -340,6 +349,7 @@ class Transfer:
 
 
 _BLANK_LINE = re.compile("\n\r?\n")
+_HEADER = re.compile("([^:\n]+):[ \t]*([^\r\n]*)")
 
 
 def _parsed(lines: Iterable[bytes]) -> tuple[int, dict[str, str]]:
@@ -348,13 +358,10 @@ def _parsed(lines: Iterable[bytes]) -> tuple[int, dict[str, str]]:
     Interim responses (1xx) come before it. Raises TransferError without a status.
     """
     text = b"".join(lines).decode("latin-1").rstrip()
-    status, *fields = _BLANK_LINE.split(text)[-1].split("\n")
+    status, _, fields = _BLANK_LINE.split(text)[-1].partition("\n")
     if not status.startswith("HTTP/"):
         raise TransferError("The response has too many headers.")
-    headers = {}
-    for field in fields:
-        name, _, value = field.partition(":")
-        headers[name.lower()] = value.strip()
+    headers = {name.lower(): value.rstrip() for name, value in _HEADER.findall(fields)}
     return int(status.split(None, 2)[1]), headers
 
 
@@ -407,7 +414,6 @@ OPTIONS: list[tuple[int, object]] = [
     (_DNS_SHUFFLE_ADDRESSES, 1),
     (pycurl.LOW_SPEED_LIMIT, MIN_BYTES_PER_SECOND),
     (pycurl.BUFFERSIZE, BUFFER_BYTES),
-    (pycurl.UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES),
     (pycurl.SOCKOPTFUNCTION, _set_receive_buffer),
 ]
 """What all easy handles have in common."""
