@@ -5,8 +5,11 @@ requests and server errors are retried with exponential backoff. If S3 answers t
 another Region, its objects are read from there.
 """
 
+import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Protocol
@@ -208,10 +211,7 @@ class Read:
 
     def _find(self, headers: Mapping[str, str], size: int, length: int) -> None:
         etag = self._require_etag(headers)
-        try:
-            modified = _parsed_date(headers["last-modified"])
-        except (KeyError, ValueError) as error:
-            raise TransferError("The response has no valid Last-Modified.") from error
+        modified = _modified(headers)
         self._is_found = True
         self._length = length
         self._etag = etag
@@ -280,6 +280,24 @@ class Read:
             self._waits_for_room = False
             self._start_again()
 
+
+def _modified(headers: Mapping[str, str]) -> datetime:
+    """Return the time of the file that the object holds, else that of the object.
+
+    Programs that upload files keep their time in the metadata ``mtime``: seconds since 1970, with
+    a fraction or without. https://rclone.org/s3/#modification-times-and-hashes
+    """
+    mtime = headers.get("x-amz-meta-mtime", "")
+    if _SECONDS.fullmatch(mtime):
+        with suppress(OverflowError, ValueError, OSError):  # not a time in the years 1 to 9999
+            return datetime.fromtimestamp(float(mtime), UTC)
+    try:
+        return _parsed_date(headers["last-modified"])
+    except (KeyError, ValueError) as error:
+        raise TransferError("The response has no valid Last-Modified.") from error
+
+
+_SECONDS = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 _parsed_date = lru_cache(maxsize=1000)(parsedate_to_datetime)
 """Objects that were written in the same second share their date."""

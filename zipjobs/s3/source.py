@@ -47,6 +47,7 @@ class SkippedEntry:
 class ObjectVersion:
     """The version of a source that is zipped. ``etag`` is quoted, as in S3's responses.
 
+    ``modified`` is the time that the archive shows.
     ``version_id`` is None if the bucket has no versioning.
     """
 

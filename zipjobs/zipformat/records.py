@@ -6,6 +6,7 @@ and strict streaming readers (Java's ``ZipInputStream``) accept them. The versio
 ``handlers/requirements.txt`` pins the private names that these classes use, and a test checks them.
 """
 
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Self
@@ -27,17 +28,33 @@ zipstream.ng.ZIP64_LIMIT = ZIP64_LIMIT
 FILE_MODE = 0o100644
 """A regular file, readable by all, writable by its owner."""
 
+_TIMESTAMP = struct.Struct("<HHBi")
+"""The extra field "extended timestamp": ID, length, which times follow, seconds since 1970."""
+
+_TIMESTAMP_ID = 0x5455
+_HAS_MODIFIED = 1
+_MAX_TIMESTAMP = 2**31 - 1
+
+
+_FIRST_DOS_TIME = datetime(1980, 1, 1, tzinfo=UTC)
+_LAST_DOS_TIME = datetime(2107, 12, 31, 23, 59, 59, tzinfo=UTC)
+
 
 class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no types
     """An entry of an archive. ``CRC`` is set before the header is sent."""
 
     @classmethod
     def of(cls, name: str, size: int, modified: datetime, deflated_size: int | None = None) -> Self:
-        """Return an entry of ``size`` bytes. ``modified`` is stored in UTC, to two seconds.
+        """Return an entry of ``size`` bytes, STORED, or DEFLATED to ``deflated_size`` bytes.
 
-        The entry is STORED, or DEFLATED to ``deflated_size`` bytes.
+        ``modified`` is stored in the DOS fields, in UTC and to two seconds, from 1980 on. Readers
+        take these for local time. So it is also an extended timestamp, up to 2038: Info-ZIP's
+        extrafld.txt. All headers have one, so that their length does not depend on the time.
         """
-        member = cls(name, modified.astimezone(UTC).timetuple()[:6])
+        utc = modified.astimezone(UTC)
+        member = cls(name, min(max(_FIRST_DOS_TIME, utc), _LAST_DOS_TIME).timetuple()[:6])
+        seconds = max(-_MAX_TIMESTAMP, min(int(utc.timestamp()), _MAX_TIMESTAMP))
+        member.extra = _TIMESTAMP.pack(_TIMESTAMP_ID, 5, _HAS_MODIFIED, seconds)
         member.create_system = CREATED_ON_UNIX
         member.external_attr = FILE_MODE << 16
         member.file_size = size
@@ -69,7 +86,7 @@ END_BYTES = 22 + 56 + 20
 
 def record_bytes(name: str) -> int:
     """Return the maximum length of a central directory record: with ZIP64 sizes and offset."""
-    return 46 + len(name.encode()) + 4 + 24
+    return 46 + len(name.encode()) + _TIMESTAMP.size + 4 + 24
 
 
 def central_directory(records: bytes, count: int, offset: int) -> bytes:

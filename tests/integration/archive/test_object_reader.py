@@ -4,7 +4,8 @@ import io
 import threading
 import zipfile
 import zlib
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,6 +33,9 @@ from zipjobs.s3.part_upload import PartSender
 from zipjobs.s3.retry import ATTEMPTS
 from zipjobs.s3.source import Entry, ObjectVersion, Source
 from zipjobs.s3.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 class Collected:
@@ -100,6 +104,28 @@ def test_an_empty_object_is_read(reader: ObjectReader, put: Put) -> None:
     found = read(reader, Source("src", "empty"))
     assert found.pinned is not None
     assert (found.data, found.pinned.size) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("mtime", "expected"),
+    [
+        ("1354040105.123456789", datetime(2012, 11, 27, 18, 15, 5, 123457, tzinfo=UTC)),
+        ("1354040105", datetime(2012, 11, 27, 18, 15, 5, tzinfo=UTC)),
+        ("-1", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("yesterday", None),
+        ("nan", None),
+        ("9" * 400, None),
+        ("99999999999999", None),
+    ],
+)
+def test_mtime_in_the_metadata_is_the_time_of_the_file(
+    s3: "S3Client", reader: ObjectReader, mtime: str, expected: datetime | None
+) -> None:
+    s3.put_object(Bucket="src", Key="a.pdf", Body=b"0123", Metadata={"mtime": mtime})
+    found = read(reader, Source("src", "a.pdf"))
+    assert found.pinned is not None
+    last_modified = s3.head_object(Bucket="src", Key="a.pdf")["LastModified"]
+    assert found.pinned.modified == (expected or last_modified)
 
 
 def test_no_byte_is_received_before_it_is_requested(reader: ObjectReader, put: Put) -> None:

@@ -12,7 +12,7 @@ from zipstream import ZipStream
 from zipstream.ng import ZipStreamInfo
 
 from zipjobs.archive.parts.sizing import GIB
-from zipjobs.zipformat.records import ZIP64_LIMIT, Member, central_directory
+from zipjobs.zipformat.records import ZIP64_LIMIT, Member, central_directory, record_bytes
 
 MODIFIED = datetime(2026, 11, 23, 16, 44, 24, tzinfo=UTC)
 DATA_DESCRIPTOR = 1 << 3
@@ -61,7 +61,7 @@ def test_local_headers_have_crc_and_sizes_but_no_data_descriptor() -> None:
     assert not flags & DATA_DESCRIPTOR
     assert flags & UTF8_NAME
     assert (method, crc, compressed, size) == (0, 0xDEADBEEF, 1234, 1234)
-    assert (name_bytes, extra_bytes) == (6, 0)
+    assert (name_bytes, extra_bytes) == (6, 9)
 
 
 @pytest.mark.parametrize("size", [0, ZIP64_LIMIT, ZIP64_LIMIT + 1, 5 * GIB])
@@ -78,10 +78,10 @@ def test_zip64_sizes_are_only_used_above_the_limit() -> None:
     small = Member.of("a.pdf", ZIP64_LIMIT, MODIFIED)
     large = Member.of("a.pdf", ZIP64_LIMIT + 1, MODIFIED)
     assert len(large.local_header()) == len(small.local_header()) + 20
-    assert len(small.central_record(0)) == 46 + 5
-    assert len(small.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 12
-    assert len(large.central_record(0)) == 46 + 5 + 20
-    assert len(large.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 28
+    assert len(small.central_record(0)) == 46 + 5 + 9
+    assert len(small.central_record(ZIP64_LIMIT + 1)) == 46 + 5 + 9 + 12
+    assert len(large.central_record(0)) == 46 + 5 + 9 + 20
+    assert len(large.central_record(ZIP64_LIMIT + 1)) == record_bytes("a.pdf")
 
 
 def test_zip64_end_records_are_only_used_above_the_limits() -> None:
@@ -99,6 +99,20 @@ def test_a_deflated_entry_has_both_sizes() -> None:
     assert (method, compressed, size) == (8, 10, 1000)
 
 
-def test_dates_before_1980_become_1980() -> None:
-    member = Member.of("a.pdf", 0, datetime(1970, 1, 1, tzinfo=UTC))
-    assert member.date_time == (1980, 1, 1, 0, 0, 0)
+@pytest.mark.parametrize(
+    ("modified", "dos", "seconds"),
+    [
+        (MODIFIED, (2026, 11, 23, 16, 44, 24), int(MODIFIED.timestamp())),
+        (datetime(1970, 1, 1, tzinfo=UTC), (1980, 1, 1, 0, 0, 0), 0),
+        (datetime(1, 1, 1, tzinfo=UTC), (1980, 1, 1, 0, 0, 0), 1 - 2**31),
+        (datetime(2040, 1, 2, tzinfo=UTC), (2040, 1, 2, 0, 0, 0), 2**31 - 1),
+        (datetime(9999, 1, 2, tzinfo=UTC), (2107, 12, 31, 23, 59, 59), 2**31 - 1),
+    ],
+)
+def test_times_outside_the_range_of_a_field_become_its_limit(
+    modified: datetime, dos: tuple[int, ...], seconds: int
+) -> None:
+    member = Member.of("a.pdf", 0, modified)
+    assert member.date_time == dos
+    for header in (member.local_header(), member.central_record(0)):
+        assert struct.pack("<HHBi", 0x5455, 5, 1, seconds) in header
