@@ -44,6 +44,16 @@ def matches(glob: str, path: str) -> bool:
         ("[].pdf", "[].pdf"),
         ("[!].pdf", "[!].pdf"),
         (r"a\*(1)+^$.pdf", r"a\b(1)+^$.pdf"),
+        ("*.{pdf,PDF}", "a.PDF"),
+        ("**/{a,b[0-9]}/*.{pdf,t?f}", "x/b7/c.tif"),
+        ("{a,b{1,2}}.pdf", "b2.pdf"),
+        ("a{,.bak}", "a"),
+        ("{a|b,c}", "a|b"),
+        ("{a}", "{a}"),
+        ("{a,b", "{a,b"),
+        ("a,b}", "a,b}"),
+        ("{{a,b}", "{b"),
+        ("[{]a,b}", "{a,b}"),
     ],
 )
 def test_a_glob_matches(glob: str, path: str) -> None:
@@ -67,6 +77,10 @@ def test_a_glob_matches(glob: str, path: str) -> None:
         ("[!a].pdf", "/.pdf"),
         ("[+-0].pdf", "/.pdf"),
         ("", "a"),
+        ("*.{pdf,PDF}", "a.Pdf"),
+        ("*.{pdf,PDF}", "a.{pdf,PDF}"),
+        ("{a,b}c", "a"),
+        ("{*,b}", "a/b"),
     ],
 )
 def test_a_glob_does_not_match(glob: str, path: str) -> None:
@@ -89,6 +103,12 @@ def test_a_reversed_range_is_rejected() -> None:
         matcher(["[z-a]"], [])
 
 
+def test_braces_that_are_nested_too_deeply_are_rejected() -> None:
+    assert matches("{" * 10 + "a,b" + "}" * 10, "{" * 9 + "a" + "}" * 9)
+    with pytest.raises(ValueError, match="nested more than 10 deep"):
+        matcher(["{" * 11 + "a,b" + "}" * 11], [])
+
+
 @pytest.mark.parametrize("glob", ["*a" * 40 + "c", "**a" * 40 + "c", "**/*a" * 40 + "c"])
 def test_matching_time_does_not_explode(glob: str) -> None:
     assert not matches(glob, "a" * 1023 + "b")
@@ -102,6 +122,8 @@ WORST_GLOBS = {
     "sets": ['["-~\u0100-\uffff\U00010000-\U0010ffff]' * 700],
     "negated sets": ["[!a]**" * 1_300],
     "folders": ["**/?/" * 1_600],
+    "braces": ["{a,*b,?}" * 1_000],
+    "nested braces": ["{a,*{b,**" * 5 + "}}" * 5] * 50,
 }
 
 
@@ -123,6 +145,18 @@ def as_many_as_allowed(globs: list[str]) -> Iterator[str]:
         if most < 0:
             return
         yield glob
+
+
+def expansions(glob: str) -> Iterator[str]:
+    """Yield ``glob`` with each of the alternatives of its flat braces."""
+    before, brace, rest = glob.partition("{")
+    if not brace:
+        yield glob
+        return
+    inside, _, after = rest.partition("}")
+    for alternative in inside.split(","):
+        for end in expansions(after):
+            yield before + alternative + end
 
 
 def reference(glob: str, path: str) -> bool:
@@ -161,7 +195,16 @@ def test_every_match_is_found(glob: str, path: str) -> None:
     assert matches(glob, path) == reference(glob, path)
 
 
-@given(st.text("[]!-a/z^\\*", max_size=12), st.text(max_size=5))
+@given(
+    st.lists(st.sampled_from(["a", "/", "?", "*", "{a,b}", "{?,/}", "{a?,b}"]), max_size=6),
+    st.text("ab/", max_size=8),
+)
+def test_braces_match_what_one_of_their_expansions_matches(pieces: list[str], path: str) -> None:
+    glob = "".join(pieces)
+    assert matches(glob, path) == any(reference(each, path) for each in expansions(glob))
+
+
+@given(st.text("[]{,}!-a/z^\\*", max_size=12), st.text(max_size=5))
 def test_any_text_is_a_glob_or_rejected(glob: str, path: str) -> None:
     try:
         matches(glob, path)
