@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -42,6 +43,10 @@ _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 """Control characters (Unicode category Cc) and the line and paragraph separators."""
 
 _IS_CONTROL = re.compile(f"[{_CONTROL}]")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2}))?"
+)
 _DOT_SEGMENT = re.compile(r"(^|/)\.{1,2}(/|$)")
 
 
@@ -76,6 +81,22 @@ def _archive_name(name: str) -> str:
     if len(unicodedata.normalize("NFC", name).encode()) > MAX_ARCHIVE_NAME_BYTES:
         raise ValueError(f"an archive name has at most {MAX_ARCHIVE_NAME_BYTES} bytes of UTF-8")
     return name
+
+
+def parse_time(text: str) -> datetime:
+    """Return a date, at midnight UTC, or a time with a time zone. Raises ValueError."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is not a date or time of the calendar") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _time(text: str) -> str:
+    if not _TIME.fullmatch(text):
+        raise ValueError("use a date such as 2026-07-01, or a time such as 2026-07-01T08:30:00Z")
+    parse_time(text)
+    return text
 
 
 def _glob(glob: str) -> str:
@@ -140,6 +161,15 @@ MemberName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMBE
 Glob = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_GLOB_CHARS), AfterValidator(_glob)
 ]
+Time = Annotated[
+    str,
+    StringConstraints(max_length=32),
+    AfterValidator(_time),
+    _schema(pattern=f"^{_TIME.pattern}$"),
+]
+"""A date, or a time with a time zone, of RFC 3339."""
+
+ObjectBytes = Annotated[int, Field(ge=0, le=MAX_MULTIPART_BYTES), BeforeValidator(_whole)]
 ArchiveBytes = Annotated[
     int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_MULTIPART_BYTES), BeforeValidator(_whole)
 ]

@@ -48,7 +48,7 @@ def translate(glob: str) -> str:
 
     Raises ValueError for ``[z-a]``, and for braces nested more than ``MAX_BRACE_DEPTH`` deep.
     """
-    pieces = []
+    pieces: list[str] = []
     groups: list[list[int]] = []  # per open brace: its piece, and those of its commas
     for token in _TOKEN.finditer(glob):
         literal = token["literal"]

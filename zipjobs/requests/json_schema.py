@@ -1,7 +1,8 @@
 """The rules of the request's JSON Schema that pydantic cannot derive from its fields.
 
 The schema accepts what the parser accepts, except for rules that JSON Schema cannot express:
-lengths in bytes of UTF-8, the total length of globs, and globs with a reversed range.
+lengths in bytes of UTF-8, the total length of globs, globs with a reversed range or deep braces,
+days that are not in the calendar, and the order of two times or sizes.
 """
 
 from typing import Any
@@ -22,6 +23,10 @@ _SOURCES = [{"required": ["keys"]}, {"required": ["entries"]}, _PREFIX, _ENTRIES
 _RULES = [
     {"if": _has("include", minItems=1), "then": _PREFIX},
     {"if": _has("exclude", minItems=1), "then": _PREFIX},
+    {"if": _has("modifiedAfter", type="string"), "then": _PREFIX},
+    {"if": _has("modifiedBefore", type="string"), "then": _PREFIX},
+    {"if": _has("minBytes", type="integer"), "then": _PREFIX},
+    {"if": _has("maxBytes", type="integer"), "then": _PREFIX},
     {"if": _has("naming", const="relative"), "then": _PREFIX},
     {"if": _has("stripPrefix", type="string"), "then": _has("naming", const="path")},
     {

@@ -28,14 +28,17 @@ from zipjobs.requests.fields import (
     KeyPrefix,
     MemberName,
     Naming,
+    ObjectBytes,
     OnDuplicate,
     OnMissing,
     OnUnreadable,
     S3Url,
     TargetPrefix,
+    Time,
     VersionId,
+    parse_time,
 )
-from zipjobs.requests.globs import MAX_GLOBS_CHARS
+from zipjobs.requests.globs import MAX_BRACE_DEPTH, MAX_GLOBS_CHARS
 from zipjobs.requests.json_schema import entry_schema, request_schema
 from zipjobs.requests.strict_json import MAX_REQUEST_ENTRIES, SPLIT_HINT, precheck
 from zipjobs.requests.validation_errors import invalid_request, request_error
@@ -151,7 +154,8 @@ class JobRequest(Model):
     include: Globs = Field(
         default=(),
         description="Zip only objects below `prefix` whose keys match one of these globs. Default: "
-        "all objects. A range in a glob, such as `[a-z]`, must be in ascending order.",
+        "all objects. A range in a glob, such as `[a-z]`, must be in ascending order. Braces can "
+        f"be nested {MAX_BRACE_DEPTH} deep.",
         examples=[["**/*.pdf"]],
     )
     exclude: Globs = Field(
@@ -159,6 +163,27 @@ class JobRequest(Model):
         description="Do not zip objects whose keys match one of these globs. All globs "
         f"together can have up to {MAX_GLOBS_CHARS:,} characters.",
         examples=[["drafts/**"]],
+    )
+    modified_after: Time | None = Field(
+        default=None,
+        description="Zip only objects below `prefix` whose LastModified is this time or later: a "
+        "date, which means midnight UTC, or a time with a time zone.",
+        examples=["2026-07-01"],
+    )
+    modified_before: Time | None = Field(
+        default=None,
+        description="Zip only objects below `prefix` whose LastModified is before this time.",
+        examples=["2026-10-01T00:00:00+02:00"],
+    )
+    min_bytes: ObjectBytes | None = Field(
+        default=None,
+        description="Zip only objects below `prefix` of at least this size.",
+        examples=[1],
+    )
+    max_bytes: ObjectBytes | None = Field(
+        default=None,
+        description="Zip only objects below `prefix` of at most this size.",
+        examples=[10_485_760],
     )
     source_bucket: BucketName | None = Field(
         default=None,
@@ -252,11 +277,26 @@ class JobRequest(Model):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.prefix is None and (self.include or self.exclude):
+        if self.prefix is None and self.filters:
+            field = self.filters[0]
             raise request_error(
-                "globs_without_prefix",
-                "include and exclude require prefix: set prefix, or remove them",
-                field="include" if self.include else "exclude",
+                "filter_without_prefix",
+                f"{field} requires prefix: set prefix, or remove {field}",
+                field=field,
+            )
+        after, before = self.modified_after, self.modified_before
+        if after is not None and before is not None and parse_time(after) >= parse_time(before):
+            raise request_error(
+                "no_time_between",
+                "no time is between modifiedAfter and modifiedBefore",
+                field="modifiedBefore",
+            )
+        smallest, largest = self.min_bytes, self.max_bytes
+        if smallest is not None and largest is not None and smallest > largest:
+            raise request_error(
+                "no_size_between",
+                "no size is between minBytes and maxBytes",
+                field="maxBytes",
             )
         if sum(map(len, (*self.include, *self.exclude))) > MAX_GLOBS_CHARS:
             raise request_error(
@@ -284,6 +324,19 @@ class JobRequest(Model):
                 field="maxArchiveBytes",
             )
         return self
+
+    @property
+    def filters(self) -> list[str]:
+        """The names of the fields that choose among the objects below ``prefix``."""
+        given = {
+            "include": bool(self.include),
+            "exclude": bool(self.exclude),
+            "modifiedAfter": self.modified_after is not None,
+            "modifiedBefore": self.modified_before is not None,
+            "minBytes": self.min_bytes is not None,
+            "maxBytes": self.max_bytes is not None,
+        }
+        return [field for field, is_given in given.items() if is_given]
 
     @property
     def count(self) -> int | None:

@@ -6,7 +6,9 @@ Prefixes and lists are streamed, so memory does not depend on their length.
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.model import Model
 from zipjobs.requests.allow_list import AllowList
-from zipjobs.requests.fields import split_s3_url
+from zipjobs.requests.fields import parse_time, split_s3_url
 from zipjobs.requests.globs import matcher
 from zipjobs.requests.list_formats import (
     Lines,
@@ -33,6 +35,7 @@ from zipjobs.s3.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes whose objects must be restored before they can be read."""
@@ -42,6 +45,28 @@ MAX_COLUMNS = 64
 
 INVENTORY = "manifest.json"
 """The end of an inventory manifest's key ("Locating your inventory list", S3 User Guide)."""
+
+
+def _filter(request: JobRequest, prefix_chars: int) -> Callable[["ObjectTypeDef"], bool]:
+    """Return a function that tests objects of a listing against the filters of a request."""
+    is_wanted = matcher(request.include, request.exclude)
+    after = parse_time(request.modified_after) if request.modified_after else _FIRST_TIME
+    before = parse_time(request.modified_before) if request.modified_before else None
+    smallest = request.min_bytes or 0
+    largest = inf if request.max_bytes is None else request.max_bytes
+
+    def matches(item: "ObjectTypeDef") -> bool:
+        return (
+            smallest <= item["Size"] <= largest
+            and after <= item["LastModified"]
+            and (before is None or item["LastModified"] < before)
+            and is_wanted(item["Key"][prefix_chars:])
+        )
+
+    return matches
+
+
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +139,14 @@ class SourceReader:
     ) -> Iterator[SourceObject]:
         """Yield the objects whose keys start with ``prefix``, except folder markers."""
         where = f"s3://{bucket}/{prefix}"
-        is_wanted = matcher(request.include, request.exclude)
+        is_wanted = _filter(request, len(prefix))
         found = False
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         with source_errors(Source(bucket, prefix), "s3:ListBucket on the bucket"):
             for item in chain.from_iterable(page.get("Contents", []) for page in pages):
                 check()
                 key, size = item["Key"], item["Size"]
-                if is_wanted(key[len(prefix) :]) and not is_folder_marker(key, size):
+                if is_wanted(item) and not is_folder_marker(key, size):
                     found = True
                     if item.get("StorageClass") in ARCHIVED:
                         yield SourceObject(bucket, key)  # it may be restored: the size probe checks
@@ -129,8 +154,9 @@ class SourceReader:
                         yield SourceObject(bucket, key, size=size, etag=_quoted(item["ETag"]))
         if not found:
             raise InvalidRequest(
-                f"prefix: nothing matched: no object below {where} matches include and exclude."
-                if request.include or request.exclude
+                f"prefix: nothing matched: no object below {where} matches "
+                f"{' and '.join(request.filters)}."
+                if request.filters
                 else f"prefix: nothing matched: no object has a key below {where}."
             )
 

@@ -63,6 +63,19 @@ def submit_command(
     exclude: Annotated[
         list[str] | None, _objects("No keys that match. Repeatable.", metavar="GLOB")
     ] = None,
+    modified_after: Annotated[
+        str | None,
+        _objects("Only objects modified at this date or time or later.", metavar="TIME"),
+    ] = None,
+    modified_before: Annotated[
+        str | None, _objects("Only objects modified before this date or time.", metavar="TIME")
+    ] = None,
+    min_bytes: Annotated[
+        int | None, _objects("Only objects of at least N bytes.", metavar="N")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, _objects("Only objects of at most N bytes.", metavar="N")
+    ] = None,
     entries_from: Annotated[
         str | None,
         _objects("List in S3: JSON Lines, CSV, or an S3 Inventory.", metavar="S3URL"),
@@ -130,6 +143,10 @@ def submit_command(
         {
             "include": include,
             "exclude": exclude,
+            "modifiedAfter": modified_after,
+            "modifiedBefore": modified_before,
+            "minBytes": min_bytes,
+            "maxBytes": max_bytes,
             "sourceBucket": source_bucket,
             "archiveName": name,
             "naming": naming,

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -45,8 +46,8 @@ class ListReader:
         self.put("list", body if isinstance(body, bytes) else body.encode())
         return self.read(entries_from="s3://src/list")
 
-    def keys_below(self, prefix: str, **globs: tuple[str, ...]) -> list[str]:
-        return [listed.key for listed in self.read(prefix=prefix, **globs)]
+    def keys_below(self, prefix: str, **filters: Any) -> list[str]:
+        return [listed.key for listed in self.read(prefix=prefix, **filters)]
 
     def read_inventory(self, schema: str, *files: str, **manifest: Any) -> list[SourceObject]:
         for number, rows in enumerate(files):
@@ -99,6 +100,22 @@ class TestPrefix:
         ]
         assert lists.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
 
+    def test_times_and_sizes_choose_objects(self, lists: ListReader, s3: Any) -> None:
+        for key, size in {"q3/": 0, "q3/0": 0, "q3/1": 1, "q3/22": 2}.items():
+            lists.put(key, b"1" * size)
+        written = s3.head_object(Bucket="src", Key="q3/22")["LastModified"]
+        now, later = written.isoformat(), (written + timedelta(seconds=5)).isoformat()
+        before = (written - timedelta(days=1)).isoformat()
+        assert lists.keys_below("q3/", min_bytes=1) == ["q3/1", "q3/22"]
+        assert lists.keys_below("q3/", max_bytes=1) == ["q3/0", "q3/1"]
+        assert lists.keys_below("q3/", min_bytes=1, max_bytes=1) == ["q3/1"]
+        assert "q3/22" in lists.keys_below("q3/", modified_after=now, modified_before=later)
+        everything = ["q3/0", "q3/1", "q3/22"]
+        assert lists.keys_below("q3/", modified_after=before) == everything
+        assert lists.keys_below("q3/", modified_before=later, include=("?",)) == ["q3/0", "q3/1"]
+        with pytest.raises(InvalidRequest, match="matches modifiedAfter and maxBytes"):
+            lists.keys_below("q3/", modified_after=later, max_bytes=9)
+
     def test_folder_markers_are_left_out(self, lists: ListReader) -> None:
         lists.put("q3/", b"")
         lists.put("q3/empty.pdf", b"")
@@ -122,7 +139,7 @@ class TestPrefix:
         with pytest.raises(InvalidRequest, match="nothing matched: .*s3://src/none/"):
             lists.read(prefix="none/")
         lists.put("q3/a.pdf", b"1")
-        with pytest.raises(InvalidRequest, match="nothing matched: .*include and exclude"):
+        with pytest.raises(InvalidRequest, match="nothing matched: .*matches include"):
             lists.read(prefix="q3/", include=("*.txt",))
 
     def test_a_missing_bucket_is_named(self, lists: ListReader) -> None:

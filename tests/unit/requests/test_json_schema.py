@@ -15,7 +15,10 @@ from zipjobs.requests.schema import JobRequest, parse_request
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
 VALIDATOR = Draft202012Validator(SCHEMA)
 
-NOT_IN_SCHEMA = ("bytes of UTF-8", "is reversed", "include and exclude together")
+NOT_IN_SCHEMA = (
+    *("bytes of UTF-8", "is reversed", "nested more than", "include and exclude together"),
+    *("is not a date or time", "no time is between", "no size is between"),
+)
 """Messages of rules that JSON Schema cannot express. Descriptions of the fields mention them."""
 
 
@@ -68,8 +71,18 @@ LISTS_IN_S3 = st.sampled_from(["s3://", "s3:/", "S3://", "https://"]).flatmap(
     )
 )
 GLOBS = st.lists(
-    st.sampled_from(["*", "**/*.pdf", "[a-z]", "[z-a]", "", "[", "\n"]) | LONG, max_size=1
+    st.sampled_from(["*", "**/*.pdf", "[a-z]", "[z-a]", "", "[", "\n", "{" * 11]) | LONG,
+    max_size=1,
 )
+TIMES = st.sampled_from(
+    [
+        *("2026-07-01", "2026-07-01T08:30:00Z", "2026-07-01T08:30:00.123+02:00", "0001-01-01"),
+        *("2026-02-30", "2026-07-01T25:00:00Z", "0000-01-01", "2026-07-01T08:30:00+99:00"),
+        *("2026-07-01T08:30:00", "2026-7-1", "20260701", "2026-07-01 08:30:00Z"),
+        *("2026-07-01t08:30:00z", "", "\u0662026-07-01"),
+    ]
+)
+OBJECT_BYTES = st.sampled_from([-1, 0, 1, 1.0, 0.5, MAX_MULTIPART_BYTES, MAX_MULTIPART_BYTES + 1])
 ARCHIVE_BYTES = st.sampled_from([MIN_ARCHIVE_BYTES, MAX_MULTIPART_BYTES]).flatmap(
     lambda limit: st.sampled_from([limit - 1, limit, limit + 1, limit + 0.5, float(limit)])
 )
@@ -80,6 +93,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "entriesFrom": LISTS_IN_S3,
     "include": GLOBS | st.integers(99, 101).map(lambda count: ["*"] * count),
     "exclude": GLOBS,
+    "modifiedAfter": TIMES,
+    "modifiedBefore": TIMES,
+    "minBytes": OBJECT_BYTES,
+    "maxBytes": OBJECT_BYTES,
     "sourceBucket": BUCKETS,
     "targetBucket": BUCKETS,
     "targetPrefix": st.just("") | text_around(450, 900),
@@ -102,6 +119,10 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "entriesFrom": st.just("s3://src/list") | st.none(),
     "include": st.sampled_from([[], ["*"]]),
     "exclude": st.sampled_from([[], ["*"]]),
+    "modifiedAfter": st.just("2026-07-01") | st.none(),
+    "modifiedBefore": st.sampled_from(["2026-06-01", "2026-08-01"]) | st.none(),
+    "minBytes": st.just(1) | st.none(),
+    "maxBytes": st.sampled_from([0, 2]) | st.none(),
     "naming": st.sampled_from(["basename", "path", "relative"]),
     "stripPrefix": st.just("a/") | st.none(),
     "onDuplicate": st.just("fail"),
