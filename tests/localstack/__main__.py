@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from tests.support.http_server import make_certificate
 from tests.support.other_s3 import URL_VARIABLE
 from tests.support.waiting import wait_for
 
@@ -49,8 +50,12 @@ def localstack() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with TemporaryDirectory(prefix="localstack-") as folder, LOG.open("wb") as log:
+        # LocalStack cannot create a certificate with the pyOpenSSL that it allows.
+        made, certificate = make_certificate(Path(folder)), Path(folder, "localstack.pem")
+        certificate.write_bytes(made.key.read_bytes() + made.file.read_bytes())
         environment = {
             **SETTINGS,
+            "CUSTOM_SSL_CERT_PATH": str(certificate),
             "PATH": os.environ["PATH"],
             "HOME": folder,
             "TMPDIR": folder,
