@@ -12,8 +12,14 @@ from bench.measure import make_certificate, measure, running_simulator
 from bench.s3_simulator.profiles import PROFILES
 from bench.workloads import WORKLOADS
 
-READS = {"b": "GET of 20 KB", "a": "GET of 100 KB", "s": "GET of 1 MB"}
-PARTS = {"s": "part of 8 MiB"}
+REQUESTS = [
+    ("GET of 20 KB", "b", ("reads", "boto3-reads")),
+    ("GET of 100 KB", "a", ("reads", "boto3-reads")),
+    ("GET of 1 MB", "s", ("reads", "boto3-reads")),
+    ("part of 8 MiB, sent while it is assembled", "s", ("parts",)),
+    ("part of 8 MiB, complete in memory", "s", ("parts-in-memory", "boto3-parts")),
+]
+"""The requests, the workloads that consist of them, and the systems that send them."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,8 @@ def main(arguments: list[str]) -> int:
     results: list[ClientResult] = []
     for certificate in (None, make_certificate()):
         with running_simulator(options.profile, certificate) as url:
-            kinds = [("reads", w, name) for w, name in READS.items()]
-            kinds += [("parts", w, name) for w, name in PARTS.items()]
-            for system, workload, request in kinds:
-                for client in (system, f"boto3-{system}"):
+            for request, workload, clients in REQUESTS:
+                for client in clients:
                     measured = measure(url, client, workload, options.rounds, certificate)
                     per_request = 1e6 / len(WORKLOADS[workload])
                     results.append(

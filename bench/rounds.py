@@ -24,6 +24,7 @@ MODULES = {
     "reads": "bench.systems.reads",
     "boto3-reads": "bench.systems.boto3_reads",
     "parts": "bench.systems.parts",
+    "parts-in-memory": "bench.systems.parts_in_memory",
     "boto3-parts": "bench.systems.boto3_parts",
     "smart_open + stream-zip": "bench.peers.smart_open_stream_zip",
 }

@@ -11,8 +11,8 @@ from zipjobs.s3.part_upload import BLOCK_BYTES, PartSender
 from zipjobs.s3.target import Target
 
 
-def prepare(task: ZipTask) -> Run:
-    """Create the sender and its threads."""
+def prepare(task: ZipTask, *, in_memory: bool = False) -> Run:
+    """Create the sender and its threads. Parts ``in_memory`` have their CRC-32 in a header."""
     s3 = s3_client(task.endpoint_url, task.ca_bundle)
     sender = PartSender(http_client(task, UPLOADS))
     threads = ThreadPoolExecutor(UPLOADS)
@@ -21,7 +21,9 @@ def prepare(task: ZipTask) -> Run:
 
     def send(upload_id: str, number: int) -> None:
         target = Target(task.target_bucket, task.target_key)
-        sender.put(target, upload_id, number, PART_BYTES, lambda: iter(blocks))
+        sender.put(
+            target, upload_id, number, PART_BYTES, lambda: blocks if in_memory else iter(blocks)
+        )
 
     def run() -> None:
         upload = s3.create_multipart_upload(Bucket=task.target_bucket, Key=task.target_key)

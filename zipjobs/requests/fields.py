@@ -163,7 +163,6 @@ Glob = Annotated[
 ]
 Time = Annotated[
     str,
-    StringConstraints(max_length=32),
     AfterValidator(_time),
     _schema(pattern=f"^{_TIME.pattern}$"),
 ]

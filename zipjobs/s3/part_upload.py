@@ -152,7 +152,7 @@ class _Body:
     """The body of one attempt, pulled by the client and fed by the sender.
 
     With ``known``, its CRC-32, the bytes go out as they are and the checksum is a header. Else they
-    go out in aws-chunked encoding, and the checksum follows them.
+    go out in aws-chunked encoding, and the checksum follows them. A list of chunks has a known one.
     """
 
     def __init__(self, chunks: Chunks, length: int, known: int | None) -> None:
@@ -175,7 +175,7 @@ class _Body:
 
     def pieces(self) -> Iterator[Iterable[memoryview | bytes]]:
         """Yield what goes over the wire: a chunk at a time, or all that is in memory."""
-        if self.is_in_memory and not self.is_trailing:
+        if self.is_in_memory:
             yield self._chunks
             return
         if not self.is_trailing:

@@ -73,7 +73,11 @@ def test_keys_are_read_from_stdin_and_the_id_is_on_stdout(client: Client) -> Non
 
 def test_prefix_globs_naming_and_archive_name(client: Client, tmp_path: Path) -> None:
     prefix = client.put_sources(CONTENTS)
-    selection = ("--prefix", prefix, "--include", "**/*.pdf", "--exclude", "one.*")
+    selection = (
+        *("--prefix", prefix, "--include", "**/*.{pdf,PDF}", "--exclude", "one.*"),
+        *("--modified-after", "2020-01-01", "--modified-before", "2100-01-01T00:00:00Z"),
+        *("--min-bytes", "0", "--max-bytes", "1000000000"),
+    )
     done = zipjobs(client, "submit", *selection, "--naming", "relative", "--name", "q3", "--wait")
     assert done.code == 0, done.out + done.err
     job_id = done.out.split()[1]

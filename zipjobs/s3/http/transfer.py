@@ -36,9 +36,6 @@ BUFFER_BYTES = 64 * 1024
 UPLOAD_BUFFER_BYTES = 256 * 1024
 """Bytes per call of ``RequestBody.read``."""
 
-MIN_UPLOAD_BUFFER_BYTES = 16 * 1024
-"""libcurl allocates the buffer for GET requests too. This is its minimum."""
-
 DRAINED_BYTES = 64 * 1024
 """An unwanted rest of a body of up to this size is read. For a longer one, a new connection costs
 less."""
@@ -165,7 +162,7 @@ class Transfer:
         self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body, use_memoryview=True)
         self.curl.setopt(pycurl.READFUNCTION, self._on_read)
-        self._is_upload: bool | None = None  # neither method is set up yet
+        self._is_upload = True  # neither method is set up yet
         self._is_fresh = False
         self._forget()
 
@@ -188,16 +185,13 @@ class Transfer:
         target = f"{request.path}?{request.query}" if request.query else request.path
         lines = [f"{name}: {value}" for name, value in headers.items()]
         if request.body is None:
-            if self._is_upload is not False:
+            if self._is_upload:
                 curl.setopt(pycurl.HTTPGET, 1)
                 curl.setopt(pycurl.LOW_SPEED_TIME, STALL_SECONDS)
-                curl.setopt(pycurl.UPLOAD_BUFFERSIZE, MIN_UPLOAD_BUFFER_BYTES)
         else:
             curl.setopt(pycurl.UPLOAD, 1)
             curl.setopt(pycurl.INFILESIZE_LARGE, request.body.length)
-            if not self._is_upload:
-                curl.setopt(pycurl.LOW_SPEED_TIME, UPLOAD_STALL_SECONDS)
-                curl.setopt(pycurl.UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES)
+            curl.setopt(pycurl.LOW_SPEED_TIME, UPLOAD_STALL_SECONDS)
             lines.append("Expect:")  # "100 Continue" would cost a round trip for each part
         self._is_upload = request.body is not None
         curl.setopt(pycurl.URL, f"{endpoint.url}{target}")
@@ -414,6 +408,7 @@ OPTIONS: list[tuple[int, object]] = [
     (_DNS_SHUFFLE_ADDRESSES, 1),
     (pycurl.LOW_SPEED_LIMIT, MIN_BYTES_PER_SECOND),
     (pycurl.BUFFERSIZE, BUFFER_BYTES),
+    (pycurl.UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES),
     (pycurl.SOCKOPTFUNCTION, _set_receive_buffer),
 ]
 """What all easy handles have in common."""
