@@ -201,6 +201,13 @@ class OnUnreadable(StrEnum):
     SKIP = "skip"
 
 
+class EmptyFolders(StrEnum):
+    """What happens to folders without files."""
+
+    DROP = "drop"
+    KEEP = "keep"
+
+
 class Naming(StrEnum):
     """The name of a member: the last component of its key, the whole key, or the key relative to
     the folder of the prefix.

@@ -28,6 +28,11 @@ _RULES = [
     {"if": _has("minBytes", type="integer"), "then": _PREFIX},
     {"if": _has("maxBytes", type="integer"), "then": _PREFIX},
     {"if": _has("naming", const="relative"), "then": _PREFIX},
+    {"if": _has("keysUrlEncoded", const=True), "then": _ENTRIES_FROM},
+    {
+        "if": _has("emptyFolders", const="keep"),
+        "then": _has("naming", enum=["path", "relative"]),
+    },
     {"if": _has("stripPrefix", type="string"), "then": _has("naming", const="path")},
     {
         "if": _has("maxArchiveBytes", type="integer"),

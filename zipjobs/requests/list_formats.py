@@ -1,46 +1,83 @@
-"""Readers of the lists that ``entriesFrom`` names: JSON Lines, CSV in the format of s3tar, and the
-CSV files of an S3 Inventory. All lists are streamed.
+"""Recognizes the format of the list that ``entriesFrom`` names, and reads its rows.
+
+The content decides, not the key:
+
+=================== ================================================================================
+JSON Lines          The first line is a JSON object: ``{"key": "a.pdf", "bucket": "my-bucket"}``.
+CSV with a header   The first record has the names of columns, in any order and case:
+                    ``Bucket,Key,Size,ETag,VersionId,Name``. Other columns of an S3 Inventory are
+                    ignored.
+CSV                 ``bucket,key`` or ``bucket,key,versionId``, as S3 Batch Operations has them, or
+                    ``bucket,key,size[,etag]``, as s3tar does.
+S3 Inventory        A JSON object with ``fileSchema`` and ``files``: the ``manifest.json``.
+=================== ================================================================================
+
+All lists are streamed.
 """
 
 import csv
-import gzip
-import io
 import json
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import unquote_plus
 
+import pydantic_core
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from zipjobs.errors import InvalidManifest, InvalidRequest, ListTooLarge
+from zipjobs.errors import InvalidRequest
 from zipjobs.requests.fields import MAX_MULTIPART_BYTES, ETag
+from zipjobs.requests.list_lines import Lines
 from zipjobs.requests.schema import ROW, RequestedEntry
 from zipjobs.requests.strict_json import unique_members
 from zipjobs.requests.validation_errors import format_errors
-from zipjobs.s3.ranged_file import ObjectFile
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-MAX_LINE_BYTES = 64 * 1024
-"""Twice the longest key, name and version with every character escaped."""
 
 MAX_RECORD_BYTES = 64 * 1024
 """Bytes of a CSV record, which can have several lines, and so of each of its fields."""
 
-MAX_LIST_BYTES = 1024**3
-"""Uncompressed bytes of all files of a list: five million rows of 200 bytes."""
+MAX_COLUMNS = 64
+"""Columns of an inventory. S3 writes about twenty ("Amazon S3 Inventory list", S3 User Guide)."""
 
-MAX_BLANK_LINES = 100_000
-"""Blank lines in all files of a list. A gigabyte of them compresses to a megabyte."""
+_FIELDS = {
+    "bucket": "bucket",
+    "key": "key",
+    "size": "size",
+    "etag": "etag",
+    "versionid": "versionId",
+    "name": "name",
+}
+"""The fields of a row by the folded names of their columns."""
 
-_BUFFER_BYTES = 64 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
-_UTF8_BOM = b"\xef\xbb\xbf"
-_CSV_COLUMNS = ("bucket", "key", "size", "etag")
+_CURRENT_VERSION = ("islatest", "isdeletemarker")
+_IGNORED = frozenset(
+    {
+        "lastmodifieddate",
+        "lastmodified",
+        "storageclass",
+        "ismultipartuploaded",
+        "replicationstatus",
+        "encryptionstatus",
+        "objectlockretainuntildate",
+        "objectlockmode",
+        "objectlocklegalholdstatus",
+        "intelligenttieringaccesstier",
+        "bucketkeystatus",
+        "checksumalgorithm",
+        "objectaccesscontrollist",
+        "objectowner",
+        "lifecycleexpirationdate",
+    }
+)
+"""The other columns of an inventory ("Amazon S3 Inventory list" in the S3 User Guide)."""
+
+_MANIFEST_FIELDS = frozenset({"fileFormat", "fileSchema", "files"})
+_SIZED = ["bucket", "key", "size", "etag"]
+"""The columns of a list with sizes and without a header row. The last one can be missing."""
+
+_HEADERLESS = "bucket,key or bucket,key,versionId or bucket,key,size[,etag]"
+_BINARY_FORMATS = {b"PAR1": "a Parquet file", b"ORC": "an ORC file"}
 
 
 @dataclass(frozen=True, slots=True, config=ROW)
@@ -54,150 +91,160 @@ class Row(RequestedEntry):
 _ROW: TypeAdapter[Row] = TypeAdapter(Row)
 
 
-class ReadLimit:
-    """The limits of reading one list.
+def is_inventory_manifest(lines: Lines) -> bool:
+    """Return whether a list is the manifest of an S3 Inventory, by its first line with content.
 
-    ``check`` is called for each line. It raises to stop reading: the job was cancelled, or its time
-    is up.
+    A JSON object that continues on the next line cannot be JSON Lines, so it is one too.
     """
-
-    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
-        self._check = check
-        self._bytes_left = MAX_LIST_BYTES
-        self._blank_lines_left = MAX_BLANK_LINES
-
-    def count(self, line: bytes) -> None:
-        """Count a line. Raises ListTooLarge and the errors of ``check``."""
-        self._check()
-        self._bytes_left -= len(line)
-        if self._bytes_left < 0:
-            raise ListTooLarge(
-                f"The list has more than {MAX_LIST_BYTES:,} uncompressed bytes. Split it into "
-                "several jobs."
-            )
-
-    def count_blank(self) -> None:
-        """Count a blank line or record. Raises ListTooLarge."""
-        self._blank_lines_left -= 1
-        if self._blank_lines_left < 0:
-            raise ListTooLarge(
-                f"The list has more than {MAX_BLANK_LINES:,} blank lines. Remove them."
-            )
+    first = lines.first().strip()
+    if not first.startswith(b"{"):
+        return False
+    try:
+        content = pydantic_core.from_json(first)
+    except ValueError as error:
+        return str(error).startswith("EOF while parsing") and first.endswith((b"{", b"[", b","))
+    return not _MANIFEST_FIELDS.isdisjoint(content)
 
 
-class Lines:
-    """The lines of an object in S3, which is gzip if its first bytes say so.
-
-    Iterating raises InvalidManifest and the errors of ``limit`` and ``ObjectFile``.
-    """
-
-    def __init__(self, s3: "S3Client", bucket: str, key: str, limit: ReadLimit) -> None:
-        self.limit = limit
-        self._raw = io.BufferedReader(ObjectFile(s3, bucket, key), _BUFFER_BYTES)
-        self._where = f"s3://{bucket}/{key}"
-        self._number = 0
-
-    @property
-    def location(self) -> str:
-        """The object and the number of the last line that was read."""
-        return f"{self._where}, line {self._number}"
-
-    def __iter__(self) -> Iterator[bytes]:
-        is_gzip = self._raw.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
-        file = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
-        while line := self._read(file):
-            self._number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise self.invalid(f"the line has more than {MAX_LINE_BYTES:,} bytes")
-            self.limit.count(line)
-            if self._number == 1:
-                line = line.removeprefix(_UTF8_BOM)
-            if not line.strip():
-                self.limit.count_blank()
-            yield line
-
-    def _read(self, file: io.BufferedIOBase) -> bytes:
-        try:
-            return file.readline(MAX_LINE_BYTES + 1)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            self._number += 1
-            raise self.invalid(f"the gzip data is damaged: {error}") from error
-
-    def invalid(self, problem: str) -> InvalidManifest:
-        """Return the error of the last line that was read."""
-        return InvalidManifest(f"{self.location}: {problem}")
+def rows_of(lines: Lines, *, keys_url_encoded: bool = False) -> Iterator[Row]:
+    """Yield the rows of JSON Lines or CSV. Raises InvalidManifest with the line."""
+    first = lines.first()
+    for magic, what in _BINARY_FORMATS.items():
+        if first.startswith(magic):
+            raise lines.invalid(f"the list is {what}. Convert it to CSV or JSON Lines")
+    if first.lstrip().startswith((b"{", b"[")):
+        lines.recognized = "JSON Lines"
+        yield from _json_rows(lines, keys_url_encoded)
+    else:
+        yield from _csv_rows(lines, keys_url_encoded)
 
 
-def rows_of(lines: Lines) -> Iterator[Row]:
-    """Yield the rows of a list: JSON Lines if the first line with content is JSON, else CSV."""
-    rest = iter(lines)
-    first = next((line for line in rest if line.strip()), b"")
-    is_json = first.lstrip().startswith((b"{", b"["))
-    return (_json_rows if is_json else _csv_rows)(lines, chain([first], rest))
+def inventory_rows(lines: Lines, columns: Sequence[str]) -> Iterator[Row]:
+    """Yield the latest versions in a file of an S3 Inventory. Its keys are URL-encoded."""
+    lines.recognized = f"CSV with the fileSchema {','.join(columns)}"
+    folded = [_fold(column) for column in columns]
+    for record in _records(lines):
+        yield from _rows_of_record(lines, folded, record, keys_url_encoded=True)
 
 
-def _json_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
-    for line in data:
+def _json_rows(lines: Lines, keys_url_encoded: bool) -> Iterator[Row]:
+    for line in lines:
         if text := line.strip():
             try:
                 row = _ROW.validate_json(text, by_alias=True, by_name=False)
                 json.loads(
                     text, object_pairs_hook=unique_members
                 )  # the schema sees the last of two
-                yield row
             except InvalidRequest as error:
                 raise lines.invalid(str(error)) from error
             except ValidationError as error:
                 problems = format_errors(error).replace(" at line 1 column ", " at column ")
                 raise lines.invalid(problems) from error
+            yield replace(row, key=_decoded(lines, row.key)) if keys_url_encoded else row
 
 
-def _csv_rows(lines: Lines, data: Iterable[bytes]) -> Iterator[Row]:
-    """Yield the rows of ``bucket,key,size[,etag]``. Keys are not URL-encoded."""
-    for fields in _fields(lines, data):
-        if len(fields) not in (3, 4):
-            raise lines.invalid(f"expected bucket,key,size[,etag], found {len(fields)} fields")
-        yield _row(lines, dict(zip(_CSV_COLUMNS, fields, strict=False)))
+def _csv_rows(lines: Lines, keys_url_encoded: bool) -> Iterator[Row]:
+    records = _records(lines)
+    first = next(records, None)
+    if first is None:
+        return
+    columns = _header(lines, first)
+    if columns is None:
+        columns = _columns_of(lines, first)
+        lines.recognized = f"CSV with {','.join(_FIELDS[column] for column in columns)}"
+        records = chain([first], records)
+    else:
+        lines.recognized = f"CSV with the header row {','.join(first)}"
+    for record in records:
+        if columns is _SIZED and len(record) == len(_SIZED) - 1:
+            record.append("")
+        yield from _rows_of_record(lines, columns, record, keys_url_encoded=keys_url_encoded)
 
 
-def inventory_rows(lines: Lines, columns: list[str]) -> Iterator[Row]:
-    """Yield the latest versions in a file of an S3 Inventory. Its keys are URL-encoded."""
-    for fields in _fields(lines, lines):
-        if len(fields) != len(columns):
+def _header(lines: Lines, record: Sequence[str]) -> list[str] | None:
+    """Return the folded names of columns, or None if the record is not a header row."""
+    names = [_fold(field) for field in record]
+    known = [name in _FIELDS or name in _CURRENT_VERSION or name in _IGNORED for name in names]
+    if not (all(known) or {"bucket", "key"} <= set(names)):
+        return None
+    if "key" not in names:
+        raise lines.invalid("this looks like a header row, but it has no column Key")
+    for number, (field, is_known) in enumerate(zip(record, known, strict=True), 1):
+        if not is_known:
             raise lines.invalid(
-                f"expected the {len(columns)} fields of fileSchema, found {len(fields)}"
+                f"this looks like a header row, but column {number} ({field}) is unknown. Use "
+                "Bucket, Key, Size, ETag, VersionId, Name, and the columns of an S3 Inventory"
             )
-        item = dict(zip(columns, fields, strict=True))
-        if item.get("IsDeleteMarker", "").lower() == "true":
-            continue
-        if item.get("IsLatest", "").lower() == "false":
-            continue
-        try:
-            key = unquote_plus(item["Key"], errors="strict")
-        except UnicodeDecodeError as error:
-            raise lines.invalid(f"Key: not URL-encoded UTF-8: {error.reason}") from error
-        if is_folder_marker(key, item.get("Size")):
-            continue
-        version_id = item.get("VersionId", "")
-        yield _row(
-            lines,
-            {
-                "bucket": item["Bucket"],
-                "key": key,
-                "versionId": "" if version_id == "null" else version_id,
-                "size": item.get("Size", ""),
-                "etag": item.get("ETag", ""),
-            },
-        )
+        if names.index(_fold(field)) != number - 1:
+            raise lines.invalid(f"column {number} ({field}) appears twice in the header row")
+    return names
 
 
-def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
+def _columns_of(lines: Lines, record: Sequence[str]) -> list[str]:
+    """Return the columns of a list without a header row, from its first record."""
+    match record:
+        case [_, _]:
+            return ["bucket", "key"]
+        case [_, _, third] if third and not third.isdecimal():
+            return ["bucket", "key", "versionid"]
+        case [_, _, _] | [_, _, _, _]:
+            return _SIZED
+    raise lines.invalid(
+        f"expected {_HEADERLESS}, or a header row such as Bucket,Key. Found {len(record)} "
+        f"{'field' if len(record) == 1 else 'fields'}"
+    )
+
+
+def _fold(column: str) -> str:
+    """Return a column's name as it is compared: Athena writes ``VersionId`` as ``version_id``."""
+    return column.strip().lower().replace("_", "").replace(" ", "").replace("-", "")
+
+
+def _rows_of_record(
+    lines: Lines, columns: Sequence[str], record: Sequence[str], *, keys_url_encoded: bool
+) -> Iterator[Row]:
+    """Yield the row of a record. Yield none for a version that is not the latest."""
+    if len(record) != len(columns):
+        raise lines.invalid(f"expected {len(columns)} fields, found {len(record)}")
+    item = dict(zip(columns, record, strict=True))
+    if item.get("isdeletemarker", "").lower() == "true":
+        return
+    if item.get("islatest", "").lower() == "false":
+        return
+    if item.get("versionid") == "null":
+        item["versionid"] = ""
+    if keys_url_encoded:
+        item["key"] = _decoded(lines, item["key"])
+    required = ("key",) if "bucket" not in columns else ("bucket", "key")
+    given = {
+        _FIELDS[column]: text
+        for column, text in item.items()
+        if column in _FIELDS and (text or column in required)
+    }
+    try:
+        row = _ROW.validate_strings(given)
+    except ValidationError as error:
+        field = str(error.errors(include_url=False)[0]["loc"][0])
+        number = columns.index(_fold(field)) + 1
+        raise lines.invalid(f"column {number}: {format_errors(error)}") from error
+    yield row
+
+
+def _decoded(lines: Lines, key: str) -> str:
+    """Return a key that S3 has URL-encoded, with ``+`` for a space."""
+    try:
+        return unquote_plus(key, errors="strict")
+    except UnicodeDecodeError as error:
+        raise lines.invalid(f"key: not URL-encoded UTF-8: {error.reason}") from error
+
+
+def _records(lines: Lines) -> Iterator[list[str]]:
     """Yield CSV records (RFC 4180) that are not blank. A quoted field can have several lines."""
     record_bytes = 0
 
     def decoded() -> Iterator[str]:
         nonlocal record_bytes
-        for line in data:
+        for line in lines:
             record_bytes += len(line)
             if record_bytes > MAX_RECORD_BYTES:
                 raise lines.invalid(
@@ -221,17 +268,3 @@ def _fields(lines: Lines, data: Iterable[bytes]) -> Iterator[list[str]]:
             yield fields
         elif fields:  # such as ""; Lines has counted records that are blank lines
             lines.limit.count_blank()
-
-
-def _row(lines: Lines, fields: dict[str, str]) -> Row:
-    """Return the row with these fields. An optional field is omitted if its text is empty."""
-    given = {name: text for name, text in fields.items() if text or name in ("bucket", "key")}
-    try:
-        return _ROW.validate_strings(given)
-    except ValidationError as error:
-        raise lines.invalid(format_errors(error)) from error
-
-
-def is_folder_marker(key: str, size: int | str | None) -> bool:
-    """Return whether an object is an empty one that a console created to show a folder."""
-    return key.endswith("/") and str(size) == "0"

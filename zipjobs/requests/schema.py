@@ -23,6 +23,7 @@ from zipjobs.requests.fields import (
     ArchiveName,
     BucketName,
     Compression,
+    EmptyFolders,
     Glob,
     Key,
     KeyPrefix,
@@ -151,6 +152,12 @@ class JobRequest(Model):
         f"{MAX_KEY_BYTES:,} bytes of UTF-8.",
         examples=["s3://my-documents/lists/q3.jsonl"],
     )
+    keys_url_encoded: bool = Field(
+        default=False,
+        description="The keys in the list of `entriesFrom` are URL-encoded, as S3 Batch "
+        "Operations has them. The keys of an S3 Inventory always are.",
+        examples=[True],
+    )
     include: Globs = Field(
         default=(),
         description="Zip only objects below `prefix` whose keys match one of these globs. Default: "
@@ -240,6 +247,12 @@ class JobRequest(Model):
         "its error. `skip`: zip the other objects and list these with the reason in the job and "
         "receipt.",
     )
+    empty_folders: EmptyFolders = Field(
+        default=EmptyFolders.DROP,
+        description="What to do with empty objects whose keys end with `/`, which show empty "
+        "folders. `drop`: leave them out. `keep`: add a folder to the archive, unless it has "
+        "files. Requires `naming` `path` or `relative`.",
+    )
     compression: Compression = Field(
         default=Compression.STORE,
         description="`store`: do not compress. `deflate`: compress objects that become smaller, "
@@ -316,6 +329,19 @@ class JobRequest(Model):
                 "strip_without_path",
                 "stripPrefix requires naming path: set naming to path, or remove stripPrefix",
                 field="stripPrefix",
+            )
+        if self.empty_folders is EmptyFolders.KEEP and self.naming is Naming.BASENAME:
+            raise request_error(
+                "folders_without_path",
+                "emptyFolders keep requires naming path or relative: naming basename has no "
+                "folders",
+                field="emptyFolders",
+            )
+        if self.keys_url_encoded and self.entries_from is None:
+            raise request_error(
+                "encoded_without_list",
+                "keysUrlEncoded requires entriesFrom: remove keysUrlEncoded",
+                field="keysUrlEncoded",
             )
         if self.max_archive_bytes is not None and self.compression is Compression.DEFLATE:
             raise request_error(

@@ -19,13 +19,13 @@ from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.fields import parse_time, split_s3_url
 from zipjobs.requests.globs import matcher
 from zipjobs.requests.list_formats import (
-    Lines,
-    ReadLimit,
+    MAX_COLUMNS,
     Row,
     inventory_rows,
-    is_folder_marker,
+    is_inventory_manifest,
     rows_of,
 )
+from zipjobs.requests.list_lines import Lines, ReadLimit
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest
 from zipjobs.requests.strict_json import precheck
 from zipjobs.requests.validation_errors import format_errors
@@ -39,12 +39,6 @@ if TYPE_CHECKING:
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes whose objects must be restored before they can be read."""
-
-MAX_COLUMNS = 64
-"""Columns of an inventory. S3 writes about twenty ("Amazon S3 Inventory list", S3 User Guide)."""
-
-INVENTORY = "manifest.json"
-"""The end of an inventory manifest's key ("Locating your inventory list", S3 User Guide)."""
 
 
 def _filter(request: JobRequest, prefix_chars: int) -> Callable[["ObjectTypeDef"], bool]:
@@ -97,6 +91,11 @@ class _Inventory(Model):
     file_schema: str
     files: tuple[_InventoryFile, ...]
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the data files."""
+        return [column.strip() for column in self.file_schema.split(",")]
+
 
 class SourceReader:
     """Finds the objects of requests."""
@@ -122,10 +121,8 @@ class SourceReader:
         if request.prefix is not None:
             return self._below(source_bucket, request.prefix, request, check)
         if request.entries_from is not None:
-            bucket, key = split_s3_url(request.entries_from)
-            read = self._inventory if key.endswith(INVENTORY) else self._list
-            limit = ReadLimit(check)
-            return _not_empty(read(bucket, key, source_bucket, limit), request.entries_from)
+            listed = self._listed(request, request.entries_from, source_bucket, check)
+            return _not_empty(listed, request.entries_from)
         return chain(
             (SourceObject(source_bucket, key) for key in request.keys),
             (
@@ -137,7 +134,7 @@ class SourceReader:
     def _below(
         self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
     ) -> Iterator[SourceObject]:
-        """Yield the objects whose keys start with ``prefix``, except folder markers."""
+        """Yield the objects whose keys start with ``prefix``."""
         where = f"s3://{bucket}/{prefix}"
         is_wanted = _filter(request, len(prefix))
         found = False
@@ -146,9 +143,9 @@ class SourceReader:
             for item in chain.from_iterable(page.get("Contents", []) for page in pages):
                 check()
                 key, size = item["Key"], item["Size"]
-                if is_wanted(item) and not is_folder_marker(key, size):
+                if is_wanted(item):
                     found = True
-                    if item.get("StorageClass") in ARCHIVED:
+                    if item.get("StorageClass") in ARCHIVED and size:
                         yield SourceObject(bucket, key)  # it may be restored: the size probe checks
                     else:
                         yield SourceObject(bucket, key, size=size, etag=_quoted(item["ETag"]))
@@ -160,30 +157,24 @@ class SourceReader:
                 else f"prefix: nothing matched: no object has a key below {where}."
             )
 
-    def _list(
-        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
+    def _listed(
+        self, request: JobRequest, url: str, source_bucket: str, check: Callable[[], None]
     ) -> Iterator[SourceObject]:
+        """Yield the objects of a list, or of the data files of an inventory."""
+        bucket, key = split_s3_url(url)
+        limit = ReadLimit(check)
         lines = Lines(self._s3, bucket, key, limit)
-        for row in rows_of(lines):
-            yield self._source_object(row, row.bucket or source_bucket, lines)
-
-    def _inventory(
-        self, bucket: str, key: str, source_bucket: str, limit: ReadLimit
-    ) -> Iterator[SourceObject]:
-        """Yield the latest versions in the data files of an inventory, except folder markers."""
-        where = f"s3://{bucket}/{key}"
-        manifest = self._inventory_manifest(bucket, key)
-        data_bucket = manifest.destination_bucket.rpartition(":")[2]
-        columns = [column.strip() for column in manifest.file_schema.split(",")]
-        if not {"Bucket", "Key"} <= set(columns):
-            raise InvalidManifest(f"{where}: fileSchema must contain Bucket and Key")
-        if len(columns) > MAX_COLUMNS:
-            raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
-        for file in manifest.files:
-            self._allow_list.require_source(data_bucket, file.key, where)
-        for file in manifest.files:
-            lines = Lines(self._s3, data_bucket, file.key, limit)
-            for row in inventory_rows(lines, columns):
+        if is_inventory_manifest(lines):
+            manifest = self._inventory_manifest(bucket, key)
+            data_bucket = manifest.destination_bucket.rpartition(":")[2]
+            for file in manifest.files:
+                self._allow_list.require_source(data_bucket, file.key, url)
+            for file in manifest.files:
+                lines = Lines(self._s3, data_bucket, file.key, limit)
+                for row in inventory_rows(lines, manifest.columns):
+                    yield self._source_object(row, row.bucket or source_bucket, lines)
+        else:
+            for row in rows_of(lines, keys_url_encoded=request.keys_url_encoded):
                 yield self._source_object(row, row.bucket or source_bucket, lines)
 
     def _inventory_manifest(self, bucket: str, key: str) -> _Inventory:
@@ -198,13 +189,18 @@ class SourceReader:
             raise InvalidManifest(f"{where}: {error}") from error
         except ValidationError as error:
             raise InvalidManifest(
-                f"{where} is not the manifest of an S3 Inventory: {format_errors(error)}"
+                f"{where} was read as the manifest.json of an S3 Inventory, because it is one JSON "
+                f"object: {format_errors(error)}"
             ) from error
         if manifest.file_format != "CSV":
             raise InvalidManifest(
                 f"{where}: fileFormat is {manifest.file_format}. Configure the inventory's output "
                 "format as CSV."
             )
+        if not {"Bucket", "Key"} <= set(manifest.columns):
+            raise InvalidManifest(f"{where}: fileSchema must contain Bucket and Key")
+        if len(manifest.columns) > MAX_COLUMNS:
+            raise InvalidManifest(f"{where}: fileSchema has more than {MAX_COLUMNS} columns")
         return manifest
 
     def _source_object(self, row: Row, bucket: str, lines: Lines) -> SourceObject:

@@ -1,9 +1,9 @@
 """Finds the sizes and ETags of objects by concurrent GETs of one byte."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from threading import Condition
+from threading import Condition, Semaphore
 
 from zipjobs.errors import UnreadableObject, ZipJobsError
 from zipjobs.s3.object_reader import ObjectReader, Read
@@ -69,6 +69,23 @@ def probe_objects(
             probe.cancel()
     if unreadable:
         raise unreadable.error()
+
+
+def sizes_of(entries: Sequence[Entry], reader: ObjectReader) -> list[Entry]:
+    """Return ``entries`` with sizes and ETags, except those that cannot be read.
+
+    They are requested at the same time. Other errors of the reader are raised.
+    """
+    completed = Semaphore(0)
+    probes = [Probe(entry, lambda probe: completed.release()) for entry in entries]
+    for probe in probes:
+        probe.start(reader)
+    for _ in probes:
+        completed.acquire()
+    for probe in probes:
+        if probe.error is not None and not isinstance(probe.error, UnreadableObject):
+            raise probe.error
+    return [probe.entry for probe in probes]
 
 
 class Probe:

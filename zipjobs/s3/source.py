@@ -22,11 +22,17 @@ class Source:
         return f"s3://{self.bucket}/{self.key}"
 
 
+def is_folder_marker(key: str, size: int | None) -> bool:
+    """Return whether an object is an empty one that a tool created to show a folder."""
+    return size == 0 and key.endswith("/")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A source and its member name, which is safe and unique.
 
-    ``size`` and ``etag``, if known, identify the version to zip.
+    ``size`` and ``etag``, if known, identify the version to zip. The name of a folder ends with a
+    slash; its source is a folder marker.
     """
 
     name: str

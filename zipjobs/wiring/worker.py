@@ -110,7 +110,7 @@ def job_runner(
     return JobRunner(
         store,
         finalizer,
-        RequestLoader(store, requests, sources, allow_list, limits),
+        RequestLoader(store, requests, sources, engine.reader, allow_list, limits),
         ArchiveRunner(store, engine, writer, receipts, meter, limits.quota),
         Planner(
             store,

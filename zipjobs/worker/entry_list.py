@@ -3,22 +3,24 @@
 import errno
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from pydantic import TypeAdapter
 
-from zipjobs.errors import DuplicateName, ListTooLarge
-from zipjobs.requests.fields import Naming, OnDuplicate
+from zipjobs.errors import DuplicateName, InvalidRequest, ListTooLarge
+from zipjobs.requests.fields import EmptyFolders, Naming, OnDuplicate
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
-from zipjobs.s3.source import Entry, Source
+from zipjobs.s3.source import Entry, Source, is_folder_marker
 from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.zipformat.member_names import (
     MAX_PATHS,
     DistinctNames,
     UniqueNames,
+    as_file,
     basename,
     without_prefix,
 )
@@ -40,12 +42,26 @@ def named(
     listed: Iterable[SourceObject],
     name_of: Callable[[str], str] = basename,
     names: UniqueNames | DistinctNames | None = None,
+    *,
+    keeps_folders: bool = False,
 ) -> Iterator[Entry]:
-    """Yield an entry for each object. Its name is the requested one, or ``name_of`` its key."""
+    """Yield an entry for each object. Its name is the requested one, or ``name_of`` its key.
+
+    Folder markers are left out. With ``keeps_folders``, folders without files follow at the end.
+    """
     names = names or UniqueNames()
+    markers = SpooledLines()
     for one in listed:
-        name = names.claim(name_of(one.key) if one.name is None else one.name)
-        yield Entry(name, Source(one.bucket, one.key, one.version_id), one.size, one.etag)
+        wanted = name_of(one.key) if one.name is None else one.name
+        source = Source(one.bucket, one.key, one.version_id)
+        if not is_folder_marker(one.key, one.size):
+            yield Entry(names.claim(as_file(wanted) if one.name is None else wanted), source, one.size, one.etag)
+        elif keeps_folders:
+            markers.write(ENTRY.dump_json(Entry(wanted, source, one.size, one.etag)))
+    for marker in map(ENTRY.validate_json, markers):
+        if (folder := names.claim_folder(marker.name)) is not None:
+            yield replace(marker, name=f"{folder}/")
+    markers.close()
 
 
 def entries_of(
@@ -53,15 +69,22 @@ def entries_of(
 ) -> "EntryList":
     """Return the entries for the ``listed`` objects, named as the request says.
 
-    Raises DuplicateName; ListTooLarge for more than ``max_paths`` files and folders.
+    Raises DuplicateName; ListTooLarge for more than ``max_paths`` files and folders; and
+    InvalidRequest if all objects are folder markers that are left out.
     """
-    if request.on_duplicate is OnDuplicate.SUFFIX:
-        return EntryList(named(listed, _naming(request), UniqueNames(max_paths)))
-    names = DistinctNames(MAX_NAMED_OBJECTS, max_paths)
-    entries = EntryList(named(listed, _naming(request), names))
-    if names.refused:
+    is_numbered = request.on_duplicate is OnDuplicate.SUFFIX
+    distinct = DistinctNames(MAX_NAMED_OBJECTS, max_paths)
+    names = UniqueNames(max_paths) if is_numbered else distinct
+    keeps_folders = request.empty_folders is EmptyFolders.KEEP
+    entries = EntryList(named(listed, _naming(request), names, keeps_folders=keeps_folders))
+    if distinct.refused:
         with entries:
-            raise _duplicate(entries, names)
+            raise _duplicate(entries, distinct)
+    if not entries.count:
+        raise InvalidRequest(
+            "All objects are folder markers: empty objects whose keys end with /. To zip empty "
+            "folders, set emptyFolders to keep and naming to path."
+        )
     return entries
 
 
@@ -103,26 +126,17 @@ def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
     )
 
 
-class EntryList:
-    """A re-iterable list of entries, deleted when its context exits.
+class SpooledLines:
+    """Lines in memory, or in a file if they are many. Raises ListTooLarge if the disk is full."""
 
-    Raises ListTooLarge if the function's disk is full.
-    """
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self.known_bytes = 0
-        self.has_unknown_sizes = False
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
-        for entry in entries:
-            self._write(ENTRY.dump_json(entry) + b"\n")
-            self.count += 1
-            self.known_bytes += entry.size or 0
-            self.has_unknown_sizes |= entry.size is None
 
-    def _write(self, line: bytes) -> None:
+    def write(self, line: bytes) -> None:
+        """Append a line, which has no line breaks."""
         try:
-            self._file.write(line)
+            self._file.write(line + b"\n")
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -130,11 +144,39 @@ class EntryList:
                 f"The disk of the zipper function is full after {self.count:,} entries. Split the "
                 "request into several jobs."
             ) from error
+        self.count += 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        yield from self._file
+
+    def close(self) -> None:
+        """Delete the lines."""
+        self._file.close()
+
+
+class EntryList:
+    """A re-iterable list of entries, deleted when its context exits.
+
+    Raises ListTooLarge if the function's disk is full.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.known_bytes = 0
+        self.has_unknown_sizes = False
+        self._lines = SpooledLines()
+        for entry in entries:
+            self._lines.write(ENTRY.dump_json(entry))
+            self.known_bytes += entry.size or 0
+            self.has_unknown_sizes |= entry.size is None
+
+    @property
+    def count(self) -> int:
+        """The number of entries."""
+        return self._lines.count
 
     def __iter__(self) -> Iterator[Entry]:
-        self._file.seek(0)
-        for line in self._file:
-            yield ENTRY.validate_json(line)
+        return map(ENTRY.validate_json, self._lines)
 
     def __enter__(self) -> Self:
         return self
@@ -145,4 +187,4 @@ class EntryList:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._lines.close()

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from zipjobs.errors import ListTooLarge
 from zipjobs.jobs.job import Job
@@ -12,8 +13,11 @@ from zipjobs.jobs.store import JobStore
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import AllowList, Destination
 from zipjobs.requests.schema import JobRequest
-from zipjobs.requests.sources import SourceReader
+from zipjobs.requests.sources import SourceObject, SourceReader
 from zipjobs.requests.storage import RequestReader
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.probe_objects import WINDOW, sizes_of
+from zipjobs.s3.source import Entry, Source
 from zipjobs.worker.entry_list import EntryList, entries_of
 from zipjobs.worker.heartbeat import Heartbeat
 from zipjobs.worker.limits import JobLimits
@@ -47,12 +51,14 @@ class RequestLoader:
         store: JobStore,
         requests: RequestReader,
         sources: SourceReader,
+        reader: ObjectReader,
         allow_list: AllowList,
         limits: JobLimits,
     ) -> None:
         self._store = store
         self._requests = requests
         self._sources = sources
+        self._reader = reader
         self._allow_list = allow_list
         self._limits = limits
 
@@ -69,8 +75,25 @@ class RequestLoader:
         job = self._store.record_destination(job, destination, request.count)
         check = self._reading_check(job, lease_until)
         listed = self._sources.read(request, destination.source_bucket, check)
-        with entries_of(request, listed, self._limits.max_paths) as entries:
+        sized = self._with_sizes_of_markers(listed)
+        with entries_of(request, sized, self._limits.max_paths) as entries:
             yield LoadedRequest(job, request, destination, entries)
+
+    def _with_sizes_of_markers(self, listed: Iterator[SourceObject]) -> Iterator[SourceObject]:
+        """Yield ``listed``, with the sizes of objects that may be folder markers.
+
+        Their names depend on whether they are. An object that cannot be read keeps no size.
+        """
+        while chunk := list(islice(listed, WINDOW)):
+            unknown = [one for one in chunk if one.size is None and one.key.endswith("/")]
+            entries = [Entry("", Source(one.bucket, one.key, one.version_id)) for one in unknown]
+            sized = iter(sizes_of(entries, self._reader))
+            for one in chunk:
+                if one.size is None and one.key.endswith("/"):
+                    found = next(sized)
+                    yield replace(one, size=found.size, etag=found.etag)
+                else:
+                    yield one
 
     def _reading_check(self, job: Job, lease_until: datetime) -> Callable[[], None]:
         """Return the callable to invoke while the list is read: it sends heartbeats."""

@@ -34,6 +34,14 @@ def basename(key: str) -> str:
     return key.rstrip("/").rpartition("/")[2]
 
 
+def as_file(name: str) -> str:
+    """Return ``name`` as that of a file: a slash at its end becomes ``_``.
+
+    Without this, an object ``bar/`` would take the name of the folder of ``bar/in.txt``.
+    """
+    return name.rstrip("/") + REPLACEMENT if name.endswith("/") else name
+
+
 def without_prefix(key: str, prefix: str) -> str:
     """Return ``key`` without ``prefix``, or the whole key if no name would remain."""
     rest = key.removeprefix(prefix)
@@ -91,6 +99,20 @@ class UniqueNames:
         _require_capacity(self._max_paths, self._files, self._folders)
         return "/".join([*path, component])
 
+    def claim_folder(self, name: str) -> str | None:
+        """Return the safe form of a folder's name, or None if the folder exists already.
+
+        Raises ListTooLarge.
+        """
+        path, folder, is_new = [], 0, False
+        for wanted in safe_name(name).split("/"):
+            component, slot = _free(folder, wanted, self._folder_numbers, self._files)
+            is_new = slot not in self._folders
+            folder = self._folders.setdefault(slot, len(self._folders) + 1)
+            path.append(component)
+        _require_capacity(self._max_paths, self._files, self._folders)
+        return "/".join(path) if is_new else None
+
 
 class Contest(NamedTuple):
     """A duplicate name: its ``slot``, and whether an object needs it as a folder."""
@@ -131,6 +153,23 @@ class DistinctNames:
         self._files.add(slot)
         _require_capacity(self._max_paths, self._files, self._folders)
         return safe
+
+    def claim_folder(self, name: str) -> str | None:
+        """Return the safe form of a folder's name. Raises ListTooLarge.
+
+        Return None if the folder exists already, or if a file has its name or that of a folder in
+        which it is: an empty folder is not worth an error.
+        """
+        safe = safe_name(name)
+        folder, is_new = 0, False
+        for component in safe.split("/"):
+            slot = _slot(folder, component)
+            if slot in self._files:
+                return None
+            is_new = slot not in self._folders
+            folder = self._folders.setdefault(slot, len(self._folders) + 1)
+        _require_capacity(self._max_paths, self._files, self._folders)
+        return safe if is_new else None
 
     def _refuse(self, slot: int, name: str) -> None:
         self.refused += 1

@@ -28,6 +28,12 @@ zipstream.ng.ZIP64_LIMIT = ZIP64_LIMIT
 FILE_MODE = 0o100644
 """A regular file, readable by all, writable by its owner."""
 
+FOLDER_MODE = 0o040755
+"""A folder, readable by all, writable by its owner."""
+
+_DOS_FOLDER = 0x10
+"""The bit of MS-DOS for a folder, which readers for Windows expect (APPNOTE.TXT 4.4.15)."""
+
 _TIMESTAMP = struct.Struct("<HHBi")
 """The extra field "extended timestamp": ID, length, which times follow, seconds since 1970."""
 
@@ -47,6 +53,8 @@ class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no type
     def of(cls, name: str, size: int, modified: datetime, deflated_size: int | None = None) -> Self:
         """Return an entry of ``size`` bytes, STORED, or DEFLATED to ``deflated_size`` bytes.
 
+        A ``name`` that ends with a slash is that of a folder.
+
         ``modified`` is stored in the DOS fields, in UTC and to two seconds, from 1980 on. Readers
         take these for local time. So it is also an extended timestamp, up to 2038: Info-ZIP's
         extrafld.txt. All headers have one, so that their length does not depend on the time.
@@ -56,7 +64,8 @@ class Member(ZipStreamInfo):  # type: ignore[misc]  # zipstream-ng ships no type
         seconds = max(-_MAX_TIMESTAMP, min(int(utc.timestamp()), _MAX_TIMESTAMP))
         member.extra = _TIMESTAMP.pack(_TIMESTAMP_ID, 5, _HAS_MODIFIED, seconds)
         member.create_system = CREATED_ON_UNIX
-        member.external_attr = FILE_MODE << 16
+        is_folder = name.endswith("/")
+        member.external_attr = FOLDER_MODE << 16 | _DOS_FOLDER if is_folder else FILE_MODE << 16
         member.file_size = size
         member.compress_size = size if deflated_size is None else deflated_size
         member.compress_type = ZIP_STORED if deflated_size is None else ZIP_DEFLATED

@@ -101,7 +101,7 @@ class TestPrefix:
         assert lists.keys_below("q3/x", exclude=("/[!y]*",)) == ["q3/x/y/c.pdf"]
 
     def test_times_and_sizes_choose_objects(self, lists: ListReader, s3: Any) -> None:
-        for key, size in {"q3/": 0, "q3/0": 0, "q3/1": 1, "q3/22": 2}.items():
+        for key, size in {"q3/0": 0, "q3/1": 1, "q3/22": 2}.items():
             lists.put(key, b"1" * size)
         written = s3.head_object(Bucket="src", Key="q3/22")["LastModified"]
         now, later = written.isoformat(), (written + timedelta(seconds=5)).isoformat()
@@ -116,11 +116,13 @@ class TestPrefix:
         with pytest.raises(InvalidRequest, match="matches modifiedAfter and maxBytes"):
             lists.keys_below("q3/", modified_after=later, max_bytes=9)
 
-    def test_folder_markers_are_left_out(self, lists: ListReader) -> None:
+    def test_folder_markers_are_objects_of_no_bytes(self, lists: ListReader) -> None:
         lists.put("q3/", b"")
-        lists.put("q3/empty.pdf", b"")
-        lists.put("q3/odd/", b"bytes")
-        assert lists.keys_below("q3/") == ["q3/empty.pdf", "q3/odd/"]
+        lists.put("q3/a", b"a")
+        assert [(one.key, one.size) for one in lists.read(prefix="q3/")] == [
+            ("q3/", 0),
+            ("q3/a", 1),
+        ]
 
     def test_every_page_is_read(self, lists: ListReader, s3: Any) -> None:
         s3.meta.events.register(
@@ -171,6 +173,55 @@ class TestList:
             SourceObject("src", "d"),
         ]
 
+    @pytest.mark.parametrize(
+        ("header", "row"),
+        [
+            ("Bucket,Key,Size,ETag,VersionId", "src,a b,5,abc,v1"),
+            ("versionid,ETAG,size,key,bucket", "v1,abc,5,a b,src"),
+            ("bucket,key,version_id,is_latest,e_tag,size,storage_class", "src,a b,v1,true,abc,5,X"),
+            ('"Key","Size","E-Tag","Version Id"', '"a b","5","abc","v1"'),
+        ],
+    )
+    def test_a_header_row_names_the_columns(self, lists: ListReader, header: str, row: str) -> None:
+        found = lists.read_list(f"{header}\n{row}\n")
+        assert found == [SourceObject("src", "a b", "v1", size=5, etag='"abc"')]
+
+    def test_a_header_row_can_name_the_files_of_the_archive(self, lists: ListReader) -> None:
+        assert lists.read_list("Name,Key\nx.pdf,a\n,b\n") == [
+            SourceObject("src", "a", name="x.pdf"),
+            SourceObject("src", "b"),
+        ]
+
+    def test_lists_of_batch_operations(self, lists: ListReader) -> None:
+        assert lists.read_list("src,a\nsrc,b\n") == [
+            SourceObject("src", "a"),
+            SourceObject("src", "b"),
+        ]
+        assert lists.read_list("src,a,PZ9ibn9D5lP6p298B7S9_ceqx1n5EJ0p\nsrc,b,null\n") == [
+            SourceObject("src", "a", "PZ9ibn9D5lP6p298B7S9_ceqx1n5EJ0p"),
+            SourceObject("src", "b"),
+        ]
+
+    @pytest.mark.parametrize(
+        "body", ["src,a+b%2Fc%C3%A4\n", "Key\na+b%2Fc%C3%A4\n", '{"key": "a+b%2Fc%C3%A4"}\n']
+    )
+    def test_keys_are_decoded_on_request(self, lists: ListReader, body: str) -> None:
+        lists.put("list", body.encode())
+        read = lists.read(entries_from="s3://src/list", keys_url_encoded=True)
+        assert read == [SourceObject("src", "a b/cä")]
+        assert lists.read_list(body) == [SourceObject("src", "a+b%2Fc%C3%A4")]
+
+    def test_a_key_that_is_not_encoded_is_an_error(self, lists: ListReader) -> None:
+        lists.put("list", b"src,a\nsrc,%ff")
+        with pytest.raises(InvalidManifest, match="line 2: key: not URL-encoded UTF-8"):
+            lists.read(entries_from="s3://src/list", keys_url_encoded=True)
+
+    @pytest.mark.parametrize("key", ["photos-manifest.json", "manifest.json", "csvmanifest.json"])
+    def test_the_content_decides_the_format(self, lists: ListReader, key: str) -> None:
+        for body in (b'{"key": "a"}\n{"key": "b"}\n', b"src,a\nsrc,b\n"):
+            lists.put(key, body)
+            assert [one.key for one in lists.read(entries_from=f"s3://src/{key}")] == ["a", "b"]
+
     def test_gzip_can_have_several_members(self, lists: ListReader) -> None:
         packed = gzip.compress(b'{"key": "a"}\n{"k') + gzip.compress(b'ey": "b"}\n')
         assert [listed.key for listed in lists.read_list(packed)] == ["a", "b"]
@@ -187,7 +238,7 @@ class TestList:
         [
             (b'{"key": "a"}\n\n{"key": ""}', "line 3: key: "),
             (b'{"key": "a"}\n{"name": "a"}', "line 2: key: Field required"),
-            (b'{"key": "a"}\nsrc,b,1', "line 2: Invalid JSON: .* column 1$"),
+            (b'{"key": "a"}\nsrc,b,1', "line 2: Invalid JSON: .* column 1. .* as JSON Lines$"),
             (b'{"key": "a"', "line 1: Invalid JSON"),
             (b'{"keys": ["a"]}', "line 1: key: Field required; keys: Extra inputs"),
             (b'["a"]', "line 1: Input should be"),
@@ -196,10 +247,21 @@ class TestList:
             (b'{"key": "a", "size": -1}', "line 1: size: "),
             (b'{"key": "\xff"}', "line 1: Invalid JSON"),
             (b'{"key": "a"}\n' + b" " * 70_000, "line 2: the line has more than 65,536 bytes"),
-            (b"src,a,5\nsrc,b", "line 2: expected bucket,key,size.* 2 fields"),
-            (b"src,a,5\nsrc,b,five", "line 2: size: "),
-            (b"src,a,5\n,b,5", "line 2: bucket: "),
-            (b"src,,5", "line 1: key: "),
+            (b"src,a,5\nsrc,b", "line 2: expected 4 fields, found 2.*as CSV with bucket,key,size,etag$"),
+            (b"src,a,5\nsrc,b,five", "line 2: column 3: size: .*as CSV with bucket,key,size,etag$"),
+            (b"src,a,5\n,b,5", "line 2: column 1: bucket: "),
+            (b"src,,5", "line 1: column 2: key: "),
+            (b"a.pdf\nb.pdf", "line 1: expected bucket,key.* header row .*Found 1 field$"),
+            (b"src,a,5,e,x", "line 1: expected bucket,key.* Found 5 fields$"),
+            (b"Bucket,Size", "line 1: this looks like a header row, but it has no column Key"),
+            (b"Bucket,Key,Versoin", r"line 1: .* column 3 \(Versoin\) is unknown. Use Bucket, Key"),
+            (b"Key,key", r"line 1: column 2 \(key\) appears twice"),
+            (b"Key,Size\na,5\nb,x", "line 3: column 2: size: .* with the header row Key,Size$"),
+            (
+                b"PAR1\x15\x04",
+                "line 1: the list is a Parquet file. Convert it to CSV or JSON Lines",
+            ),
+            (b"ORC\x08", "line 1: the list is an ORC file"),
             (b'src,"a,5', "line 1: not CSV"),
             (b'src,"a"b,5', "line 1: not CSV"),
             (b'src,"' + b"a\n" * 100_000, r"line 32766: the record has more than 65,536"),
@@ -241,6 +303,7 @@ class TestInventory:
             '"shared","public/d","6"\n',
         ) == [
             SourceObject("src", "a b/cä+.pdf", size=5),
+            SourceObject("src", "folder/", size=0),
             SourceObject("shared", "public/d", size=6),
         ]
 
@@ -262,9 +325,22 @@ class TestInventory:
             lists.read_inventory("Bucket, Key", fileFormat=file_format)
 
     def test_a_file_that_is_not_a_manifest_is_refused(self, lists: ListReader) -> None:
-        lists.put("manifest.json", b'{"key": "a"}')
-        with pytest.raises(InvalidManifest, match="manifest.json is not the manifest.*files:"):
+        lists.put("manifest.json", b'{\n  "keys": ["a"]\n}')
+        with pytest.raises(InvalidManifest, match="read as the manifest.json of an S3 Inv.*files:"):
             lists.read(entries_from="s3://src/manifest.json")
+
+    @pytest.mark.parametrize("indent", [None, 2])
+    def test_the_manifest_can_have_any_name(self, lists: ListReader, indent: int | None) -> None:
+        lists.put("data.csv", b"src,a\n")
+        manifest = {
+            "destinationBucket": "arn:aws:s3:::src",
+            "fileFormat": "CSV",
+            "fileSchema": "Bucket, Key",
+            "files": [{"key": "data.csv"}],
+        }
+        lists.put("inventory-of-today", json.dumps(manifest, indent=indent).encode())
+        read = lists.read(entries_from="s3://src/inventory-of-today")
+        assert read == [SourceObject("src", "a")]
 
     def test_a_repeated_field_is_refused(self, lists: ListReader) -> None:
         lists.put("manifest.json", b'{"files": [], "files": []}')
@@ -278,9 +354,9 @@ class TestInventory:
     @pytest.mark.parametrize(
         ("row", "message"),
         [
-            ('"src"', "line 2: expected the 2 fields of fileSchema"),
-            ('"src",""', "line 2: key: "),
-            ('"src","%ff"', "line 2: Key: not URL-encoded UTF-8"),
+            ('"src"', "line 2: expected 2 fields, found 1. .* with the fileSchema Bucket,Key$"),
+            ('"src",""', "line 2: column 2: key: "),
+            ('"src","%ff"', "line 2: key: not URL-encoded UTF-8"),
         ],
     )
     def test_an_invalid_line_is_named_with_its_file(

@@ -31,22 +31,22 @@ def refusal(request: JobRequest, *keys: str | SourceObject) -> DuplicateName:
     ("fields", "expected"),
     [
         ({}, ["a.pdf", "a (2).pdf", "b.pdf", "d"]),
-        ({"naming": "path"}, ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d"]),
+        ({"naming": "path"}, ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d_"]),
         (
             {"naming": "path", "stripPrefix": "2026/"},
-            ["q3/a.pdf", "q3/x/a.pdf", "2025/b.pdf", "d"],
+            ["q3/a.pdf", "q3/x/a.pdf", "2025/b.pdf", "d_"],
         ),
         (
             {"naming": "path", "stripPrefix": "2026/q3"},
-            ["a.pdf", "x/a.pdf", "2025/b.pdf", "2026/d"],
+            ["a.pdf", "x/a.pdf", "2025/b.pdf", "2026/d_"],
         ),
         (
             {"naming": "path", "stripPrefix": "2026/q3/a.pdf"},
-            ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d"],
+            ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d_"],
         ),
         (
             {"naming": "path", "stripPrefix": "2026/d"},
-            ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d"],
+            ["2026/q3/a.pdf", "2026/q3/x/a.pdf", "2025/b.pdf", "2026/d_"],
         ),
     ],
 )
