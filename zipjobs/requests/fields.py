@@ -4,11 +4,12 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from zipjobs.requests.globs import translate
+from zipjobs.requests.strict_json import excerpt, printable
 
 MIN_BUCKET_CHARS = 3
 MAX_BUCKET_CHARS = 63
@@ -33,6 +34,29 @@ is limited by S3's largest object, which is slightly smaller: ``zipjobs/archive/
 MAX_VERSION_ID_CHARS = 1024
 """Characters in a version ID ("How S3 Versioning works" in the S3 User Guide)."""
 
+MAX_TAGS = 9
+"""Tags of an archive. S3 allows ten ("Categorizing your objects using tags" in the S3 User Guide);
+``expiresInDays`` needs one.
+"""
+
+MAX_TAG_KEY_CHARS = 128
+MAX_TAG_VALUE_CHARS = 256
+"""Characters of a tag, from the same page."""
+
+MAX_METADATA = 10
+MAX_METADATA_KEY_CHARS = 64
+MAX_METADATA_VALUE_CHARS = 128
+"""With keys and values of these lengths, the metadata of an archive stays below S3's 2 KB ("Working
+with object metadata" in the S3 User Guide)."""
+
+EXPIRY_TAG = "zipjobs-expires-in-days"
+"""The tag of archives that a lifecycle rule of the target bucket deletes. Its value is one of
+``expiresInDays``.
+"""
+
+MIN_PATH_CHARS = 60
+MAX_PATH_CHARS = 900
+
 MAX_MEMBER_NAME_CHARS = 1024
 MAX_GLOB_CHARS = 1024
 MAX_ETAG_CHARS = 128
@@ -47,6 +71,16 @@ _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2}))?"
 )
+_TAG_CHARACTER = r"[^\u0000-\u001f!-*,;-<>?\[-^`{-\u009f\u2028\u2029]"
+"""A letter, digit, space, or one of ``+ - = . _ : / @``. S3 decides about those beyond ASCII."""
+
+_TAG_KEY = re.compile(f"^{_TAG_CHARACTER}{{1,{MAX_TAG_KEY_CHARS}}}$")
+_TAG_VALUE = re.compile(f"^{_TAG_CHARACTER}{{0,{MAX_TAG_VALUE_CHARS}}}$")
+_RESERVED_TAG = re.compile(f"^([aA][wW][sS]:|{EXPIRY_TAG}$)")
+_METADATA_KEY = re.compile(rf"^[a-z0-9][a-z0-9._-]{{0,{MAX_METADATA_KEY_CHARS - 1}}}$")
+_METADATA_VALUE = re.compile(rf"^([!-~]([ -~]{{0,{MAX_METADATA_VALUE_CHARS - 2}}}[!-~])?)?$")
+"""S3 keeps metadata in HTTP headers: printable ASCII without spaces at its ends."""
+
 _DOT_SEGMENT = re.compile(r"(^|/)\.{1,2}(/|$)")
 
 
@@ -97,6 +131,38 @@ def _time(text: str) -> str:
         raise ValueError("use a date such as 2026-07-01, or a time such as 2026-07-01T08:30:00Z")
     parse_time(text)
     return text
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        if _RESERVED_TAG.search(key):
+            raise ValueError(f"aws: and {EXPIRY_TAG} are reserved: use another key")
+        if not (_TAG_KEY.fullmatch(key) and _TAG_VALUE.fullmatch(value)):
+            raise ValueError(
+                f"{printable(excerpt(key))}: use letters, digits, spaces and + - = . _ : / @, up "
+                f"to {MAX_TAG_KEY_CHARS} characters in a key and {MAX_TAG_VALUE_CHARS} in a value"
+            )
+    return tags
+
+
+def _metadata(metadata: dict[str, str]) -> dict[str, str]:
+    for key, value in metadata.items():
+        if not _METADATA_KEY.fullmatch(key):
+            raise ValueError(
+                f"{printable(excerpt(key))}: use lower-case letters, digits and . _ - in keys, up "
+                f"to {MAX_METADATA_KEY_CHARS} characters"
+            )
+        if not _METADATA_VALUE.fullmatch(value):
+            raise ValueError(
+                f"{key}: use printable ASCII without spaces at the ends in values, up to "
+                f"{MAX_METADATA_VALUE_CHARS} characters"
+            )
+    return metadata
+
+
+def _days(days: Any) -> Any:
+    """Convert a float such as ``7.0``. Refuse True, which is equal to 1."""
+    return str(days) if isinstance(days, bool) else _whole(days)
 
 
 def _glob(glob: str) -> str:
@@ -172,6 +238,26 @@ ObjectBytes = Annotated[int, Field(ge=0, le=MAX_MULTIPART_BYTES), BeforeValidato
 ArchiveBytes = Annotated[
     int, Field(ge=MIN_ARCHIVE_BYTES, le=MAX_MULTIPART_BYTES), BeforeValidator(_whole)
 ]
+Tags = Annotated[
+    dict[str, str],
+    Field(max_length=MAX_TAGS),
+    AfterValidator(_tags),
+    _schema(
+        propertyNames={"pattern": _TAG_KEY.pattern, "not": {"pattern": _RESERVED_TAG.pattern}},
+        additionalProperties={"type": "string", "pattern": _TAG_VALUE.pattern},
+    ),
+]
+Metadata = Annotated[
+    dict[str, str],
+    Field(max_length=MAX_METADATA),
+    AfterValidator(_metadata),
+    _schema(
+        propertyNames={"pattern": _METADATA_KEY.pattern},
+        additionalProperties={"type": "string", "pattern": _METADATA_VALUE.pattern},
+    ),
+]
+ExpiresInDays = Annotated[Literal[1, 7, 30, 90], BeforeValidator(_days)]
+PathChars = Annotated[int, Field(ge=MIN_PATH_CHARS, le=MAX_PATH_CHARS), BeforeValidator(_whole)]
 S3Url = Annotated[
     str,
     StringConstraints(max_length=len(_S3_SCHEME) + MAX_BUCKET_CHARS + 1 + MAX_KEY_BYTES),
@@ -185,6 +271,22 @@ class Compression(StrEnum):
 
     STORE = "store"
     DEFLATE = "deflate"
+
+
+class StorageClass(StrEnum):
+    """The storage classes of archives. Objects in other classes cannot be downloaded at once."""
+
+    STANDARD = "STANDARD"
+    INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
+    STANDARD_IA = "STANDARD_IA"
+    ONEZONE_IA = "ONEZONE_IA"
+    GLACIER_IR = "GLACIER_IR"
+
+
+class RequestPayer(StrEnum):
+    """Who pays for reading the objects, if their bucket is a Requester Pays bucket."""
+
+    REQUESTER = "requester"
 
 
 class OnMissing(StrEnum):

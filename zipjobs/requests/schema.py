@@ -18,22 +18,30 @@ from zipjobs.model import Model
 from zipjobs.requests.fields import (
     MAX_ARCHIVE_NAME_BYTES,
     MAX_KEY_BYTES,
+    MAX_METADATA,
     MAX_PREFIX_BYTES,
+    MAX_TAGS,
     ArchiveBytes,
     ArchiveName,
     BucketName,
     Compression,
     EmptyFolders,
+    ExpiresInDays,
     Glob,
     Key,
     KeyPrefix,
     MemberName,
+    Metadata,
     Naming,
     ObjectBytes,
     OnDuplicate,
     OnMissing,
     OnUnreadable,
+    PathChars,
+    RequestPayer,
     S3Url,
+    StorageClass,
+    Tags,
     TargetPrefix,
     Time,
     VersionId,
@@ -263,6 +271,45 @@ class JobRequest(Model):
         description="The maximum size of one archive in bytes. A larger job creates several "
         "numbered archives. Not allowed with `deflate`.",
         examples=[4_294_967_296],
+    )
+    max_path_length: PathChars | None = Field(
+        default=None,
+        description="The maximum length of a path in the archive, in UTF-16 code units, as Windows "
+        "counts them. Folders and names are cut. Windows Explorer cannot extract files whose path, "
+        "with the folder that the archive is extracted to, has more than 259.",
+        examples=[180],
+    )
+    request_payer: RequestPayer | None = Field(
+        default=None,
+        description="`requester`: the stack's account pays for reading objects in Requester Pays "
+        "buckets.",
+        examples=["requester"],
+    )
+    storage_class: StorageClass | None = Field(
+        default=None,
+        description="The storage class of the archive. Default: `STANDARD`.",
+        examples=["INTELLIGENT_TIERING"],
+    )
+    tags: Tags = Field(
+        default_factory=dict,
+        exclude_if=lambda tags: not tags,
+        description=f"Up to {MAX_TAGS} tags of the archive and its receipt in S3.",
+        examples=[{"team": "accounting"}],
+    )
+    metadata: Metadata = Field(
+        default_factory=dict,
+        exclude_if=lambda metadata: not metadata,
+        description=f"Up to {MAX_METADATA} values of your own, such as IDs in another system. They "
+        "are in the job, its completion event and its receipt, and are the archive's metadata in "
+        "S3. Values are printable ASCII.",
+        examples=[{"order": "4711"}],
+    )
+    expires_in_days: ExpiresInDays | None = Field(
+        default=None,
+        description="S3 deletes the archive and its receipt after this number of days. The target "
+        "bucket needs a lifecycle rule for it; a bucket that the stack has created has one. "
+        "Default: the stack's `archiveRetentionDays`.",
+        examples=[7],
     )
     version: Literal["1"] = Field(
         default=REQUEST_VERSION,

@@ -55,7 +55,12 @@ def named(
         wanted = name_of(one.key) if one.name is None else one.name
         source = Source(one.bucket, one.key, one.version_id)
         if not is_folder_marker(one.key, one.size):
-            yield Entry(names.claim(as_file(wanted) if one.name is None else wanted), source, one.size, one.etag)
+            yield Entry(
+                names.claim(as_file(wanted) if one.name is None else wanted),
+                source,
+                one.size,
+                one.etag,
+            )
         elif keeps_folders:
             markers.write(ENTRY.dump_json(Entry(wanted, source, one.size, one.etag)))
     for marker in map(ENTRY.validate_json, markers):

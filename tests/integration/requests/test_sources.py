@@ -247,7 +247,10 @@ class TestList:
             (b'{"key": "a", "size": -1}', "line 1: size: "),
             (b'{"key": "\xff"}', "line 1: Invalid JSON"),
             (b'{"key": "a"}\n' + b" " * 70_000, "line 2: the line has more than 65,536 bytes"),
-            (b"src,a,5\nsrc,b", "line 2: expected 4 fields, found 2.*as CSV with bucket,key,size,etag$"),
+            (
+                b"src,a,5\nsrc,b",
+                "line 2: expected 4 fields, found 2.*as CSV with bucket,key,size,etag$",
+            ),
             (b"src,a,5\nsrc,b,five", "line 2: column 3: size: .*as CSV with bucket,key,size,etag$"),
             (b"src,a,5\n,b,5", "line 2: column 1: bucket: "),
             (b"src,,5", "line 1: column 2: key: "),

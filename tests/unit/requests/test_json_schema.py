@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from zipjobs.errors import InvalidRequest
-from zipjobs.requests.fields import MAX_MULTIPART_BYTES, MIN_ARCHIVE_BYTES
+from zipjobs.requests.fields import EXPIRY_TAG, MAX_MULTIPART_BYTES, MIN_ARCHIVE_BYTES
 from zipjobs.requests.schema import JobRequest, parse_request
 
 SCHEMA = JobRequest.model_json_schema(by_alias=True)
@@ -86,6 +86,14 @@ OBJECT_BYTES = st.sampled_from([-1, 0, 1, 1.0, 0.5, MAX_MULTIPART_BYTES, MAX_MUL
 ARCHIVE_BYTES = st.sampled_from([MIN_ARCHIVE_BYTES, MAX_MULTIPART_BYTES]).flatmap(
     lambda limit: st.sampled_from([limit - 1, limit, limit + 1, limit + 0.5, float(limit)])
 )
+
+
+def pairs(texts: list[str], too_many: int) -> st.SearchStrategy[dict[str, str]]:
+    text = st.sampled_from(texts)
+    many = st.integers(too_many - 1, too_many).map(lambda n: {f"k{i}": "" for i in range(n)})
+    return st.dictionaries(text, text, max_size=2) | many
+
+
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "keys": st.lists(KEYS, max_size=3),
     "entries": st.lists(ENTRIES, max_size=3),
@@ -109,6 +117,14 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "onUnreadable": st.sampled_from(["fail", "skip", "suffix"]),
     "compression": st.sampled_from(["store", "deflate", "zip"]),
     "maxArchiveBytes": ARCHIVE_BYTES,
+    "keysUrlEncoded": st.booleans(),
+    "emptyFolders": st.sampled_from(["drop", "keep", "skip"]),
+    "maxPathLength": st.sampled_from([59, 60, 60.0, 60.5, 900, 901]),
+    "requestPayer": st.sampled_from(["requester", "owner"]),
+    "storageClass": st.sampled_from(["STANDARD", "GLACIER_IR", "GLACIER", "standard"]),
+    "tags": pairs(["a", "ä", "AWS:a", EXPIRY_TAG, "", "a*", "a\nb", "a b+-=._:/@", "k" * 129], 10),
+    "metadata": pairs(["a", "A", "ä", "", "a b", "-a", "a\nb", "a" * 65, "a" * 64, " a"], 11),
+    "expiresInDays": st.sampled_from([1, 7, 7.0, 30, 90, 2, 0, True]),
     "version": st.sampled_from(["1", "2", "", 1, 1.0]),
 }
 WAYS = ("keys", "entries", "prefix", "entriesFrom")
@@ -126,6 +142,8 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "naming": st.sampled_from(["basename", "path", "relative"]),
     "stripPrefix": st.just("a/") | st.none(),
     "onDuplicate": st.just("fail"),
+    "emptyFolders": st.sampled_from(["drop", "keep"]),
+    "keysUrlEncoded": st.booleans(),
     "compression": st.sampled_from(["store", "deflate"]),
     "maxArchiveBytes": st.just(MIN_ARCHIVE_BYTES) | st.none(),
 }
@@ -144,7 +162,10 @@ def one_field(name: str) -> st.SearchStrategy[Any]:
         "stripPrefix": {"naming": "path"},
         "include": {"prefix": ""},
         "exclude": {"prefix": ""},
+        "emptyFolders": {"naming": "path"},
     }.get(name, {})
+    if name == "keysUrlEncoded":
+        way = {"entriesFrom": "s3://src/list"}
     return (FIELDS[name] | ANY_VALUE).map(lambda value: {**way, **more, name: value})
 
 
