@@ -14,6 +14,11 @@ ABORT_UPLOADS_AFTER_DAYS = 15
 
 DELETE_OLD_MANIFESTS_AFTER_DAYS = 90
 
+EXPIRY_TAG = "zipjobs-expires-in-days"
+EXPIRY_DAYS = (1, 7, 30, 90)
+"""The tag and the values of ``expiresInDays`` in a request: zipjobs/requests/fields.py. Deletion
+takes effect at midnight UTC after this time."""
+
 DELETE_WORK_AFTER_DAYS = 15
 """The service deletes the segments of finished jobs. A message, and so a job, lives for at most 14
 days."""
@@ -35,8 +40,8 @@ class Storage(pulumi.ComponentResource):
         self._settings = settings
         self._key = key
         self._prefix = settings.prefix
-        self.source_bucket = self._bucket("source", settings.source_bucket)
-        self.target_bucket = self._bucket("target", settings.target_bucket)
+        self.source_bucket = self._bucket("source", settings.source_bucket, [])
+        self.target_bucket = self._bucket("target", settings.target_bucket, archive_rules(settings))
         self.manifest_bucket = self._manifest_bucket(settings)
         self.allowed_sources = _locations(settings.allowed_sources, self.source_bucket, "")
         self.allowed_targets = _locations(
@@ -49,11 +54,11 @@ class Storage(pulumi.ComponentResource):
         ).apply(lambda places: check_overlaps(settings, **places))
         self.register_outputs({"checked": checked})
 
-    def _bucket(self, role: str, existing: str) -> pulumi.Output[str]:
+    def _bucket(self, role: str, existing: str, rules: list[Rule]) -> pulumi.Output[str]:
         if existing:
             return pulumi.Output.from_input(existing)
         bucket = self._create(role)
-        self._lifecycle(role, bucket, [])
+        self._lifecycle(role, bucket, rules)
         return bucket.bucket
 
     def _manifest_bucket(self, settings: Settings) -> pulumi.Output[str]:
@@ -154,6 +159,32 @@ class Storage(pulumi.ComponentResource):
             rules=[abort, *rules],
             opts=retained(self._settings, bucket),
         )
+
+
+def archive_rules(settings: Settings) -> list[Rule]:
+    """Return the rules that delete archives: after ``expiresInDays``, and ``archiveRetentionDays``.
+
+    S3 applies the shorter one.
+    """
+    rules: list[Rule] = [
+        {
+            "id": f"expire-after-{days}-days",
+            "status": "Enabled",
+            "filter": {"tag": {"key": EXPIRY_TAG, "value": str(days)}},
+            "expiration": {"days": days},
+        }
+        for days in EXPIRY_DAYS
+    ]
+    if settings.archive_retention_days:
+        rules.append(
+            {
+                "id": "expire-archives",
+                "status": "Enabled",
+                "filter": {"prefix": settings.target_prefix},
+                "expiration": {"days": settings.archive_retention_days},
+            }
+        )
+    return rules
 
 
 def _encrypted(key: Key) -> EncryptionRule:

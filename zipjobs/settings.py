@@ -42,6 +42,7 @@ class AllowListSettings(Settings):
     target_prefix: str
     allowed_sources: Locations
     allowed_targets: Locations
+    archive_retention_days: int
 
     @property
     def allow_list(self) -> AllowList:
@@ -51,6 +52,7 @@ class AllowListSettings(Settings):
             target_prefix=self.target_prefix,
             allowed_sources=self.allowed_sources,
             allowed_targets=self.allowed_targets,
+            archive_retention_days=self.archive_retention_days,
         )
 
 

@@ -26,6 +26,10 @@ _KINDS = {
 }
 
 
+UNREADABLE_CODES = frozenset(_KINDS)
+"""The error codes of objects that a job can skip."""
+
+
 class UnreadableTally:
     """Counts the objects of a job that cannot be read, and keeps the first errors of each kind."""
 

@@ -43,6 +43,7 @@ class Settings:
     bucket_owners: tuple[str, ...]
     presign_ttl_seconds: int
     job_retention_days: int
+    archive_retention_days: int
     log_retention_days: int
     zipper_memory_mb: int
     zipper_timeout_seconds: int
@@ -85,6 +86,7 @@ class Settings:
             bucket_owners=_strings(config, "bucketOwners"),
             presign_ttl_seconds=config.require_int("presignTtlSeconds"),
             job_retention_days=config.require_int("jobRetentionDays"),
+            archive_retention_days=config.require_int("archiveRetentionDays"),
             log_retention_days=config.require_int("logRetentionDays"),
             zipper_memory_mb=config.require_int("zipperMemoryMb"),
             zipper_timeout_seconds=config.require_int("zipperTimeoutSeconds"),

@@ -80,6 +80,7 @@ def _check_names(settings: Settings) -> None:
 def _check_numbers(settings: Settings) -> None:
     ranges = {
         "presignTtlSeconds": (settings.presign_ttl_seconds, 1, 7 * DAY_SECONDS),
+        "archiveRetentionDays": (settings.archive_retention_days, 0, 3650),
         "jobRetentionDays": (settings.job_retention_days, MIN_RETENTION_DAYS, 3650),
         "zipperMemoryMb": (settings.zipper_memory_mb, 512, 10_240),
         "zipperTimeoutSeconds": (settings.zipper_timeout_seconds, 60, 900),

@@ -117,6 +117,7 @@ class Capabilities:
                 "TARGET_PREFIX": self._settings.target_prefix,
                 "ALLOWED_SOURCES": storage.allowed_sources.apply(json.dumps),
                 "ALLOWED_TARGETS": storage.allowed_targets.apply(json.dumps),
+                "ARCHIVE_RETENTION_DAYS": str(self._settings.archive_retention_days),
             }
         )
 
@@ -140,11 +141,13 @@ class Capabilities:
         )
 
     def write_archives(self) -> Capability:
-        """Write archives, receipts and status objects, and list the parts of an upload."""
+        """Write archives, receipts and status objects, with tags, and list the parts of uploads."""
         objects = self._storage.allowed_targets.apply(_objects_in)
         return Capability(
             [
-                allow(["s3:PutObject", "s3:ListMultipartUploadParts"], objects),
+                allow(
+                    ["s3:PutObject", "s3:PutObjectTagging", "s3:ListMultipartUploadParts"], objects
+                ),
                 *use_object_keys(policies.ENCRYPT, self._settings.target_kms_key_arns),
             ]
         )

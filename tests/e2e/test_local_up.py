@@ -30,6 +30,8 @@ OUTPUTS = {
     "region",
     "sourceBucket",
     "targetBucket",
+    "targetPrefix",
+    "archiveRetentionDays",
     "manifestBucket",
     "manifestPrefix",
     "tableName",

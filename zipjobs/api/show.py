@@ -41,7 +41,7 @@ def get(job_id: JobId) -> Response[str]:
     job = dependencies.store.get(job_id)
     if job is None or not job.is_visible_to(app.caller):
         raise job_not_found(job_id)
-    links = dependencies.links.create(job) if job.status is Status.READY else ()
+    links = dependencies.links.create(job) if job.status is Status.READY else None
     return json_response(_view(job, links))
 
 
@@ -74,6 +74,6 @@ def list_jobs(
     return json_response(JobsView(jobs=views, next_cursor=page.next_cursor))
 
 
-def _view(job: Job, links: tuple[DownloadLink, ...] = ()) -> JobView:
+def _view(job: Job, links: tuple[DownloadLink, ...] | None = None) -> JobView:
     counts = None if job.status is Status.READY else app.dependencies.progress.total(job)
     return JobView.of(job, links, counts)

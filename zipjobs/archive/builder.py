@@ -101,7 +101,7 @@ class ArchiveBuilder:
         self._skipped: dict[int, SkippedEntry] = {}
         self._unreadable = UnreadableTally()
         self._is_checked = True
-        self._entries_done = self._bytes_done = self._bytes_copied = 0
+        self._bytes_done = self._bytes_copied = 0
         self._failure: BaseException | None = None
 
     def run(self) -> Written:
@@ -134,7 +134,7 @@ class ArchiveBuilder:
                 return None
             if self._unreadable and time.monotonic() >= self._context.check_until:
                 raise self._unreadable.error(is_complete=False)
-            return Progress(self._entries_done, self._bytes_done)
+            return Progress(self._placement.entries_read, self._bytes_done)
 
     def _is_over(self) -> bool:
         if self._failure or self._unreadable:
@@ -236,13 +236,13 @@ class ArchiveBuilder:
     def on_sent(self, part: AssembledPart, uploaded: UploadedPart) -> None:
         with self._lock:
             self._assembler.remove(part)
-            self._on_stored(uploaded, part.body_bytes, part.entries_ended)
+            self._on_stored(uploaded, part.body_bytes)
 
     def on_tail(self, part: AssembledPart, tail: bytes) -> None:
         with self._lock:
             self._assembler.remove(part)
             self._tail = tail
-            self._on_progress(part.body_bytes, part.entries_ended)
+            self._on_progress(part.body_bytes)
 
     def on_copied(
         self, step: CopyPart, placed: PlacedEntry, uploaded: UploadedPart, copied_bytes: int
@@ -251,16 +251,14 @@ class ArchiveBuilder:
             self._uploads.copying -= 1
             self._bytes_copied += copied_bytes
             self._placement.note_crc(placed, step.first, step.length, uploaded.crc32)
-            ends = placed.ends_with("body", step.first + step.length)
-            self._on_stored(uploaded, step.length, ends)
+            self._on_stored(uploaded, step.length)
 
-    def _on_stored(self, uploaded: UploadedPart, body_bytes: int, entries_ended: int) -> None:
+    def _on_stored(self, uploaded: UploadedPart, body_bytes: int) -> None:
         self._uploaded[uploaded.number] = uploaded
-        self._on_progress(body_bytes, entries_ended)
+        self._on_progress(body_bytes)
 
-    def _on_progress(self, body_bytes: int, entries_ended: int) -> None:
+    def _on_progress(self, body_bytes: int) -> None:
         self._bytes_done += body_bytes
-        self._entries_done += entries_ended
         self._advance()
 
     def on_memory_free(self, blocks: Iterable[Block]) -> None:

@@ -48,7 +48,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Whole entries that are uploaded so far, and bytes of entries."""
+    """Entries that are read to their ends so far, and bytes of entries that are uploaded."""
 
     entries: int
     source_bytes: int

@@ -77,9 +77,3 @@ class PlacedEntry:
     def receipt_line(self) -> bytes:
         """Return the line of the receipt."""
         return entry_line(self.entry.name, self.version, self.member.CRC)
-
-    def ends_with(self, what: str, end: int) -> bool:
-        """Return whether the entry ends at ``end`` of its ``what``: its body, or the header."""
-        if what == "body":
-            return end == self.body_bytes
-        return not self.body_bytes and end == self.header_bytes

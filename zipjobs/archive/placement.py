@@ -32,6 +32,11 @@ class Placement:
         self._crcs_missing = 0
 
     @property
+    def entries_read(self) -> int:
+        """Return the number of entries whose bodies were read to their ends, or copied."""
+        return len(self.records) - self._crcs_missing
+
+    @property
     def size(self) -> int:
         """Return the length of the archive so far."""
         return self._layout.offset

@@ -36,20 +36,35 @@ class DownloadLinks:
         self._clock = clock
 
     def create(self, job: Job) -> tuple[DownloadLink, ...]:
-        """Return the links to the archives of a READY job, in the order of ``job.archives``."""
-        expires_at = self._clock() + timedelta(seconds=self._ttl_seconds)
+        """Return the links to the archives of a READY job, in the order of ``job.archives``.
+
+        There are none once S3 may have deleted the archives, and no link works longer.
+        """
+        now = self._clock()
+        expires_at = now + timedelta(seconds=self._ttl_seconds)
+        if job.archive_expires_at is not None:
+            expires_at = min(expires_at, job.archive_expires_at)
+        ttl_seconds = int((expires_at - now).total_seconds())
+        if ttl_seconds <= 0:
+            return ()
         stem = file_name(job).removesuffix(".zip")
         links = []
         for number, archive in enumerate(job.archives, 1):
             name = stem if len(job.archives) == 1 else f"{stem}-{number:03}"
-            url = self._presign(job, archive.key, archive.version_id, f"{name}.zip")
+            url = self._presign(job, archive.key, archive.version_id, f"{name}.zip", ttl_seconds)
             receipt_url = self._presign(
-                job, archive.receipt_key, archive.receipt_version_id, f"{name}.receipt.json"
+                job,
+                archive.receipt_key,
+                archive.receipt_version_id,
+                f"{name}.receipt.json",
+                ttl_seconds,
             )
             links.append(DownloadLink(url, receipt_url, expires_at))
         return tuple(links)
 
-    def _presign(self, job: Job, key: str, version_id: str | None, name: str) -> str:
+    def _presign(
+        self, job: Job, key: str, version_id: str | None, name: str, ttl_seconds: int
+    ) -> str:
         """Return a link to one version of an object: a later version must not be downloaded."""
         assert job.target_bucket is not None
         params = {
@@ -59,9 +74,7 @@ class DownloadLinks:
         }
         if version_id is not None:
             params["VersionId"] = version_id
-        return self._s3.generate_presigned_url(
-            "get_object", Params=params, ExpiresIn=self._ttl_seconds
-        )
+        return self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl_seconds)
 
 
 def file_name(job: Job) -> str:

@@ -1,7 +1,7 @@
 """The job: its record in DynamoDB, and the values in it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Annotated
@@ -193,7 +193,7 @@ class Job(Model):
     (seconds since 1970) are the keys of the index of jobs that the reconciler must check, and
     ``sweeps`` counts its checks. ``attempts`` counts the workers that claimed the job. ``skipped``
     counts skipped objects; ``skipped_objects`` are the first of them, and ``skipped_reasons`` their
-    error codes.
+    error codes. ``metadata`` is the caller's. S3 deletes the archives after ``archive_days``.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -208,6 +208,8 @@ class Job(Model):
     source_bucket: str | None = None
     target_bucket: str | None = None
     target_key: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    archive_days: int | None = None
     entries_total: int | None = None
     entries_done: int = 0
     bytes_total: int | None = None
@@ -246,6 +248,20 @@ class Job(Model):
         when the record of its job has expired.
         """
         return f"{self.job_id}/{iso_utc(self.created_at)}"
+
+    @property
+    def archive_expires_at(self) -> datetime | None:
+        """When S3 may delete the archives of a READY job, or None if it does not.
+
+        S3 counts the days from the start of an upload, and deletes at midnight UTC ("Lifecycle
+        rules: based on an object's age" in the S3 User Guide). The upload started after the job.
+        """
+        if self.status is not Status.READY or self.archive_days is None or not self.started_at:
+            return None
+        midnight = self.started_at.astimezone(UTC).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
+        return midnight + timedelta(days=self.archive_days + 1)
 
     @property
     def skips(self) -> tuple[SkippedObject, ...]:

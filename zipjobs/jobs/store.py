@@ -340,6 +340,8 @@ def _destination(destination: Destination) -> dict[str, Any]:
         "sourceBucket": destination.source_bucket,
         "targetBucket": destination.target_bucket,
         "targetKey": destination.target_key,
+        "metadata": dict(destination.metadata),
+        "archiveDays": destination.archive_days,
     }
 
 

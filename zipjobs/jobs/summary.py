@@ -29,7 +29,11 @@ class Count(Model):
 
 
 class JobSummary(Model):
-    """A job. ``target_key`` is null if it has several archives: see ``archives``."""
+    """A job. ``target_key`` is null if it has several archives: see ``archives``.
+
+    ``archive_expires_at`` is null if S3 keeps the archives, and before the job is READY.
+    ``metadata`` is that of the request.
+    """
 
     job_id: str
     status: Status
@@ -41,6 +45,8 @@ class JobSummary(Model):
     entries: Count
     bytes: Count
     archives: tuple[FinishedArchive, ...]
+    archive_expires_at: Timestamp | None
+    metadata: dict[str, str]
     skipped: int
     skipped_objects: tuple[SkippedObject, ...]
     created_at: Timestamp
@@ -60,6 +66,8 @@ def summary_of(job: Job) -> dict[str, Any]:
         "entries": Count(done=job.entries_done, total=job.entries_total),
         "bytes": Count(done=job.bytes_done, total=job.bytes_total),
         "archives": job.archives,
+        "archive_expires_at": job.archive_expires_at,
+        "metadata": job.metadata,
         "skipped": job.skipped,
         "skipped_objects": job.skips,
         "created_at": job.created_at,

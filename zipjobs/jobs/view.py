@@ -1,6 +1,7 @@
 """The JSON of a job in the API."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Annotated
 
 from pydantic import Field
@@ -15,11 +16,13 @@ _OMIT_NONE = Field(exclude_if=lambda value: value is None)
 
 
 class ArchiveView(FinishedArchive):
-    """An archive of a READY job, with download links created for this response."""
+    """An archive of a READY job, with download links created for this response. An archive that S3
+    may have deleted has none.
+    """
 
-    download_url: str
-    receipt_url: str
-    download_url_expires_at: Timestamp
+    download_url: Annotated[str | None, _OMIT_NONE] = None
+    receipt_url: Annotated[str | None, _OMIT_NONE] = None
+    download_url_expires_at: Annotated[Timestamp | None, _OMIT_NONE] = None
 
 
 class JobView(JobSummary):
@@ -35,18 +38,25 @@ class JobView(JobSummary):
 
     @classmethod
     def of(
-        cls, job: Job, links: Sequence[DownloadLink] = (), counts: ProgressCounts | None = None
+        cls,
+        job: Job,
+        links: Sequence[DownloadLink] | None = None,
+        counts: ProgressCounts | None = None,
     ) -> "JobView":
-        """Return the view of a job. Progress is from ``counts``, or else from the record."""
+        """Return the view of a job. Progress is from ``counts``, or else from the record.
+
+        ``links`` are empty if the archives have expired, and None to leave the archives out.
+        """
         counts = counts or ProgressCounts(job.entries_done, job.bytes_done)
         archives = tuple(
             ArchiveView(
                 **archive.model_dump(),
-                download_url=link.url,
-                receipt_url=link.receipt_url,
-                download_url_expires_at=link.expires_at,
+                download_url=link and link.url,
+                receipt_url=link and link.receipt_url,
+                download_url_expires_at=link and link.expires_at,
             )
-            for archive, link in zip(job.archives, links, strict=False)
+            for archive, link in zip_longest(job.archives, links or ())
+            if links is not None
         )
         only = archives[0] if len(archives) == 1 else None
         fields = summary_of(job) | {

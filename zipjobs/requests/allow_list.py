@@ -1,6 +1,7 @@
 """The stack's default buckets, and the locations that jobs may read and write."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from zipjobs.errors import FieldProblem, InvalidRequest, NotAllowed
@@ -36,22 +37,33 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The buckets and target key of a job, with the stack's defaults applied."""
+    """Where a job reads and writes, with the stack's defaults applied.
+
+    ``metadata`` is the caller's. S3 deletes the archive ``archive_days`` after it is created, or
+    never.
+    """
 
     source_bucket: str
     target_bucket: str
     target_key: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    archive_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """The stack's default buckets, and the locations that requests may name."""
+    """The stack's default buckets, and the locations that requests may name.
+
+    S3 deletes archives below the stack's target prefix after ``archive_retention_days``; 0 means
+    never.
+    """
 
     source_bucket: str
     target_bucket: str
     target_prefix: str
     allowed_sources: tuple[Location, ...]
     allowed_targets: tuple[Location, ...]
+    archive_retention_days: int = 0
 
     def resolve(self, request: JobRequest, job_id: str) -> Destination:
         """Return the destination of a job, with the stack's defaults applied.
@@ -66,7 +78,18 @@ class AllowList:
         target_key = _target_key(prefix, job_id, request.archive_name)
         _require(self.allowed_targets, target_bucket, target_key, "targetBucket/targetPrefix")
         self._require_sources(request, source_bucket)
-        return Destination(source_bucket, target_bucket, target_key)
+        days = self._archive_days(target_bucket, target_key, request.expires_in_days)
+        return Destination(source_bucket, target_bucket, target_key, request.metadata, days)
+
+    def _archive_days(self, bucket: str, key: str, requested: int | None) -> int | None:
+        """Return the days until S3 deletes an archive: the shorter time applies."""
+        retention = self.archive_retention_days
+        is_covered = Location(self.target_bucket, self.target_prefix).covers(bucket, key)
+        days = [
+            *([retention] if retention and is_covered else []),
+            *([requested] if requested else []),
+        ]
+        return min(days, default=None)
 
     def _require_sources(self, request: JobRequest, source_bucket: str) -> None:
         """Check all sources in the request. Sources in a list are checked when it is read."""

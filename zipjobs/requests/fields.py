@@ -4,12 +4,14 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from zipjobs.requests.globs import translate
 from zipjobs.requests.strict_json import excerpt, printable
+from zipjobs.s3.target import OWNER_TAG
+from zipjobs.zipformat.member_names import MAX_PATH_BYTES, MIN_PATH_UNITS
 
 MIN_BUCKET_CHARS = 3
 MAX_BUCKET_CHARS = 63
@@ -49,13 +51,15 @@ MAX_METADATA_VALUE_CHARS = 128
 """With keys and values of these lengths, the metadata of an archive stays below S3's 2 KB ("Working
 with object metadata" in the S3 User Guide)."""
 
+_ExpiryDays = Literal[1, 7, 30, 90]
+EXPIRY_DAYS: tuple[int, ...] = get_args(_ExpiryDays)
+"""The days after which an archive can expire. Target buckets have a lifecycle rule for each."""
+
 EXPIRY_TAG = "zipjobs-expires-in-days"
 """The tag of archives that a lifecycle rule of the target bucket deletes. Its value is one of
 ``expiresInDays``.
 """
 
-MIN_PATH_CHARS = 60
-MAX_PATH_CHARS = 900
 
 MAX_MEMBER_NAME_CHARS = 1024
 MAX_GLOB_CHARS = 1024
@@ -76,6 +80,7 @@ _TAG_CHARACTER = r"[^\u0000-\u001f!-*,;-<>?\[-^`{-\u009f\u2028\u2029]"
 
 _TAG_KEY = re.compile(f"^{_TAG_CHARACTER}{{1,{MAX_TAG_KEY_CHARS}}}$")
 _TAG_VALUE = re.compile(f"^{_TAG_CHARACTER}{{0,{MAX_TAG_VALUE_CHARS}}}$")
+_RESERVED_METADATA = re.compile(f"^{OWNER_TAG}$")
 _RESERVED_TAG = re.compile(f"^([aA][wW][sS]:|{EXPIRY_TAG}$)")
 _METADATA_KEY = re.compile(rf"^[a-z0-9][a-z0-9._-]{{0,{MAX_METADATA_KEY_CHARS - 1}}}$")
 _METADATA_VALUE = re.compile(rf"^([!-~]([ -~]{{0,{MAX_METADATA_VALUE_CHARS - 2}}}[!-~])?)?$")
@@ -147,6 +152,8 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
 
 def _metadata(metadata: dict[str, str]) -> dict[str, str]:
     for key, value in metadata.items():
+        if _RESERVED_METADATA.search(key):
+            raise ValueError(f"{OWNER_TAG} is reserved: use another key")
         if not _METADATA_KEY.fullmatch(key):
             raise ValueError(
                 f"{printable(excerpt(key))}: use lower-case letters, digits and . _ - in keys, up "
@@ -252,12 +259,15 @@ Metadata = Annotated[
     Field(max_length=MAX_METADATA),
     AfterValidator(_metadata),
     _schema(
-        propertyNames={"pattern": _METADATA_KEY.pattern},
+        propertyNames={
+            "pattern": _METADATA_KEY.pattern,
+            "not": {"pattern": _RESERVED_METADATA.pattern},
+        },
         additionalProperties={"type": "string", "pattern": _METADATA_VALUE.pattern},
     ),
 ]
-ExpiresInDays = Annotated[Literal[1, 7, 30, 90], BeforeValidator(_days)]
-PathChars = Annotated[int, Field(ge=MIN_PATH_CHARS, le=MAX_PATH_CHARS), BeforeValidator(_whole)]
+ExpiresInDays = Annotated[_ExpiryDays, BeforeValidator(_days)]
+PathUnits = Annotated[int, Field(ge=MIN_PATH_UNITS, le=MAX_PATH_BYTES), BeforeValidator(_whole)]
 S3Url = Annotated[
     str,
     StringConstraints(max_length=len(_S3_SCHEME) + MAX_BUCKET_CHARS + 1 + MAX_KEY_BYTES),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zipjobs.errors import InvalidManifest, ListTooLarge
 from zipjobs.s3.ranged_file import ObjectFile
+from zipjobs.s3.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,11 +66,11 @@ class Lines:
     the errors of ``limit`` and ``ObjectFile``.
     """
 
-    def __init__(self, s3: "S3Client", bucket: str, key: str, limit: ReadLimit) -> None:
+    def __init__(self, s3: "S3Client", source: Source, limit: ReadLimit) -> None:
         self.limit = limit
-        self._raw = io.BufferedReader(ObjectFile(s3, bucket, key), _BUFFER_BYTES)
+        self._raw = io.BufferedReader(ObjectFile(s3, source), _BUFFER_BYTES)
         self.recognized = ""
-        self._where = f"s3://{bucket}/{key}"
+        self._where = str(source)
         self._number = 0
         self._unread = self._read_lines()
 

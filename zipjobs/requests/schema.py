@@ -37,7 +37,7 @@ from zipjobs.requests.fields import (
     OnDuplicate,
     OnMissing,
     OnUnreadable,
-    PathChars,
+    PathUnits,
     RequestPayer,
     S3Url,
     StorageClass,
@@ -272,7 +272,7 @@ class JobRequest(Model):
         "numbered archives. Not allowed with `deflate`.",
         examples=[4_294_967_296],
     )
-    max_path_length: PathChars | None = Field(
+    max_path_length: PathUnits | None = Field(
         default=None,
         description="The maximum length of a path in the archive, in UTF-16 code units, as Windows "
         "counts them. Folders and names are cut. Windows Explorer cannot extract files whose path, "

@@ -5,17 +5,16 @@ Prefixes and lists are streamed, so memory does not depend on their length.
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
 from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.model import Model
-from zipjobs.requests.allow_list import AllowList
 from zipjobs.requests.fields import parse_time, split_s3_url
 from zipjobs.requests.globs import matcher
 from zipjobs.requests.list_formats import (
@@ -77,6 +76,12 @@ class SourceObject:
     name: str | None = None
     size: int | None = None
     etag: str | None = None
+    requester_pays: bool = False
+
+    @property
+    def source(self) -> Source:
+        """The object in S3."""
+        return Source(self.bucket, self.key, self.version_id, self.requester_pays)
 
 
 class _InventoryFile(Model):
@@ -97,10 +102,17 @@ class _Inventory(Model):
         return [column.strip() for column in self.file_schema.split(",")]
 
 
+class SourceAllowList(Protocol):
+    """Decides which objects may be read."""
+
+    def require_source(self, bucket: str, key: str, field: str) -> None:
+        """Raise NotAllowed unless ``key`` may be read. The message starts with ``field``."""
+
+
 class SourceReader:
     """Finds the objects of requests."""
 
-    def __init__(self, s3: "S3Client", allow_list: AllowList) -> None:
+    def __init__(self, s3: "S3Client", allow_list: SourceAllowList) -> None:
         self._s3 = s3
         self._allow_list = allow_list
 
@@ -118,6 +130,14 @@ class SourceReader:
         InvalidManifest and NotAllowed with a line of the list; ListTooLarge; SourceNotFound,
         SourceForbidden, SourceArchived and SourceChanged for the list; and ServiceUnavailable.
         """
+        found = self._read(request, source_bucket, check)
+        if request.request_payer is None:
+            return found
+        return (replace(one, requester_pays=True) for one in found)
+
+    def _read(
+        self, request: JobRequest, source_bucket: str, check: Callable[[], None]
+    ) -> Iterator[SourceObject]:
         if request.prefix is not None:
             return self._below(source_bucket, request.prefix, request, check)
         if request.entries_from is not None:
@@ -135,11 +155,13 @@ class SourceReader:
         self, bucket: str, prefix: str, request: JobRequest, check: Callable[[], None]
     ) -> Iterator[SourceObject]:
         """Yield the objects whose keys start with ``prefix``."""
-        where = f"s3://{bucket}/{prefix}"
+        where = _source(request, bucket, prefix)
         is_wanted = _filter(request, len(prefix))
         found = False
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        with source_errors(Source(bucket, prefix), "s3:ListBucket on the bucket"):
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, **where.payer
+        )
+        with source_errors(where, "s3:ListBucket on the bucket"):
             for item in chain.from_iterable(page.get("Contents", []) for page in pages):
                 check()
                 key, size = item["Key"], item["Size"]
@@ -163,23 +185,22 @@ class SourceReader:
         """Yield the objects of a list, or of the data files of an inventory."""
         bucket, key = split_s3_url(url)
         limit = ReadLimit(check)
-        lines = Lines(self._s3, bucket, key, limit)
+        lines = Lines(self._s3, _source(request, bucket, key), limit)
         if is_inventory_manifest(lines):
-            manifest = self._inventory_manifest(bucket, key)
+            manifest = self._inventory_manifest(_source(request, bucket, key))
             data_bucket = manifest.destination_bucket.rpartition(":")[2]
             for file in manifest.files:
                 self._allow_list.require_source(data_bucket, file.key, url)
             for file in manifest.files:
-                lines = Lines(self._s3, data_bucket, file.key, limit)
+                lines = Lines(self._s3, _source(request, data_bucket, file.key), limit)
                 for row in inventory_rows(lines, manifest.columns):
                     yield self._source_object(row, row.bucket or source_bucket, lines)
         else:
             for row in rows_of(lines, keys_url_encoded=request.keys_url_encoded):
                 yield self._source_object(row, row.bucket or source_bucket, lines)
 
-    def _inventory_manifest(self, bucket: str, key: str) -> _Inventory:
-        where = f"s3://{bucket}/{key}"
-        data = io.BufferedReader(ObjectFile(self._s3, bucket, key)).read(MAX_REQUEST_BYTES + 1)
+    def _inventory_manifest(self, where: Source) -> _Inventory:
+        data = io.BufferedReader(ObjectFile(self._s3, where)).read(MAX_REQUEST_BYTES + 1)
         if len(data) > MAX_REQUEST_BYTES:
             raise InvalidManifest(f"{where} has more than {MAX_REQUEST_BYTES:,} bytes")
         try:
@@ -206,6 +227,10 @@ class SourceReader:
     def _source_object(self, row: Row, bucket: str, lines: Lines) -> SourceObject:
         self._allow_list.require_source(bucket, row.key, lines.location)
         return SourceObject(bucket, row.key, row.version_id, row.name, row.size, _quoted(row.etag))
+
+
+def _source(request: JobRequest, bucket: str, key: str) -> Source:
+    return Source(bucket, key, requester_pays=request.request_payer is not None)
 
 
 def _not_empty(objects: Iterator[SourceObject], where: str) -> Iterator[SourceObject]:

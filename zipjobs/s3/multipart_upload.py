@@ -18,7 +18,7 @@ from zipjobs.s3.errors import ErrorResponse, source_error, target_errors
 from zipjobs.s3.part_upload import Chunks, PartSender, UploadedPart
 from zipjobs.s3.retry import COPY_ATTEMPTS, COPY_PAUSES_BEFORE, pause_seconds
 from zipjobs.s3.source import NULL_VERSION, ObjectVersion
-from zipjobs.s3.target import OWNER_TAG, Target
+from zipjobs.s3.target import Target
 from zipjobs.s3.upload_cleanup import UploadCleaner, remove_if_owned
 from zipjobs.zipformat.crc32 import decode, encode
 
@@ -80,7 +80,7 @@ class ArchiveWriter:
                 Bucket=target.bucket,
                 Key=target.key,
                 ContentType=CONTENT_TYPE,
-                Metadata={OWNER_TAG: target.owner_tag},
+                **target.attributes,
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
             )
@@ -157,6 +157,7 @@ class Upload:
             CopySource=address,
             CopySourceIfMatch=pinned.etag,
             CopySourceRange=f"bytes={first}-{first + length - 1}",
+            **pinned.source.payer,
         )
         result = answer["CopyPartResult"]
         if "ChecksumCRC32" not in result:

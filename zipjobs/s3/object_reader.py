@@ -158,6 +158,8 @@ class Read:
             headers["range"] = f"bytes={first}-{last}"
         if self._etag is not None:
             headers["if-match"] = self._etag
+        if source.requester_pays:
+            headers["x-amz-request-payer"] = "requester"
         return Request(path, query, headers, self)
 
     def proceed(self, length: int) -> None:

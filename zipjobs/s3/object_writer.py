@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isal.isal_zlib import crc32
 
 from zipjobs.s3.source import NULL_VERSION
-from zipjobs.s3.target import OWNER_TAG, Target
+from zipjobs.s3.target import Target
 from zipjobs.zipformat.crc32 import encode
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ PART_BYTES = 8 * 1024 * 1024
 def write_object(
     s3: "S3Client", target: Target, content_type: str, pieces: Iterable[bytes]
 ) -> str | None:
-    """Write ``pieces`` as one object with the target's owner tag.
+    """Write ``pieces`` as one object with the attributes of the target.
 
     Returns its version ID, or None unless the bucket keeps versions. Raises botocore's errors,
     after which no incomplete upload is left.
     """
     address: Any = {"Bucket": target.bucket, "Key": target.key}
-    options: Any = {"ContentType": content_type, "Metadata": {OWNER_TAG: target.owner_tag}}
+    options: Any = {"ContentType": content_type, **target.attributes}
     parts = _parts(pieces)
     first = next(parts, b"")
     second = next(parts, None)

@@ -25,11 +25,9 @@ class ObjectFile(io.RawIOBase):
     Reading raises an UnreadableObject, SourceChanged or ServiceUnavailable.
     """
 
-    def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
+    def __init__(self, s3: "S3Client", source: Source) -> None:
         self._s3 = s3
-        self._bucket = bucket
-        self._key = key
-        self._source = Source(bucket, key)
+        self._source = source
         self._etag: str | None = None
         self._size: int | None = None
         self._offset = 0
@@ -73,9 +71,12 @@ class ObjectFile(io.RawIOBase):
         raise ServiceUnavailable(f"Reading {self._source} failed: {problem}") from problem
 
     def _get(self) -> "GetObjectOutputTypeDef":
-        wanted = f"bytes={self._offset}-{self._offset + RANGE_BYTES - 1}"
-        if self._etag is None:
-            return self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=wanted)
+        source = self._source
+        pinned = {} if self._etag is None else {"IfMatch": self._etag}
         return self._s3.get_object(
-            Bucket=self._bucket, Key=self._key, Range=wanted, IfMatch=self._etag
+            Bucket=source.bucket,
+            Key=source.key,
+            Range=f"bytes={self._offset}-{self._offset + RANGE_BYTES - 1}",
+            **pinned,  # type: ignore[arg-type]
+            **source.payer,
         )

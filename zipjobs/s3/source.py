@@ -2,6 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal, NotRequired, TypedDict
+
+
+class RequestPayer(TypedDict):
+    """The argument ``RequestPayer`` of boto3's methods."""
+
+    RequestPayer: NotRequired[Literal["requester"]]
+
 
 EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
 """The earliest time that ZIP can store."""
@@ -12,11 +20,17 @@ NULL_VERSION = "null"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An object in S3, as requested."""
+    """An object in S3, as requested. ``requester_pays``: its reader accepts the charges."""
 
     bucket: str
     key: str
     version_id: str | None = None
+    requester_pays: bool = False
+
+    @property
+    def payer(self) -> "RequestPayer":
+        """The argument of boto3's methods that accepts the charges."""
+        return {"RequestPayer": "requester"} if self.requester_pays else {}
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"

@@ -10,7 +10,6 @@ from zipjobs.jobs.job import Job, UploadRef
 from zipjobs.jobs.store import JobStore
 from zipjobs.requests.fields import Compression
 from zipjobs.s3.multipart_upload import ArchiveWriter
-from zipjobs.s3.target import Target
 from zipjobs.worker.heartbeat import time_to_finish, tolerant
 from zipjobs.worker.receipts import Receipts
 from zipjobs.worker.request_loader import LoadedRequest
@@ -66,7 +65,7 @@ class ArchiveRunner:
     def _build(self, loaded: LoadedRequest, guard: Callable[[WorkFound], None]) -> Job:
         job, entries, store = loaded.job, loaded.entries, self._store
         key = loaded.destination.target_key
-        target = Target(loaded.destination.target_bucket, key, owner_tag=job.owner_tag)
+        target = loaded.target(key)
         totals = (entries.count, None if entries.has_unknown_sizes else entries.known_bytes)
 
         def record_upload(upload_id: str) -> None:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,9 @@ from zipjobs.errors import DuplicateName, InvalidRequest, ListTooLarge
 from zipjobs.requests.fields import EmptyFolders, Naming, OnDuplicate
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceObject
-from zipjobs.s3.source import Entry, Source, is_folder_marker
+from zipjobs.s3.object_reader import ObjectReader
+from zipjobs.s3.probe_objects import WINDOW, sizes_of
+from zipjobs.s3.source import Entry, is_folder_marker
 from zipjobs.unreadable import MAX_NAMED_OBJECTS
 from zipjobs.zipformat.member_names import (
     MAX_PATHS,
@@ -27,8 +30,16 @@ from zipjobs.zipformat.member_names import (
 
 IN_MEMORY_BYTES = 1024 * 1024
 
-ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
-"""Converts an entry to a line of JSON."""
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+
+
+def dump_entry(entry: Entry) -> bytes:
+    """Return an entry as a line of JSON."""
+    return _ENTRY.dump_json(entry, exclude_defaults=True)
+
+
+load_entry = _ENTRY.validate_json
+"""Returns the entry of a line of JSON."""
 
 
 MAX_OBJECTS_PER_NAME = 20
@@ -53,17 +64,12 @@ def named(
     markers = SpooledLines()
     for one in listed:
         wanted = name_of(one.key) if one.name is None else one.name
-        source = Source(one.bucket, one.key, one.version_id)
         if not is_folder_marker(one.key, one.size):
-            yield Entry(
-                names.claim(as_file(wanted) if one.name is None else wanted),
-                source,
-                one.size,
-                one.etag,
-            )
+            name = names.claim(as_file(wanted) if one.name is None else wanted)
+            yield Entry(name, one.source, one.size, one.etag)
         elif keeps_folders:
-            markers.write(ENTRY.dump_json(Entry(wanted, source, one.size, one.etag)))
-    for marker in map(ENTRY.validate_json, markers):
+            markers.write(dump_entry(Entry(wanted, one.source, one.size, one.etag)))
+    for marker in map(load_entry, markers):
         if (folder := names.claim_folder(marker.name)) is not None:
             yield replace(marker, name=f"{folder}/")
     markers.close()
@@ -78,8 +84,8 @@ def entries_of(
     InvalidRequest if all objects are folder markers that are left out.
     """
     is_numbered = request.on_duplicate is OnDuplicate.SUFFIX
-    distinct = DistinctNames(MAX_NAMED_OBJECTS, max_paths)
-    names = UniqueNames(max_paths) if is_numbered else distinct
+    distinct = DistinctNames(MAX_NAMED_OBJECTS, max_paths, request.max_path_length)
+    names = UniqueNames(max_paths, request.max_path_length) if is_numbered else distinct
     keeps_folders = request.empty_folders is EmptyFolders.KEEP
     entries = EntryList(named(listed, _naming(request), names, keeps_folders=keeps_folders))
     if distinct.refused:
@@ -131,6 +137,24 @@ def _duplicate(entries: Iterable[Entry], names: DistinctNames) -> DuplicateName:
     )
 
 
+def with_sizes_of_markers(
+    listed: Iterator[SourceObject], reader: ObjectReader
+) -> Iterator[SourceObject]:
+    """Yield ``listed``, with the sizes of objects that may be folder markers.
+
+    Their names depend on whether they are. An object that cannot be read keeps no size.
+    """
+    while chunk := list(islice(listed, WINDOW)):
+        unknown = [one for one in chunk if one.size is None and one.key.endswith("/")]
+        sized = iter(sizes_of([Entry("", one.source) for one in unknown], reader))
+        for one in chunk:
+            if one.size is None and one.key.endswith("/"):
+                found = next(sized)
+                yield replace(one, size=found.size, etag=found.etag)
+            else:
+                yield one
+
+
 class SpooledLines:
     """Lines in memory, or in a file if they are many. Raises ListTooLarge if the disk is full."""
 
@@ -171,7 +195,7 @@ class EntryList:
         self.has_unknown_sizes = False
         self._lines = SpooledLines()
         for entry in entries:
-            self._lines.write(ENTRY.dump_json(entry))
+            self._lines.write(dump_entry(entry))
             self.known_bytes += entry.size or 0
             self.has_unknown_sizes |= entry.size is None
 
@@ -181,7 +205,7 @@ class EntryList:
         return self._lines.count
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(ENTRY.validate_json, self._lines)
+        return map(load_entry, self._lines)
 
     def __enter__(self) -> Self:
         return self

@@ -20,12 +20,10 @@ from zipjobs.jobs.queue import JobQueue
 from zipjobs.jobs.store import JobStore
 from zipjobs.lifecycle.finalizer import JobFinalizer
 from zipjobs.model import utc_now
-from zipjobs.requests.allow_list import Destination
 from zipjobs.s3.multipart_upload import ArchiveWriter
 from zipjobs.s3.object_reader import ObjectReader
 from zipjobs.s3.probe_objects import probe_objects
 from zipjobs.s3.source import Entry, SkippedEntry
-from zipjobs.s3.target import Target
 from zipjobs.unreadable import none_left
 from zipjobs.worker.entry_list import EntryList
 from zipjobs.worker.heartbeat import FINISH_SECONDS, Heartbeat
@@ -118,12 +116,13 @@ class Planner:
                 self._segments.put_entries(job.job_id, segment.index, own)
         if skipped:
             self._segments.put_skipped(job.job_id, map(skipped_line, skipped))
-        job = self._create_uploads(job, destination, archives)
+        job = self._create_uploads(loaded, archives)
         plan = Plan(
             target_bucket=destination.target_bucket,
             uploads=job.uploads,
             segments=tuple(planned),
             sizing=sizing,
+            tags=loaded.tags,
             usage=self._meter.take(),
         )
         self._segments.put_plan(job.job_id, plan)
@@ -175,15 +174,14 @@ class Planner:
                 )
             yield entry
 
-    def _create_uploads(self, job: Job, destination: Destination, archives: int) -> Job:
-        uploads: list[UploadRef] = []
+    def _create_uploads(self, loaded: LoadedRequest, archives: int) -> Job:
+        job, uploads = loaded.job, list[UploadRef]()
         try:
             for number in range(1, archives + 1):
-                key = destination.target_key
+                key = loaded.destination.target_key
                 if archives > 1:
                     key = f"{key.removesuffix('.zip')}-{number:03}.zip"
-                target = Target(destination.target_bucket, key, owner_tag=job.owner_tag)
-                upload_id = self._writer.create(target)
+                upload_id = self._writer.create(loaded.target(key))
                 uploads.append(UploadRef(key=key, upload_id=upload_id))
                 if number % UPLOADS_PER_WRITE == 0 or number == archives:
                     job = self._store.record_uploads(job, uploads)

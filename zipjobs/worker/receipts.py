@@ -16,7 +16,6 @@ their cost.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zipjobs.archive.receipt import receipt_key
@@ -66,7 +65,7 @@ class Receipts:
             copied_bytes=archive.copied_bytes,
             version_id=archive.version_id,
         )
-        receipt = replace(target, key=summary.receipt_key, owner_tag=job.owner_tag)
+        receipt = Target(target.bucket, summary.receipt_key, job.owner_tag, tags=target.tags)
         pieces = _pieces(job, target, summary, cost, skipped, entries)
         with own_errors("the receipt"):
             version_id = write_object(self._s3, receipt, "application/json", pieces)
@@ -93,6 +92,7 @@ def _pieces(
         "version": VERSION,
         "jobId": job.job_id,
         "createdAt": iso_utc(job.created_at),
+        **({"metadata": job.metadata} if job.metadata else {}),
         "archive": {
             "bucket": target.bucket,
             "key": summary.key,

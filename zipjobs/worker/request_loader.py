@@ -3,22 +3,21 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from zipjobs.errors import ListTooLarge
 from zipjobs.jobs.job import Job
 from zipjobs.jobs.store import JobStore
 from zipjobs.model import utc_now
 from zipjobs.requests.allow_list import AllowList, Destination
+from zipjobs.requests.fields import EXPIRY_TAG
 from zipjobs.requests.schema import JobRequest
-from zipjobs.requests.sources import SourceObject, SourceReader
+from zipjobs.requests.sources import SourceReader
 from zipjobs.requests.storage import RequestReader
 from zipjobs.s3.object_reader import ObjectReader
-from zipjobs.s3.probe_objects import WINDOW, sizes_of
-from zipjobs.s3.source import Entry, Source
-from zipjobs.worker.entry_list import EntryList, entries_of
+from zipjobs.s3.target import Target
+from zipjobs.worker.entry_list import EntryList, entries_of, with_sizes_of_markers
 from zipjobs.worker.heartbeat import Heartbeat
 from zipjobs.worker.limits import JobLimits
 
@@ -41,6 +40,23 @@ class LoadedRequest:
     request: JobRequest
     destination: Destination
     entries: EntryList
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of archives and receipts."""
+        days = self.request.expires_in_days
+        return {**self.request.tags, **({EXPIRY_TAG: str(days)} if days else {})}
+
+    def target(self, key: str) -> Target:
+        """Return the target of an archive."""
+        return Target(
+            self.destination.target_bucket,
+            key,
+            self.job.owner_tag,
+            self.request.storage_class,
+            self.tags,
+            self.request.metadata,
+        )
 
 
 class RequestLoader:
@@ -75,25 +91,9 @@ class RequestLoader:
         job = self._store.record_destination(job, destination, request.count)
         check = self._reading_check(job, lease_until)
         listed = self._sources.read(request, destination.source_bucket, check)
-        sized = self._with_sizes_of_markers(listed)
+        sized = with_sizes_of_markers(listed, self._reader)
         with entries_of(request, sized, self._limits.max_paths) as entries:
             yield LoadedRequest(job, request, destination, entries)
-
-    def _with_sizes_of_markers(self, listed: Iterator[SourceObject]) -> Iterator[SourceObject]:
-        """Yield ``listed``, with the sizes of objects that may be folder markers.
-
-        Their names depend on whether they are. An object that cannot be read keeps no size.
-        """
-        while chunk := list(islice(listed, WINDOW)):
-            unknown = [one for one in chunk if one.size is None and one.key.endswith("/")]
-            entries = [Entry("", Source(one.bucket, one.key, one.version_id)) for one in unknown]
-            sized = iter(sizes_of(entries, self._reader))
-            for one in chunk:
-                if one.size is None and one.key.endswith("/"):
-                    found = next(sized)
-                    yield replace(one, size=found.size, etag=found.etag)
-                else:
-                    yield one
 
     def _reading_check(self, job: Job, lease_until: datetime) -> Callable[[], None]:
         """Return the callable to invoke while the list is read: it sends heartbeats."""

@@ -142,7 +142,7 @@ class SegmentRunner:
             indexes = [segment.index for segment in plan.of_archive(number)]
             results = self._built(job, indexes)
             archive = self._finish_archive(job, plan, number, [built for built, _ in results])
-            target = Target(plan.target_bucket, upload.key)
+            target = Target(plan.target_bucket, upload.key, tags=plan.tags)
             skipped = self._segments.skipped(job.job_id) if job.skipped and number == 0 else ()
             if skipped is None:
                 raise UploadGone("The list of skipped objects is missing.")

@@ -13,6 +13,8 @@
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic import Field
+
 from zipjobs.archive.parts.sizing import PartSizing
 from zipjobs.archive.segment import BuiltSegment, Segment, SegmentOutput
 from zipjobs.errors import ServiceUnavailable
@@ -20,20 +22,21 @@ from zipjobs.jobs.job import UploadRef
 from zipjobs.lifecycle.segment_objects import SegmentObjects
 from zipjobs.model import Model
 from zipjobs.s3.source import Entry
-from zipjobs.worker.entry_list import ENTRY
+from zipjobs.worker.entry_list import dump_entry, load_entry
 from zipjobs.worker.usage import Usage
 
 
 class Plan(Model):
     """The uploads of a job's archives, in order, and the segments of all of them.
 
-    ``usage`` is what planning took.
+    ``tags`` are those of the archives and receipts. ``usage`` is what planning took.
     """
 
     target_bucket: str
     uploads: tuple[UploadRef, ...]
     segments: tuple[Segment, ...]
     sizing: PartSizing
+    tags: dict[str, str] = Field(default_factory=dict)
     usage: Usage = Usage()
 
     def of_archive(self, archive: int) -> list[Segment]:
@@ -79,13 +82,12 @@ class SegmentStore:
 
     def put_entries(self, job_id: str, segment: int, entries: Iterable[Entry]) -> None:
         """Write the entries of a segment."""
-        lines = (ENTRY.dump_json(entry) for entry in entries)
-        self._put_lines(job_id, f"entries/{segment:05}.jsonl.gz", lines)
+        self._put_lines(job_id, f"entries/{segment:05}.jsonl.gz", map(dump_entry, entries))
 
     def entries(self, job_id: str, segment: int) -> list[Entry] | None:
         """Return the entries of a segment, or None after they are deleted."""
         lines = self._lines(job_id, f"entries/{segment:05}.jsonl.gz")
-        return None if lines is None else [ENTRY.validate_json(line) for line in lines]
+        return None if lines is None else [load_entry(line) for line in lines]
 
     def put_built(self, job_id: str, segment: int, output: SegmentOutput, usage: Usage) -> None:
         """Write the result of a segment, and what building it took."""

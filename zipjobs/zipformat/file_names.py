@@ -29,6 +29,9 @@ IGNORABLE = re.compile(
 """Invisible characters that are safe, but that HFS+ and case-insensitive ext4 ignore: the rest of
 Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt."""
 
+_TAR = ".tar"
+"""The first part of extensions such as ``.tar.gz``."""
+
 _VERSION = re.compile(r";(?=[0-9]*$)")
 """Info-ZIP reads the rest as a VMS version number and removes it from the file name."""
 
@@ -83,8 +86,13 @@ def _truncate(component: str) -> str:
 
 
 def split_extension(component: str) -> tuple[str, str]:
-    """Split off a short extension, dot included. A leading dot does not start one."""
+    """Split off a short extension, such as ``.pdf`` or ``.tar.gz``.
+
+    A leading dot does not start one.
+    """
     stem, dot, extension = component.rpartition(".")
     if not stem or not dot or len(extension.encode()) > 16:
         return component, ""
+    if stem.lower().endswith(_TAR) and len(stem) > len(_TAR):
+        return stem[: -len(_TAR)], stem[-len(_TAR) :] + dot + extension
     return stem, dot + extension

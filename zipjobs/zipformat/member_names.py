@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Container, Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import count
+from itertools import accumulate, count
 from typing import NamedTuple
 
 from zipjobs.errors import ListTooLarge
@@ -20,6 +20,12 @@ MAX_PATH_BYTES = 900
 
 MAX_FOLDERS = 64
 """Folders of a path. Each takes memory, and a name of 1,024 bytes can have 512 of them."""
+
+MIN_FOLDER_UNITS = 8
+"""A folder's name is not cut to less than this."""
+
+MIN_PATH_UNITS = 60
+"""The least limit of ``shortened``: room for a number and the longest extension."""
 
 MAX_PATHS = 3_000_000
 """The default limit of files and folders of a job. A file takes about 65 bytes of memory and a
@@ -70,17 +76,65 @@ def safe_name(name: str) -> str:
     return "/".join([*kept, leaf])
 
 
+def shortened(name: str, max_units: int) -> str:
+    """Return a safe name with at most ``max_units`` UTF-16 code units, as Windows counts them.
+
+    ``max_units`` is at least ``MIN_PATH_UNITS``. At least half of them are for the file's name, of
+    which the extension stays. The folders share the rest. Those for which no ``MIN_FOLDER_UNITS``
+    are left, the innermost, are removed.
+    """
+    if utf16_units(name) <= max_units:
+        return name
+    limit, short = max_units, safe_name(_cut_path(name, max_units))
+    while (excess := utf16_units(short) - max_units) > 0:  # ``con`` has become ``_con``
+        limit -= excess
+        short = safe_name(_cut_path(name, limit))
+    return short
+
+
+def _cut_path(name: str, limit: int) -> str:
+    *folders, leaf = name.split("/")
+    stem, extension = split_extension(leaf)
+    leaf_units = max(limit // 2, limit - utf16_units(name) + utf16_units(leaf))
+    leaf = _cut(stem, max(1, leaf_units - utf16_units(extension))) + extension
+    left = limit - utf16_units(leaf)
+    needed = accumulate(min(utf16_units(folder), MIN_FOLDER_UNITS) + 1 for folder in folders)
+    folders = [folder for folder, units in zip(folders, needed, strict=True) if units <= left]
+    share = 0
+    for number, units in enumerate(sorted(map(utf16_units, folders))):
+        share = left // (len(folders) - number) - 1
+        if units > share:
+            break
+        left -= units + 1  # what a short folder does not need is for the others
+    return "/".join([*(_cut(folder, share) for folder in folders), leaf])
+
+
+def _cut(text: str, max_units: int) -> str:
+    """Return the start of ``text``, without half a surrogate pair, a dot or a space at its end."""
+    if utf16_units(text) <= max_units:
+        return text
+    start = text.encode("utf-16-le")[: 2 * max_units].decode("utf-16-le", errors="ignore")
+    return start.rstrip(". ") or REPLACEMENT
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of ``text`` as Windows counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
 class UniqueNames:
     """Assigns each safe name once, also for file systems that ignore case.
 
     The second ``report.pdf`` becomes ``report (2).pdf``. A name is also numbered if it is a file
     where an earlier name has a folder, or a folder where an earlier name is a file.
 
-    ``max_paths`` limits the files and folders, and so the memory for them.
+    ``max_paths`` limits the files and folders, and so the memory for them. ``max_units`` limits the
+    length of a name, with its number, in UTF-16 code units.
     """
 
-    def __init__(self, max_paths: int = MAX_PATHS) -> None:
+    def __init__(self, max_paths: int = MAX_PATHS, max_units: int | None = None) -> None:
         self._max_paths = max_paths
+        self._max_units = max_units
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
         self._file_numbers: dict[int, int] = {}
@@ -88,7 +142,7 @@ class UniqueNames:
 
     def claim(self, name: str) -> str:
         """Return the safe, unused form of ``name`` and mark it as used. Raises ListTooLarge."""
-        *parents, leaf = safe_name(name).split("/")
+        *parents, leaf = self._fitted(safe_name(name)).split("/")
         path, folder = [], 0
         for parent in parents:
             component, slot = _free(folder, parent, self._folder_numbers, self._files)
@@ -105,13 +159,37 @@ class UniqueNames:
         Raises ListTooLarge.
         """
         path, folder, is_new = [], 0, False
-        for wanted in safe_name(name).split("/"):
+        for wanted in self._fitted(safe_name(name)).split("/"):
             component, slot = _free(folder, wanted, self._folder_numbers, self._files)
             is_new = slot not in self._folders
             folder = self._folders.setdefault(slot, len(self._folders) + 1)
             path.append(component)
         _require_capacity(self._max_paths, self._files, self._folders)
         return "/".join(path) if is_new else None
+
+    def _fitted(self, name: str) -> str:
+        """Return a name that has at most ``max_units`` with the numbers that it will get."""
+        if self._max_units is None:
+            return name
+        limit, fitted = self._max_units, shortened(name, self._max_units)
+        while (excess := utf16_units(self._numbered(fitted)) - self._max_units) > 0:
+            limit = max(limit - excess, MIN_PATH_UNITS // 2)
+            fitted = shortened(name, limit)
+        return fitted
+
+    def _numbered(self, name: str) -> str:
+        """Return the result of claiming a safe name now."""
+        *parents, leaf = name.split("/")
+        path: list[str] = []
+        folder = 0
+        for parent in parents:
+            component, slot = _free(folder, parent, self._folder_numbers, self._files)
+            path.append(component)
+            if slot not in self._folders:  # a new folder is empty
+                return "/".join([*path, *parents[len(path) :], leaf])
+            folder = self._folders[slot]
+        component, _ = _free(folder, leaf, self._file_numbers, self._files, self._folders)
+        return "/".join([*path, component])
 
 
 class Contest(NamedTuple):
@@ -125,20 +203,24 @@ class DistinctNames:
     """Returns safe names unchanged, and records those that are the same for a file system.
 
     These are names that are claimed twice, or both as a file and as a folder. ``contested`` has up
-    to ``max_recorded`` of them by slot; ``refused`` counts all claims that failed.
+    to ``max_recorded`` of them by slot; ``refused`` counts all claims that failed. ``max_paths``
+    and ``max_units`` are those of ``UniqueNames``.
     """
 
-    def __init__(self, max_recorded: int, max_paths: int = MAX_PATHS) -> None:
+    def __init__(
+        self, max_recorded: int, max_paths: int = MAX_PATHS, max_units: int | None = None
+    ) -> None:
         self.contested: dict[int, str] = {}
         self.refused = 0
         self._max_recorded = max_recorded
         self._max_paths = max_paths
+        self._max_units = max_units
         self._files: set[int] = set()
         self._folders: dict[int, int] = {}
 
     def claim(self, name: str) -> str:
         """Return the safe form of ``name``, and mark it as used. Raises ListTooLarge."""
-        safe = safe_name(name)
+        safe = self._fitted(name)
         *parents, leaf = safe.split("/")
         folder = 0
         for depth, parent in enumerate(parents, 1):
@@ -160,7 +242,7 @@ class DistinctNames:
         Return None if the folder exists already, or if a file has its name or that of a folder in
         which it is: an empty folder is not worth an error.
         """
-        safe = safe_name(name)
+        safe = self._fitted(name)
         folder, is_new = 0, False
         for component in safe.split("/"):
             slot = _slot(folder, component)
@@ -170,6 +252,10 @@ class DistinctNames:
             folder = self._folders.setdefault(slot, len(self._folders) + 1)
         _require_capacity(self._max_paths, self._files, self._folders)
         return safe if is_new else None
+
+    def _fitted(self, name: str) -> str:
+        safe = safe_name(name)
+        return safe if self._max_units is None else shortened(safe, self._max_units)
 
     def _refuse(self, slot: int, name: str) -> None:
         self.refused += 1

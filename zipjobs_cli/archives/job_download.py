@@ -59,6 +59,7 @@ class JobDownload:
         archives = self.job["archives"]
         if self.job["status"] != "READY":
             raise CliError(f"Job {self.job['jobId']} is {self.job['status']}: it has no archive.")
+        _require_links(self.job)
         names = [file_name(archive["downloadUrl"], archive["key"]) for archive in archives]
         target = Path(output or ".")
         if len(archives) == 1 and not (target.is_dir() or (output or "").endswith("/")):
@@ -163,10 +164,20 @@ class JobDownload:
         """Return an archive with its links. ``is_expired`` requests new links."""
         if is_expired:
             self.job = self.api.get(self.job["jobId"])
+        _require_links(self.job)
         archives = self.job["archives"]
         if number >= len(archives):
             raise CliError(f"Archive {number + 1} of job {self.job['jobId']} no longer exists.")
         return archives[number]
+
+
+def _require_links(job: Job) -> None:
+    """Raises CliError if the archives have expired."""
+    if not all("downloadUrl" in archive for archive in job["archives"]):
+        raise CliError(
+            f"The archive of job {job['jobId']} expired at {job['archiveExpiresAt']}. Submit the "
+            "request again."
+        )
 
 
 def file_name(url: str, key: str) -> str:

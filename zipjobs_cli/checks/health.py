@@ -3,11 +3,12 @@
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Any
 
 from zipjobs_cli.client.api import Api
 from zipjobs_cli.client.dead_letters import count_messages
@@ -162,6 +163,63 @@ def _manifests(stack: Stack) -> Iterator[Finding]:
         yield Finding("manifest versions", Health.WARN, "not kept", advice)
 
 
+def _manifest_names(stack: Stack) -> Iterator[Finding]:
+    """Find objects below the manifest prefix that start no job because of their names."""
+    bucket, prefix = stack.require("manifest_bucket"), stack.require("manifest_prefix")
+    page = stack.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+    keys = [item["Key"] for item in page.get("Contents", [])]
+    others = [key for key in keys if not key.endswith((".json", "/"))]
+    if others:
+        found = f"{len(others):,} of {len(keys):,} keys do not end with .json, such as {others[0]}"
+        advice = "They start no job. The end of a key is case-sensitive: .JSON is not .json."
+        yield Finding("manifest names", Health.WARN, found, advice)
+    else:
+        yield Finding("manifest names", Health.OK, "all end with .json")
+
+
+def _expiry(stack: Stack) -> Iterator[Finding]:
+    """Find the lifecycle rules of the target bucket that delete archives."""
+    from zipjobs.requests.fields import EXPIRY_DAYS, EXPIRY_TAG
+
+    days = int(stack.require("archive_retention_days"))
+    bucket, prefix = stack.require("target_bucket"), stack.require("target_prefix")
+    missing = list(EXPIRY_DAYS)
+    is_covered = not days
+    for rule in _lifecycle_rules(stack, bucket):
+        expires_after = rule.get("Expiration", {}).get("Days")
+        if rule["Status"] != "Enabled" or expires_after is None:
+            continue
+        selects = rule.get("Filter", {"Prefix": rule.get("Prefix", "")})
+        tag = selects.get("Tag", {})
+        if tag == {"Key": EXPIRY_TAG, "Value": str(expires_after)} and expires_after in missing:
+            missing.remove(expires_after)
+        elif set(selects) <= {"Prefix"} and prefix.startswith(selects.get("Prefix", "")):
+            is_covered |= expires_after == days
+    advice = "Add the lifecycle rules of docs/configuration.md to the bucket."
+    if not is_covered:
+        found = f"no rule deletes {bucket}/{prefix} after archiveRetentionDays ({days:,} days)"
+        yield Finding("archive expiry", Health.FAIL, found, advice)
+    elif missing:
+        found = f"{bucket} has no rule for expiresInDays {', '.join(map(str, missing))}"
+        yield Finding("archive expiry", Health.WARN, found, advice)
+    else:
+        kept = f"archives are deleted after {days:,} days" if days else "archives are kept"
+        yield Finding("archive expiry", Health.OK, f"{kept}; expiresInDays works")
+
+
+def _lifecycle_rules(stack: Stack, bucket: str) -> Sequence[Mapping[str, Any]]:
+    from botocore.exceptions import ClientError
+
+    try:
+        response = stack.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)
+    except ClientError as error:
+        if _error_code(error) != "NoSuchLifecycleConfiguration":
+            raise
+        return ()
+    rules: Sequence[Mapping[str, Any]] = response["Rules"]
+    return rules
+
+
 def _table(stack: Stack) -> Iterator[Finding]:
     name = stack.require("table_name")
     status = stack.client("dynamodb").describe_table(TableName=name)["Table"]["TableStatus"]
@@ -194,6 +252,8 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("target bucket", _bucket("target_bucket")),
     ("manifest bucket", _bucket("manifest_bucket")),
     ("manifest events", _manifests),
+    ("manifest names", _manifest_names),
+    ("archive expiry", _expiry),
     ("table", _table),
     ("job queue", _queue),
     ("dead letters", _dead_letters),

@@ -1,6 +1,6 @@
 """Types for jobs as the API returns them: docs/api.md."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 FINAL = ("READY", "FAILED", "CANCELLED")
 
@@ -13,7 +13,10 @@ class Count(TypedDict):
 
 
 class Archive(TypedDict):
-    """An archive of a READY job. ``size`` is in bytes, ``crc32`` has eight hexadecimal digits."""
+    """An archive of a READY job. ``size`` is in bytes, ``crc32`` has eight hexadecimal digits.
+
+    An archive that has expired has no links.
+    """
 
     key: str
     receiptKey: str
@@ -22,9 +25,9 @@ class Archive(TypedDict):
     crc32: str
     etag: str
     copiedBytes: int
-    downloadUrl: str
-    receiptUrl: str
-    downloadUrlExpiresAt: str
+    downloadUrl: NotRequired[str]
+    receiptUrl: NotRequired[str]
+    downloadUrlExpiresAt: NotRequired[str]
 
 
 class JobError(TypedDict):
@@ -58,6 +61,8 @@ class _Job(TypedDict):
     entries: Count
     bytes: Count
     archives: list[Archive]
+    archiveExpiresAt: str | None
+    metadata: dict[str, str]
     skipped: int
     skippedObjects: list[SkippedObject]
     createdAt: str

@@ -1,6 +1,7 @@
 """Build the request of a job from keys, files and options."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from zipjobs_cli.errors import CliError
 
 STDIN = "-"
 _S3 = "s3://"
+
+_JSON_START = re.compile(r"\s*\{\s*(\"|\}\s*$)")
 
 Request = dict[str, Any]
 """A request as docs/api.md describes it."""
@@ -36,7 +39,8 @@ def read_request(path: Path) -> Request:
     """Read a request from a file, or from standard input if ``path`` is ``-``.
 
     The file contains a request as JSON, or one key, ``s3://`` URL or entry (as a JSON object) per
-    line. Blank lines are ignored. Raises CliError.
+    line. Blank lines are ignored. It is JSON if it starts as a JSON object does: with a brace and
+    a quoted name. Raises CliError.
     """
     source = "Standard input" if str(path) == STDIN else str(path)
     try:
@@ -46,7 +50,7 @@ def read_request(path: Path) -> Request:
         raise CliError(f"{source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CliError(f"{source} is not UTF-8: byte {error.start + 1:,} is invalid.") from error
-    if text.lstrip().startswith("{"):
+    if _JSON_START.match(text):
         return _parse_json(text, source)
     keys = [stripped for one in text.split("\n") if (stripped := one.rstrip("\r")).strip()]
     if not keys:
@@ -67,13 +71,20 @@ def _parse_line(line: str, source: str, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except ValueError as error:
-        raise CliError(f"{source} is not JSON: line {number:,}, {error}.") from error
+        raise CliError(
+            f"{source} is not JSON: line {number:,}, {error}. It was read as JSON because it "
+            "starts like JSON. If it lists keys, write them as s3://bucket/key."
+        ) from error
     if not isinstance(entry, dict):
         raise CliError(f"{source}: line {number:,} is not a JSON object.")
     return entry
 
 
 def with_options(request: Request, options: Mapping[str, Any]) -> Request:
-    """Return the request with the options that are not None or empty."""
-    given = {name: value for name, value in options.items() if value not in (None, [], ())}
+    """Return the request with the options that were given: not None, False or empty."""
+    given = {
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not False and value not in ([], (), {})
+    }
     return {**request, **given}

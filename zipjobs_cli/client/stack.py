@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OUTPUTS = (
     *("api_url", "api_auth", "region", "source_bucket", "target_bucket", "manifest_bucket"),
     *("manifest_prefix", "table_name", "queue_url", "dead_letter_queue_url", "event_bus_name"),
+    *("target_prefix", "archive_retention_days"),
 )
 """Values that commands use. ``api_url`` is the Pulumi output ``apiUrl`` or the environment variable
 ``ZIPJOBS_API_URL``."""
@@ -63,6 +64,8 @@ class Stack:
     region: str | None = None
     source_bucket: str | None = None
     target_bucket: str | None = None
+    target_prefix: str | None = None
+    archive_retention_days: str | None = None
     manifest_bucket: str | None = None
     manifest_prefix: str | None = None
     table_name: str | None = None

@@ -1,5 +1,6 @@
 """``submit``: submit a job."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from zipjobs_cli.client.manifest import upload_manifest
 from zipjobs_cli.client.poll import EVENT_SECONDS
 from zipjobs_cli.client.request import STDIN, Request, from_keys, read_request, with_options
 from zipjobs_cli.client.stack import Stack, StackSelector, find_stack
+from zipjobs_cli.commands.dry_run import print_dry_run
 from zipjobs_cli.commands.jobs import wait_and_exit
 from zipjobs_cli.commands.options import JsonOption, with_stack_options
 from zipjobs_cli.errors import CliError
@@ -20,10 +22,14 @@ Compression = Literal["store", "deflate"]
 OnMissing = Literal["fail", "skip"]
 OnUnreadable = Literal["fail", "skip"]
 OnDuplicate = Literal["suffix", "fail"]
+EmptyFolders = Literal["drop", "keep"]
+StorageClass = Literal["STANDARD", "INTELLIGENT_TIERING", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR"]
 
 
-def _option(panel: str | None, help: str, **options: Any) -> Any:  # noqa: A002  (typer's name)
-    return typer.Option(help=help, rich_help_panel=panel, show_default=False, **options)
+def _option(panel: str | None, help: str, param_decls: Sequence[str] = (), **options: Any) -> Any:  # noqa: A002  (typer's name)
+    return typer.Option(
+        *param_decls, help=help, rich_help_panel=panel, show_default=False, **options
+    )
 
 
 def _objects(help: str, **options: Any) -> Any:  # noqa: A002
@@ -80,6 +86,13 @@ def submit_command(
         str | None,
         _objects("List in S3: JSON Lines, CSV, or an S3 Inventory.", metavar="S3URL"),
     ] = None,
+    keys_url_encoded: Annotated[
+        bool, _objects("The keys in the list are URL-encoded.", param_decls=["--keys-url-encoded"])
+    ] = False,
+    request_payer: Annotated[
+        Literal["requester"] | None,
+        _objects("Pay for reading objects in Requester Pays buckets."),
+    ] = None,
     source_bucket: Annotated[
         str | None, _objects("Bucket. Default: the source bucket.", metavar="BUCKET")
     ] = None,
@@ -109,6 +122,29 @@ def submit_command(
     max_archive_bytes: Annotated[
         int | None, _archive("Create several archives of at most N bytes each.", metavar="N")
     ] = None,
+    empty_folders: Annotated[
+        EmptyFolders | None,
+        _archive("Drop, or keep folders without files. Requires --naming path or relative."),
+    ] = None,
+    max_path_length: Annotated[
+        int | None,
+        _archive("Cut longer paths in the archive. 180 suits Windows Explorer.", metavar="N"),
+    ] = None,
+    storage_class: Annotated[
+        StorageClass | None, _archive("Storage class of the archive. Default: STANDARD.")
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        _archive("Tag of the archive. Repeatable.", metavar="KEY=VALUE", param_decls=["--tag"]),
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        _archive("Value of your own for the job. Repeatable.", metavar="KEY=VALUE"),
+    ] = None,
+    expires_in_days: Annotated[
+        int | None,
+        _archive("Delete the archive after 1, 7, 30 or 90 days.", metavar="DAYS"),
+    ] = None,
     target_bucket: Annotated[
         str | None,
         _archive("Bucket of the archive. Default: the target bucket.", metavar="BUCKET"),
@@ -124,17 +160,22 @@ def submit_command(
         str | None,
         _option(None, "Requests with the same key create one job.", metavar="KEY"),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what would be in the archive. Starts no job."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job is finished.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a job to zip keys, a list of keys, or all keys with a prefix.
 
-    Prints the job ID, or with --wait, the job when it is finished.
+    Prints the job ID, or with --wait, the job when it is finished. With --dry-run, prints the files
+    of the archive instead, and starts no job.
 
     Exit codes:
 
-    - 0: the job was accepted; with --wait: the job is READY
-    - 1: with --wait: the job is FAILED or CANCELLED
+    - 0: the job was accepted; with --wait: the job is READY; with --dry-run: it would be
+    - 1: with --wait: the job is FAILED or CANCELLED; with --dry-run: it would be FAILED
     - 2: wrong usage, the request is invalid or not allowed, no stack, or no response
     - 130: interrupted; an accepted job continues
     """
@@ -158,6 +199,14 @@ def submit_command(
             "maxArchiveBytes": max_archive_bytes,
             "targetBucket": target_bucket,
             "targetPrefix": target_prefix,
+            "keysUrlEncoded": keys_url_encoded,
+            "requestPayer": request_payer,
+            "emptyFolders": empty_folders,
+            "maxPathLength": max_path_length,
+            "storageClass": storage_class,
+            "tags": _pairs(tags, "--tag"),
+            "metadata": _pairs(metadata, "--metadata"),
+            "expiresInDays": expires_in_days,
         },
     )
     if manifest is not None and idempotency_key is not None:
@@ -165,10 +214,24 @@ def submit_command(
             "it cannot be combined with --manifest.", param_hint="--idempotency-key"
         )
     stack = find_stack(selector)
-    if manifest is not None:
+    if dry_run:
+        print_dry_run(stack, request, as_json)
+    elif manifest is not None:
         _submit_manifest(stack, manifest, request, wait, as_json)
     else:
         _submit_to_api(Api(stack), request, idempotency_key, wait, as_json)
+
+
+def _pairs(options: list[str] | None, name: str) -> dict[str, str]:
+    """Return the options ``KEY=VALUE`` as a dict. Raises typer.BadParameter."""
+    pairs: dict[str, str] = {}
+    for option in options or []:
+        key, equals, value = option.partition("=")
+        if not equals or key in pairs:
+            problem = "is given twice" if equals else "is not KEY=VALUE"
+            raise typer.BadParameter(f"{option!r} {problem}.", param_hint=name)
+        pairs[key] = value
+    return pairs
 
 
 def _base_request(

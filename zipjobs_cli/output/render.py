@@ -11,9 +11,16 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from zipjobs_cli.client.job import Count, Job
-from zipjobs_cli.output.screen import plain
+from zipjobs_cli.output.screen import counted, plain
 
 STYLES = {"READY": "green", "FAILED": "bold red", "CANCELLED": "yellow", "RUNNING": "cyan"}
+
+SKIP_REASONS = {
+    "SOURCE_NOT_FOUND": "does not exist",
+    "SOURCE_FORBIDDEN": "the service has no permission to read it",
+    "SOURCE_ARCHIVED": "in an archive storage class: restore it first",
+    "SOURCE_ENCRYPTED": "encrypted with a key that the service cannot use",
+}
 
 MAX_NAMES = 20
 """Maximum number of skipped objects, and of objects of an error, for each of its codes.
@@ -28,6 +35,23 @@ def print_job(console: Console, job: Job, has_links: bool = False) -> None:
         text = plain(f"{name:<10}")
         text.append_text(plain(value, style))
         console.print(text, soft_wrap=True)
+    if job["skipped"]:
+        console.print(_skipped_table(job))
+
+
+def _skipped_table(job: Job) -> Table:
+    """Return a table of the first skipped objects with their reasons."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("Skipped object", overflow="fold")
+    table.add_column("Reason", no_wrap=True)
+    table.add_column("", overflow="fold")
+    shown = job["skippedObjects"][:MAX_NAMES]
+    for one in shown:
+        reason = one["reason"]
+        table.add_row(plain(one["object"]), plain(reason), plain(SKIP_REASONS.get(reason, "")))
+    if job["skipped"] > len(shown):
+        table.add_row(f"… and {job['skipped'] - len(shown):,} more, in the receipt", "", "")
+    return table
 
 
 def _fields(job: Job, has_links: bool) -> Iterator[tuple[str, str, str]]:
@@ -49,13 +73,15 @@ def _fields(job: Job, has_links: bool) -> Iterator[tuple[str, str, str]]:
             objects = error.get("objects") or []
             yield from _names(objects, len(objects))
     if job["skipped"]:
-        yield "Skipped", f"{job['skipped']:,}", ""
-        skipped = [f"{one['object']} ({one['reason']})" for one in job["skippedObjects"]]
-        yield from _names(skipped, job["skipped"])
+        yield "Skipped", f"{counted(job['skipped'], 'object', 'objects')}, listed below", ""
+    for key, text in job["metadata"].items():
+        yield "Metadata", f"{key}={text}", ""
+    if expires_at := job["archiveExpiresAt"]:
+        yield "Expires", expires_at, ""
     for archive in job["archives"]:
         size = f"{archive['size']:,} bytes, CRC-32 {archive['crc32']}"
         yield "Archive", f"s3://{job['targetBucket']}/{archive['key']}  ({size})", ""
-        if has_links:
+        if has_links and "downloadUrl" in archive:
             yield "Link", archive["downloadUrl"], ""
 
 

@@ -113,6 +113,7 @@ class Stack:
             "TARGET_BUCKET": self._names["target"],
             "ALLOWED_SOURCES": json.dumps([self._names["source"]]),
             "ALLOWED_TARGETS": json.dumps([f"{self._names['target']}/zips/"]),
+            "ARCHIVE_RETENTION_DAYS": "0",
             "TABLE_NAME": f"{prefix}-jobs",
             "RECONCILE_GRACE_SECONDS": "0",
             "QUEUE_URL": self.queue.url,

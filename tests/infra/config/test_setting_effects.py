@@ -182,6 +182,13 @@ CASES = [
         at(LIFECYCLE, "manifests-lifecycle", "rules", 1, "expiration", "days"),
         17,
     ),
+    Case("archiveRetentionDays", 17, variable("ARCHIVE_RETENTION_DAYS", *ALLOW_LIST), {"17"}),
+    Case(
+        "archiveRetentionDays",
+        17,
+        at(LIFECYCLE, "target-lifecycle", "rules", -1, "expiration", "days"),
+        17,
+    ),
     Case("logRetentionDays", 731, of_all(LOG_GROUP, "retentionInDays"), {731}),
     Case("zipperMemoryMb", 777, at(FUNCTION, "zipper", "memorySize"), 777),
     Case("zipperTimeoutSeconds", 77, at(FUNCTION, "zipper", "timeout"), 77),

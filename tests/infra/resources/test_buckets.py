@@ -7,6 +7,9 @@ import pytest
 
 from tests.infra.conftest import Declared, denies_plain_http
 from tests.infra.registered import Stack
+from tools.declared import declared
+from zipjobs.requests.fields import EXPIRY_TAG
+from zipjobs.requests.schema import JobRequest
 
 BUCKET = "s3/bucket:Bucket"
 ENCRYPTION = "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
@@ -107,12 +110,40 @@ def test_access_settings_of_a_bucket_are_applied_in_order(stack: Stack, role: st
 # Lifecycle
 
 
-@pytest.mark.parametrize("role", ["source", "target"])
-def test_only_incomplete_uploads_of_sources_and_targets_expire(
-    program: Declared, role: str
-) -> None:
-    lifecycle = program.of(LIFECYCLE)[f"{role}-lifecycle"].inputs
-    assert lifecycle == {"bucket": program.mark(BUCKET, role), "rules": [UPLOADS]}
+def test_only_incomplete_uploads_of_sources_expire(program: Declared) -> None:
+    lifecycle = program.of(LIFECYCLE)["source-lifecycle"].inputs
+    assert lifecycle == {"bucket": program.mark(BUCKET, "source"), "rules": [UPLOADS]}
+
+
+def test_archives_expire_on_request(program: Declared) -> None:
+    """There is a rule for each value of ``expiresInDays`` in a request."""
+    lifecycle = program.of(LIFECYCLE)["target-lifecycle"].inputs
+    days = JobRequest.model_json_schema()["properties"]["expiresInDays"]["anyOf"][0]["enum"]
+    assert lifecycle["rules"] == [
+        UPLOADS,
+        *(
+            {
+                "id": f"expire-after-{one}-days",
+                "status": "Enabled",
+                "filter": {"tag": {"key": "zipjobs-expires-in-days", "value": str(one)}},
+                "expiration": {"days": one},
+            }
+            for one in days
+        ),
+    ]
+    assert EXPIRY_TAG == "zipjobs-expires-in-days"
+
+
+def test_archives_expire_after_the_retention_time() -> None:
+    program = Declared(declared("dev", {"archiveRetentionDays": 400, "targetPrefix": "out/"}))
+    assert program.of(LIFECYCLE)["target-lifecycle"].inputs["rules"][5:] == [
+        {
+            "id": "expire-archives",
+            "status": "Enabled",
+            "filter": {"prefix": "out/"},
+            "expiration": {"days": 400},
+        }
+    ]
 
 
 def test_requests_segments_and_old_manifests_expire(
@@ -128,8 +159,10 @@ def test_requests_segments_and_old_manifests_expire(
 def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
     queue = program.of("sqs/queue:Queue")["jobs"].inputs
     waits_days = queue["messageRetentionSeconds"] / 86_400
-    for lifecycle in program.of(LIFECYCLE).values():
+    for name, lifecycle in program.of(LIFECYCLE).items():
         for rule in lifecycle.inputs["rules"]:
+            if name == "target-lifecycle" and rule != UPLOADS:
+                continue  # a finished archive
             days = [
                 rule.get("abortIncompleteMultipartUpload", {}).get("daysAfterInitiation"),
                 rule.get("expiration", {}).get("days"),
@@ -140,12 +173,16 @@ def test_objects_outlive_the_messages_that_need_them(program: Declared) -> None:
 def test_only_the_services_own_objects_expire(program: Declared) -> None:
     """A rule without a prefix would delete the users' manifests."""
     expiring = {
-        (name, rule["filter"]["prefix"])
+        (name, rule["filter"].get("prefix") or rule["filter"]["tag"]["key"])
         for name, one in program.of(LIFECYCLE).items()
         for rule in one.inputs["rules"]
         if "expiration" in rule
     }
-    assert expiring == {("manifests-lifecycle", "requests/"), ("manifests-lifecycle", "work/")}
+    assert expiring == {
+        ("manifests-lifecycle", "requests/"),
+        ("manifests-lifecycle", "work/"),
+        ("target-lifecycle", EXPIRY_TAG),
+    }
 
 
 # Events

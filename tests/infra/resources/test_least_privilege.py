@@ -262,7 +262,10 @@ def test_functions_cannot_change_resources_or_permissions(policies: list[Declare
         elif service == "sqs":
             assert re.search("Message|GetQueueAttributes", name)
         elif service == "s3":
-            assert re.search(r"^(Get|Put|Delete)Object(Version)?$|Multipart|^ListBucket$", name)
+            assert re.search(
+                r"^(Get|Put|Delete)Object(Version)?$|^PutObjectTagging$|Multipart|^ListBucket$",
+                name,
+            )
         else:
             assert action == "sts:AssumeRole"
 

@@ -42,7 +42,7 @@ def put_lists(workers: Workers) -> None:
     put(workers, {key: body.encode() for key, body in bodies.items()})
 
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "keys": {"keys": list(PHOTOS)},
     "entries": {"entries": [{"key": key} for key in PHOTOS]},
     "prefix": {"prefix": "photos/"},
@@ -115,9 +115,9 @@ def test_a_file_with_the_name_of_an_empty_folder(
 @pytest.mark.parametrize("way", ["keys", "prefix"])
 def test_an_object_with_bytes_is_a_file_beside_its_folder(workers: Workers, way: str) -> None:
     put(workers, {"bar/": b"bytes", "bar/in.txt": b"in"})
-    request = {"keys": {"keys": ["bar/", "bar/in.txt"]}, "prefix": {"prefix": "bar"}}[way]
+    ways: Any = {"keys": {"keys": ["bar/", "bar/in.txt"]}, "prefix": {"prefix": "bar"}}
     naming = {"naming": "path", "onDuplicate": "fail"}
-    assert names_of(workers, request | naming) == ["bar_", "bar/in.txt"]
+    assert names_of(workers, ways[way] | naming) == ["bar_", "bar/in.txt"]
 
 
 def test_only_folder_markers(workers: Workers) -> None:

@@ -54,6 +54,8 @@ def test_an_event_of_a_ready_job_has_archives_and_durations() -> None:
                 "receiptVersionId": None,
             }
         ],
+        "archiveExpiresAt": None,
+        "metadata": {},
         "skipped": 0,
         "skippedObjects": [],
         "durations": {"queuedSeconds": 1.0, "runningSeconds": 2.5},

@@ -123,7 +123,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "requestPayer": st.sampled_from(["requester", "owner"]),
     "storageClass": st.sampled_from(["STANDARD", "GLACIER_IR", "GLACIER", "standard"]),
     "tags": pairs(["a", "ä", "AWS:a", EXPIRY_TAG, "", "a*", "a\nb", "a b+-=._:/@", "k" * 129], 10),
-    "metadata": pairs(["a", "A", "ä", "", "a b", "-a", "a\nb", "a" * 65, "a" * 64, " a"], 11),
+    "metadata": pairs(
+        ["a", "A", "ä", "", "a b", "-a", "a\nb", "a" * 65, "a" * 64, " a", "made-for"], 11
+    ),
     "expiresInDays": st.sampled_from([1, 7, 7.0, 30, 90, 2, 0, True]),
     "version": st.sampled_from(["1", "2", "", 1, 1.0]),
 }

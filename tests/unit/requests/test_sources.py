@@ -27,6 +27,7 @@ from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceReader
 from zipjobs.s3.ranged_file import RANGE_BYTES
 from zipjobs.s3.retry import LIST_READ_ATTEMPTS
+from zipjobs.s3.source import Source
 
 POLICY = AllowList("src", "dst", "zips/", (Location("src"),), (Location("dst"),))
 REQUEST = JobRequest(entries_from="s3://src/list")
@@ -101,7 +102,8 @@ def test_any_key_can_be_in_json_lines(keys: list[str], ascii_only: bool) -> None
 @given(KEYS)
 def test_any_key_can_be_in_an_inventory(keys: list[str]) -> None:
     rows = "".join(f'"src","{quote_plus(key + ".pdf")}"\n' for key in keys)
-    lines = Lines(OneObject(gzip.compress(rows.encode())), "src", "data.csv.gz", ReadLimit())  # type: ignore[arg-type]
+    s3: Any = OneObject(gzip.compress(rows.encode()))
+    lines = Lines(s3, Source("src", "data.csv.gz"), ReadLimit())
     found = [row.key for row in inventory_rows(lines, ["Bucket", "Key"])]
     assert found == [f"{key}.pdf" for key in keys]
 

@@ -42,7 +42,6 @@ class AssembledPart:
         self.length = length
         self.sources: list[PartSource] = []
         self.body_bytes = 0
-        self.entries_ended = 0
         self.is_started = False
         self._on_advance = on_advance
         self._pool = pool

@@ -157,7 +157,6 @@ def _note_content(
     if not isinstance(content, PlacedEntry):
         part.sources.append(partial(_range_of, content, first, end))
         return
-    part.entries_ended += content.ends_with(what, end)
     if what == "header":
         part.sources.append(partial(content.header, first, end))
     else:

@@ -107,6 +107,7 @@ def _get(s3: "S3Client", version: ObjectVersion, first: int, end: int) -> Iterat
         IfMatch=version.etag,
         Range=f"bytes={first}-{end - 1}",
         **named,  # type: ignore[arg-type]
+        **source.payer,
     )["Body"]
     with body:
         while data := body.read(READ_BYTES):
