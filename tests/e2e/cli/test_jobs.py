@@ -214,3 +214,37 @@ def test_watch_prints_changed_jobs_until_ctrl_c(client: Client) -> None:
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate(timeout=WAIT_SECONDS)
     assert (watching.returncode, errors) == (0, "")
+
+
+def test_a_dry_run_shows_the_archive_and_starts_no_job(client: Client) -> None:
+    prefix = client.put_sources({**CONTENTS, "one.txt": b"more", "folder/": b""})
+    keys = [prefix + name for name in (*CONTENTS, "folder/", "gone.pdf")]
+    before = client.curl("/zip-jobs?limit=100")[2]["jobs"]
+    shown = zipjobs(client, "submit", *keys, "--dry-run")
+    assert shown.code == 1
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert lines[:3] == [["3", "one.pdf"], ["3", "größe.txt"], ["5", "three.pdf"]]
+    assert lines[3][0].endswith("/gone.pdf")
+    assert lines[3][1:] == ["(SOURCE_NOT_FOUND:", "does", "not", "exist)"]
+    assert "3 entries, 11 bytes.\nThe job would fail: 1 object cannot be read." in shown.err
+
+    skipping = zipjobs(client, "submit", *keys, "--dry-run", "--on-missing", "skip", "--json")
+    assert skipping.code == 0
+    source = f"s3://{client.outputs['sourceBucket']}/{prefix}gone.pdf"
+    assert skipping.json == {
+        "entries": [
+            {"name": "one.pdf", "size": 3},
+            {"name": "größe.txt", "size": 3},
+            {"name": "three.pdf", "size": 5},
+        ],
+        "bytes": 11,
+        "unreadable": [{"object": source, "reason": "SOURCE_NOT_FOUND"}],
+        "wouldFail": False,
+    }
+    naming = ("--naming", "relative", "--empty-folders", "keep")
+    by_prefix = zipjobs(client, "submit", "--prefix", prefix, *naming, "--dry-run")
+    assert (by_prefix.code, by_prefix.out.split()[-2:]) == (0, ["0", "folder/"])
+    invalid = zipjobs(client, "submit", "--prefix", f"{prefix}none/", "--dry-run")
+    assert invalid.code == 1
+    assert "The job would fail: INVALID_REQUEST: prefix: nothing matched" in invalid.err
+    assert client.curl("/zip-jobs?limit=100")[2]["jobs"] == before

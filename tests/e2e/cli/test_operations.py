@@ -11,6 +11,10 @@ import pytest
 from tests.e2e.cli.command import ROOT, zipjobs
 from tests.e2e.stack import Client
 
+_, _, _rest = (ROOT / "docs/configuration.md").read_text().partition("lifecycle.json <<'EOF'\n")
+LIFECYCLE = _rest.partition("EOF\n")[0]
+"""The documented rules for an existing target bucket."""
+
 
 @pytest.fixture
 def dead_letters(client: Client) -> Iterator[str]:
@@ -55,7 +59,8 @@ def test_doctor_has_no_warnings_for_a_complete_stack(client: Client) -> None:
     done = zipjobs(client, "doctor", "--json")
     findings = {one["what"]: one for one in map(json.loads, done.out.splitlines())}
     assert done.code == 0, findings
-    health = {name: one["health"] for name, one in findings.items() if name != "pulumi"}
+    other = ("pulumi", "manifest names")  # other tests upload manifests with other names
+    health = {name: one["health"] for name, one in findings.items() if name not in other}
     assert set(health.values()) == {"ok"}, findings
     assert {"api", "credentials", "source bucket", "manifest events", "table"} <= set(health)
 
@@ -86,3 +91,36 @@ def test_errors_have_exit_code_2_and_no_traceback(
     assert (done.code, done.out) == (2, "")
     assert message in re.sub(r"[│\s]+", " ", done.err)
     assert "Traceback" not in done.err
+
+
+def test_doctor_finds_manifests_that_start_no_job(client: Client) -> None:
+    key = f"{client.outputs['manifestPrefix']}{uuid.uuid4()}/UPPER.JSON"
+    client.s3.put_object(Bucket=client.outputs["manifestBucket"], Key=key, Body=b"{}")
+    done = zipjobs(client, "doctor")
+    assert re.search(r"warn +manifest names +.* keys do not end with .json, such as ", done.out)
+    assert ".JSON is not .json" in done.out
+
+
+def test_doctor_finds_missing_rules_for_archives_that_expire(client: Client) -> None:
+    bucket = f"existing-{uuid.uuid4()}"
+    client.s3.create_bucket(Bucket=bucket)
+    variables = {"ZIPJOBS_TARGET_BUCKET": bucket, "ZIPJOBS_ARCHIVE_RETENTION_DAYS": "365"}
+
+    def expiry() -> tuple[str, str]:
+        done = zipjobs(client, "doctor", "--json", **variables)
+        (finding,) = [
+            one for one in map(json.loads, done.out.splitlines()) if one["what"] == "archive expiry"
+        ]
+        return finding["health"], finding["found"]
+
+    assert expiry() == (
+        "fail",
+        f"no rule deletes {bucket}/zips/ after archiveRetentionDays (365 days)",
+    )
+    rules = json.loads(LIFECYCLE)["Rules"]
+    lifecycle = {"Rules": [rule for rule in rules if rule["ID"] != "expire-after-30-days"]}
+    client.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle)
+    assert expiry() == ("warn", f"{bucket} has no rule for expiresInDays 30")
+    lifecycle = {"Rules": rules}
+    client.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle)
+    assert expiry() == ("ok", "archives are deleted after 365 days; expiresInDays works")

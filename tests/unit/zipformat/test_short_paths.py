@@ -51,7 +51,9 @@ def test_folders_that_are_equal_after_the_cut_are_one_folder() -> None:
     assert (first, second) == (f"{'x' * 54}/1.pdf", f"{'x' * 54}/2.pdf")
 
 
-PARTS = st.sampled_from(["a", "con", "x~1", LONG, "ü" * 80, "😀" * 60, "a" * 30 + ".tar.gz", "b. ."])
+PARTS = st.sampled_from(
+    ["a", "con", "x~1", LONG, "ü" * 80, "😀" * 60, "a" * 30 + ".tar.gz", "b. ."]
+)
 
 
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=30).map("/".join), max_size=30))

@@ -44,6 +44,8 @@ def job(status: str = "RUNNING", **changed: object) -> "Job":
         "entries": {"done": 3, "total": 1200},
         "bytes": {"done": 3000, "total": None},
         "archives": [],
+        "archiveExpiresAt": None,
+        "metadata": {},
         "skipped": 0,
         "skippedObjects": [],
         "createdAt": "2026-11-25T14:01:26.384Z",

@@ -37,6 +37,10 @@ def test_keys_and_s3_urls() -> None:
         ),
         ('{"key": "a", "name": "b"}\n', {"entries": [{"key": "a", "name": "b"}]}),
         ('{"key": "a"}\n\n{"key": "b"}\n', {"entries": [{"key": "a"}, {"key": "b"}]}),
+        ('{\n  "keys": ["a"]\n}\n', {"keys": ["a"]}),
+        ("{6f9619ff}/a.pdf\nb.pdf\n", {"keys": ["{6f9619ff}/a.pdf", "b.pdf"]}),
+        ("{}.pdf\n", {"keys": ["{}.pdf"]}),
+        ("[draft].pdf\n", {"keys": ["[draft].pdf"]}),
     ],
 )
 def test_a_file_has_keys_entries_or_a_request(
