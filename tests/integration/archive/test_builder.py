@@ -142,6 +142,23 @@ def test_any_order_of_sizes_fits_into_the_smallest_memory(
     assert all(found[f"{i}.pdf"] == noise(size, i) for i, size in enumerate(sizes))
 
 
+def test_tiny_entries_count_before_their_part_is_sent(
+    put: Put, build: Build, faults: FaultInjector
+) -> None:
+    seen: list[Progress] = []
+    entries = put_sizes(put, [1] * 40)
+    faults.install(
+        FaultPlan.parse(
+            """
+            faults:
+            - {service: s3, operation: GetObject, key: "*39.pdf", latency: 1}
+            """
+        )
+    )
+    build(entries, EngineOptions(progress_seconds=0.01), on_progress=seen.append)
+    assert any(done.entries and not done.source_bytes for done in seen)
+
+
 def test_progress_only_grows(put: Put, build: Build) -> None:
     sizes = [100, 9 * MIB, 6 * MIB, 0, 10]
     seen: list[Progress] = []

@@ -52,6 +52,12 @@ REQUESTS: dict[str, Make] = {
     "targetBucket": lambda text: {"keys": ["a/one.pdf"], "targetBucket": text},
     "targetPrefix": lambda text: {"keys": ["a/one.pdf"], "targetPrefix": f"zips/{text}"},
     "archiveName": lambda text: {"keys": ["a/one.pdf"], "archiveName": text},
+    "tags": lambda text: {"keys": ["a/one.pdf"], "tags": {"team": text}},
+    "tags (key)": lambda text: {"keys": ["a/one.pdf"], "tags": {text: "team"}},
+    "metadata": lambda text: {"keys": ["a/one.pdf"], "metadata": {"order": text}},
+    "metadata (key)": lambda text: {"keys": ["a/one.pdf"], "metadata": {text: "order"}},
+    "modifiedAfter": lambda text: {"prefix": "a/", "modifiedAfter": text},
+    "storageClass": lambda text: {"keys": ["a/one.pdf"], "storageClass": text},
     "stripPrefix": lambda text: {"keys": ["a/one.pdf"], "naming": "path", "stripPrefix": text},
     "entriesFrom": lambda text: {"entriesFrom": f"s3://src/{text}"},
 }

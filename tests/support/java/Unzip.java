@@ -61,6 +61,10 @@ public class Unzip {
             return OutputStream.nullOutputStream();
         }
         Path path = folder.resolve(entry.getName());
+        if (entry.isDirectory()) {
+            Files.createDirectories(path);
+            return OutputStream.nullOutputStream();
+        }
         Files.createDirectories(path.getParent());
         return Files.newOutputStream(path);
     }

@@ -33,6 +33,9 @@ async function drain(chunks) {
 zip.on("entry", async (entry) => {
   if (folder === undefined) {
     await drain(checked(entry));
+  } else if (entry.fileName.endsWith("/")) {
+    mkdirSync(join(folder, entry.fileName), { recursive: true });
+    await drain(checked(entry));
   } else {
     const path = join(folder, entry.fileName);
     mkdirSync(dirname(path), { recursive: true });
