@@ -68,7 +68,7 @@ def submit_and_download(client: Client) -> None:
         put = client.s3.put_object(Bucket=source, Key=f"{prefix}two.pdf", Body=b"two")
     entries = [{"key": f"{prefix}one.pdf"}, {"key": f"{prefix}two.pdf"}]
     entries[1]["versionId"] = put["VersionId"]
-    job = client.finished(client.post({"entries": entries}))
+    job = client.finished(client.post({"entries": entries, "tags": {"team": "accounting"}}))
     assert job["status"] == "READY", job
     assert client.curl(job["archives"][0]["receiptUrl"])[0] == 200
     status, _, page = client.curl("/zip-jobs")

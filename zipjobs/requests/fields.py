@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from zipjobs.requests.globs import translate
 from zipjobs.requests.strict_json import excerpt, printable
 from zipjobs.s3.target import OWNER_TAG
-from zipjobs.zipformat.member_names import MAX_PATH_BYTES, MIN_PATH_UNITS
+from zipjobs.zipformat.file_names import MAX_PATH_BYTES, MIN_PATH_UNITS
 
 MIN_BUCKET_CHARS = 3
 MAX_BUCKET_CHARS = 63

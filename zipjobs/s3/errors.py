@@ -49,6 +49,8 @@ TRANSIENT_CODES = frozenset(
 
 FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled"})
 
+PAYER_HINT = "If its bucket is a Requester Pays bucket, set requestPayer."
+
 MAX_BODY_BYTES = 16 * 1024
 """The limit for the body of an error response. S3's are shorter."""
 
@@ -183,8 +185,10 @@ def source_error(response: ErrorResponse, source: Source, permission: str = "") 
             )
     if response.status == 403 and (not response.code or response.code in FORBIDDEN):
         needed = permission or "s3:GetObject, and kms:Decrypt if a KMS key encrypts it"
+        hint = "" if source.requester_pays else f" {PAYER_HINT}"
         return SourceForbidden(
-            f"The zipper's role has no permission to read {source}. Grant {needed}. {OWNER_HINT}",
+            f"The zipper's role has no permission to read {source}. Grant {needed}. {OWNER_HINT}"
+            f"{hint}",
             named,
         )
     if response.is_permanent:

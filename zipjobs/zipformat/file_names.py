@@ -11,6 +11,12 @@ from functools import lru_cache
 MAX_COMPONENT_BYTES = 240
 """Most file systems allow 255 bytes per component. The rest is for a suffix."""
 
+MAX_PATH_BYTES = 900
+"""macOS allows 1,024 bytes per path, including the folder that the archive is extracted to."""
+
+MIN_PATH_UNITS = 60
+"""The least limit for a path, in UTF-16 code units: room for a number and the longest extension."""
+
 REPLACEMENT = "_"
 
 _FORBIDDEN_CHARACTERS = frozenset('\\<>:"|?*')

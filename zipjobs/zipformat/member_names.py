@@ -12,20 +12,20 @@ from itertools import accumulate, count
 from typing import NamedTuple
 
 from zipjobs.errors import ListTooLarge
-from zipjobs.zipformat.file_names import IGNORABLE, REPLACEMENT, safe_file_name, split_extension
-
-MAX_PATH_BYTES = 900
-"""macOS allows 1,024 bytes per path, including the folder that the archive is extracted to."""
-
+from zipjobs.zipformat.file_names import (
+    IGNORABLE,
+    MAX_PATH_BYTES,
+    MIN_PATH_UNITS,
+    REPLACEMENT,
+    safe_file_name,
+    split_extension,
+)
 
 MAX_FOLDERS = 64
 """Folders of a path. Each takes memory, and a name of 1,024 bytes can have 512 of them."""
 
 MIN_FOLDER_UNITS = 8
 """A folder's name is not cut to less than this."""
-
-MIN_PATH_UNITS = 60
-"""The least limit of ``shortened``: room for a number and the longest extension."""
 
 MAX_PATHS = 3_000_000
 """The default limit of files and folders of a job. A file takes about 65 bytes of memory and a

@@ -124,7 +124,8 @@ def test_every_field_has_its_effect(
     job = submit(client, {**objects(client), **ARCHIVE})
     assert job["status"] == "READY", job
     (archive,) = job["archives"]
-    with zipfile.ZipFile(client.download(job, tmp_path)) as file:
+    path = client.download(job, tmp_path)
+    with zipfile.ZipFile(path) as file:
         assert file.namelist() == NAMES
         assert file.testzip() is None
 
@@ -140,6 +141,11 @@ def test_every_field_has_its_effect(
     for found in (job, event, in_list, receipt):
         assert found["metadata"] == ARCHIVE["metadata"]
     assert event["archiveExpiresAt"] == job["archiveExpiresAt"]
+
+    receipt_path = tmp_path / "receipt.json"
+    receipt_path.write_text(json.dumps(receipt))
+    verified = zipjobs(client, "verify", path, receipt_path)
+    assert verified.code == 0, verified.err
 
     place = {"Bucket": job["targetBucket"], "Key": archive["key"]}
     stored = client.s3.head_object(**place)

@@ -32,9 +32,8 @@ from zipjobs.requests.fields import MAX_KEY_BYTES
 from zipjobs.requests.schema import parse_request
 from zipjobs.requests.sources import SourceObject
 from zipjobs.worker.entry_list import named
-from zipjobs.zipformat.file_names import MAX_COMPONENT_BYTES
+from zipjobs.zipformat.file_names import MAX_COMPONENT_BYTES, MAX_PATH_BYTES
 from zipjobs.zipformat.member_names import (
-    MAX_PATH_BYTES,
     DistinctNames,
     UniqueNames,
     safe_name,
