@@ -36,6 +36,7 @@ def customer_key(settings: Settings) -> Key:
         settings.prefix,
         name=f"alias/{settings.prefix}",
         target_key_id=key.id,
-        opts=retained(settings, key),
+        # It is not retained: a stack that is created again would find its name taken.
+        opts=pulumi.ResourceOptions(parent=key),
     )
     return key.arn

@@ -42,7 +42,9 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
         ],
         ttl={"attribute_name": "expiresAt", "enabled": True},
         point_in_time_recovery={"enabled": settings.protect_data},
-        server_side_encryption={"enabled": True, "kms_key_arn": key} if key else None,
+        # The provider keeps what a program leaves out: without this, a table would keep a key that
+        # is scheduled for deletion. False means a key of AWS.
+        server_side_encryption={"enabled": True, "kms_key_arn": key} if key else {"enabled": False},
         deletion_protection_enabled=settings.protect_data,
         opts=retained(settings),
     )

@@ -44,7 +44,7 @@ def encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def table_encryption(inputs: Inputs | None) -> dict[str, Any]:
     """Return the parameters that encrypt a table with a customer key, if it has one."""
-    if not inputs:
+    if not inputs or not inputs["enabled"]:
         return {}
     key = inputs["kmsKeyArn"]
     return {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}}

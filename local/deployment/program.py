@@ -38,8 +38,9 @@ def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
         full_key = key if ":" in key else f"{name}:{key}"
         values[full_key] = setting["value"] if "value" in setting else setting["default"]
     stack_file = ROOT / f"Pulumi.{stack}.yaml"
-    values |= (yaml.safe_load(stack_file.read_text()) or {}).get("config", {})
-    values |= {key if ":" in key else f"{name}:{key}": value for key, value in overrides.items()}
+    own = (yaml.safe_load(stack_file.read_text()) or {}).get("config", {})
+    for chosen in (own, overrides):
+        values |= {key if ":" in key else f"{name}:{key}": value for key, value in chosen.items()}
     return {key: _text(value) for key, value in values.items()}
 
 

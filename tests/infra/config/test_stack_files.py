@@ -44,6 +44,13 @@ def test_production_data_is_protected_and_retained(prod: Stack) -> None:
     assert len(prod.of("Bucket")) == 3
 
 
+def test_the_alias_of_a_key_is_not_retained() -> None:
+    """A stack that is created again would find its name taken."""
+    stack = Stack("prod", {"alarmEmail": ALARM_EMAIL, "customerKey": "create"})
+    kept = {key for key, one in stack.options.items() if one.is_retained}
+    assert {"Key s3-zip-jobs-prod"} == kept - data_of(stack)
+
+
 def test_production_buckets_with_objects_are_not_deleted(prod: Stack) -> None:
     assert [bucket.inputs["forceDestroy"] for bucket in prod.of("Bucket")] == [False] * 3
 
@@ -88,9 +95,10 @@ def test_a_development_stack_can_be_destroyed_completely(dev: Stack) -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_stack_files_use_only_existing_settings(stack: str) -> None:
-    text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
-    known = configuration("dev", {})
-    assert set(yaml.safe_load(text)["config"]) <= set(known)
+    """They have no namespace, so that they apply under any name of the project."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    own = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    assert set(own) <= set(project)
 
 
 def test_existing_buckets_are_not_changed() -> None:

@@ -56,6 +56,10 @@ def test_none_uses_the_keys_of_aws() -> None:
     plain = program("none")
     assert not [one for one in plain.resources.values() if one.type.startswith("aws:kms")]
     assert set(keys_of(plain).values()) == {None}
+    (table,) = plain.of("dynamodb/table:Table").values()
+    assert table.inputs["serverSideEncryption"] == {"enabled": False}, "left out means unchanged"
+    queues = plain.of("sqs/queue:Queue").values()
+    assert all(one.inputs["sqsManagedSseEnabled"] for one in queues)
 
 
 def test_an_existing_key_is_used_and_not_changed() -> None:
