@@ -29,6 +29,11 @@ WORKERS = ("zipper", "dead-letter", "reconciler")
 """The functions whose errors no caller sees. Errors of the other functions are 5xx of the API."""
 
 
+UNDELIVERED = ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
+"""The metrics of a rule about events that did not arrive. The first one does not count events that
+go to a dead-letter queue ("Monitoring Amazon EventBridge" in its User Guide)."""
+
+
 @dataclass(frozen=True)
 class Alarm:
     """An alarm on ``expression``, which is metric math over ``metrics`` by ID.
@@ -72,6 +77,11 @@ def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
     """Return all alarms, in the order of the dashboard."""
     reconcile_seconds = settings.reconcile_minutes * MINUTE
     workers = [stack.functions[name] for name in WORKERS]
+    undelivered = {
+        f"{name[0].lower()}{number}": stack.rule(rule, name)
+        for name in UNDELIVERED
+        for number, rule in enumerate(stack.rules)
+    }
     return [
         Alarm(
             "dead-letters",
@@ -114,8 +124,8 @@ def alarms(stack: StackMetrics, settings: Settings) -> list[Alarm]:
             "undelivered-events",
             "EventBridge gave up on events: manifests start no job, the reconciler does not run, "
             "or completion events are lost.",
-            {f"r{n}": stack.rule(rule, "FailedInvocations") for n, rule in enumerate(stack.rules)},
-            expression=" + ".join(f"r{n}" for n in range(len(stack.rules))),
+            undelivered,
+            expression=" + ".join(undelivered),
             threshold=0,
             missing="notBreaching",  # reported only if it is not zero
             periods=LATE_PERIODS,

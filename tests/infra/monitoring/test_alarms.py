@@ -156,10 +156,13 @@ def test_no_invocations_do_not_trigger_the_alarm(cloudwatch: CloudWatch) -> None
 # undelivered-events
 
 
+@pytest.mark.parametrize("metric", ["FailedInvocations", "InvocationsFailedToBeSentToDlq"])
 @pytest.mark.parametrize("rule", ["manifest-uploads", "reconciler", "completed"])
-def test_one_undelivered_event_alarms_for_half_an_hour(cloudwatch: CloudWatch, rule: str) -> None:
+def test_one_undelivered_event_alarms_for_half_an_hour(
+    cloudwatch: CloudWatch, rule: str, metric: str
+) -> None:
     """EventBridge reports failures only, so the other rules have no data."""
-    cloudwatch.report_rule(rule, "FailedInvocations", 1)
+    cloudwatch.report_rule(rule, metric, 1)
     cloudwatch.advance(6 * FIVE_MINUTES)
     states = cloudwatch.alarm_states("undelivered-events")
     assert (states[:3], states[-1]) == ([True] * 3, False)

@@ -47,7 +47,7 @@ PUBLISHED: dict[str, tuple[dict[str, str], set[str]]] = {
             "RuleName": "cloudwatch/eventRule:EventRule",
             "EventBusName": "cloudwatch/eventBus:EventBus",
         },
-        {"FailedInvocations"},
+        {"FailedInvocations", "InvocationsFailedToBeSentToDlq"},
     ),
     "AWS/DynamoDB": (
         {"TableName": "dynamodb/table:Table", "GlobalSecondaryIndexName": ""},
