@@ -30,8 +30,8 @@ ENCRYPT_LOGS = (
 
 
 def document(*statements: Statement) -> str:
-    """Return a policy document as JSON."""
-    return json.dumps({"Version": VERSION, "Statement": statements})
+    """Return a policy document as JSON. An escaped character would count as six."""
+    return json.dumps({"Version": VERSION, "Statement": statements}, ensure_ascii=False)
 
 
 def allow(

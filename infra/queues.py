@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.config.settings import DAY_SECONDS, Settings
+from infra.config.size_limits import fitting_pattern
 from infra.encryption import Key
 from infra.policies import send_from_rule
 
@@ -54,7 +55,9 @@ class JobQueues(pulumi.ComponentResource):
             f"{settings.prefix}-manifest-uploads",
             description="A manifest was uploaded",
             event_pattern=manifest_bucket.apply(
-                lambda bucket: manifest_pattern(bucket, settings.manifest_prefix)
+                lambda bucket: fitting_pattern(
+                    settings, manifest_pattern(bucket, settings.manifest_prefix)
+                )
             ),
             opts=child,
         )
@@ -80,8 +83,7 @@ class JobQueues(pulumi.ComponentResource):
 def manifest_pattern(bucket: str, prefix: str) -> str:
     """Return an event pattern that matches S3's event about a new ``.json`` object in ``prefix``.
 
-    It does not escape non-ASCII characters, which would take six characters each: a pattern has at
-    most 2,048 ("Amazon EventBridge quotas" in its User Guide).
+    It does not escape non-ASCII characters, which would take six characters each.
     """
     literal = prefix.replace("\\", "\\\\").replace("*", "\\*")
     return json.dumps(

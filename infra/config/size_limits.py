@@ -1,4 +1,4 @@
-"""Limits of AWS on the size of policies and environments, which contain the list settings."""
+"""Limits of AWS on the size of policies, environments and event patterns with settings in them."""
 
 import json
 import re
@@ -15,6 +15,22 @@ JSON, so a quote in a value counts twice.
 """
 
 
+MAX_PATTERN_CHARS = 2048
+"""For the event pattern of a rule: "Amazon EventBridge quotas" in its User Guide."""
+
+
+def fitting_pattern(settings: Settings, pattern: str) -> str:
+    """Return the pattern. Raises InvalidSetting if it is longer than EventBridge allows."""
+    if len(pattern) <= MAX_PATTERN_CHARS:
+        return pattern
+    raise InvalidSetting(
+        "manifestPrefix",
+        settings.manifest_prefix,
+        f"it must be shorter: the event pattern that contains it has {len(pattern):,} characters. "
+        f"EventBridge allows {MAX_PATTERN_CHARS:,}",
+    )
+
+
 def fitting_policy(settings: Settings, document: str) -> str:
     """Return the document. Raises InvalidSetting if it is too long for a role's only policy."""
     size = len(re.sub(r"\s", "", document))
@@ -26,6 +42,8 @@ def fitting_policy(settings: Settings, document: str) -> str:
             "allowedTargets": settings.allowed_targets,
             "sourceKmsKeyArns": settings.source_kms_key_arns,
             "targetKmsKeyArns": settings.target_kms_key_arns,
+            "targetPrefix": settings.target_prefix,
+            "manifestPrefix": settings.manifest_prefix,
         },
         f"a role's policy has {size:,} characters. IAM allows {MAX_POLICY_CHARS:,}",
     )
@@ -42,14 +60,16 @@ def fitting_environment(settings: Settings, environment: Mapping[str, str]) -> M
             "allowedSources": settings.allowed_sources,
             "allowedTargets": settings.allowed_targets,
             "bucketOwners": settings.bucket_owners,
+            "targetPrefix": settings.target_prefix,
+            "manifestPrefix": settings.manifest_prefix,
         },
         f"a function's environment has {size:,} bytes. Lambda allows {MAX_ENVIRONMENT_BYTES:,}",
     )
 
 
-def _too_long(lists: Mapping[str, Sequence[str]], why: str) -> InvalidSetting:
-    """Return an error about the longest of the lists, which together are too long."""
-    longest = max(lists, key=lambda name: sum(map(len, lists[name])))
-    *others, last = (name for name in lists if name != longest)
+def _too_long(values: Mapping[str, Sequence[str]], why: str) -> InvalidSetting:
+    """Return an error about the longest of these settings, which together are too long."""
+    longest = max(values, key=lambda name: len(json.dumps(values[name], ensure_ascii=False)))
+    *others, last = (name for name in values if name != longest)
     rule = f"it must be shorter: together with {', '.join(others)} and {last}, {why}"
-    return InvalidSetting(longest, lists[longest], rule)
+    return InvalidSetting(longest, values[longest], rule)

@@ -115,8 +115,8 @@ class Capabilities:
                 "SOURCE_BUCKET": storage.source_bucket,
                 "TARGET_BUCKET": storage.target_bucket,
                 "TARGET_PREFIX": self._settings.target_prefix,
-                "ALLOWED_SOURCES": storage.allowed_sources.apply(json.dumps),
-                "ALLOWED_TARGETS": storage.allowed_targets.apply(json.dumps),
+                "ALLOWED_SOURCES": storage.allowed_sources.apply(_json),
+                "ALLOWED_TARGETS": storage.allowed_targets.apply(_json),
                 "ARCHIVE_RETENTION_DAYS": str(self._settings.archive_retention_days),
             }
         )
@@ -254,6 +254,11 @@ class Capabilities:
     def write_metrics(self) -> Capability:
         """Write metrics to the log, where CloudWatch reads them."""
         return Capability(environment={"SERVICE_NAME": self._settings.prefix})
+
+
+def _json(places: Sequence[str]) -> str:
+    """Return JSON without escapes, which would take more of an environment's bytes."""
+    return json.dumps(places, ensure_ascii=False)
 
 
 def _place(bucket: pulumi.Output[str], prefix: str) -> pulumi.Output[str]:

@@ -93,3 +93,19 @@ def test_lists_that_are_too_long_stop_the_program(
     with pytest.raises(LocalError, match=complaint):
         declared("dev", settings)
     declared("dev", {name: some[:20] for name, some in settings.items()})
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"targetPrefix": '"' * 880 + "/"}, "targetPrefix is .* a function's environment has"),
+        ({"manifestPrefix": "\\" * 880 + "/"}, "manifestPrefix is .* EventBridge allows 2,048"),
+    ],
+)
+def test_the_encoded_form_of_a_prefix_counts(settings: dict[str, str], complaint: str) -> None:
+    with pytest.raises(LocalError, match=complaint):
+        declared("dev", settings)
+
+
+def test_a_long_prefix_of_other_characters_than_ascii_is_accepted() -> None:
+    declared("dev", {"targetPrefix": "ü" * 449 + "/", "manifestPrefix": "ü" * 449 + "/"})
