@@ -17,14 +17,14 @@ from zipjobs.errors import InvalidManifest, InvalidRequest
 from zipjobs.model import Model
 from zipjobs.requests.fields import parse_time, split_s3_url
 from zipjobs.requests.globs import matcher
-from zipjobs.requests.list_formats import (
+from zipjobs.requests.lists.formats import (
     MAX_COLUMNS,
     Row,
     inventory_rows,
     is_inventory_manifest,
     rows_of,
 )
-from zipjobs.requests.list_lines import Lines, ReadLimit
+from zipjobs.requests.lists.lines import Lines, ReadLimit
 from zipjobs.requests.schema import MAX_REQUEST_BYTES, JobRequest
 from zipjobs.requests.strict_json import precheck
 from zipjobs.requests.validation_errors import format_errors

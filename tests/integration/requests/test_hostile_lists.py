@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.worker_setup import Workers, error_of
 from zipjobs.jobs.job import JobError, Status
-from zipjobs.requests import list_formats, list_lines
+from zipjobs.requests.lists import formats, lines
 from zipjobs.worker import heartbeat, request_loader
 from zipjobs.worker.limits import JobLimits
 
@@ -75,18 +75,18 @@ def test_the_columns_of_an_inventory_are_limited(workers: Workers) -> None:
 
 @pytest.mark.parametrize("line", [b"\n", b" \n", b"\t\r\n", b'""\n'], ids=repr)
 def test_blank_lines_are_limited(workers: Workers, line: bytes) -> None:
-    error = run_list(workers, gzip.compress(line * (list_lines.MAX_BLANK_LINES + 1)))
+    error = run_list(workers, gzip.compress(line * (lines.MAX_BLANK_LINES + 1)))
     assert error.code == "LIST_TOO_LARGE"
 
 
 def test_blank_lines_are_limited_in_all_files_together(workers: Workers) -> None:
-    with patch.object(list_lines, "MAX_BLANK_LINES", 5):
+    with patch.object(lines, "MAX_BLANK_LINES", 5):
         error = run_inventory(workers, "Bucket, Key", b"\n\n\n", b"\n\n\n")
     assert error.code == "LIST_TOO_LARGE"
 
 
 def test_the_unpacked_bytes_of_a_list_are_limited(workers: Workers) -> None:
-    with patch.object(list_lines, "MAX_LIST_BYTES", 100_000):
+    with patch.object(lines, "MAX_LIST_BYTES", 100_000):
         error = run_list(workers, gzip.compress(b'{"key": "a/one.pdf"}\n' * 10_000))
     assert error.code == "LIST_TOO_LARGE"
     assert "100,000 uncompressed bytes" in error.message
@@ -162,5 +162,5 @@ def test_a_list_that_fills_the_disk_is_too_large(workers: Workers) -> None:
 
 
 def test_limits_have_the_documented_values() -> None:
-    assert (list_lines.MAX_LIST_BYTES, list_lines.MAX_BLANK_LINES) == (1024**3, 100_000)
-    assert (list_formats.MAX_RECORD_BYTES, list_formats.MAX_COLUMNS) == (65_536, 64)
+    assert (lines.MAX_LIST_BYTES, lines.MAX_BLANK_LINES) == (1024**3, 100_000)
+    assert (formats.MAX_RECORD_BYTES, formats.MAX_COLUMNS) == (65_536, 64)

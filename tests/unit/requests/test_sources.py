@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from zipjobs.errors import ServiceUnavailable, SourceChanged
 from zipjobs.requests.allow_list import AllowList, Location
-from zipjobs.requests.list_formats import inventory_rows
-from zipjobs.requests.list_lines import Lines, ReadLimit
+from zipjobs.requests.lists.formats import inventory_rows
+from zipjobs.requests.lists.lines import Lines, ReadLimit
 from zipjobs.requests.schema import JobRequest
 from zipjobs.requests.sources import SourceReader
 from zipjobs.s3.ranged_file import RANGE_BYTES

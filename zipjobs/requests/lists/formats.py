@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass
 
 from zipjobs.errors import InvalidRequest
 from zipjobs.requests.fields import MAX_MULTIPART_BYTES, ETag
-from zipjobs.requests.list_lines import Lines
+from zipjobs.requests.lists.lines import Lines
 from zipjobs.requests.schema import ROW, RequestedEntry
 from zipjobs.requests.strict_json import unique_members
 from zipjobs.requests.validation_errors import format_errors

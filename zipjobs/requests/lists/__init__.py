@@ -1,0 +1,1 @@
+"""Lists of objects in S3, which ``entriesFrom`` names."""
