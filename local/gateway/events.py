@@ -16,6 +16,8 @@ from werkzeug.wrappers import Request, Response
 from local.gateway.request import RawRequest
 from local.names import ACCOUNT_ID
 
+_TEXT_TYPES = ("application/json", "application/javascript", "application/xml")
+
 
 def request_event(
     request: Request,
@@ -60,12 +62,21 @@ def request_event(
             name: ",".join(values) for name, values in request.args.lists()
         }
     if raw.body:
-        try:
-            event["body"] = raw.body.decode()
-        except UnicodeDecodeError:
-            event["body"] = base64.b64encode(raw.body).decode()
-            event["isBase64Encoded"] = True
+        event["isBase64Encoded"] = not _is_text(raw)
+        event["body"] = raw.body.decode() if _is_text(raw) else base64.b64encode(raw.body).decode()
     return event
+
+
+def _is_text(raw: RawRequest) -> bool:
+    """Return whether API Gateway passes the body as text. It encodes all others in base64."""
+    media_type = raw.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not media_type.startswith("text/") and media_type not in _TEXT_TYPES:
+        return False
+    try:
+        raw.body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def to_response(result: Any) -> Response:
