@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 
-MANIFEST = "test-flow"
-"""Name of the uploaded manifest. Each upload is a new version, and so a new job."""
+MANIFEST = "zipjobs check a+b 100% ü"
+"""Name of the uploaded manifest. Each upload is a new version, and so a new job. Its characters are
+encoded in different ways by S3, its events and URLs.
+"""
 
 
 class Trigger(StrEnum):
