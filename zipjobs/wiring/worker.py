@@ -63,7 +63,7 @@ def zipper_dependencies() -> ZipperDependencies:
     options = EngineOptions()
     memory_mb = settings.aws_lambda_function_memory_size
     s3 = s3_client(settings.owners, connections=options.uploads + options.copies, read_timeout=60)
-    data_plane = _DataPlane(s3, settings.owners)
+    data_plane = DataPlane(s3, settings.owners)
     store = store_of(settings)
     queue = JobQueue(client("sqs"), settings.queue_url)
     runner = job_runner(
@@ -128,7 +128,7 @@ def job_runner(
     )
 
 
-class _DataPlane:
+class DataPlane:
     """Creates the clients for data, with the endpoint, credentials and certificates of boto3."""
 
     def __init__(self, s3: "S3Client", owners: BucketOwners) -> None:
