@@ -169,3 +169,21 @@ def test_a_bucket_that_cannot_be_written_is_named(s3: Any, sender: PartSender) -
         ArchiveWriter(s3, sender).upload(Target("no-such-bucket", "a.zip")),
     ):
         pytest.fail("the block must not run")
+
+
+def test_an_archive_in_a_bucket_with_object_lock(s3: Any, sender: PartSender) -> None:
+    """S3 requires a checksum in a header of each part then."""
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    s3.put_object_lock_configuration(
+        Bucket="locked",
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+        },
+    )
+    data = bytes(6 * 1024**2)
+    with ArchiveWriter(s3, sender).upload(Target("locked", "a.zip")) as upload:
+        part = upload.put_part(1, len(data), lambda: [data])
+        stored = upload.complete([part], zlib.crc32(data), len(data))
+    head = s3.head_object(Bucket="locked", Key="a.zip")
+    assert (head["VersionId"], head["ObjectLockMode"]) == (stored.version_id, "GOVERNANCE")

@@ -22,6 +22,7 @@ from zipjobs.errors import (
     ServiceUnavailable,
     SourceArchived,
     SourceChanged,
+    SourceEncrypted,
     SourceForbidden,
     SourceNotFound,
     ZipJobsError,
@@ -254,3 +255,22 @@ def test_the_code_of_s3_decides_the_error(
     with pytest.raises(error, match="a.pdf"):
         read(reader, Source("src", "a.pdf"))
     assert len(faults.injected) == attempts
+
+
+def test_an_object_with_a_key_of_its_owner_is_encrypted(reader: ObjectReader, s3: Any) -> None:
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    s3.put_object(Bucket="src", Key="secret.pdf", Body=b"secret", **key)
+    with pytest.raises(SourceEncrypted, match="key that only its owner has"):
+        read(reader, Source("src", "secret.pdf"))
+
+
+def test_a_delete_marker_is_a_version_that_is_missing(reader: ObjectReader, s3: Any) -> None:
+    versioning = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket="src", VersioningConfiguration=versioning)
+    version = s3.put_object(Bucket="src", Key="a.pdf", Body=b"a")["VersionId"]
+    marker = s3.delete_object(Bucket="src", Key="a.pdf")["VersionId"]
+    assert read(reader, Source("src", "a.pdf", version)).data == b"a"
+    with pytest.raises(SourceNotFound, match="or it is a delete marker"):
+        read(reader, Source("src", "a.pdf", marker))
+    with pytest.raises(SourceNotFound, match="does not exist"):
+        read(reader, Source("src", "a.pdf"))
