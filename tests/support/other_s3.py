@@ -12,17 +12,19 @@ OTHER_S3 = os.environ.get(URL_VARIABLE) or None
 
 
 def delete_buckets(s3: Any) -> None:
-    """Delete all buckets with all their objects and multipart uploads.
-
-    Raises ClientError if an object is locked.
-    """
+    """Delete all buckets with all their objects and multipart uploads."""
     for bucket in s3.list_buckets()["Buckets"]:
         name = bucket["Name"]
         for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
             for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                s3.delete_object(Bucket=name, Key=one["Key"], VersionId=one["VersionId"])
+                s3.delete_object(
+                    Bucket=name,
+                    Key=one["Key"],
+                    VersionId=one["VersionId"],
+                    BypassGovernanceRetention=True,
+                )
         s3.delete_bucket(Bucket=name)
 
 
