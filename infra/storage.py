@@ -5,7 +5,7 @@ import pulumi_aws as aws
 
 from infra import policies
 from infra.config.bucket_settings import check_overlaps
-from infra.config.settings import REQUESTS_PREFIX, WORK_PREFIX, Settings
+from infra.config.settings import REQUESTS_PREFIX, WORK_PREFIX, InvalidSetting, Settings
 from infra.encryption import Key
 from infra.stack import retained
 
@@ -56,14 +56,19 @@ class Storage(pulumi.ComponentResource):
 
     def _bucket(self, role: str, existing: str, rules: list[Rule]) -> pulumi.Output[str]:
         if existing:
-            return pulumi.Output.from_input(existing)
+            # Sources can be in any region: their bytes are read from there.
+            return (
+                pulumi.Output.from_input(existing)
+                if role == "source"
+                else self._here("targetBucket", existing)
+            )
         bucket = self._create(role)
         self._lifecycle(role, bucket, rules)
         return bucket.bucket
 
     def _manifest_bucket(self, settings: Settings) -> pulumi.Output[str]:
         if settings.manifest_bucket:
-            return pulumi.Output.from_input(settings.manifest_bucket)
+            return self._here("manifestBucket", settings.manifest_bucket)
         bucket = self._create("manifests")
         versioning = aws.s3.BucketVersioning(
             f"{self._prefix}-manifests-versions",
@@ -106,6 +111,26 @@ class Storage(pulumi.ComponentResource):
             ],
         )
         return bucket.bucket
+
+    def _here(self, setting: str, bucket: str) -> pulumi.Output[str]:
+        """Return the name of an existing bucket.
+
+        Raises InvalidSetting if it is in another region: S3 redirects uploads there, and a rule
+        sees only the events of its own region. The region of a bucket of another account is not
+        looked up, because the user who deploys may not see it.
+        """
+        own = self._settings.region
+        if bucket in self._settings.owner_ids:
+            return pulumi.Output.from_input(bucket)
+
+        def checked(region: str) -> str:
+            if region != own:
+                rule = f"it must be a bucket in {own}, the region of the stack. It is in {region}"
+                raise InvalidSetting(setting, bucket, rule)
+            return bucket
+
+        found: pulumi.Output[str] = aws.s3.get_bucket_output(bucket=bucket).bucket_region
+        return found.apply(checked)
 
     def _create(self, role: str) -> aws.s3.Bucket:
         """Create a private, encrypted bucket without ACLs that requires TLS."""

@@ -70,6 +70,12 @@ def declared(stack: str = "dev", overrides: Mapping[str, Any] | None = None) -> 
     return dict(sorted(resources.items()))
 
 
+def called() -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the result of any function of the provider: an account, and a bucket in the region."""
+    region = pulumi.Config("aws").require("region")
+    return {"accountId": ACCOUNT_ID, "bucketRegion": region}, []
+
+
 class _Recorder(pulumi.runtime.Mocks):
     """Records the inputs of each resource. IDs and outputs are marks that name the resource."""
 
@@ -86,4 +92,4 @@ class _Recorder(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return {"accountId": ACCOUNT_ID}, []
+        return called()

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local.deployment.inputs import Created, Inputs, capital, capitals, encryption_rule
+from local.errors import LocalError
 from local.names import physical_name
 
 ENCRYPTION = (
@@ -27,6 +30,14 @@ class BucketResources:
             "aws:s3/bucketNotification:BucketNotification": self._notification,
             "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": self._lifecycle,
         }
+
+    def region_of(self, bucket: str) -> str:
+        """Return the region of an existing bucket. Raises LocalError if there is none."""
+        try:
+            found = self._s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
+        except ClientError as error:
+            raise LocalError(f"The bucket {bucket} does not exist. Create it first.") from error
+        return found or "us-east-1"
 
     def _bucket(self, name: str, inputs: Inputs) -> Created:
         bucket = physical_name(name)

@@ -10,6 +10,7 @@ from local.errors import LocalError
 from local.names import ACCOUNT_ID
 
 GET_CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
+GET_BUCKET = "aws:s3/getBucket:getBucket"
 
 
 class EmbeddedProvider(pulumi.runtime.Mocks):
@@ -37,7 +38,9 @@ class EmbeddedProvider(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """Call a function of the provider. The program uses only ``getCallerIdentity``."""
-        if args.token != GET_CALLER_IDENTITY:
-            raise LocalError(f"The embedded AWS does not support the call {args.token}.")
-        return {"accountId": ACCOUNT_ID}, []
+        """Call a function of the provider."""
+        if args.token == GET_CALLER_IDENTITY:
+            return {"accountId": ACCOUNT_ID}, []
+        if args.token == GET_BUCKET:
+            return {"bucketRegion": self._resources.bucket_region(args.args["bucket"])}, []
+        raise LocalError(f"The embedded AWS does not support the call {args.token}.")

@@ -58,6 +58,7 @@ class Resources:
         self._lambda = client("lambda")
         api = ApiResources(region, api_url, declarations)
         buckets = BucketResources(client("s3"), region)
+        self.bucket_region = buckets.region_of
         monitoring = MonitoringResources(client("cloudwatch"), client("sns"))
         self.creators: Mapping[str, Callable[[str, Inputs], Created]] = {
             "aws:dynamodb/table:Table": self._table,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pulumi
 
-from local.names import ACCOUNT_ID
+from tools.declared import called
 
 
 class Recorder(pulumi.runtime.Mocks):
@@ -29,7 +29,7 @@ class Recorder(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return {"accountId": ACCOUNT_ID}, []
+        return called()
 
     def of_type(self, token: str) -> dict[str, dict[str, Any]]:
         """Return the inputs of all resources of a type, by logical name."""

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -106,6 +107,30 @@ def test_existing_buckets_are_not_changed() -> None:
     others = {"allowedSources": ["others/2026/"], "allowedTargets": ["elsewhere"]}
     resources = Stack("prod", {"alarmEmail": ALARM_EMAIL, **named, **others}).resources
     assert [one.key for one in resources if one.type.startswith("aws:s3")] == []
+
+
+def outputs_with_bucket(setting: str, bucket: str) -> dict[str, Any]:
+    """Deploy a stack with an existing bucket. Return its outputs."""
+    with serving_aws(FaultInjector()) as url:
+        location = {"LocationConstraint": "eu-west-1"}
+        far = aws_client("s3", url, "eu-west-1")
+        far.create_bucket(Bucket="far-away", CreateBucketConfiguration=location)
+        aws_client("s3", url, "us-east-1").create_bucket(Bucket="near-by")
+        config = configuration("dev", {setting: bucket})
+        provider = EmbeddedProvider(url, config["aws:region"], "http://api")
+        return run_program(provider, "dev", config)
+
+
+@pytest.mark.parametrize("setting", ["targetBucket", "manifestBucket"])
+def test_an_existing_bucket_must_be_in_the_stacks_region(setting: str) -> None:
+    assert outputs_with_bucket(setting, "near-by")[setting] == "near-by"
+    with pytest.raises(LocalError, match=f"{setting} is .far-away.* It is in eu-west-1"):
+        outputs_with_bucket(setting, "far-away")
+
+
+def test_an_existing_bucket_must_exist() -> None:
+    with pytest.raises(LocalError, match="The bucket missing does not exist"):
+        outputs_with_bucket("targetBucket", "missing")
 
 
 def test_functions_are_traced_only_with_tracing(prod: Stack) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from local.deployment.program import configuration, run_program
 from local.names import ACCOUNT_ID
+from tools.declared import called
 
 HERE = f"us-east-1:{ACCOUNT_ID}"
 ARNS = {
@@ -143,7 +144,7 @@ class Collector(pulumi.runtime.Mocks):
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return {"accountId": ACCOUNT_ID}, []
+        return called()
 
 
 def _permission(inputs: dict[str, Any]) -> dict[str, Any]:
