@@ -17,6 +17,7 @@ from tests.infra.registered import Stack
 from tools.declared import declared
 
 ROOT = Path(__file__).resolve().parents[3]
+HOME = "us-east-1"
 DATA = {"Bucket", "Table"}
 CONFIGURES_A_BUCKET = re.compile("^Bucket[A-Z]")
 """The types of resources that configure a bucket."""
@@ -109,28 +110,31 @@ def test_existing_buckets_are_not_changed() -> None:
     assert [one.key for one in resources if one.type.startswith("aws:s3")] == []
 
 
-def outputs_with_bucket(setting: str, bucket: str) -> dict[str, Any]:
-    """Deploy a stack with an existing bucket. Return its outputs."""
+def outputs_with_bucket(setting: str, region: str | None) -> dict[str, Any]:
+    """Deploy a stack with an existing bucket in a region, or with one that does not exist.
+
+    Return its outputs. moto's state is global, so names are not used twice.
+    """
+    stack = f"{setting[:3]}-{region}".lower()
     with serving_aws(FaultInjector()) as url:
-        location = {"LocationConstraint": "eu-west-1"}
-        far = aws_client("s3", url, "eu-west-1")
-        far.create_bucket(Bucket="far-away", CreateBucketConfiguration=location)
-        aws_client("s3", url, "us-east-1").create_bucket(Bucket="near-by")
-        config = configuration("dev", {setting: bucket})
-        provider = EmbeddedProvider(url, config["aws:region"], "http://api")
-        return run_program(provider, "dev", config)
+        if region is not None:
+            location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            s3 = aws_client("s3", url, region)
+            s3.create_bucket(Bucket=f"in-{stack}", **(location if region != HOME else {}))
+        config = configuration("dev", {setting: f"in-{stack}"})
+        return run_program(EmbeddedProvider(url, HOME, "http://api"), stack, config)
 
 
 @pytest.mark.parametrize("setting", ["targetBucket", "manifestBucket"])
 def test_an_existing_bucket_must_be_in_the_stacks_region(setting: str) -> None:
-    assert outputs_with_bucket(setting, "near-by")[setting] == "near-by"
-    with pytest.raises(LocalError, match=f"{setting} is .far-away.* It is in eu-west-1"):
-        outputs_with_bucket(setting, "far-away")
+    assert outputs_with_bucket(setting, HOME)[setting] == f"in-{setting[:3]}-{HOME}"
+    with pytest.raises(LocalError, match=f"{setting} is .* It is in eu-west-1"):
+        outputs_with_bucket(setting, "eu-west-1")
 
 
 def test_an_existing_bucket_must_exist() -> None:
-    with pytest.raises(LocalError, match="The bucket missing does not exist"):
-        outputs_with_bucket("targetBucket", "missing")
+    with pytest.raises(LocalError, match="The bucket in-tar-none does not exist"):
+        outputs_with_bucket("targetBucket", None)
 
 
 def test_functions_are_traced_only_with_tracing(prod: Stack) -> None:
