@@ -9,6 +9,20 @@ from infra.stack import retained
 UNFINISHED_INDEX = "sweep"
 OWNER_INDEX = "owner"
 
+KeySchema = aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgsDict
+
+
+def _key(partition: str, sort: str) -> list[KeySchema]:
+    """Return the key of an index.
+
+    The older arguments ``hash_key`` and ``range_key`` are deprecated, and a later change to this
+    one recreates the index: cds-snc/forms-terraform#1365.
+    """
+    return [
+        {"attribute_name": partition, "key_type": "HASH"},
+        {"attribute_name": sort, "key_type": "RANGE"},
+    ]
+
 
 def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
     """Create the table. It has one item per job, which DynamoDB deletes after its ``expiresAt``."""
@@ -27,15 +41,13 @@ def job_table(settings: Settings, key: Key) -> aws.dynamodb.Table:
             # Jobs without a final status, or whose event was not sent yet. So the index is small.
             {
                 "name": UNFINISHED_INDEX,
-                "hash_key": "sweep",
-                "range_key": "sweepAt",
+                "key_schemas": _key("sweep", "sweepAt"),
                 "projection_type": "KEYS_ONLY",
             },
             # All jobs by owner, newest first. Only a change of the status is written here too.
             {
                 "name": OWNER_INDEX,
-                "hash_key": "owner",
-                "range_key": "listKey",
+                "key_schemas": _key("owner", "listKey"),
                 "projection_type": "INCLUDE",
                 "non_key_attributes": ["status"],
             },

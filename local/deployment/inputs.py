@@ -10,14 +10,6 @@ Created = tuple[str, dict[str, Any]]
 """A resource's ID, and the outputs that the AWS provider adds."""
 
 
-def key_schema(inputs: Inputs) -> list[dict[str, str]]:
-    """Return the KeySchema of a table or an index."""
-    keys = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
-    if range_key := inputs.get("rangeKey"):
-        keys.append({"AttributeName": range_key, "KeyType": "RANGE"})
-    return keys
-
-
 def index_parameters(inputs: Inputs) -> dict[str, Any]:
     """Return the parameters of a global secondary index."""
     projection: dict[str, Any] = {"ProjectionType": inputs["projectionType"]}
@@ -25,7 +17,7 @@ def index_parameters(inputs: Inputs) -> dict[str, Any]:
         projection["NonKeyAttributes"] = list(attributes)
     return {
         "IndexName": inputs["name"],
-        "KeySchema": key_schema(inputs),
+        "KeySchema": capitals(list(inputs["keySchemas"])),
         "Projection": projection,
     }
 
@@ -59,4 +51,6 @@ def capitals(value: Any) -> Any:
     """Convert keys from camelCase to PascalCase and whole floats to integers, recursively."""
     if isinstance(value, dict):
         return {capital(key): capitals(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [capitals(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -20,21 +20,27 @@ from local.errors import LocalError
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def project() -> dict[str, Any]:
+    """Return ``Pulumi.yaml``. ``pulumi new`` adds configuration of its own, which is left out."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    declared = content["config"].items()
+    content["config"] = {key: one for key, one in declared if not key.startswith("pulumi:")}
+    return content
+
+
 def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
     """Return the stack's configuration as the Pulumi engine passes it.
 
     Defaults come first, then the stack's file, then ``overrides``: settings by their names in
     ``Pulumi.yaml``. Raises LocalError for an unknown setting.
     """
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    name = project["name"]
+    found = project()
+    name, settings = found["name"], found["config"]
     for key in overrides:
-        if key not in project["config"]:
-            raise LocalError(
-                f"Unknown setting {key}. The settings are {', '.join(project['config'])}."
-            )
+        if key not in settings:
+            raise LocalError(f"Unknown setting {key}. The settings are {', '.join(settings)}.")
     values: dict[str, Any] = {}
-    for key, setting in project["config"].items():
+    for key, setting in settings.items():
         full_key = key if ":" in key else f"{name}:{key}"
         values[full_key] = setting["value"] if "value" in setting else setting["default"]
     stack_file = ROOT / f"Pulumi.{stack}.yaml"
@@ -54,9 +60,8 @@ def run_program(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
         ROOT_RESOURCE.set(None)  # otherwise the outputs of an earlier program remain
-        pulumi.runtime.set_mocks(provider, project=project, stack=stack, preview=False)
+        pulumi.runtime.set_mocks(provider, project=project()["name"], stack=stack, preview=False)
         pulumi.runtime.set_all_config(dict(config))
         try:
             loop.run_until_complete(

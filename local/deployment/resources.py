@@ -23,7 +23,6 @@ from local.deployment.inputs import (
     Inputs,
     capital,
     index_parameters,
-    key_schema,
     table_encryption,
 )
 from local.deployment.monitoring_resources import MonitoringResources
@@ -88,7 +87,7 @@ class Resources:
         response = self._dynamodb.create_table(
             TableName=table,
             BillingMode=inputs["billingMode"],
-            KeySchema=key_schema(inputs),
+            KeySchema=[{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}],
             AttributeDefinitions=[
                 {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
                 for attribute in inputs["attributes"]

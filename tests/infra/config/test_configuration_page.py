@@ -3,14 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from infra import policies
-from local.deployment.program import configuration, run_program
+from local.deployment.program import configuration, project, run_program
 from local.iam.evaluation import Access, ApplicablePolicies, Principal, decide
 from local.iam.policy import Policy, parse_policy
+from tests.infra.config.valid import PROJECT
 from tests.infra.recorder import Recorder
 from tools.declared import declared
 
@@ -73,18 +71,17 @@ def test_the_documented_customer_key_policy_is_the_stacks_own() -> None:
 
 
 def test_pulumi_new_asks_only_for_existing_settings() -> None:
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    template = project["template"]
-    assert set(template["config"]) <= set(project["config"])
-    for name, asked in template["config"].items():
-        setting = project["config"][name]
+    """A project that `pulumi new` has created has no template."""
+    asked_for = project().get("template", {}).get("config", {})
+    assert set(asked_for) <= set(PROJECT)
+    for name, asked in asked_for.items():
+        setting = PROJECT[name]
         assert asked["default"] == setting.get("value", setting.get("default"))
 
 
 def rows() -> list[str]:
-    settings: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     found = []
-    for name, setting in settings.items():
+    for name, setting in PROJECT.items():
         default = setting.get("value", setting.get("default"))
         shown = f"`{default if isinstance(default, str) else json.dumps(default)}`"
         default_cell = shown if default not in ("", []) else ""

@@ -4,16 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.infra.config.valid import PROJECT
 from tests.infra.conftest import Declared
 from tools.declared import declared
-
-PROJECT = yaml.safe_load((Path(__file__).resolve().parents[3] / "Pulumi.yaml").read_text())
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
 AUTHORIZER = "apigatewayv2/authorizer:Authorizer"
@@ -288,4 +285,4 @@ def test_a_setting_changes_the_resources_that_it_concerns(case: Case) -> None:
 def test_every_setting_has_a_case() -> None:
     affects_only_checks = {"allowSourceOverlap"}  # tests/infra/config/test_bucket_settings.py
     looked_for = {case.setting for case in CASES}
-    assert looked_for | affects_only_checks == set(PROJECT["config"])
+    assert looked_for | affects_only_checks == set(PROJECT)

@@ -1,16 +1,12 @@
 """Valid settings for tests of the checks: the defaults of ``Pulumi.yaml``."""
 
 import re
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.config.settings import Settings
+from local.deployment.program import project
 
-PROJECT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).resolve().parents[3] / "Pulumi.yaml").read_text()
-)["config"]
+PROJECT: dict[str, Any] = project()["config"]
 """The declaration of each setting."""
 
 

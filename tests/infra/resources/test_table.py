@@ -11,14 +11,18 @@ def test_the_table_has_indexes_by_owner_and_by_heartbeat(program: Declared) -> N
     assert table.inputs["globalSecondaryIndexes"] == [
         {
             "name": UNFINISHED_INDEX,
-            "hashKey": "sweep",
-            "rangeKey": "sweepAt",
+            "keySchemas": [
+                {"attributeName": "sweep", "keyType": "HASH"},
+                {"attributeName": "sweepAt", "keyType": "RANGE"},
+            ],
             "projectionType": "KEYS_ONLY",
         },
         {
             "name": OWNER_INDEX,
-            "hashKey": "owner",
-            "rangeKey": "listKey",
+            "keySchemas": [
+                {"attributeName": "owner", "keyType": "HASH"},
+                {"attributeName": "listKey", "keyType": "RANGE"},
+            ],
             "projectionType": "INCLUDE",
             "nonKeyAttributes": ["status"],
         },

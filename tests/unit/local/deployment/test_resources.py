@@ -37,7 +37,7 @@ def create(resources: Resources, kind: str, name: str, inputs: dict[str, Any]) -
     return outputs
 
 
-def test_table_has_sort_key_and_indexes(resources: Resources, url: str) -> None:
+def test_table_has_indexes(resources: Resources, url: str) -> None:
     outputs = create(
         resources,
         "aws:dynamodb/table:Table",
@@ -45,27 +45,27 @@ def test_table_has_sort_key_and_indexes(resources: Resources, url: str) -> None:
         {
             "billingMode": "PAY_PER_REQUEST",
             "hashKey": "jobId",
-            "rangeKey": "part",
-            "attributes": [
-                {"name": name, "type": "S"} for name in ("jobId", "part", "owner", "at")
-            ],
+            "attributes": [{"name": name, "type": "S"} for name in ("jobId", "owner", "at")],
             "globalSecondaryIndexes": [
                 {
                     "name": "by-owner",
-                    "hashKey": "owner",
-                    "rangeKey": "at",
+                    "keySchemas": [
+                        {"attributeName": "owner", "keyType": "HASH"},
+                        {"attributeName": "at", "keyType": "RANGE"},
+                    ],
                     "projectionType": "INCLUDE",
                     "nonKeyAttributes": ["status"],
                 },
-                {"name": "by-time", "hashKey": "at", "projectionType": "KEYS_ONLY"},
+                {
+                    "name": "by-time",
+                    "keySchemas": [{"attributeName": "at", "keyType": "HASH"}],
+                    "projectionType": "KEYS_ONLY",
+                },
             ],
         },
     )
     table = aws_client("dynamodb", url, REGION).describe_table(TableName=outputs["name"])["Table"]
-    assert table["KeySchema"] == [
-        {"AttributeName": "jobId", "KeyType": "HASH"},
-        {"AttributeName": "part", "KeyType": "RANGE"},
-    ]
+    assert table["KeySchema"] == [{"AttributeName": "jobId", "KeyType": "HASH"}]
     by_owner, by_time = table["GlobalSecondaryIndexes"]
     assert by_owner["IndexName"] == "by-owner"
     assert [key["AttributeName"] for key in by_owner["KeySchema"]] == ["owner", "at"]
