@@ -40,8 +40,8 @@ class Storage(pulumi.ComponentResource):
         self._settings = settings
         self._key = key
         self._prefix = settings.prefix
-        self.source_bucket = self._bucket("source", settings.source_bucket, [])
-        self.target_bucket = self._bucket("target", settings.target_bucket, archive_rules(settings))
+        self.source_bucket = self._source_bucket(settings)
+        self.target_bucket = self._target_bucket(settings)
         self.manifest_bucket = self._manifest_bucket(settings)
         self.allowed_sources = _locations(settings.allowed_sources, self.source_bucket, "")
         self.allowed_targets = _locations(
@@ -54,16 +54,18 @@ class Storage(pulumi.ComponentResource):
         ).apply(lambda places: check_overlaps(settings, **places))
         self.register_outputs({"checked": checked})
 
-    def _bucket(self, role: str, existing: str, rules: list[Rule]) -> pulumi.Output[str]:
-        if existing:
-            # Sources can be in any region: their bytes are read from there.
-            return (
-                pulumi.Output.from_input(existing)
-                if role == "source"
-                else self._here("targetBucket", existing)
-            )
-        bucket = self._create(role)
-        self._lifecycle(role, bucket, rules)
+    def _source_bucket(self, settings: Settings) -> pulumi.Output[str]:
+        if settings.source_bucket:  # in any region: its objects are read from there
+            return pulumi.Output.from_input(settings.source_bucket)
+        bucket = self._create("source")
+        self._lifecycle("source", bucket, [])
+        return bucket.bucket
+
+    def _target_bucket(self, settings: Settings) -> pulumi.Output[str]:
+        if settings.target_bucket:
+            return self._here("targetBucket", settings.target_bucket)
+        bucket = self._create("target")
+        self._lifecycle("target", bucket, archive_rules(settings))
         return bucket.bucket
 
     def _manifest_bucket(self, settings: Settings) -> pulumi.Output[str]:

@@ -175,7 +175,8 @@ class Planner:
             yield entry
 
     def _create_uploads(self, loaded: LoadedRequest, archives: int) -> Job:
-        job, uploads = loaded.job, list[UploadRef]()
+        job = loaded.job
+        uploads: list[UploadRef] = []
         try:
             for number in range(1, archives + 1):
                 key = loaded.destination.target_key

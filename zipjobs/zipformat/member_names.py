@@ -41,7 +41,7 @@ def basename(key: str) -> str:
 
 
 def as_file(name: str) -> str:
-    """Return ``name`` as that of a file: a slash at its end becomes ``_``.
+    """Return the name of a file: a slash at the end of ``name`` becomes ``_``.
 
     Without this, an object ``bar/`` would take the name of the folder of ``bar/in.txt``.
     """
@@ -110,7 +110,7 @@ def _cut_path(name: str, limit: int) -> str:
 
 
 def _cut(text: str, max_units: int) -> str:
-    """Return the start of ``text``, without half a surrogate pair, a dot or a space at its end."""
+    """Return the start of ``text``. It does not end in a dot, a space or half a character."""
     if utf16_units(text) <= max_units:
         return text
     start = text.encode("utf-16-le")[: 2 * max_units].decode("utf-16-le", errors="ignore")

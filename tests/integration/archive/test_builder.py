@@ -3,6 +3,7 @@
 import hashlib
 import io
 import random
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -140,6 +141,15 @@ def test_any_order_of_sizes_fits_into_the_smallest_memory(
     build(put_sizes(put, sizes))
     found = contents_of(s3)
     assert all(found[f"{i}.pdf"] == noise(size, i) for i, size in enumerate(sizes))
+
+
+def test_a_copied_object_has_the_time_in_its_metadata(s3: Any, build: Build) -> None:
+    s3.put_object(Bucket="src", Key="a.pdf", Body=noise(LARGE), Metadata={"mtime": "1700000000.5"})
+    assert build(entries_for(["a.pdf"])).copied_bytes
+    body = s3.get_object(Bucket=TARGET.bucket, Key=TARGET.key)["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        extra = archive.getinfo("a.pdf").extra
+    assert extra == struct.pack("<HHBi", 0x5455, 5, 1, 1_700_000_000)
 
 
 def test_tiny_entries_count_before_their_part_is_sent(
