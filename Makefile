@@ -10,9 +10,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --emit-build-options --custom-compile-command "make lock"
 NPM_LOCK := npm $(if $(filter --upgrade,$(ARGS)),update,install) --package-lock-only --ignore-scripts \
 	--omit-lockfile-registry-resolved --silent --no-audit --no-fund
+PULUMI_VERSION := 3.274.1
+PULUMI := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/s3-zip-jobs/pulumi-$(PULUMI_VERSION)
+# If `make pulumi` has built it, commands use it.
+export PATH := $(PULUMI):$(PATH)
 NPM_FOLDERS := tests/support/node tests/docs/asyncapi bench/peers
 
-.PHONY: help demo local test test-s3 test-large fuzz chaos load bench docs graph pictures build deploy destroy \
+.PHONY: help demo local pulumi test test-s3 test-large fuzz chaos load bench docs graph pictures build deploy destroy \
 	lock generate-pdfs bulk-upload test-flow clean
 
 help: ## List the commands
@@ -30,11 +34,21 @@ $(LOCALSTACK)/.installed: tests/localstack/requirements.txt | $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(LOCALSTACK) --require-hashes --no-deps -r tests/localstack/requirements.txt
 	@touch $@
 
+# The language host runs the script that is part of the SDK.
+$(PULUMI)/pulumi:
+	mkdir -p $(PULUMI)
+	GOBIN=$(PULUMI) go -C tools/pulumi/language install -ldflags="-s -w" tool
+	install $$(go -C tools/pulumi/cli list -m -f '{{.Dir}}' github.com/pulumi/pulumi/sdk/v3)/python/cmd/pulumi-language-python-exec $(PULUMI)
+	GOBIN=$(PULUMI) go -C tools/pulumi/cli install \
+		-ldflags="-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI_VERSION)" tool
+
 demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, with a manifest and with the API
 	$(BIN)/python -m local demo
 
 local: $(STAMP) ## Run the embedded AWS until Ctrl-C
 	$(BIN)/python -m local up
+
+pulumi: $(PULUMI)/pulumi ## Build Pulumi's command line with Go, for the tests and `local up --pulumi`; takes minutes
 
 test: $(STAMP) ## Run ruff, mypy --strict and all tests
 	$(BIN)/ruff check .

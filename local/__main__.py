@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +16,7 @@ from local.announcement import announced
 from local.errors import LocalError
 from local.faults.plan import FaultPlan
 from local.instructions import print_instructions
-from local.stack import running_stack
+from local.stack import running_pulumi_stack, running_stack
 from zipjobs_cli.client.local_stacks import DEFAULT_PORT
 
 INTERRUPTED = 130
@@ -61,6 +61,11 @@ def main() -> int:
         metavar="PLAN",
         help="inject faults: a plan in YAML (docs/faults.md), or random",
     )
+    up.add_argument(
+        "--pulumi",
+        action="store_true",
+        help="deploy with `pulumi up`, and print how to use pulumi on the stack",
+    )
     up.add_argument("--seed", type=int, help="seed of the fault plan, in place of its own")
     commands.add_parser("demo", help="zip 200 PDFs, by manifest and by API, and check the ZIPs")
     options = parser.parse_args()
@@ -74,7 +79,7 @@ def main() -> int:
 
             return run_demo()
         faults = _plan(options.faults, options.seed)
-        return _up(options.port, options.json, faults, dict(options.set))
+        return _up(options, faults)
     except LocalError as error:
         message = f"[bold red]Cannot start:[/] {escape(str(error))}"
         Console(stderr=True).print(message, highlight=False, soft_wrap=True)
@@ -83,18 +88,26 @@ def main() -> int:
         return 0 if options.command == "up" else INTERRUPTED
 
 
-def _up(port: int, as_json: bool, faults: FaultPlan | None, overrides: Mapping[str, str]) -> int:
+def _up(options: argparse.Namespace, faults: FaultPlan | None) -> int:
     if faults is not None:
         sys.stderr.write("# The fault plan. To replay it, save it and use --faults FILE.\n")
         sys.stderr.write(f"{faults.to_yaml()}\n")
-    with (
-        running_stack(port, overrides=overrides, log=_log, faults=faults) as stack,
-        announced(stack.outputs),
-    ):
-        if as_json:
+    with ExitStack() as cleanup:
+        engine = None
+        if options.pulumi:
+            deployed = running_pulumi_stack(options.port, dict(options.set), _log)
+            stack, engine = cleanup.enter_context(deployed)
+        else:
+            stack = cleanup.enter_context(
+                running_stack(options.port, "dev", dict(options.set), _log)
+            )
+        if faults is not None:
+            stack.faults.install(faults)
+        cleanup.enter_context(announced(stack.outputs))
+        if options.json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
-            print_instructions(Console(), stack.outputs)
+            print_instructions(Console(), stack.outputs, engine.variables if engine else None)
         try:
             while not threading.Event().wait(SIGNAL_CHECK_SECONDS):
                 pass

@@ -18,8 +18,13 @@ API_AUTH = {
 }
 
 
-def print_instructions(console: Console, outputs: Mapping[str, Any]) -> None:
-    """Print commands that work with the running stack."""
+def print_instructions(
+    console: Console, outputs: Mapping[str, Any], pulumi: Mapping[str, str] | None = None
+) -> None:
+    """Print commands that work with the running stack.
+
+    ``pulumi`` are the environment variables of the engine that has deployed it, if one has.
+    """
     source, manifests = outputs["sourceBucket"], outputs["manifestBucket"]
     body = json.dumps({"keys": ["uploads/one.pdf", "uploads/two.pdf"]})
     steps = [
@@ -46,6 +51,9 @@ def print_instructions(console: Console, outputs: Mapping[str, Any]) -> None:
             f"--queue-url {outputs['eventsQueueUrl']}",
         ),
     ]
+    if pulumi is not None:
+        exports = "\n".join(f"export {name}={value}" for name, value in pulumi.items())
+        steps.append(("Use pulumi on this stack", f"{exports}\npulumi preview --stack local"))
     console.print("\n[bold green]The embedded AWS is running.[/] Press Ctrl-C to stop it.")
     console.print(f"{escape(API_AUTH[outputs['apiAuth']])}\n", soft_wrap=True)
     for title, commands in steps:

@@ -13,7 +13,9 @@ from typing import Any
 
 from moto.core.responses import BaseResponse
 from moto.core.routing import ServiceOperationRouter
+from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import EventTemplateParser, events_backends  # type: ignore[attr-defined]
+from moto.logs.responses import LogsResponse
 from moto.s3 import notifications
 from moto.s3.notifications import S3NotificationEvent
 from moto.s3.responses import S3Response
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 _moto_get_bucket_notification = S3Response.get_bucket_notification
 _moto_set_attributes = Queue._set_attributes  # noqa: SLF001
 _moto_get_router = ServiceOperationRouter._get_router  # noqa: SLF001
+
+_moto_update_table = DynamoHandler.update_table
 
 _routing = threading.Lock()
 
@@ -57,6 +61,9 @@ def close_gaps() -> None:
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     Queue._set_attributes = _set_attributes  # type: ignore[method-assign]  # noqa: SLF001
     ServiceOperationRouter._get_router = _get_router  # type: ignore[method-assign]  # noqa: SLF001
+    DynamoHandler.update_table = _update_table  # type: ignore[method-assign]
+    LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
+    LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     BaseResponse.access_key_regex = _ACCESS_KEY_ID
     EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = _DELIVERED_EVENT
 
@@ -125,6 +132,28 @@ def _set_attributes(self: Any, attributes: dict[str, Any], now: float | None = N
     """
     is_new = not hasattr(self, "_policy_json")
     _moto_set_attributes(self, attributes if is_new else {"Policy": self.policy, **attributes}, now)
+
+
+def _update_table(self: Any) -> Any:
+    """Change the encryption too: "UpdateTable" in the DynamoDB API Reference. Moto ignores it."""
+    response = _moto_update_table(self)
+    if specification := self.body.get("SSESpecification"):
+        table = self.dynamodb_backend.get_table(self.body["TableName"])
+        table.sse_specification = specification if specification["Enabled"] else None
+    return response
+
+
+def _associate_kms_key(self: Any) -> str:
+    """Set the key: "AssociateKmsKey" in the CloudWatch Logs API Reference. Moto lacks it."""
+    group = self.logs_backend.groups[self._get_param("logGroupName")]
+    group.kms_key_id = self._get_param("kmsKeyId")
+    return ""
+
+
+def _disassociate_kms_key(self: Any) -> str:
+    """Remove the key: "DisassociateKmsKey" in the CloudWatch Logs API Reference."""
+    self.logs_backend.groups[self._get_param("logGroupName")].kms_key_id = None
+    return ""
 
 
 def _get_bucket_notification(self: Any) -> Any:

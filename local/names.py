@@ -1,7 +1,5 @@
 """The account ID and partition, and resource names as Pulumi's autonaming creates them."""
 
-import hashlib
-
 ACCOUNT_ID = "123456789012"
 """The account of moto."""
 
@@ -11,10 +9,9 @@ PARTITION = "aws"
 SUFFIX_CHARS = 7
 
 
-def physical_name(logical_name: str) -> str:
-    """Return a name with a suffix, as Pulumi's autonaming does. The suffix is always the same."""
-    suffix = hashlib.sha256(logical_name.encode()).hexdigest()[:SUFFIX_CHARS]
-    return f"{logical_name}-{suffix}"
+def suffixed(logical_name: str, suffix: str) -> str:
+    """Return a physical name: the logical one and the first characters of ``suffix``."""
+    return f"{logical_name}-{suffix[:SUFFIX_CHARS]}"
 
 
 def logical_name(physical_name: str) -> str:

@@ -1,34 +1,35 @@
 """Starts and stops the embedded AWS: moto, the deployed program, its functions, queues and API."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from infra.functions.runtime import PACKAGE_ZIP
 from local.aws_requests import OWN_ACCESS_KEY
-from local.deployment.declarations import (
-    Declarations,
-    DeclaredFunction,
-    DeclaredMapping,
-    DeclaredSchedule,
-)
-from local.deployment.program import configuration, run_program
-from local.deployment.provider import EmbeddedProvider
+from local.deployment.declarations import ROOT, DeclaredFunction
+from local.deployment.engine import Engine, stack_config
+from local.deployment.mocks import EmbeddedProvider
+from local.deployment.packages import Packages
+from local.deployment.program import configuration, project, run_program
+from local.deployment.provider import Provider, serving_provider
+from local.deployment.resources import Resources, source_tree
 from local.errors import LocalError
 from local.faults.injector import FaultInjector
 from local.faults.plan import FaultPlan
-from local.gateway.http_api import HttpApi
+from local.gateway.events import gateway_message
 from local.gateway.identities import create_local_user
 from local.iam.event_delivery import enforced_queue_policies
 from local.iam.permissions import Permissions
 from local.iam.service_access import ServiceAccess
 from local.loopback import serving
 from local.names import ACCOUNT_ID
-from local.runtime.event_source import EventSourceMapping
 from local.runtime.execution import ExecutionEnvironment, LogSink
 from local.runtime.functions import Function
 from local.runtime.schedules import Schedule
+from local.runtime.services import Services
 from local.server import aws_client, serving_aws
 
 ROLE_SESSION_SECONDS = 43_200
@@ -42,11 +43,66 @@ class LocalStack:
     functions: Mapping[str, Function] = field(repr=False)
     faults: FaultInjector = field(repr=False)
     permissions: Permissions = field(repr=False)
-    schedules: Sequence[Schedule] = field(repr=False)
+    schedules: Mapping[str, Schedule] = field(repr=False)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for the embedded AWS."""
         return aws_client(service, self.outputs["awsEndpointUrl"], self.outputs["region"])
+
+
+@dataclass(frozen=True)
+class EmbeddedAws:
+    """The embedded AWS in one region. ``apply`` runs what is declared by its ``resources``."""
+
+    endpoint_url: str
+    region: str
+    resources: Resources
+    services: Services
+    faults: FaultInjector
+    permissions: Permissions
+
+    def apply(self) -> None:
+        """Run what is declared now. Raises LocalError."""
+        self.services.apply(self.resources.declarations)
+
+    def stack(self, outputs: Mapping[str, Any]) -> LocalStack:
+        """Return the stack with these outputs of the program."""
+        return LocalStack(
+            {**outputs, "awsEndpointUrl": self.endpoint_url},
+            self.services.functions,
+            self.faults,
+            self.permissions,
+            self.services.schedules,
+        )
+
+
+@contextmanager
+def running_aws(
+    region: str,
+    port: int = 0,
+    log: LogSink = lambda function, line: None,
+    code_folder: Callable[[Any], Path] = source_tree,
+) -> Iterator[EmbeddedAws]:
+    """Run an empty AWS on loopback while the block runs. A process can run one at a time.
+
+    ``port`` is the port of the AWS endpoint; the API listens on the next one. 0 picks free ports.
+    ``code_folder`` returns the folder with the code of a function's archive. Raises LocalError.
+    """
+    injector, permissions = FaultInjector(), Permissions(ACCOUNT_ID, log)
+    with ExitStack() as cleanup:
+        url = cleanup.enter_context(serving_aws(injector, port, permissions=permissions))
+        cleanup.enter_context(enforced_queue_policies(permissions))
+        create_local_user()
+        access = ServiceAccess(permissions, region)
+        launcher = _Launcher(url, region, injector, permissions, access)
+        sqs = aws_client("sqs", url, region, OWN_ACCESS_KEY)
+        services = Services(launcher, access, sqs, region, injector, log)
+        api = _Api(services)
+        api_port = port + 1 if port else 0
+        api_url = cleanup.enter_context(serving(api, api_port, allows_origin=api.allows_origin))
+        cleanup.callback(services.stop)
+        resources = Resources(url, region, api_url, code_folder)
+        yield EmbeddedAws(url, region, resources, services, injector, permissions)
 
 
 @contextmanager
@@ -57,77 +113,49 @@ def running_stack(
     log: LogSink = lambda function, line: None,
     faults: FaultPlan | None = None,
 ) -> Iterator[LocalStack]:
-    """Run the embedded AWS on loopback while the block runs. A process can run one at a time.
+    """Deploy the program to the embedded AWS, and run it while the block runs.
 
-    ``port`` is the port of the AWS endpoint; the API listens on the next one. 0 picks free ports.
     ``overrides`` are settings of ``Pulumi.yaml`` by name. The plan ``faults`` is installed when the
     stack is ready. Raises LocalError, and what the Pulumi program raises.
     """
     config = configuration(stack, overrides or {})
-    region = config["aws:region"]
-    injector, permissions = FaultInjector(), Permissions(ACCOUNT_ID, log)
-    with ExitStack() as cleanup:
-        endpoint_url = cleanup.enter_context(serving_aws(injector, port, permissions=permissions))
-        cleanup.enter_context(enforced_queue_policies(permissions))
-        create_local_user()
-        api = _DeferredApp()
-        api_port = port + 1 if port else 0
-        api_url = cleanup.enter_context(serving(api, api_port, allows_origin=api.allows_origin))
-        provider = EmbeddedProvider(endpoint_url, region, api_url)
-        outputs = run_program(provider, stack, config)
-        declared = provider.declarations
-        permissions.check()
-
-        access = ServiceAccess(permissions, region)
-        launcher = _Launcher(endpoint_url, region, injector, permissions, access)
-        functions: dict[str, Function] = {}
-        for name, declaration in declared.functions.items():
-            functions[name] = Function(declaration, launcher.environment, log, launcher)
-            cleanup.callback(functions[name].stop)
-        with ThreadPoolExecutor(len(functions) or 1) as starting:
-            list(starting.map(Function.start, functions.values()))
+    with running_aws(config["aws:region"], port, log) as aws:
+        outputs = run_program(EmbeddedProvider(aws.resources), stack, config)
+        aws.permissions.check()
+        aws.apply()
+        aws.services.warm_up()
         if faults is not None:
-            injector.install(faults)
-
-        sqs = aws_client("sqs", endpoint_url, region, OWN_ACCESS_KEY)
-        triggers = _triggers(declared, functions, access, sqs, region, injector)
-        invokers = {
-            name: access.api_gateway_invoker(function, declared.execution_arn)
-            for name, function in functions.items()
-        }
-        api.app = HttpApi(declared, invokers, region, log)
-        for trigger in triggers:
-            trigger.start()
-            cleanup.callback(trigger.join)
-        for function in functions.values():
-            cleanup.callback(function.stop)
-        for trigger in triggers:
-            cleanup.callback(trigger.stop)
-        outputs = {**outputs, "awsEndpointUrl": endpoint_url}
-        schedules = [trigger for trigger in triggers if isinstance(trigger, Schedule)]
-        yield LocalStack(outputs, functions, injector, permissions, schedules)
+            aws.faults.install(faults)
+        yield aws.stack(outputs)
 
 
-def _triggers(
-    declared: Declarations,
-    functions: Mapping[str, Function],
-    access: ServiceAccess,
-    sqs: Any,
-    region: str,
-    faults: FaultInjector,
-) -> list[EventSourceMapping | Schedule]:
-    """Return the event source mappings and schedules. Raises LocalError."""
+@contextmanager
+def running_pulumi_stack(
+    port: int = 0,
+    overrides: Mapping[str, str] | None = None,
+    log: LogSink = lambda function, line: None,
+) -> Iterator[tuple[LocalStack, Engine]]:
+    """Deploy the program with ``pulumi up``, and run it while the block runs.
 
-    def mapping(declared: DeclaredMapping) -> EventSourceMapping:
-        function = functions[declared.function_name]
-        is_allowed = access.polling_check(function.declared, declared.queue_arn)
-        return EventSourceMapping(declared, function, sqs, region, faults, is_allowed)
-
-    def schedule(declared: DeclaredSchedule) -> Schedule:
-        function = functions[declared.function_name]
-        return Schedule(declared, access.event_bridge_invoker(function, declared.rule_arn))
-
-    return [*map(mapping, declared.mappings), *map(schedule, declared.schedules)]
+    ``overrides`` are settings of ``Pulumi.yaml`` as text, by name. The engine's output goes to
+    stderr. Raises LocalError.
+    """
+    if not PACKAGE_ZIP.exists():
+        raise LocalError(f"{PACKAGE_ZIP} does not exist. Run `make build`.")
+    config = stack_config("dev", overrides or {})
+    region = config.get("aws:region", project()["config"]["aws:region"]["value"])
+    packages = Packages()
+    with ExitStack() as cleanup:
+        state = Path(cleanup.enter_context(TemporaryDirectory(prefix="pulumi-")))
+        aws = cleanup.enter_context(running_aws(region, port, log, packages.folder))
+        provider = Provider(aws.resources, region, aws.apply)
+        engine = Engine(ROOT, state, cleanup.enter_context(serving_provider(provider)))
+        cleanup.callback(engine.config_file.unlink, missing_ok=True)
+        engine.create_stack(config)
+        engine.show("up", "--yes", "--skip-preview")
+        aws.permissions.check()
+        aws.services.warm_up()
+        yield aws.stack(engine.outputs()), engine
 
 
 class _Launcher:
@@ -144,7 +172,7 @@ class _Launcher:
         permissions: Permissions,
         access: ServiceAccess,
     ) -> None:
-        self.environment = {
+        self._environment = {
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL": endpoint_url,
@@ -154,9 +182,7 @@ class _Launcher:
         self._permissions = permissions
         self._access = access
 
-    def __call__(
-        self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
-    ) -> ExecutionEnvironment:
+    def __call__(self, declared: DeclaredFunction, log: LogSink) -> ExecutionEnvironment:
         """Start an environment. Raises LocalError if Lambda may not assume the function's role."""
         if not self._access.can_assume_role(declared):
             raise LocalError(f"Lambda is not allowed to assume the role of {declared.name}.")
@@ -173,18 +199,21 @@ class _Launcher:
         role = self._permissions.policy_store.session(credentials["AccessKeyId"])
         assert role is not None
         log = self._access.log_writer(declared, role, log)
-        started = ExecutionEnvironment(declared, {**environment, **variables}, log)
+        started = ExecutionEnvironment(declared, {**self._environment, **variables}, log)
         self._faults.processes[credentials["AccessKeyId"]] = started
         return started
 
 
-class _DeferredApp:
-    """A WSGI application that is set after its server has started, because it needs the URL."""
+class _Api:
+    """The WSGI application of the API that is deployed now."""
 
-    app: Any = None
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
-        return self.app(environ, start_response)
+        api = self._services.api or gateway_message(404, "Not Found")
+        return api(environ, start_response)
 
     def allows_origin(self, method: str, origin: str) -> bool:
-        return self.app is not None and bool(self.app.allows_origin(method, origin))
+        api = self._services.api
+        return api is not None and api.allows_origin(method, origin)

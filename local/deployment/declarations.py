@@ -1,7 +1,10 @@
 """What the program declares and moto only stores. Other packages emulate it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class DeclaredFunction:
     environment: Mapping[str, str]
     log_group: str
     log_format: str = "Text"
+    code: Path = ROOT
+    """The folder with the packages ``handlers`` and ``zipjobs``."""
 
     @property
     def short_name(self) -> str:
@@ -32,6 +37,23 @@ class DeclaredMapping:
     batch_size: int
     maximum_concurrency: int
     reports_item_failures: bool
+
+
+@dataclass(frozen=True)
+class ScheduledRule:
+    """An EventBridge rule with a schedule."""
+
+    arn: str
+    period_seconds: float
+
+
+@dataclass(frozen=True)
+class DeclaredTarget:
+    """A function as the target of a scheduled rule; ``rule`` is its name."""
+
+    rule: str
+    function_name: str
+    input: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,16 +100,35 @@ class DeclaredCors:
 
 @dataclass
 class Declarations:
-    """Everything to emulate, by kind."""
+    """Everything to emulate: functions and rules by name, everything else by ID."""
 
     functions: dict[str, DeclaredFunction] = field(default_factory=dict)
-    mappings: list[DeclaredMapping] = field(default_factory=list)
-    schedules: list[DeclaredSchedule] = field(default_factory=list)
-    routes: list[DeclaredRoute] = field(default_factory=list)
+    mappings: dict[str, DeclaredMapping] = field(default_factory=dict)
+    scheduled_rules: dict[str, ScheduledRule] = field(default_factory=dict)
+    scheduled_targets: dict[str, DeclaredTarget] = field(default_factory=dict)
+    routes: dict[str, DeclaredRoute] = field(default_factory=dict)
     integrations: dict[str, str] = field(default_factory=dict)
-    """Function name by ``integrations/<id>``."""
+    """The names of functions."""
     authorizers: dict[str, DeclaredAuthorizer] = field(default_factory=dict)
-    """By authorizer ID."""
     cors: DeclaredCors | None = None
     execution_arn: str = ""
     """The ARN of the API. The ARNs of its routes begin with it."""
+
+    def snapshot(self) -> "Declarations":
+        """Return a copy that other threads do not change."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        copies = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
+        return Declarations(**copies)
+
+    @property
+    def schedules(self) -> dict[str, DeclaredSchedule]:
+        """The schedules, by target ID."""
+        return {
+            target_id: DeclaredSchedule(
+                self.scheduled_rules[target.rule].arn,
+                target.function_name,
+                self.scheduled_rules[target.rule].period_seconds,
+                target.input,
+            )
+            for target_id, target in self.scheduled_targets.items()
+        }

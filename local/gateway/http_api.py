@@ -41,7 +41,7 @@ class HttpApi:
         log: LogSink,
     ) -> None:
         self._routes = [
-            _Route(route, declarations, functions, region) for route in declarations.routes
+            _Route(route, declarations, functions, region) for route in declarations.routes.values()
         ]
         self._cors = declarations.cors
         self._log = log
@@ -98,7 +98,7 @@ class _Route:
         functions: Mapping[str, Invocable],
         region: str,
     ) -> None:
-        function_name = declarations.integrations.get(declared.target)
+        function_name = declarations.integrations.get(declared.target.removeprefix("integrations/"))
         if function_name is None or function_name not in functions:
             raise LocalError(f"Route {declared.route_key} has no declared function.")
         self.function = functions[function_name]

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,7 +28,6 @@ from local.runtime.memory import MemoryWatch
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-ROOT = Path(__file__).resolve().parents[2]
 INIT_SECONDS = 60.0
 MIB = 1024 * 1024
 INHERITED_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
@@ -53,12 +51,12 @@ class _Invocation:
 
 
 class ExecutionEnvironment:
-    """A process of a function, and the Runtime API that it polls."""
+    """A process of a function, and the Runtime API that it polls. ``declared`` is the function."""
 
     def __init__(
         self, declared: DeclaredFunction, environment: Mapping[str, str], log: LogSink
     ) -> None:
-        self._declared = declared
+        self.declared = declared
         self._log = log
         self._next: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
         self._current: _Invocation | None = None
@@ -70,7 +68,7 @@ class ExecutionEnvironment:
         url = self._cleanup.enter_context(serving(runtime_api(self), 0))
         self._process = subprocess.Popen(  # noqa: S603  (our own handlers)
             [sys.executable, "-m", "awslambdaric", declared.handler],
-            cwd=ROOT,
+            cwd=declared.code,
             env={
                 **_process_environment(declared),
                 **environment,
@@ -88,7 +86,7 @@ class ExecutionEnvironment:
     @property
     def name(self) -> str:
         """The function's short name."""
-        return self._declared.short_name
+        return self.declared.short_name
 
     @property
     def invocation_id(self) -> str | None:
@@ -107,8 +105,8 @@ class ExecutionEnvironment:
             reason = self._init_error or "it was not ready in time"
             self.stop()
             raise LocalError(
-                f"Function {self._declared.name} cannot start its handler "
-                f"{self._declared.handler}: {reason}"
+                f"Function {self.declared.name} cannot start its handler "
+                f"{self.declared.handler}: {reason}"
             )
 
     def invoke(self, event: object) -> Any:
@@ -116,7 +114,7 @@ class ExecutionEnvironment:
         self._ready.wait(INIT_SECONDS)
         if self._init_seconds is None:
             raise InvocationFailed(self._init_error or "The function did not start")
-        timeout = self._declared.timeout_seconds
+        timeout = self.declared.timeout_seconds
         invocation = _Invocation(
             request_id=str(uuid.uuid4()),
             event=json.dumps(event).encode(),
@@ -125,8 +123,8 @@ class ExecutionEnvironment:
         )
         self._current = invocation
         started = time.monotonic()
-        self._log(self._declared.name, f"START RequestId: {invocation.request_id} Version: $LATEST")
-        memory = MemoryWatch(self._process, self._declared.memory_mb * MIB)
+        self._log(self.declared.name, f"START RequestId: {invocation.request_id} Version: $LATEST")
+        memory = MemoryWatch(self._process, self.declared.memory_mb * MIB)
         if self.is_alive:
             self._next.put(invocation)
         else:
@@ -142,7 +140,7 @@ class ExecutionEnvironment:
         self._current = None
         if invocation.error is not None or invocation.result is None:
             error = invocation.error or "no response"
-            self._log(self._declared.name, f"{invocation.request_id} {error}")
+            self._log(self.declared.name, f"{invocation.request_id} {error}")
             raise InvocationFailed(error)
         return json.loads(invocation.result)
 
@@ -153,7 +151,7 @@ class ExecutionEnvironment:
     def time_out(self) -> None:
         """End the running invocation as timed out."""
         if current := self._current:
-            current.error = f"Task timed out after {self._declared.timeout_seconds:.2f} seconds"
+            current.error = f"Task timed out after {self.declared.timeout_seconds:.2f} seconds"
         self._process.kill()
 
     def stop(self) -> None:
@@ -190,7 +188,7 @@ class ExecutionEnvironment:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                self._log(self._declared.name, line.decode(errors="replace").rstrip("\r\n"))
+                self._log(self.declared.name, line.decode(errors="replace").rstrip("\r\n"))
 
     def _watch_process(self) -> None:
         status = self._process.wait()
@@ -203,7 +201,7 @@ class ExecutionEnvironment:
 
     def _report(self, request_id: str, seconds: float, peak_bytes: int) -> None:
         """Log the END and REPORT lines, as Lambda does."""
-        name = self._declared.name
+        name = self.declared.name
         milliseconds = seconds * 1000
         init = ""
         if self._init_seconds:
@@ -214,7 +212,7 @@ class ExecutionEnvironment:
             name,
             f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\t"
             f"Billed Duration: {int(milliseconds) + 1} ms\t"
-            f"Memory Size: {self._declared.memory_mb} MB\t"
+            f"Memory Size: {self.declared.memory_mb} MB\t"
             f"Max Memory Used: {peak_bytes // MIB} MB{init}",
         )
 
@@ -252,11 +250,11 @@ def _process_environment(declared: DeclaredFunction) -> dict[str, str]:
     inherited = {name: value for name in INHERITED_VARIABLES if (value := os.environ.get(name))}
     return {
         **inherited,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(declared.code),
         "PYTHONUNBUFFERED": "1",
         "TZ": ":UTC",
         "LANG": "en_US.UTF-8",
-        "LAMBDA_TASK_ROOT": str(ROOT),
+        "LAMBDA_TASK_ROOT": str(declared.code),
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_LAMBDA_FUNCTION_NAME": declared.name,

@@ -1,13 +1,13 @@
 """Lambda functions. Each keeps warm as many execution environments as invocations overlap."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from local.deployment.declarations import DeclaredFunction
 from local.runtime.execution import ExecutionEnvironment, InvocationFailed, LogSink
 
-Launch = Callable[[DeclaredFunction, Mapping[str, str], LogSink], ExecutionEnvironment]
+Launch = Callable[[DeclaredFunction, LogSink], ExecutionEnvironment]
 
 
 class Invocable(Protocol):
@@ -23,12 +23,10 @@ class Function:
     def __init__(
         self,
         declared: DeclaredFunction,
-        environment: Mapping[str, str],
         log: LogSink,
-        launch: Launch = ExecutionEnvironment,
+        launch: Launch,
     ) -> None:
         self.declared = declared
-        self._environment = environment
         self._log = log
         self._launch = launch
         self._idle: list[ExecutionEnvironment] = []
@@ -52,7 +50,7 @@ class Function:
             return environment.invoke(event)
         finally:
             with self._lock:
-                keep = environment.is_alive and not self._stopped
+                keep = environment.is_alive and not self._stopped and self._is_current(environment)
                 if keep:
                     self._idle.append(environment)
                 else:
@@ -68,6 +66,18 @@ class Function:
             self._all.discard(environment)
         return None
 
+    def _is_current(self, environment: ExecutionEnvironment) -> bool:
+        return environment.declared is self.declared
+
+    def update(self, declared: DeclaredFunction) -> None:
+        """Use this declaration for the next invocations. Running ones end with the old one."""
+        with self._lock:
+            self.declared = declared
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+        for environment in idle:
+            environment.stop()
+
     def stop(self) -> None:
         """Kill every process of this function."""
         with self._lock:
@@ -80,6 +90,6 @@ class Function:
         with self._lock:
             if self._stopped:
                 raise InvocationFailed("The function has been stopped")
-            environment = self._launch(self.declared, self._environment, self._log)
+            environment = self._launch(self.declared, self._log)
             self._all.add(environment)
             return environment

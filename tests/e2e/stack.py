@@ -265,7 +265,7 @@ def local_up(*settings: str, environment: dict[str, str] | None = None) -> Itera
         try:
             outputs = json.loads(process.stdout.readline())
             permissions = Permissions(ACCOUNT_ID, lambda function, line: None)
-            yield Client(LocalStack(outputs, {}, FaultInjector(), permissions, ()), log)
+            yield Client(LocalStack(outputs, {}, FaultInjector(), permissions, {}), log)
         finally:
             stop_group(process)
             thread.join()

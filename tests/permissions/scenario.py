@@ -207,7 +207,7 @@ def versioned(client: Client, bucket: str) -> Iterator[None]:
 
 def reconcile(client: Client) -> None:
     """Invoke the functions that have a schedule."""
-    for schedule in client.stack.schedules:
+    for schedule in client.stack.schedules.values():
         schedule.invoke()
 
 

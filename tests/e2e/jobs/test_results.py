@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from local.deployment.provider import EmbeddedProvider
+from local.deployment.mocks import EmbeddedProvider
+from local.deployment.resources import Resources
 from tests.docs.recipes import remove_rule, run_pulumi, run_shell
 from tests.e2e.stack import Client
 from tests.support.event_schema import event_problems
@@ -101,7 +102,7 @@ class Embedded(EmbeddedProvider):
 
     def __init__(self, client: Client) -> None:
         outputs = client.outputs
-        super().__init__(outputs["awsEndpointUrl"], outputs["region"], outputs["apiUrl"])
+        super().__init__(Resources(outputs["awsEndpointUrl"], outputs["region"], outputs["apiUrl"]))
         self.created: dict[tuple[str, str], dict[str, Any]] = {}
 
     def new_resource(

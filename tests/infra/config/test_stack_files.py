@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from local.deployment.mocks import EmbeddedProvider
 from local.deployment.program import configuration, project, run_program
-from local.deployment.provider import EmbeddedProvider
+from local.deployment.resources import Resources
 from local.errors import LocalError
 from local.faults.injector import FaultInjector
 from local.server import aws_client, serving_aws
@@ -121,7 +122,7 @@ def outputs_with_bucket(setting: str, region: str | None) -> dict[str, Any]:
             s3 = aws_client("s3", url, region)
             s3.create_bucket(Bucket=f"in-{stack}", **(location if region != HOME else {}))
         config = configuration("dev", {setting: f"in-{stack}"})
-        return run_program(EmbeddedProvider(url, HOME, "http://api"), stack, config)
+        return run_program(EmbeddedProvider(Resources(url, HOME, "http://api")), stack, config)
 
 
 @pytest.mark.parametrize("setting", ["targetBucket", "manifestBucket"])
@@ -148,7 +149,9 @@ def test_the_embedded_aws_deploys_the_production_stack() -> None:
     config = configuration("prod", {"alarmEmail": ALARM_EMAIL})
     region = config["aws:region"]
     with serving_aws(FaultInjector()) as url:
-        outputs = run_program(EmbeddedProvider(url, region, "http://api"), "prod", config)
+        outputs = run_program(
+            EmbeddedProvider(Resources(url, region, "http://api")), "prod", config
+        )
         dynamodb = aws_client("dynamodb", url, region)
         table = outputs["tableName"]
         found = dynamodb.describe_table(TableName=table)["Table"]

@@ -264,8 +264,8 @@ class Apis:
         cors = DeclaredCors(origins, ("POST",), ("content-type",), ("location",), 60)
         routes = ("POST /zip-jobs", "OPTIONS /zip-jobs")
         declarations = Declarations(
-            routes=[DeclaredRoute(route, "integrations/1", "NONE") for route in routes],
-            integrations={"integrations/1": "recorder"},
+            routes={route: DeclaredRoute(route, "integrations/1", "NONE") for route in routes},
+            integrations={"1": "recorder"},
             cors=cors if origins else None,
         )
         recorder = Recorder()

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from local.deployment.declarations import Declarations, DeclaredSchedule
-from local.deployment.resources import Resources
+from local.deployment.declarations import DeclaredSchedule
+from local.deployment.resources import Resources, fixed_suffix
 from local.errors import LocalError
 from local.faults.injector import FaultInjector
-from local.names import logical_name, physical_name
+from local.names import logical_name, suffixed
 from local.server import aws_client, serving_aws
 
 REGION = "us-east-1"
@@ -23,18 +23,14 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def declarations() -> Declarations:
-    return Declarations()
-
-
-@pytest.fixture
-def resources(url: str, declarations: Declarations) -> Resources:
-    return Resources(url, REGION, "http://api", declarations)
+def resources(url: str) -> Resources:
+    return Resources(url, REGION, "http://api")
 
 
 def create(resources: Resources, kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    _, outputs = resources.creators[kind](name, inputs)
-    return outputs
+    checked = resources.check(kind, name, inputs, fixed_suffix(name))
+    _, outputs = resources.create(kind, checked)
+    return {**checked, **outputs}
 
 
 def test_table_has_indexes(resources: Resources, url: str) -> None:
@@ -76,9 +72,7 @@ def test_table_has_indexes(resources: Resources, url: str) -> None:
     assert by_time["Projection"] == {"ProjectionType": "KEYS_ONLY"}
 
 
-def test_schedule_and_function_are_declared(
-    resources: Resources, declarations: Declarations
-) -> None:
+def test_schedule_and_function_are_declared(resources: Resources) -> None:
     rule = create(
         resources,
         "aws:cloudwatch/eventRule:EventRule",
@@ -91,7 +85,8 @@ def test_schedule_and_function_are_declared(
         "reconcile",
         {"rule": rule["name"], "arn": FUNCTION},
     )
-    assert declarations.schedules == [DeclaredSchedule(rule["arn"], "reconcile-1234567", 300)]
+    (schedule,) = resources.declarations.schedules.values()
+    assert schedule == DeclaredSchedule(rule["arn"], "reconcile-1234567", 300)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +110,4 @@ def test_unsupported_target_is_an_error(
 
 
 def test_logical_name_is_derived_from_physical_name() -> None:
-    assert logical_name(physical_name("s3-zip-jobs-dev-jobs")) == "s3-zip-jobs-dev-jobs"
+    assert logical_name(suffixed("s3-zip-jobs-dev-jobs", "0123456789")) == "s3-zip-jobs-dev-jobs"

@@ -33,8 +33,8 @@ def client() -> Callable[..., Client]:
             max_age_seconds=60,
         )
         declarations = Declarations(
-            routes=[DeclaredRoute("POST /zip-jobs", "integrations/1", authorization)],
-            integrations={"integrations/1": "echo"},
+            routes={"r": DeclaredRoute("POST /zip-jobs", "integrations/1", authorization)},
+            integrations={"1": "echo"},
             cors=cors if origins else None,
         )
         functions: Any = {"echo": Echo()}

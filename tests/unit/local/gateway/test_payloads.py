@@ -20,8 +20,8 @@ class Echo:
 @pytest.fixture
 def client() -> Client:
     declarations = Declarations(
-        routes=[DeclaredRoute("POST /", "integrations/1", "NONE")],
-        integrations={"integrations/1": "echo"},
+        routes={"r": DeclaredRoute("POST /", "integrations/1", "NONE")},
+        integrations={"1": "echo"},
     )
     functions: Any = {"echo": Echo()}
     return Client(HttpApi(declarations, functions, "us-east-1", lambda name, line: None))

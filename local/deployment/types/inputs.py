@@ -3,11 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-Inputs = Mapping[str, Any]
-"""A resource's inputs, with names in camelCase and numbers as floats."""
-
-Created = tuple[str, dict[str, Any]]
-"""A resource's ID, and the outputs that the AWS provider adds."""
+from local.deployment.types.resource_type import Inputs
 
 
 def index_parameters(inputs: Inputs) -> dict[str, Any]:

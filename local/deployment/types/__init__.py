@@ -1,0 +1,1 @@
+"""Creates, updates and deletes resources on a moto server, one module per group of services."""

@@ -1,0 +1,1 @@
+"""The program under Pulumi's own engine, on the embedded AWS."""
