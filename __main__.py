@@ -8,6 +8,7 @@ from infra.config.validation import checked
 from infra.encryption import customer_key
 from infra.events import CompletionBus
 from infra.functions.component import Functions
+from infra.functions.roles import Roles
 from infra.monitoring.component import Monitoring
 from infra.queues import JobQueues
 from infra.stack import tag_everything
@@ -16,12 +17,13 @@ from infra.table import job_table
 
 settings = checked(Settings.load())
 tag_everything()
-key = customer_key(settings)
+roles = Roles(settings, customer_key(settings))
+key = roles.key
 storage = Storage(settings, key)
 table = job_table(settings, key)
 queue = JobQueues(settings, storage.manifest_bucket, key)
 events = CompletionBus(settings, key)
-functions = Functions(settings, storage, table, queue, events.bus, key)
+functions = Functions(settings, storage, table, queue, events.bus, roles)
 api = HttpApi(settings, functions)
 monitoring = Monitoring(settings, table, queue, events, functions, api, key)
 

@@ -36,7 +36,8 @@ def customer_key(settings: Settings) -> Key:
         settings.prefix,
         name=f"alias/{settings.prefix}",
         target_key_id=key.id,
-        # It is not retained: a stack that is created again would find its name taken.
-        opts=pulumi.ResourceOptions(parent=key),
+        # Unlike its parent, it is not retained: a stack that is created again would find its name
+        # taken.
+        opts=pulumi.ResourceOptions(parent=key, retain_on_delete=False),
     )
     return key.arn

@@ -61,6 +61,10 @@ class EmbeddedAws:
     faults: FaultInjector
     permissions: Permissions
 
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for the embedded AWS."""
+        return aws_client(service, self.endpoint_url, self.region)
+
     def apply(self) -> None:
         """Run what is declared now. Raises LocalError."""
         self.services.apply(self.resources.declarations)

@@ -1,10 +1,13 @@
 """The stack's settings, typed. ``Pulumi.yaml`` has the defaults, ``validation`` the limits."""
 
+import difflib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Self
 
 import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
 
 REQUESTS_PREFIX = "requests/"
 WORK_PREFIX = "work/"
@@ -18,7 +21,22 @@ NO_KEY, CREATE_KEY = "none", "create"
 """The values of ``customerKey`` that are not the ARN of a key."""
 
 
-class InvalidSetting(Exception):
+class SettingError(Exception):
+    """The configuration cannot work. The message says what to change."""
+
+
+class UnknownSetting(SettingError):
+    """The configuration has a setting that does not exist."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        similar = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
+        super().__init__(
+            f"There is no setting {name}.{hint} Remove it with `pulumi config rm {name}`."
+        )
+
+
+class InvalidSetting(SettingError):
     """A setting has a value that cannot work. ``rule`` says what is allowed."""
 
     def __init__(self, name: str, value: object, rule: str) -> None:
@@ -69,7 +87,11 @@ class Settings:
 
     @classmethod
     def load(cls) -> Self:
-        """Read the stack's configuration. Raises InvalidSetting or Pulumi's ConfigError."""
+        """Read the stack's configuration.
+
+        Raises UnknownSetting, InvalidSetting or Pulumi's ConfigError.
+        """
+        _check_names([_camel_case(each.name) for each in fields(cls)])
         config = pulumi.Config()
         return cls(
             stack=pulumi.get_stack(),
@@ -120,6 +142,20 @@ class Settings:
     def owner_ids(self) -> dict[str, str]:
         """The account IDs of other accounts' buckets, by the bucket's name."""
         return dict(owner.split("=") for owner in self.bucket_owners)
+
+
+def _check_names(known: Sequence[str]) -> None:
+    """Raise UnknownSetting for a name that is not in ``known``. Pulumi itself accepts any name."""
+    # An engine passes the configuration in the environment, mocks in the other place.
+    for key in {**get_config_env(), **CONFIG.get()}:
+        namespace, _, name = key.partition(":")
+        if namespace == pulumi.get_project() and name not in known:
+            raise UnknownSetting(name, known)
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _strings(config: pulumi.Config, name: str) -> tuple[str, ...]:

@@ -31,9 +31,12 @@ def fitting_pattern(settings: Settings, pattern: str) -> str:
     )
 
 
-def fitting_policy(settings: Settings, document: str) -> str:
-    """Return the document. Raises InvalidSetting if it is too long for a role's only policy."""
-    size = len(re.sub(r"\s", "", document))
+def fitting_policy(settings: Settings, document: str, other: str = "") -> str:
+    """Return the document of a role's policy. ``other`` is the document of its other policy.
+
+    Raises InvalidSetting if they are too long.
+    """
+    size = len(re.sub(r"\s", "", document + other))
     if size <= MAX_POLICY_CHARS:
         return document
     raise _too_long(
@@ -45,7 +48,7 @@ def fitting_policy(settings: Settings, document: str) -> str:
             "targetPrefix": settings.target_prefix,
             "manifestPrefix": settings.manifest_prefix,
         },
-        f"a role's policy has {size:,} characters. IAM allows {MAX_POLICY_CHARS:,}",
+        f"the policies of a role have {size:,} characters. IAM allows {MAX_POLICY_CHARS:,}",
     )
 
 

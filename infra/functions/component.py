@@ -3,15 +3,14 @@
 import pulumi
 import pulumi_aws as aws
 
-from infra import policies
 from infra.config.settings import Settings
-from infra.encryption import Key
 from infra.functions.capabilities import Capabilities
 from infra.functions.lambda_function import (
     FunctionFactory,
     invoke_on_schedule,
     invoke_with_messages,
 )
+from infra.functions.roles import Roles
 from infra.queues import DEAD_LETTER_TIMEOUT_SECONDS, JobQueues
 from infra.stack import account_id
 from infra.storage import Storage
@@ -35,13 +34,13 @@ class Functions(pulumi.ComponentResource):
         table: aws.dynamodb.Table,
         queue: JobQueues,
         bus: aws.cloudwatch.EventBus,
-        key: Key,
+        roles: Roles,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("s3zipjobs:infra:Functions", f"{settings.prefix}-functions", None, opts)
         account = account_id()
         can = Capabilities(settings, storage, table, queue, bus, account)
-        factory = FunctionFactory(settings, account, key, self)
+        factory = FunctionFactory(settings, roles, self)
         self.metrics = factory.metrics
         finalize_jobs = [
             can.verify_bucket_owners(),
@@ -76,7 +75,6 @@ class Functions(pulumi.ComponentResource):
                 can.list_jobs_of_an_owner(),
                 can.presign_downloads(),
             ],
-            key_actions=policies.DECRYPT,
         )
         self.cancel = factory.create(
             "cancel",

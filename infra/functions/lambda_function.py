@@ -1,8 +1,7 @@
 """Creates a Lambda function with its role, log group and environment, and what invokes it."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -10,14 +9,11 @@ import pulumi_aws as aws
 from infra import policies
 from infra.config.settings import Settings
 from infra.config.size_limits import fitting_environment, fitting_policy
-from infra.encryption import Key
 from infra.functions.capabilities import Capability
+from infra.functions.roles import Roles
 from infra.functions.runtime import ARCHITECTURE, PACKAGE_ZIP, RUNTIME
 from infra.monitoring.metrics import FunctionMetrics
 from infra.policies import Statement
-
-ENCRYPTED_SERVICES = ("s3", "sqs", "dynamodb")
-"""The services that use the customer key when a function calls them."""
 
 
 class FunctionFactory:
@@ -26,16 +22,9 @@ class FunctionFactory:
     ``metrics`` has the metrics of each function that was created, by the function's name.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        account_id: pulumi.Output[str],
-        key: Key,
-        parent: pulumi.Resource,
-    ) -> None:
+    def __init__(self, settings: Settings, roles: Roles, parent: pulumi.Resource) -> None:
         self._settings = settings
-        self._account_id = account_id
-        self._key = key
+        self._roles = roles
         self._parent = parent
         self.metrics: dict[str, FunctionMetrics] = {}
 
@@ -46,36 +35,28 @@ class FunctionFactory:
         handler: str,
         timeout_seconds: int,
         capabilities: Sequence[Capability],
-        key_actions: Sequence[str] = policies.ENCRYPT,
         memory_mb: int = 512,
         disk_mb: int = 512,
     ) -> aws.lambda_.Function:
-        """Create a function that has these capabilities and writes its own log.
-
-        ``key_actions`` are the actions of KMS that the services it calls need on a customer key.
-        """
+        """Create a function that has these capabilities and writes its own log."""
         settings = self._settings
         full_name = f"{settings.prefix}-{name}"
         child = pulumi.ResourceOptions(parent=self._parent)
         logs = aws.cloudwatch.LogGroup(
             full_name,
             retention_in_days=settings.log_retention_days,
-            kms_key_id=self._key,
+            kms_key_id=self._roles.key,
             opts=child,
         )
-        role = aws.iam.Role(
-            full_name,
-            assume_role_policy=self._account_id.apply(policies.assumable_by_lambda),
-            opts=child,
-        )
+        role = self._roles.by_function[name]
         permissions = aws.iam.RolePolicy(
             full_name,
             role=role.name,
             policy=pulumi.Output.all(
                 capabilities=[capability.statements for capability in capabilities],
-                key=self._key,
                 logs=logs.arn,
-            ).apply(lambda found: self._role_policy(key_actions=key_actions, **found)),
+                key_policy=self._roles.key_policies.get(name, ""),
+            ).apply(lambda found: self._role_policy(**found)),
             opts=child,
         )
         environment: dict[str, pulumi.Input[str]] = {}
@@ -106,26 +87,12 @@ class FunctionFactory:
         return function
 
     def _role_policy(
-        self,
-        *,
-        capabilities: Sequence[Sequence[Statement]],
-        key: str | None,
-        key_actions: Sequence[str],
-        logs: str,
+        self, *, capabilities: Sequence[Sequence[Statement]], logs: str, key_policy: str
     ) -> str:
-        statements = list(itertools.chain.from_iterable(capabilities))
-        services = _encrypted_services(statements)
-        if key is not None and services:
-            statements.append(policies.use_key(key_actions, key, self._settings.region, services))
-        statements.append(policies.write_logs(logs))
+        statements = [*itertools.chain.from_iterable(capabilities), policies.write_logs(logs)]
         if self._settings.tracing:
             statements.append(policies.send_traces())
-        return fitting_policy(self._settings, policies.document(*statements))
-
-
-def _encrypted_services(statements: Sequence[Mapping[str, Any]]) -> list[str]:
-    called = {action.partition(":")[0] for one in statements for action in one["Action"]}
-    return [service for service in ENCRYPTED_SERVICES if service in called]
+        return fitting_policy(self._settings, policies.document(*statements), key_policy)
 
 
 def invoke_with_messages(

@@ -116,9 +116,11 @@ class Declarations:
 
     def snapshot(self) -> "Declarations":
         """Return a copy that other threads do not change."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        copies = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
-        return Declarations(**copies)
+        copy = Declarations()
+        for each in fields(self):
+            value = getattr(self, each.name)
+            setattr(copy, each.name, dict(value) if isinstance(value, dict) else value)
+        return copy
 
     @property
     def schedules(self) -> dict[str, DeclaredSchedule]:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ class Engine:
             # Of the language host: the program runs with the packages of this Python.
             "PULUMI_PYTHON_CMD": sys.executable,
         }
+
+    def in_folder(self, folder: Path) -> "Engine":
+        """Return this engine for the project in another folder."""
+        return replace(self, folder=folder)
 
     def create_stack(self, config: Mapping[str, Any]) -> None:
         """Create the stack with this configuration, and select it. Raises LocalError."""

@@ -33,7 +33,7 @@ class Schema:
         return sorted(path for path in set(_paths(inputs)) if not self._has(path))
 
     def _has(self, path: str) -> bool:
-        """Return whether the type has a path, or others below it: their value is empty or unknown."""
+        """Return whether the type has a path, or others below it: the value is empty or unknown."""
         return path in self.paths or any(known.startswith(f"{path}.") for known in self.paths)
 
     def replaced_by(self, changed: set[str]) -> list[str]:

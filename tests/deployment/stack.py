@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from moto.moto_api._internal.models import moto_api_backend
+
 from infra.functions.runtime import PACKAGE_ZIP
 from local.deployment.engine import Engine
 from local.deployment.packages import Packages
@@ -65,6 +67,7 @@ def deployment(
     before_create: Refusal = lambda kind, name: None,
 ) -> Iterator[Deployment]:
     """Run an empty AWS, and create a stack of the project in it, which is not deployed yet."""
+    moto_api_backend.reset()  # its state is that of the process
     log: list[str] = []
     packages = Packages()
     with ExitStack() as cleanup:

@@ -1,14 +1,13 @@
 """A project that ``pulumi new`` has created from this repository can prove that it is sound."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
-LEFT_OUT = (".git", ".venv", "build", "out", ".local", "*.egg-info", "__pycache__", ".*_cache")
+from tests.support.project import copy_project
+
 TESTS = [
     f"tests/infra/config/{name}"
     for name in (
@@ -21,8 +20,7 @@ TESTS = [
 
 
 def test_a_copy_with_another_name_passes_its_tests(tmp_path: Path) -> None:
-    copy = tmp_path / "my-archives"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    copy = copy_project(tmp_path / "my-archives")
     file = copy / "Pulumi.yaml"
     project = yaml.safe_load(file.read_text())
     # What the command does: it names the project, removes the template and adds tags.

@@ -68,11 +68,13 @@ def names_of(type_: str) -> Read:
     return lambda program: set(program.of(type_))
 
 
-def key_permissions(function: str) -> Read:
-    """Return a reader of a function's permissions on KMS keys."""
+def key_permissions(policy: str) -> Read:
+    """Return a reader of the permissions on KMS keys in a policy."""
 
     def read(program: Declared) -> object:
-        statements = json.loads(program.of(POLICY)[function].inputs["policy"])["Statement"]
+        if policy not in program.of(POLICY):
+            return []
+        statements = json.loads(program.of(POLICY)[policy].inputs["policy"])["Statement"]
         return [
             (one["Action"], one["Resource"])
             for one in statements
@@ -246,7 +248,7 @@ CASES = [
     Case("completionEventsQueue", False, names_of(QUEUE), {"jobs", "dead-letters"}),
     Case("tracing", True, of_all(FUNCTION, "tracingConfig", "mode"), {"Active"}),
     Case("customerKey", KEY, of_all(QUEUE, "kmsMasterKeyId"), {KEY}),
-    Case("customerKey", KEY, key_permissions("enqueue"), [(ENCRYPT, [KEY])]),
+    Case("customerKey", KEY, key_permissions("enqueue-key"), [(ENCRYPT, [KEY])]),
     Case("sourceKmsKeyArns", [KEY], key_permissions("zipper"), [(["kms:Decrypt"], [KEY])]),
     Case("targetKmsKeyArns", [KEY], key_permissions("zipper"), [(ENCRYPT, [KEY])]),
     Case("targetKmsKeyArns", [KEY], key_permissions("status"), [(["kms:Decrypt"], [KEY])]),

@@ -17,8 +17,8 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-123456789"
 def test_a_policy_longer_than_iam_allows_is_refused() -> None:
     longest = "x" * 10_240
     assert fitting_policy(VALID, f" {longest}\n") == f" {longest}\n"
-    with pytest.raises(InvalidSetting, match="policy has 10,241 characters. IAM allows 10,240"):
-        fitting_policy(VALID, longest + "x")
+    with pytest.raises(InvalidSetting, match="role have 10,241 characters. IAM allows 10,240"):
+        fitting_policy(VALID, longest, "x")
 
 
 def test_an_environment_larger_than_lambda_allows_is_refused() -> None:
@@ -71,10 +71,10 @@ def test_the_error_about_an_environment_names_the_longest_list(field: str, name:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"allowedTargets": list(PLACES[:75])}, "allowedTargets is .*a role's policy has"),
+        ({"allowedTargets": list(PLACES[:75])}, "allowedTargets is .*the policies of a role have"),
         (
             {"sourceKmsKeyArns": [f"{KEY}{n:03}" for n in range(50)]},
-            "sourceKmsKeyArns is .*a role's policy has",
+            "sourceKmsKeyArns is .*the policies of a role have",
         ),
         (
             {

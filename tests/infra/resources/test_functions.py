@@ -28,6 +28,7 @@ def test_resources_are_grouped_in_components(program: Declared) -> None:
         "s3zipjobs:infra:HttpApi",
         "s3zipjobs:infra:JobQueues",
         "s3zipjobs:infra:Monitoring",
+        "s3zipjobs:infra:Roles",
         "s3zipjobs:infra:Storage",
     } <= components
 

@@ -328,7 +328,7 @@ def test_the_customer_key_is_used_only_via_services(
     """The docs function stores nothing and does not use it."""
     arn = f"arn:aws:kms:{HERE}:key/s3-zip-jobs-dev"
     uses = {
-        policy.name.removeprefix("s3-zip-jobs-dev-"): (
+        policy.name.removeprefix("s3-zip-jobs-dev-").removesuffix("-key"): (
             values(statement, "Action"),
             statement["Condition"]["StringEquals"]["kms:ViaService"],
         )
