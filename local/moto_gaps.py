@@ -4,6 +4,7 @@ The patches of S3's uploads are in ``local/s3/uploads.py``.
 """
 
 import itertools
+import json
 import logging
 import re
 import threading
@@ -11,6 +12,7 @@ import time
 import uuid
 from typing import Any
 
+from moto.awslambda import urls as lambda_urls
 from moto.core.responses import BaseResponse
 from moto.core.routing import ServiceOperationRouter
 from moto.dynamodb.responses import DynamoHandler
@@ -51,6 +53,11 @@ _DELIVERED_EVENT = EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE.replace(
 """Adds the account, which every event has ("Event structure" in the Amazon EventBridge User Guide).
 Moto omits it from events that were put on a bus."""
 
+ACCOUNT_SETTINGS = "{0}/2016-08-19/account-settings/?$"
+
+CONCURRENT_EXECUTIONS = 1000
+"""The default quota of an account: "Lambda quotas" in the Developer Guide."""
+
 _sequence = itertools.count(0x0062E99A88DC407460)
 
 
@@ -61,6 +68,7 @@ def close_gaps() -> None:
     S3Response.get_bucket_notification = _get_bucket_notification  # type: ignore[method-assign]
     Queue._set_attributes = _set_attributes  # type: ignore[method-assign]  # noqa: SLF001
     ServiceOperationRouter._get_router = _get_router  # type: ignore[method-assign]  # noqa: SLF001
+    lambda_urls.url_paths[ACCOUNT_SETTINGS] = _get_account_settings
     DynamoHandler.update_table = _update_table  # type: ignore[method-assign]
     LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
     LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
@@ -141,6 +149,15 @@ def _update_table(self: Any) -> Any:
         table = self.dynamodb_backend.get_table(self.body["TableName"])
         table.sse_specification = specification if specification["Enabled"] else None
     return response
+
+
+def _get_account_settings(*request: Any) -> tuple[int, dict[str, str], str]:
+    """Return the limits: "GetAccountSettings" in the Lambda API Reference. Moto lacks it."""
+    limits = {
+        "ConcurrentExecutions": CONCURRENT_EXECUTIONS,
+        "UnreservedConcurrentExecutions": CONCURRENT_EXECUTIONS,
+    }
+    return 200, {"content-type": "application/json"}, json.dumps({"AccountLimit": limits})
 
 
 def _associate_kms_key(self: Any) -> str:

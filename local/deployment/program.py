@@ -14,6 +14,7 @@ from pulumi.runtime.settings import ROOT as ROOT_RESOURCE
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from infra.config.settings import SettingError
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,12 +67,7 @@ def run_program(
             loop.run_until_complete(
                 run_pulumi_func(lambda: _ignore(runpy.run_path(str(ROOT / "__main__.py"))))
             )
-        except (
-            UnknownSetting,
-            InvalidSetting,
-            pulumi.ConfigMissingError,
-            pulumi.ConfigTypeError,
-        ) as error:
+        except (SettingError, pulumi.ConfigMissingError, pulumi.ConfigTypeError) as error:
             raise LocalError(str(error)) from error
         return loop.run_until_complete(_resolved_outputs())
     finally:

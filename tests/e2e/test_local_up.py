@@ -41,6 +41,7 @@ OUTPUTS = {
     "eventsQueueUrl",
     "customerKeyArn",
     "zipperRoleArn",
+    "zipperMaxConcurrency",
 }
 
 

@@ -21,6 +21,10 @@ MIN_PYTHON = (3, 11)
 MAX_CLOCK_SECONDS = 240
 """AWS rejects signatures that differ by five minutes ("Troubleshoot SigV4", IAM User Guide)."""
 
+OTHER_EXECUTIONS = 7
+"""Concurrent executions for everything but the zipper: 2 of the dead-letter function, and 5 for the
+API and the reconciler."""
+
 FORBIDDEN = frozenset({"403", "AccessDenied", "AccessDeniedException"})
 MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "QueueDoesNotExist"})
 
@@ -177,6 +181,24 @@ def _manifest_names(stack: Stack) -> Iterator[Finding]:
         yield Finding("manifest names", Health.OK, "all end with .json")
 
 
+def _concurrency(stack: Stack) -> Iterator[Finding]:
+    """Compare the account's quota with what the workers can use."""
+    workers = int(stack.require("zipper_max_concurrency"))
+    limits = stack.client("lambda").get_account_settings()["AccountLimit"]
+    available: int = limits["UnreservedConcurrentExecutions"]
+    found = f"{available:,} concurrent executions, and zipperMaxConcurrency is {workers:,}"
+    if workers + OTHER_EXECUTIONS <= available:
+        yield Finding("lambda quota", Health.OK, found)
+        return
+    advice = (
+        "The workers can use all of them, and then the API returns 503. Request a higher quota of "
+        f"concurrent executions for Lambda: at least {workers + OTHER_EXECUTIONS:,}."
+    )
+    if available - OTHER_EXECUTIONS > 1:
+        advice += f" Or set zipperMaxConcurrency to {available - OTHER_EXECUTIONS:,}."
+    yield Finding("lambda quota", Health.WARN, found, advice)
+
+
 def _expiry(stack: Stack) -> Iterator[Finding]:
     """Find the lifecycle rules of the target bucket that delete archives."""
     from zipjobs.requests.fields import EXPIRY_DAYS, EXPIRY_TAG
@@ -258,4 +280,5 @@ _CHECKS: tuple[tuple[str, Check], ...] = (
     ("job queue", _queue),
     ("dead letters", _dead_letters),
     ("event bus", _event_bus),
+    ("lambda quota", _concurrency),
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OUTPUTS = (
     *("api_url", "api_auth", "region", "source_bucket", "target_bucket", "manifest_bucket"),
     *("manifest_prefix", "table_name", "queue_url", "dead_letter_queue_url", "event_bus_name"),
-    *("target_prefix", "archive_retention_days"),
+    *("target_prefix", "archive_retention_days", "zipper_max_concurrency"),
 )
 """Values that commands use. ``api_url`` is the Pulumi output ``apiUrl`` or the environment variable
 ``ZIPJOBS_API_URL``."""
@@ -72,6 +72,7 @@ class Stack:
     queue_url: str | None = None
     dead_letter_queue_url: str | None = None
     event_bus_name: str | None = None
+    zipper_max_concurrency: str | None = None
     endpoint_url: str | None = None
     profile: str | None = None
     token: str | None = field(default=None, repr=False)

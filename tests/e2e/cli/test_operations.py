@@ -124,3 +124,16 @@ def test_doctor_finds_missing_rules_for_archives_that_expire(client: Client) -> 
     lifecycle = {"Rules": rules}
     client.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle)
     assert expiry() == ("ok", "archives are deleted after 365 days; expiresInDays works")
+
+
+@pytest.mark.parametrize(
+    ("workers", "advice"),
+    [(994, r"at least 1,001\. Or set zipperMaxConcurrency to 993\."), (1000, "at least 1,007")],
+)
+def test_doctor_compares_the_quota_with_the_workers(
+    client: Client, workers: int, advice: str
+) -> None:
+    done = zipjobs(client, "doctor", "--json", ZIPJOBS_ZIPPER_MAX_CONCURRENCY=str(workers))
+    findings = {one["what"]: one for one in map(json.loads, done.out.splitlines())}
+    assert findings["lambda quota"]["health"] == "warn"
+    assert re.search(advice, findings["lambda quota"]["advice"])
