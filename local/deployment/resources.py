@@ -48,7 +48,7 @@ class Resources:
         self.declarations = declarations = Declarations()
         self._buckets = BucketResources(client("s3"), region)
         functions = FunctionResources(client("lambda"), client("iam"), declarations, code_folder)
-        self._types: Mapping[str, ResourceType] = {
+        self.types: Mapping[str, ResourceType] = {
             **ApiResources(region, api_url, declarations).types,
             **self._buckets.types,
             **functions.types,
@@ -84,23 +84,23 @@ class Resources:
 
     def create(self, kind: str, inputs: Inputs) -> Created:
         """Create a resource with checked inputs. Return its ID and what AWS adds to them."""
-        return self._types[kind].create(inputs)
+        return self.types[kind].create(inputs)
 
     def update(self, kind: str, resource_id: str, old: Inputs, new: Inputs) -> None:
         """Change a resource in place. ``old`` are its properties, ``new`` its new inputs."""
-        self._types[kind].update(resource_id, old, new)
+        self.types[kind].update(resource_id, old, new)
 
     def delete(self, kind: str, resource_id: str, properties: Inputs) -> None:
         """Delete a resource. It may be gone already."""
         try:
-            self._types[kind].delete(resource_id, properties)
+            self.types[kind].delete(resource_id, properties)
         except ClientError as error:
             if not is_missing(error):
                 raise
 
     def exists(self, kind: str, resource_id: str, properties: Inputs) -> bool:
         """Return whether the resource exists."""
-        return self._types[kind].exists(resource_id, properties)
+        return self.types[kind].exists(resource_id, properties)
 
     def call(self, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Call a function of the provider. Raises LocalError for one that is not supported."""

@@ -10,20 +10,20 @@ import pytest
 from local.deployment.engine import stack_config
 from local.faults.plan import FaultPlan
 from tests.deployment.stack import Deployment, deployment, project_with
+from tests.deployment.test_settings import CHANGES
 from tests.e2e.stack import Client
 
 BASE = stack_config("dev", {})
-TUNED = {
+OTHERS = (
+    *("resourcePrefix", "sourceBucket", "targetBucket", "targetPrefix", "manifestBucket"),
+    *("manifestPrefix", "bucketOwners", "apiAuth", "apiJwtIssuer", "apiJwtAudience"),
+    *("completionEventsQueue", "customerKey", "protectData", "forceDestroy"),
+)
+"""Settings that callers or this test would notice, or that concern existing buckets."""
+
+CHANGED = {
     **BASE,
-    "zipperMemoryMb": 2048,
-    "zipperTimeoutSeconds": 600,
-    "zipperMaxConcurrency": 20,
-    "segmentMib": 512,
-    "maxReceiveCount": 3,
-    "reconcileMinutes": 30,
-    "presignTtlSeconds": 3600,
-    "tracing": True,
-    "apiRate": 100,
+    **{name: value for name, value in CHANGES.items() if name not in OTHERS},
 }
 SLOW_READS = FaultPlan.parse(
     "faults: [{service: s3, operation: GetObject, key: '*/slow.pdf', caller: zipper, latency: 8}]"
@@ -64,7 +64,7 @@ def calling(client: Client) -> Iterator[list[object]]:
 
 @pytest.mark.parametrize(
     "config",
-    [TUNED, {**TUNED, "customerKey": "create"}],
+    [CHANGED, {**CHANGED, "customerKey": "create"}],
     ids=["many settings", "a new key"],
 )
 def test_jobs_and_callers_notice_nothing(config: dict[str, object], running: Deployment) -> None:

@@ -7,12 +7,19 @@ import pytest
 
 from local.deployment.declarations import DeclaredSchedule
 from local.deployment.resources import Resources, fixed_suffix
+from local.deployment.schema import SCHEMAS
 from local.errors import LocalError
 from local.faults.injector import FaultInjector
 from local.names import logical_name, suffixed
 from local.server import aws_client, serving_aws
+from tools.declared import declared
 
 REGION = "us-east-1"
+JWT: dict[str, object] = {
+    "apiAuth": "jwt",
+    "apiJwtIssuer": "https://login.example.com",
+    "apiJwtAudience": ["everyone"],
+}
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:reconcile-1234567"
 
 
@@ -31,6 +38,16 @@ def create(resources: Resources, kind: str, name: str, inputs: dict[str, Any]) -
     checked = resources.check(kind, name, inputs, fixed_suffix(name))
     _, outputs = resources.create(kind, checked)
     return {**checked, **outputs}
+
+
+def test_every_type_has_a_schema_and_is_declared(resources: Resources) -> None:
+    configurations: tuple[tuple[str, dict[str, object]], ...] = (
+        ("prod", {"alarmEmail": "a@example.com", "customerKey": "create"}),
+        ("dev", JWT),
+    )
+    programs = [declared(stack, settings) for stack, settings in configurations]
+    types = {one.type for program in programs for one in program.values()}
+    assert set(resources.types) == set(SCHEMAS) == {one for one in types if one.startswith("aws:")}
 
 
 def test_table_has_indexes(resources: Resources, url: str) -> None:
