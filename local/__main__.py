@@ -52,6 +52,11 @@ def main() -> int:
         help="override a setting of Pulumi.yaml, such as apiAuth=none. Can be repeated",
     )
     up.add_argument(
+        "--scale-out",
+        action="store_true",
+        help="start workers as Lambda does for a queue: 5 at once, then 300 more per minute",
+    )
+    up.add_argument(
         "--json",
         action="store_true",
         help="print the stack's outputs as one line of JSON when it is ready",
@@ -94,13 +99,13 @@ def _up(options: argparse.Namespace, faults: FaultPlan | None) -> int:
         sys.stderr.write(f"{faults.to_yaml()}\n")
     with ExitStack() as cleanup:
         engine = None
+        port, overrides, scales_out = options.port, dict(options.set), options.scale_out
         if options.pulumi:
-            deployed = running_pulumi_stack(options.port, dict(options.set), _log)
+            deployed = running_pulumi_stack(port, overrides, _log, scales_out=scales_out)
             stack, engine = cleanup.enter_context(deployed)
         else:
-            stack = cleanup.enter_context(
-                running_stack(options.port, "dev", dict(options.set), _log)
-            )
+            created = running_stack(port, "dev", overrides, _log, scales_out=scales_out)
+            stack = cleanup.enter_context(created)
         if faults is not None:
             stack.faults.install(faults)
         cleanup.enter_context(announced(stack.outputs))

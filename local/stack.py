@@ -86,11 +86,14 @@ def running_aws(
     port: int = 0,
     log: LogSink = lambda function, line: None,
     code_folder: Callable[[Any], Path] = source_tree,
+    *,
+    scales_out: bool = False,
 ) -> Iterator[EmbeddedAws]:
     """Run an empty AWS on loopback while the block runs. A process can run one at a time.
 
     ``port`` is the port of the AWS endpoint; the API listens on the next one. 0 picks free ports.
-    ``code_folder`` returns the folder with the code of a function's archive. Raises LocalError.
+    ``code_folder`` returns the folder with the code of a function's archive. With ``scales_out``,
+    queues start functions as slowly as on AWS. Raises LocalError.
     """
     injector, permissions = FaultInjector(), Permissions(ACCOUNT_ID, log)
     with ExitStack() as cleanup:
@@ -100,7 +103,7 @@ def running_aws(
         access = ServiceAccess(permissions, region)
         launcher = _Launcher(url, region, injector, permissions, access)
         sqs = aws_client("sqs", url, region, OWN_ACCESS_KEY)
-        services = Services(launcher, access, sqs, region, injector, log)
+        services = Services(launcher, access, sqs, region, injector, log, scales_out=scales_out)
         api = _Api(services)
         api_port = port + 1 if port else 0
         api_url = cleanup.enter_context(serving(api, api_port, allows_origin=api.allows_origin))
@@ -116,6 +119,8 @@ def running_stack(
     overrides: Mapping[str, Any] | None = None,
     log: LogSink = lambda function, line: None,
     faults: FaultPlan | None = None,
+    *,
+    scales_out: bool = False,
 ) -> Iterator[LocalStack]:
     """Deploy the program to the embedded AWS, and run it while the block runs.
 
@@ -123,7 +128,7 @@ def running_stack(
     stack is ready. Raises LocalError, and what the Pulumi program raises.
     """
     config = configuration(stack, overrides or {})
-    with running_aws(config["aws:region"], port, log) as aws:
+    with running_aws(config["aws:region"], port, log, scales_out=scales_out) as aws:
         outputs = run_program(EmbeddedProvider(aws.resources), stack, config)
         aws.permissions.check()
         aws.apply()
@@ -138,6 +143,8 @@ def running_pulumi_stack(
     port: int = 0,
     overrides: Mapping[str, str] | None = None,
     log: LogSink = lambda function, line: None,
+    *,
+    scales_out: bool = False,
 ) -> Iterator[tuple[LocalStack, Engine]]:
     """Deploy the program with ``pulumi up``, and run it while the block runs.
 
@@ -151,7 +158,9 @@ def running_pulumi_stack(
     packages = Packages()
     with ExitStack() as cleanup:
         state = Path(cleanup.enter_context(TemporaryDirectory(prefix="pulumi-")))
-        aws = cleanup.enter_context(running_aws(region, port, log, packages.folder))
+        aws = cleanup.enter_context(
+            running_aws(region, port, log, packages.folder, scales_out=scales_out)
+        )
         provider = Provider(aws.resources, region, aws.apply)
         engine = Engine(ROOT, state, cleanup.enter_context(serving_provider(provider)))
         cleanup.callback(engine.config_file.unlink, missing_ok=True)

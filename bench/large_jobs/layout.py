@@ -25,13 +25,17 @@ UNSPLIT_QUOTA = WorkerQuota(read_bytes=16_384 * MIB)
 
 @dataclass(frozen=True)
 class Scenario:
-    """A job. ``in_list``: its entries are listed in S3. ``has_sizes``: the list contains sizes."""
+    """A job. ``in_list``: its entries are listed in S3. ``has_sizes``: the list contains sizes.
+
+    ``pollers`` is the setting ``zipperPollers`` of its stack.
+    """
 
     name: str
     sizes: list[int]
     has_sizes: bool = False
     in_list: bool = False
     segment_mib: int = SEGMENT_MIB
+    pollers: int = 0
 
 
 @dataclass

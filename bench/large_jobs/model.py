@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench.large_jobs.layout import ENGINE, UNSPLIT_QUOTA, Plan, Work
 from bench.request_kinds import OPERATIONS, dollars
 from bench.workloads import MB
+from infra.config.settings import EXECUTIONS_PER_POLLER
 from zipjobs.s3.probe_objects import WINDOW
 from zipjobs.s3.ranged_file import RANGE_BYTES
 
@@ -53,6 +54,19 @@ class ModelInputs:
     copy_rate: float = 200.0 * MB
     cold_start: float = 1.0
     memory_mb: int = 512
+    first_workers: int = 5
+    more_workers_per_minute: int = 300
+
+    def ramp_seconds(self, worker: int, pollers: int) -> float:
+        """Return when a worker can start after the first one, which has the number 0.
+
+        See "Configuring scaling behavior for SQS event source mappings" in the Lambda Developer
+        Guide. Each of the ``pollers`` of provisioned mode starts 10 workers at once; further
+        workers are not simulated.
+        """
+        if pollers:
+            return 0.0 if worker < pollers * EXECUTIONS_PER_POLLER else float("inf")
+        return max(0, worker - self.first_workers + 1) * 60 / self.more_workers_per_minute
 
     def on_function(self, cpu_seconds: float) -> float:
         """Return how long a function needs for ``cpu_seconds`` of this machine."""
@@ -87,7 +101,10 @@ def simulate(plan: Plan, workers: int, inputs: ModelInputs) -> Estimate:
     planning = inputs.cold_start + _planning(plan, requests, inputs)
     times = [_segment(work, len(plan.work), requests, inputs) for work in plan.work]
     finishing = _finishing(plan, requests, inputs)
-    free = [planning] + [planning + inputs.cold_start] * (workers - 1)
+    free = [planning] + [
+        planning + inputs.ramp_seconds(worker, plan.scenario.pollers) + inputs.cold_start
+        for worker in range(1, workers)
+    ]
     heapq.heapify(free)
     ends = []
     for seconds in times:

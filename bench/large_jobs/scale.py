@@ -23,14 +23,19 @@ from bench.large_jobs.planning import (
 from bench.measure import Result, make_certificate, measure, running_simulator
 from bench.tables import DOCS, markdown, write_from_template
 from bench.workloads import KB, MB, WORKLOADS
+from infra.config.settings import EXECUTIONS_PER_POLLER
 from zipjobs.s3.probe_objects import WINDOW
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
+POLLERS = 7
+"""Enough pollers for 64 workers."""
+
 TIMEOUT_SECONDS = 900
 _MILLION = [100 * KB] * 1_000_000
 SCENARIOS = (
     Scenario("race set", WORKLOADS["r"]),
     Scenario("race set, segmentMib 256", WORKLOADS["r"], segment_mib=256),
+    Scenario("race set, segmentMib 256, pollers", WORKLOADS["r"], segment_mib=256, pollers=POLLERS),
     Scenario("a million of 100 KB", _MILLION, in_list=True),
     Scenario("a million of 100 KB, listed", _MILLION, has_sizes=True, in_list=True),
     Scenario("10 x 100 GB", [100_000 * MB] * 10),
@@ -147,6 +152,11 @@ def _input_rows(inputs: ModelInputs) -> list[tuple[str, str]]:
             f"{inputs.copy_seconds * 1000:.0f} ms, and {inputs.copy_rate / MB:.0f} MB/s",
         ),
         ("cold start", f"{inputs.cold_start:.0f} s, billed"),
+        (
+            "start of workers",
+            f"{inputs.first_workers} at once, then {inputs.more_workers_per_minute} per minute; "
+            f"with zipperPollers: {POLLERS}, {POLLERS * EXECUTIONS_PER_POLLER} at once",
+        ),
     ]
 
 

@@ -17,6 +17,10 @@ there start no job.
 
 DAY_SECONDS = 86_400
 
+EXECUTIONS_PER_POLLER = 10
+"""Concurrent invocations of a poller in provisioned mode: "Configuring scaling behavior for SQS
+event source mappings" in the Lambda Developer Guide."""
+
 NO_KEY, CREATE_KEY = "none", "create"
 """The values of ``customerKey`` that are not the ARN of a key."""
 
@@ -66,6 +70,7 @@ class Settings:
     zipper_memory_mb: int
     zipper_timeout_seconds: int
     zipper_max_concurrency: int
+    zipper_pollers: int
     segment_mib: int
     max_receive_count: int
     reconcile_minutes: int
@@ -113,6 +118,7 @@ class Settings:
             zipper_memory_mb=config.require_int("zipperMemoryMb"),
             zipper_timeout_seconds=config.require_int("zipperTimeoutSeconds"),
             zipper_max_concurrency=config.require_int("zipperMaxConcurrency"),
+            zipper_pollers=config.require_int("zipperPollers"),
             segment_mib=config.require_int("segmentMib"),
             max_receive_count=config.require_int("maxReceiveCount"),
             reconcile_minutes=config.require_int("reconcileMinutes"),
@@ -137,6 +143,13 @@ class Settings:
     def prefix(self) -> str:
         """The start of every resource's name."""
         return f"{self.resource_prefix}-{self.stack}"
+
+    @property
+    def zippers(self) -> tuple[str, int]:
+        """The setting that limits how many zipper functions run at once, and their number."""
+        if self.zipper_pollers:
+            return "zipperPollers", self.zipper_pollers * EXECUTIONS_PER_POLLER
+        return "zipperMaxConcurrency", self.zipper_max_concurrency
 
     @property
     def owner_ids(self) -> dict[str, str]:

@@ -8,6 +8,9 @@ from infra.config.settings import CREATE_KEY, DAY_SECONDS, NO_KEY, InvalidSettin
 MIN_RETENTION_DAYS = 15
 """A message can wait for 14 days, and then needs its request and its job record."""
 
+MIN_POLLERS, MAX_POLLERS = 2, 200
+"""Of the minimum in a ProvisionedPollerConfig for SQS: its page in the Lambda API Reference."""
+
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827)
 """The values of CloudWatch Logs up to five years: PutRetentionPolicy in its API Reference."""
 
@@ -93,6 +96,12 @@ def _check_numbers(settings: Settings) -> None:
     for name, (value, low, high) in ranges.items():
         if not low <= value <= high:
             raise InvalidSetting(name, value, f"it must be from {low:,} to {high:,}")
+    if settings.zipper_pollers and not MIN_POLLERS <= settings.zipper_pollers <= MAX_POLLERS:
+        raise InvalidSetting(
+            "zipperPollers",
+            settings.zipper_pollers,
+            f"it must be 0, or from {MIN_POLLERS} to {MAX_POLLERS}",
+        )
     if settings.log_retention_days not in LOG_RETENTION_DAYS:
         days = ", ".join(str(days) for days in LOG_RETENTION_DAYS)
         raise InvalidSetting(

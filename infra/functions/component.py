@@ -130,6 +130,7 @@ class Functions(pulumi.ComponentResource):
             queue.queue,
             batch_size=1,
             max_concurrency=settings.zipper_max_concurrency,
+            pollers=settings.zipper_pollers,
             parent=self,
         )
         invoke_with_messages(

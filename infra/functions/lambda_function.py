@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -102,16 +103,25 @@ def invoke_with_messages(
     *,
     batch_size: int,
     max_concurrency: int,
+    pollers: int = 0,
     parent: pulumi.Resource,
 ) -> None:
-    """Invoke a function with a queue's messages. The function reports the failed ones."""
+    """Invoke a function with a queue's messages. The function reports the failed ones.
+
+    ``pollers`` are always ready; with any, ``max_concurrency`` does not apply: Lambda refuses both.
+    """
+    mode: dict[str, Any] = (
+        {"provisioned_poller_config": {"minimum_pollers": pollers, "maximum_pollers": pollers}}
+        if pollers
+        else {"scaling_config": {"maximum_concurrency": max_concurrency}}
+    )
     aws.lambda_.EventSourceMapping(
         name,
         function_name=function.name,
         event_source_arn=queue.arn,
         batch_size=batch_size,
         function_response_types=["ReportBatchItemFailures"],
-        scaling_config={"maximum_concurrency": max_concurrency},
+        **mode,
         opts=pulumi.ResourceOptions(parent=parent),
     )
 

@@ -183,7 +183,7 @@ def _functions(stack: StackMetrics, settings: Settings) -> list[Widget]:
             "Zipper concurrency",
             [zipper.metric("ConcurrentExecutions", "Maximum").row(label="zipper", color=BLUE)],
             "executions",
-            limit=("zipperMaxConcurrency", settings.zipper_max_concurrency),
+            limit=settings.zippers,
         ),
     ]
 

@@ -37,6 +37,8 @@ class DeclaredMapping:
     batch_size: int
     maximum_concurrency: int
     reports_item_failures: bool
+    is_provisioned: bool = False
+    """Its pollers are always ready."""
 
 
 @dataclass(frozen=True)

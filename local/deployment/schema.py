@@ -128,7 +128,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "aws:kms/alias:Alias": _schema("targetKeyId", replaces="name", named="name"),
     "aws:kms/key:Key": _schema("deletionWindowInDays description enableKeyRotation policy tags.*"),
     "aws:lambda/eventSourceMapping:EventSourceMapping": _schema(
-        "batchSize functionName functionResponseTypes scalingConfig.maximumConcurrency tags.*",
+        "batchSize functionName functionResponseTypes provisionedPollerConfig.maximumPollers "
+        "provisionedPollerConfig.minimumPollers scalingConfig.maximumConcurrency tags.*",
         replaces="eventSourceArn",
     ),
     "aws:lambda/function:Function": _schema(

@@ -3,10 +3,12 @@
 It follows "Using Lambda with Amazon SQS" in the Lambda Developer Guide: batches, at most
 ``maximum_concurrency`` concurrent invocations, and partial batch failures. A failed message stays
 on the queue until its visibility timeout ends. The queue counts receives and redrives. A fault plan
-can make deliveries late, reordered or duplicate, as SQS can.
+can make deliveries late, reordered or duplicate, as SQS can. On request, concurrency grows as
+Lambda's does: see ``ScaleOut``.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,10 +25,47 @@ from local.runtime.functions import Function
 POLL_SECONDS = 1
 
 
+class ScaleOut:
+    """Limits concurrent invocations while a queue has messages, as Lambda does.
+
+    It starts with 5 and adds up to 300 per minute: "Configuring scaling behavior for SQS event
+    source mappings" in the Lambda Developer Guide. ``clock`` returns seconds.
+    """
+
+    FIRST = 5
+    PER_SECOND = 300 / 60
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._busy_since: float | None = None
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def try_start(self) -> bool:
+        """Count an invocation that starts. Return False if there is no room for it."""
+        with self._lock:
+            now = self._clock()
+            if self._busy_since is None:
+                self._busy_since = now
+            most = self.FIRST + int((now - self._busy_since) * self.PER_SECOND)
+            if self._running >= most:
+                return False
+            self._running += 1
+            return True
+
+    def end(self, *, was_empty: bool = False) -> None:
+        """Count an invocation that has ended, or did not start because the queue was empty."""
+        with self._lock:
+            self._running -= 1
+            if was_empty and not self._running:
+                self._busy_since = None
+
+
 class EventSourceMapping:
     """Polls a queue on its own thread, and invokes the function with batches.
 
-    ``is_allowed`` returns whether the function's role may perform an action on the queue.
+    ``is_allowed`` returns whether the function's role may perform an action on the queue. Without
+    ``scale_out``, all concurrent invocations can start at once.
     """
 
     def __init__(
@@ -37,6 +76,7 @@ class EventSourceMapping:
         region: str,
         faults: FaultInjector,
         is_allowed: Callable[[str], bool],
+        scale_out: ScaleOut | None = None,
     ) -> None:
         self._mapping = mapping
         self._function = function
@@ -44,6 +84,7 @@ class EventSourceMapping:
         self._region = region
         self._faults = faults
         self._is_allowed = is_allowed
+        self._scale_out = scale_out
         queue = mapping.queue_arn.rpartition(":")[2]
         self._queue = logical_name(queue)
         self._queue_url: str = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
@@ -69,20 +110,27 @@ class EventSourceMapping:
         while not self._stopping.is_set():
             if not self._free.acquire(timeout=POLL_SECONDS):
                 continue
+            if self._scale_out and not self._scale_out.try_start():
+                self._free.release()
+                self._stopping.wait(1 / ScaleOut.PER_SECOND)
+                continue
             messages = self._receive()
             if messages and not self._stopping.is_set():
                 self._submit(messages)
             else:
-                self._free.release()
+                self._release(was_empty=True)
 
     def _submit(self, messages: Sequence[dict[str, Any]]) -> None:
         delivery, *copies = self._faults.deliveries(self._queue, messages)
         with suppress(RuntimeError):  # the pool is shut down, and the messages stay on the queue
-            self._pool.submit(self._deliver, delivery).add_done_callback(
-                lambda _: self._free.release()
-            )
+            self._pool.submit(self._deliver, delivery).add_done_callback(lambda _: self._release())
             for copy in copies:
                 self._pool.submit(self._deliver, copy)
+
+    def _release(self, *, was_empty: bool = False) -> None:
+        if self._scale_out:
+            self._scale_out.end(was_empty=was_empty)
+        self._free.release()
 
     def _receive(self) -> list[dict[str, Any]]:
         if not (self._is_allowed("GetQueueAttributes") and self._is_allowed("ReceiveMessage")):

@@ -9,7 +9,7 @@ from local.deployment.declarations import Declarations, DeclaredMapping, Declare
 from local.faults.injector import FaultInjector
 from local.gateway.http_api import HttpApi
 from local.iam.service_access import ServiceAccess
-from local.runtime.event_source import EventSourceMapping
+from local.runtime.event_source import EventSourceMapping, ScaleOut
 from local.runtime.execution import LogSink
 from local.runtime.functions import Function, Launch
 from local.runtime.schedules import Schedule
@@ -28,6 +28,7 @@ class Trigger(Protocol):
 class Services:
     """Lambda, EventBridge's schedules and API Gateway, for one stack.
 
+    With ``scales_out``, queues start functions like those of AWS: see ``ScaleOut``.
     ``functions`` and ``schedules`` are those that run, by name and by target ID. ``api`` is the
     WSGI application of the API, if one is declared.
     """
@@ -40,6 +41,8 @@ class Services:
         region: str,
         faults: FaultInjector,
         log: LogSink,
+        *,
+        scales_out: bool = False,
     ) -> None:
         self._launch = launch
         self._access = access
@@ -47,6 +50,7 @@ class Services:
         self._region = region
         self._faults = faults
         self._log = log
+        self._scales_out = scales_out
         self._lock = RLock()
         self.functions: dict[str, Function] = {}
         self.schedules: dict[str, Schedule] = {}
@@ -109,8 +113,10 @@ class Services:
     def _mapping(self, declared: DeclaredMapping) -> EventSourceMapping:
         function = self.functions[declared.function_name]
         is_allowed = self._access.polling_check(function.declared, declared.queue_arn)
+        is_limited = self._scales_out and not declared.is_provisioned
+        scale_out = ScaleOut() if is_limited else None
         return EventSourceMapping(
-            declared, function, self._sqs, self._region, self._faults, is_allowed
+            declared, function, self._sqs, self._region, self._faults, is_allowed, scale_out
         )
 
     def _schedule(self, declared: DeclaredSchedule) -> Schedule:

@@ -42,6 +42,7 @@ CHANGES: dict[str, Any] = {
     "zipperMemoryMb": 2048,
     "zipperTimeoutSeconds": 600,
     "zipperMaxConcurrency": 20,
+    "zipperPollers": 2,
     "segmentMib": 512,
     "maxReceiveCount": 3,
     "reconcileMinutes": 30,

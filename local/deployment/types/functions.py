@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.config.settings import EXECUTIONS_PER_POLLER
 from local.deployment.declarations import Declarations, DeclaredFunction, DeclaredMapping
 from local.deployment.types.resource_type import Created, Inputs, ResourceType
 
@@ -130,9 +131,10 @@ class FunctionResources:
             function_name=inputs["functionName"],
             queue_arn=inputs["eventSourceArn"],
             batch_size=int(inputs["batchSize"]),
-            maximum_concurrency=int(inputs["scalingConfig"]["maximumConcurrency"]),
+            maximum_concurrency=_maximum_concurrency(inputs),
             reports_item_failures="ReportBatchItemFailures"
             in inputs.get("functionResponseTypes", []),
+            is_provisioned="provisionedPollerConfig" in inputs,
         )
 
     def _create_permission(self, inputs: Inputs) -> Created:
@@ -144,6 +146,13 @@ class FunctionResources:
             SourceArn=inputs["sourceArn"],
         )
         return inputs["statementId"], {}
+
+
+def _maximum_concurrency(inputs: Inputs) -> int:
+    """Return the number of concurrent invocations in standard or provisioned mode."""
+    if pollers := inputs.get("provisionedPollerConfig"):
+        return int(pollers["maximumPollers"]) * EXECUTIONS_PER_POLLER
+    return int(inputs["scalingConfig"]["maximumConcurrency"])
 
 
 def _configuration(inputs: Inputs) -> dict[str, Any]:

@@ -199,6 +199,12 @@ CASES = [
         at(MAPPING, "zipper", "scalingConfig", "maximumConcurrency"),
         77,
     ),
+    Case(
+        "zipperPollers",
+        7,
+        at(MAPPING, "zipper", "provisionedPollerConfig"),
+        {"minimumPollers": 7, "maximumPollers": 7},
+    ),
     Case("segmentMib", 77, variable("SEGMENT_MIB", "zipper"), {"77"}),
     Case("maxReceiveCount", 77, at(QUEUE, "jobs", "redrivePolicy", "maxReceiveCount"), 77),
     Case("reconcileMinutes", 77, at(RULE, "reconciler", "scheduleExpression"), "rate(77 minutes)"),

@@ -43,6 +43,8 @@ def test_valid_settings_are_accepted(good: Settings) -> None:
         ({"alarm_email": "not-an-address"}, 'alarmEmail is "not-an-address".*email address'),
         ({"alarm_oldest_message_seconds": 900}, "alarmOldestMessageSeconds is 900.*more than.*900"),
         ({"alarm_oldest_message_seconds": 1_209_601}, "alarmOldestMessageSeconds.*14 days"),
+        ({"zipper_pollers": 1}, "zipperPollers is 1.*0, or from 2 to 200"),
+        ({"zipper_pollers": 201}, "zipperPollers is 201.*0, or from 2 to 200"),
         ({"log_retention_days": 2}, "logRetentionDays is 2.*1, 3, 5"),
         ({"api_auth": "open"}, 'apiAuth is "open".*iam, jwt or none'),
         ({"api_auth": ""}, 'apiAuth is "".*iam, jwt or none'),

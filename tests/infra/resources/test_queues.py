@@ -85,6 +85,15 @@ def test_event_source_mappings_limit_concurrency(program: Declared) -> None:
         assert "reservedConcurrentExecutions" not in function.inputs
 
 
+def test_pollers_replace_the_limit_of_concurrency() -> None:
+    """Lambda refuses both."""
+    program = Declared(declared("dev", {"zipperPollers": 3}))
+    zipper = program.of(MAPPING)["zipper"].inputs
+    assert zipper["provisionedPollerConfig"] == {"minimumPollers": 3, "maximumPollers": 3}
+    assert "scalingConfig" not in zipper
+    assert "scalingConfig" in program.of(MAPPING)["dead-letter"].inputs
+
+
 def test_event_source_mappings_are_enabled(program: Declared) -> None:
     """A disabled mapping reports no error, and messages expire after 14 days."""
     for name, mapping in program.of(MAPPING).items():
