@@ -45,8 +45,8 @@ $(PULUMI)/pulumi:
 demo: $(STAMP) ## Zip 200 PDFs on the embedded AWS, with a manifest and with the API
 	$(BIN)/python -m local demo
 
-local: $(STAMP) ## Run the embedded AWS until Ctrl-C
-	$(BIN)/python -m local up
+local: $(STAMP) ## Run the embedded AWS until Ctrl-C. ARGS=--pulumi: deployed by `pulumi up`
+	$(BIN)/python -m local up $(ARGS)
 
 pulumi: $(PULUMI)/pulumi ## Build Pulumi's command line with Go, for the tests and `local up --pulumi`; takes minutes
 

@@ -112,7 +112,7 @@ def _up(options: argparse.Namespace, faults: FaultPlan | None) -> int:
         if options.json:
             print(json.dumps(dict(stack.outputs)), flush=True)  # noqa: T201
         else:
-            print_instructions(Console(), stack.outputs, engine.variables if engine else None)
+            print_instructions(Console(), stack.outputs, engine.exports if engine else ())
         try:
             while not threading.Event().wait(SIGNAL_CHECK_SECONDS):
                 pass

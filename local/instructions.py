@@ -1,7 +1,7 @@
 """The instructions that ``python -m local up`` prints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -19,11 +19,11 @@ API_AUTH = {
 
 
 def print_instructions(
-    console: Console, outputs: Mapping[str, Any], pulumi: Mapping[str, str] | None = None
+    console: Console, outputs: Mapping[str, Any], exports: Sequence[str] = ()
 ) -> None:
     """Print commands that work with the running stack.
 
-    ``pulumi`` are the environment variables of the engine that has deployed it, if one has.
+    ``exports`` are shell commands for the use of ``pulumi``, if it has deployed the stack.
     """
     source, manifests = outputs["sourceBucket"], outputs["manifestBucket"]
     body = json.dumps({"keys": ["uploads/one.pdf", "uploads/two.pdf"]})
@@ -51,9 +51,9 @@ def print_instructions(
             f"--queue-url {outputs['eventsQueueUrl']}",
         ),
     ]
-    if pulumi is not None:
-        exports = "\n".join(f"export {name}={value}" for name, value in pulumi.items())
-        steps.append(("Use pulumi on this stack", f"{exports}\npulumi preview --stack local"))
+    if exports:
+        commands = "\n".join([*exports, "pulumi preview --stack local"])
+        steps.append(("Use pulumi on this stack", commands))
     console.print("\n[bold green]The embedded AWS is running.[/] Press Ctrl-C to stop it.")
     console.print(f"{escape(API_AUTH[outputs['apiAuth']])}\n", soft_wrap=True)
     for title, commands in steps:

@@ -56,6 +56,14 @@ class Engine:
             "PULUMI_PYTHON_CMD": sys.executable,
         }
 
+    @property
+    def exports(self) -> list[str]:
+        """The shell commands with which ``pulumi`` manages this stack."""
+        path = f"{Path(self.program).parent}:$PATH"
+        return [
+            f"export {name}={value}" for name, value in {**self.variables, "PATH": path}.items()
+        ]
+
     def in_folder(self, folder: Path) -> "Engine":
         """Return this engine for the project in another folder."""
         return replace(self, folder=folder)
