@@ -1,6 +1,7 @@
 """A stack that ``pulumi up`` manages, in this process."""
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from moto.moto_api._internal.models import moto_api_backend
 
 from infra.functions.runtime import PACKAGE_ZIP
 from local.deployment.engine import Engine
-from local.deployment.packages import Packages
+from local.deployment.packages import OWN_PACKAGES, Packages
 from local.deployment.provider import Provider, serving_provider
 from local.stack import EmbeddedAws, running_aws
 from tests.e2e.stack import Client
@@ -67,10 +68,11 @@ def deployment(
     before_create: Refusal = lambda kind, name: None,
 ) -> Iterator[Deployment]:
     """Run an empty AWS, and create a stack of the project in it, which is not deployed yet."""
-    moto_api_backend.reset()  # its state is that of the process
     log: list[str] = []
     packages = Packages()
     with ExitStack() as cleanup:
+        moto_api_backend.reset()  # its state is that of the process
+        cleanup.callback(moto_api_backend.reset)
         aws = cleanup.enter_context(
             running_aws(
                 config.get("aws:region", "us-east-1"),
@@ -85,10 +87,21 @@ def deployment(
         yield Deployment(engine, aws, log)
 
 
-def project_with(package: Path, folder: Path) -> Path:
-    """Copy the project, and this package of its functions, to a new folder. Return the folder."""
+def packaged_project(folder: Path) -> Path:
+    """Copy the project to a new folder, with the package of its functions. Return the folder."""
     project = copy_project(folder)
-    link = project / PACKAGE_ZIP.relative_to(ROOT)
-    link.parent.mkdir()
-    link.hardlink_to(package)
+    package_functions(project)
     return project
+
+
+def package_functions(project: Path) -> None:
+    """Write the package of a project's functions.
+
+    It has no libraries, which the embedded AWS ignores: see ``local.deployment.packages``.
+    """
+    path = project / PACKAGE_ZIP.relative_to(ROOT)
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as package:
+        for folder in OWN_PACKAGES:
+            for file in sorted((project / folder).rglob("*")):
+                package.write(file, file.relative_to(project))

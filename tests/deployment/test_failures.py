@@ -6,7 +6,7 @@ from pathlib import Path
 from local.deployment.engine import stack_config
 from local.errors import LocalError
 from tests.deployment.left_over import left_over
-from tests.deployment.stack import deployment, project_with
+from tests.deployment.stack import deployment, packaged_project
 
 MAX_RUNS = 30
 
@@ -23,8 +23,8 @@ class RefusesOnce:
             raise LocalError(f"{name} is refused once.")
 
 
-def test_each_resource_can_fail_once(package: Path, tmp_path: Path) -> None:
-    project = project_with(package, tmp_path / "project")
+def test_each_resource_can_fail_once(tmp_path: Path) -> None:
+    project = packaged_project(tmp_path / "project")
     config = stack_config("dev", {"alarmEmail": "night@example.com", "customerKey": "create"})
     refusal = RefusesOnce()
     with deployment(project, tmp_path / "state", config, before_create=refusal) as deployed:

@@ -14,7 +14,7 @@ import pytest
 from local.deployment.engine import stack_config
 from local.gateway.identities import LOCAL_USER
 from tests.deployment.left_over import left_over
-from tests.deployment.stack import Deployment, deployment, project_with
+from tests.deployment.stack import Deployment, deployment, packaged_project
 from tests.support.issuer import AUDIENCE, Issuer, running_issuer
 from tests.support.project import ROOT
 
@@ -46,15 +46,20 @@ CASES = [
         stack="prod",
         kept={**PROTECTED},
     ),
-    Case("jwt", dev(apiAuth="jwt", apiJwtAudience=[AUDIENCE])),
     Case(
         "customer-key",
         dev(customerKey="create", protectData=True, forceDestroy=False),
         kept={**PROTECTED, "keys": 1},
     ),
     Case(
-        "existing-buckets",
-        dev(sourceBucket=OURS[0], targetBucket=OURS[1], manifestBucket=OURS[2]),
+        "jwt-and-existing-buckets",
+        dev(
+            apiAuth="jwt",
+            apiJwtAudience=[AUDIENCE],
+            sourceBucket=OURS[0],
+            targetBucket=OURS[1],
+            manifestBucket=OURS[2],
+        ),
         kept={"buckets": 3},
     ),
 ]
@@ -68,15 +73,13 @@ def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_stack_from_preview_to_destroy(
-    case: Case, package: Path, tmp_path: Path, issuer: Issuer
-) -> None:
+def test_a_stack_from_preview_to_destroy(case: Case, tmp_path: Path, issuer: Issuer) -> None:
     config = dict(case.config)
     if config.get("apiAuth") == "jwt":
         config["apiJwtIssuer"] = issuer.url
-    project = project_with(package, tmp_path / "project")
+    project = packaged_project(tmp_path / "project")
     with deployment(project, tmp_path / "state", config, case.stack) as deployed:
-        if case.name == "existing-buckets":
+        if config.get("sourceBucket"):
             create_our_buckets(deployed)
         before = left_over(deployed.aws)
         planned = deployed.plan()

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from local.deployment.engine import stack_config
-from tests.deployment.stack import Deployment, deployment, project_with
+from tests.deployment.stack import Deployment, deployment, packaged_project
 
 
 @pytest.fixture(scope="module")
-def template(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return project_with(package, tmp_path_factory.mktemp("template") / "s3-zip-jobs")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packaged_project(tmp_path_factory.mktemp("template") / "s3-zip-jobs")
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from local.deployment.engine import stack_config
 from local.faults.plan import FaultPlan
-from tests.deployment.stack import Deployment, deployment, project_with
+from tests.deployment.stack import Deployment, deployment, packaged_project
 from tests.deployment.test_settings import CHANGES
 from tests.e2e.stack import Client
 
@@ -31,9 +30,9 @@ SLOW_READS = FaultPlan.parse(
 
 
 @pytest.fixture(scope="module")
-def running(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("jobs")
-    project = project_with(package, folder / "project")
+    project = packaged_project(folder / "project")
     with deployment(project, folder / "state", BASE) as running:
         running.up()
         running.aws.services.warm_up()

@@ -3,13 +3,12 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.deployment.engine import stack_config
-from tests.deployment.stack import Deployment, Step, deployment, project_with
+from tests.deployment.stack import Deployment, Step, deployment, packaged_project
 from tests.infra.config.valid import PROJECT
 from tests.support.project import ROOT
 
@@ -70,9 +69,9 @@ OPERATIONS = ("update", "replace", "create", "delete")
 
 
 @pytest.fixture(scope="module")
-def running(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("settings")
-    project = project_with(package, folder / "project")
+    project = packaged_project(folder / "project")
     with deployment(project, folder / "state", BASE) as running:
         for bucket in ("our-documents", "our-archives", "our-manifests"):
             running.aws.client("s3").create_bucket(Bucket=bucket)

@@ -2,7 +2,6 @@
 
 import io
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from local.deployment.engine import stack_config
 from local.faults.plan import FaultPlan
-from tests.deployment.stack import Deployment, deployment, project_with
+from tests.deployment.stack import Deployment, deployment, package_functions, packaged_project
 from tests.support.project import ROOT
 from tests.support.waiting import wait_for
 
@@ -36,7 +35,7 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("previous") / "project"
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
-    subprocess.run([sys.executable, "-m", "tools.package"], cwd=folder, check=True)
+    package_functions(folder)
     return folder
 
 
@@ -48,9 +47,7 @@ def running(previous: Path, tmp_path: Path) -> Iterator[Deployment]:
         yield running
 
 
-def test_running_and_waiting_jobs_finish(
-    running: Deployment, package: Path, tmp_path: Path
-) -> None:
+def test_running_and_waiting_jobs_finish(running: Deployment, tmp_path: Path) -> None:
     client = running.client()
     running.aws.faults.install(SLOW_READS)
     small = {
@@ -65,7 +62,7 @@ def test_running_and_waiting_jobs_finish(
         return {item["status"]["S"] for item in items}
 
     wait_for("a running job", lambda: "RUNNING" in statuses() or None)
-    engine = running.engine.in_folder(project_with(package, tmp_path / "project"))
+    engine = running.engine.in_folder(packaged_project(tmp_path / "project"))
     engine.write_config(CONFIG)
     engine.run("stack", "select", engine.stack)
     upgraded = Deployment(engine, running.aws)

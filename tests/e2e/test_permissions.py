@@ -61,27 +61,27 @@ def test_documented_permissions_are_the_declared_ones(client: Client) -> None:
 def without(client: Client, function: str, action: str, resource: str = "") -> Iterator[None]:
     """Remove an action from a function's role, for resources whose ARN contains ``resource``."""
     policies, iam = client.stack.permissions.policy_store, client.stack.client("iam")
-    (document,) = (
-        document
+    ((document, kept),) = (
+        (document, kept)
         for document in declared(policies)
         if document.kind == "identity" and f"-{function}-" in document.arn
+        if (kept := _without(statements(document), action, resource)) != statements(document)
     )
     address = {
         "RoleName": document.arn.rpartition("/")[2],
         "PolicyName": document.name,
     }
-    kept = [
-        statement
-        for found in statements(document)
-        if (statement := _less(found, action, resource)) is not None
-    ]
-    assert kept != statements(document)
     policy = json.dumps({"Version": "2012-10-17", "Statement": kept})
     iam.put_role_policy(**address, PolicyDocument=policy)
     try:
         yield
     finally:
         iam.put_role_policy(**address, PolicyDocument=document.text)
+
+
+def _without(found: list[dict[str, Any]], action: str, resource: str) -> list[dict[str, Any]]:
+    less = (_less(statement, action, resource) for statement in found)
+    return [statement for statement in less if statement is not None]
 
 
 def _less(statement: dict[str, Any], action: str, resource: str) -> dict[str, Any] | None:
