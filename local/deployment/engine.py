@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from local.deployment.declarations import ROOT
-from local.deployment.program import project
+from local.deployment.program import check_names, project
 from local.errors import LocalError
 
 PASSPHRASE = "local"  # noqa: S105  (the state is deleted with the stack)
@@ -123,9 +123,8 @@ def stack_config(stack: str, overrides: Mapping[str, str]) -> dict[str, Any]:
     content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()) or {}
     settings = project()["config"]
     config: dict[str, Any] = dict(content.get("config", {}))
+    check_names(overrides)
     for name, text in overrides.items():
-        if name not in settings:
-            raise LocalError(f"Unknown setting {name}. The settings are {', '.join(settings)}.")
         is_text = settings[name].get("type", "string") == "string"
         config[name] = text if is_text else yaml.safe_load(text)
     return config

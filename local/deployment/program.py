@@ -3,8 +3,7 @@
 import asyncio
 import json
 import runpy
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
@@ -15,9 +14,8 @@ from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.config.settings import SettingError
+from local.deployment.declarations import ROOT
 from local.errors import LocalError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def project() -> dict[str, Any]:
@@ -28,6 +26,14 @@ def project() -> dict[str, Any]:
     return content
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise LocalError for a name that is not a setting."""
+    settings = project()["config"]
+    for name in names:
+        if name not in settings:
+            raise LocalError(f"Unknown setting {name}. The settings are {', '.join(settings)}.")
+
+
 def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
     """Return the stack's configuration as the Pulumi engine passes it.
 
@@ -36,9 +42,7 @@ def configuration(stack: str, overrides: Mapping[str, Any]) -> dict[str, str]:
     """
     found = project()
     name, settings = found["name"], found["config"]
-    for key in overrides:
-        if key not in settings:
-            raise LocalError(f"Unknown setting {key}. The settings are {', '.join(settings)}.")
+    check_names(overrides)
     values: dict[str, Any] = {}
     for key, setting in settings.items():
         full_key = key if ":" in key else f"{name}:{key}"
